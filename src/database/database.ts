@@ -1,0 +1,31 @@
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
+import type { Prisma, PrismaClient } from './generated/client/client.ts';
+
+/** Where SQL can be sent: the database, or a transaction of it. */
+export interface Queryable {
+  /**
+   * Sends one statement. On PostgreSQL it is prepared once a connection, so `text` must come from a small set: values belong
+   * into `values` (`$1`, `$2`, …). int8 comes back as number, timestamptz as Date, bytea as bytes.
+   */
+  query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/**
+ * The one database, PostgreSQL or PGlite. Two ways lead into it: Prisma's client for writes, where types are worth more than
+ * its 600 µs, and plain statements for the lists and for bytes (docs/architecture.md says why).
+ *
+ * On PGlite there is one connection: inside a transaction use the transaction's handle only, or the call waits for the
+ * transaction that waits for it.
+ */
+export interface Database extends Queryable {
+  readonly kind: 'postgresql' | 'pglite';
+  readonly prisma: PrismaClient;
+  readonly adapter: SqlMigrationAwareDriverAdapterFactory;
+  /** A transaction of plain statements; rolled back when `work` throws. */
+  transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
+  /** Runs `work` while no other process of this database runs `work` under the same name. */
+  exclusively<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
+  close(): Promise<void>;
+}
+
+export type PrismaTransaction = Prisma.TransactionClient;

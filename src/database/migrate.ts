@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Database } from './database.ts';
+import { openSchemaEngine, type SchemaEngine } from './schema-engine.ts';
+
+const PRISMA_DIRECTORY = fileURLToPath(new URL('../../prisma', import.meta.url));
+const MIGRATIONS_DIRECTORY = path.join(PRISMA_DIRECTORY, 'migrations');
+const NO_FILTERS = { externalTables: [], externalEnums: [] };
+
+export interface MigrationState {
+  /** Names of the migrations that the database has. */
+  readonly applied: readonly string[];
+  /** Names of those that it lacks, in the order in which they will be applied. */
+  readonly pending: readonly string[];
+  /** Those that began and did not end; nothing is applied before an operator has looked (`prisma migrate resolve`). */
+  readonly failed: readonly string[];
+  /** Those whose SQL has changed since it was applied. */
+  readonly edited: readonly string[];
+}
+
+/** Compares prisma/migrations with Prisma's own table of what was applied, by plain statements: no engine is loaded. */
+export async function readMigrationState(database: Database): Promise<MigrationState> {
+  const migrations = await readMigrations();
+  const [table] = await database.query<{ there: boolean }>(
+    `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS there`,
+  );
+  const rows = table?.there
+    ? await database.query<{ migration_name: string; checksum: string; finished: boolean }>(
+        'SELECT migration_name, checksum, finished_at IS NOT NULL AS finished FROM _prisma_migrations WHERE rolled_back_at IS NULL',
+      )
+    : [];
+  const checksums = new Map(rows.filter((row) => row.finished).map((row) => [row.migration_name, row.checksum]));
+  const applied = migrations.filter((migration) => checksums.has(migration.name));
+  return {
+    applied: applied.map((migration) => migration.name),
+    pending: migrations.filter((migration) => !checksums.has(migration.name)).map((migration) => migration.name),
+    failed: rows.filter((row) => !row.finished).map((row) => row.migration_name),
+    edited: applied
+      .filter((migration) => checksums.get(migration.name) !== sha256(migration.sql))
+      .map((migration) => migration.name),
+  };
+}
+
+/**
+ * Applies what is pending, under a lock that the other servers of the database wait for.
+ * @returns the names of the migrations that were applied now.
+ */
+export async function migrate(database: Database): Promise<string[]> {
+  const state = await readMigrationState(database);
+  if (state.pending.length === 0) return [];
+  return database.exclusively('migrate', async () => {
+    const engine = await openEngine(database);
+    try {
+      const { appliedMigrationNames } = await engine.applyMigrations({
+        migrationsList: await listForEngine(),
+        filters: NO_FILTERS,
+      });
+      return appliedMigrationNames;
+    } finally {
+      engine.free();
+    }
+  });
+}
+
+/** The SQL that leads from the migrations as they are to `schema.prisma`; the adapter lends an empty database to try them on. */
+export async function writeMigrationSql(database: Database): Promise<string> {
+  const engine = await openEngine(database);
+  try {
+    const { stdout } = await engine.diff({
+      from: { tag: 'migrations', ...(await listForEngine()) },
+      to: { tag: 'schemaDatamodel', files: [await schemaFile()] },
+      script: true,
+      shadowDatabaseUrl: null,
+      exitCode: null,
+      filters: NO_FILTERS,
+    });
+    return stdout ?? '';
+  } finally {
+    engine.free();
+  }
+}
+
+async function openEngine(database: Database): Promise<SchemaEngine> {
+  const schema = await schemaFile();
+  return openSchemaEngine(database.adapter, { path: schema.path, text: schema.content });
+}
+
+async function schemaFile() {
+  const file = path.join(PRISMA_DIRECTORY, 'schema.prisma');
+  return { path: file, content: await readFile(file, 'utf8') };
+}
+
+async function readMigrations(): Promise<{ name: string; sql: string }[]> {
+  const entries = await readdir(MIGRATIONS_DIRECTORY, { withFileTypes: true }).catch(() => []);
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return Promise.all(
+    names.sort().map(async (name) => ({
+      name,
+      sql: await readFile(path.join(MIGRATIONS_DIRECTORY, name, 'migration.sql'), 'utf8'),
+    })),
+  );
+}
+
+async function listForEngine() {
+  const migrations = await readMigrations();
+  return {
+    baseDir: MIGRATIONS_DIRECTORY,
+    lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },
+    shadowDbInitScript: '',
+    migrationDirectories: migrations.map(({ name, sql }) => ({
+      path: name,
+      migrationFile: { path: path.join(name, 'migration.sql'), content: { tag: 'ok' as const, value: sql } },
+    })),
+  };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

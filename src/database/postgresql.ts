@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import type { Database, Queryable } from './database.ts';
+import { PrismaClient } from './generated/client/client.ts';
+import { TRANSACTION_OPTIONS } from './transaction-options.ts';
+
+const INT8 = 20;
+/** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
+const MAX_PREPARED_STATEMENTS = 1000;
+
+export async function openPostgresql(options: {
+  url: string;
+  poolSize: number;
+  onError: (error: Error) => void;
+}): Promise<Database> {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    connectionTimeoutMillis: 10_000,
+    // Prisma's adapter takes a timestamptz for UTC whatever its offset says.
+    options: '-c TimeZone=UTC',
+    types: {
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+        oid === INT8 ? Number : pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
+    },
+  });
+  pool.on('error', options.onError);
+  const adapter = new PrismaPg(pool, { onPoolError: options.onError });
+  const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
+  const nameOf = makeStatementNames();
+
+  const queryOn = (client: pg.Pool | pg.PoolClient): Queryable['query'] =>
+    async function query<Row>(text: string, values: readonly unknown[] = []) {
+      const name = nameOf(text);
+      const result = await client.query({ ...(name ? { name } : {}), text, values: values as unknown[] });
+      return result.rows as Row[];
+    };
+
+  async function withClient<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await pool.connect();
+    let broken: Error | undefined;
+    // A connection that is cut while nothing waits on it says so by an event, and nobody listening would end the process.
+    const onError = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', onError);
+    try {
+      return await work(client);
+    } finally {
+      client.off('error', onError);
+      client.release(broken);
+    }
+  }
+
+  return {
+    kind: 'postgresql',
+    prisma,
+    adapter,
+    query: queryOn(pool),
+    transaction: (work) =>
+      withClient(async (client) => {
+        await client.query('BEGIN');
+        try {
+          const result = await work({ query: queryOn(client) });
+          await client.query('COMMIT');
+          return result;
+        } catch (error) {
+          await client.query('ROLLBACK').catch(() => {});
+          throw error;
+        }
+      }),
+    exclusively: (name, work) =>
+      withClient(async (client) => {
+        const key = advisoryKey(name);
+        await client.query('SELECT pg_advisory_lock($1)', [key]);
+        try {
+          return await work();
+        } finally {
+          await client.query('SELECT pg_advisory_unlock($1)', [key]).catch(() => {});
+        }
+      }),
+    async close() {
+      await prisma.$disconnect();
+      await pool.end();
+    },
+  };
+}
+
+function makeStatementNames(): (text: string) => string | undefined {
+  const names = new Map<string, string>();
+  return (text) => {
+    const known = names.get(text);
+    if (known) return known;
+    if (names.size >= MAX_PREPARED_STATEMENTS) return undefined;
+    const name = `fixative_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+    names.set(text, name);
+    return name;
+  };
+}
+
+/** Advisory locks are 64 bit numbers, shared with whatever else uses the database: take one that nobody picks by hand. */
+function advisoryKey(name: string): string {
+  return createHash('sha256').update(`fixative:${name}`).digest().readBigInt64BE(0).toString();
+}

@@ -1,0 +1,120 @@
+/**
+ * Every failure that Fixative can name. A caller decides by `code` and `retryable`, a person by `message`, which names the
+ * subject and the way out; `cause` keeps what lay beneath. Anything that is not a FixativeError is a defect and is masked
+ * at the edge.
+ */
+
+/** Each code with what it means, as the GraphQL enum `ErrorCode` shows it. The list may grow and never shrinks. */
+export const ERROR_CODES = {
+  INVALID_INPUT: 'A value of the input is outside what is allowed; the message says what is.',
+  INVALID_ID: 'The id is not one that this server gave out.',
+  INVALID_CURSOR: 'The cursor is not one that this server gave out for this order.',
+  NOT_FOUND: 'There is no such thing, or it is not visible to you.',
+  EMPTY_FILE: 'The file has no bytes.',
+  TOO_LARGE: 'The bytes or pixels pass a limit.',
+  UNSUPPORTED_TYPE: 'The content is not an image of a supported type, whatever its name or declared type says.',
+  DAMAGED_IMAGE: 'The content begins as an image but is cut short, corrupt or cannot be decoded.',
+  UNKNOWN_MODEL: 'No configured provider has this model.',
+  UNSUPPORTED_BY_MODEL: 'The model cannot do what was asked of it.',
+  PROVIDER_REFUSED: 'The provider declined the request, for example by moderation.',
+  PROVIDER_BUSY: 'The provider limits the rate; try again later.',
+  PROVIDER_FAILED: 'The provider failed or could not be reached.',
+  PROVIDER_UNAUTHORIZED: "The provider did not accept this server's key.",
+  STORE_UNAVAILABLE: 'A store that must keep the bytes could not take or give them.',
+  BYTES_LOST: 'No store holds a healthy copy.',
+  UPLOAD_INTERRUPTED: 'The upload ended before all of its bytes arrived.',
+  UNAUTHENTICATED: 'No valid token came with the request.',
+  FORBIDDEN: 'The token does not allow this.',
+  BAD_REQUEST: 'The request is not well formed.',
+  INTERNAL: 'Something failed that no input should cause; the log has it under the id in the message.',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface ErrorOptions {
+  /** What lay beneath. */
+  cause?: unknown;
+  /** Whether the same request may succeed later. Default false. */
+  retryable?: boolean;
+  /** Where in the input the fault lies, as GraphQL paths are written: `['input', 'size']`. */
+  path?: readonly string[];
+}
+
+export class FixativeError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly path: readonly string[];
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = new.target.name;
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.path = options.path ?? [];
+  }
+}
+
+/** What the caller sent is at fault. */
+export class InputError extends FixativeError {}
+
+/** There is no such thing. */
+export class NotFoundError extends FixativeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('NOT_FOUND', message, options);
+  }
+}
+
+/** A limit was passed: `limit` is what is allowed, `actual` what came, where it is known, both in `unit`. */
+export class TooLargeError extends FixativeError {
+  readonly limit: number;
+  readonly actual: number | null;
+  readonly unit: 'bytes' | 'pixels';
+
+  constructor(
+    message: string,
+    measure: { limit: number; actual?: number; unit: 'bytes' | 'pixels' },
+    options?: ErrorOptions,
+  ) {
+    super('TOO_LARGE', message, options);
+    this.limit = measure.limit;
+    this.actual = measure.actual ?? null;
+    this.unit = measure.unit;
+  }
+}
+
+/** The content is not a picture that is kept: `detected` says what it is, as far as its first bytes tell. */
+export class UnsupportedTypeError extends FixativeError {
+  readonly detected: string;
+
+  constructor(message: string, detected: string, options?: ErrorOptions) {
+    super('UNSUPPORTED_TYPE', message, options);
+    this.detected = detected;
+  }
+}
+
+/** A provider declined or failed. `retryAfterSeconds` is the provider's own word, where it gave one. */
+export class ProviderError extends FixativeError {
+  readonly provider: string;
+  readonly retryAfterSeconds: number | null;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    subject: { provider: string; retryAfterSeconds?: number | null },
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options);
+    this.provider = subject.provider;
+    this.retryAfterSeconds = subject.retryAfterSeconds ?? null;
+  }
+}
+
+/** A store could not be asked, or could not do what it was asked. It says nothing of whether a copy is there. */
+export class StoreError extends FixativeError {
+  readonly store: string;
+
+  constructor(message: string, store: string, options?: ErrorOptions) {
+    super('STORE_UNAVAILABLE', message, { retryable: true, ...options });
+    this.store = store;
+  }
+}

@@ -1,0 +1,63 @@
+import type { Readable } from 'node:stream';
+
+/**
+ * The port through which the storage service reaches a place that holds blobs. An adapter knows keys and bytes, nothing else:
+ * neither hashes, nor images, nor which other stores exist.
+ *
+ * What every adapter guarantees, and test/storage/store-contract.ts proves of each:
+ * - `put` is whole or not at all: a reader sees the former bytes or the new ones, never a part; putting again replaces.
+ *   When it has resolved, the bytes survive the loss of power as far as the place can promise it.
+ * - Absent is said one way: `open` throws NotFoundError, `stat` answers null, `delete` of nothing is silent.
+ * - Unreachable is not absent: whatever keeps the place from answering is thrown as StoreError.
+ * - No memory grows with the size of a blob.
+ */
+export interface Store {
+  /** Unique among the configured stores; what `STORES` calls it. */
+  readonly name: string;
+  /** The family of the adapter: `filesystem`, `database`, `memory`, … */
+  readonly kind: string;
+  /** The largest blob that it takes, in bytes; Infinity where there is no limit. */
+  readonly maxBytes: number;
+
+  put(key: string, source: BlobSource): Promise<ObjectStat>;
+  /** Opens the bytes, or the given range of them. The stream must be read to its end or destroyed. */
+  open(key: string, range?: ByteRange): Promise<OpenObject>;
+  stat(key: string): Promise<ObjectStat | null>;
+  delete(key: string): Promise<void>;
+  /** Every object in the store, in no particular order. */
+  list(): AsyncIterable<ListedObject>;
+}
+
+/** Bytes that can be read more than once, whose length and hash are known. A Spool is one. */
+export interface BlobSource {
+  readonly bytes: number;
+  /** SHA-256, 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  open(): Readable;
+}
+
+/** Both ends are included, as in an HTTP range; 0 ≤ start ≤ end < bytes. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ObjectStat {
+  readonly bytes: number;
+  /**
+   * Changes whenever the object may have changed, and is cheap to read: for a file its size, times and inode. While it is
+   * what it was when the hash was last proven, the proof holds.
+   */
+  readonly fingerprint: string;
+}
+
+export interface OpenObject {
+  /** The state of exactly the bytes that `stream` gives, for the whole object even when a range was asked. */
+  readonly stat: ObjectStat;
+  readonly stream: Readable;
+}
+
+export interface ListedObject {
+  readonly key: string;
+  readonly bytes: number;
+}
