@@ -16,7 +16,8 @@ export interface DataDirectory {
   release(): Promise<void>;
 }
 
-export async function lockDataDirectory(directory: string): Promise<DataDirectory> {
+/** @param processId is told to whoever finds it locked. */
+export async function lockDataDirectory(directory: string, processId: number): Promise<DataDirectory> {
   await mkdir(directory, { recursive: true });
   const ownerPath = path.join(directory, 'owner.json');
   const lock = new DatabaseSync(path.join(directory, 'lock.sqlite'), { timeout: 0 });
@@ -33,7 +34,7 @@ export async function lockDataDirectory(directory: string): Promise<DataDirector
       `${directory} is in use by ${owner}. Stop it first, give this one a DATA_DIR of its own, or set DATABASE_URL to a PostgreSQL server, which several processes may share.`,
     );
   }
-  await writeFile(ownerPath, `${JSON.stringify({ pid: process.pid })}\n`);
+  await writeFile(ownerPath, `${JSON.stringify({ pid: processId })}\n`);
   return {
     path: directory,
     async release() {

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Database } from './database.ts';
+import { openPglite } from './pglite.ts';
 import { openSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
 const PRISMA_DIRECTORY = fileURLToPath(new URL('../../prisma', import.meta.url));
@@ -64,21 +66,38 @@ export async function migrate(database: Database): Promise<string[]> {
   });
 }
 
-/** The SQL that leads from the migrations as they are to `schema.prisma`; the adapter lends an empty database to try them on. */
-export async function writeMigrationSql(database: Database): Promise<string> {
+/**
+ * Writes what schema.prisma says and the migrations do not as the SQL of a new migration, to be read and completed by hand.
+ * @returns the file and its text, or null when there is nothing to write.
+ */
+export async function writeMigration(name: string): Promise<{ file: string; sql: string } | null> {
+  const sql = await diffMigrations();
+  if (sql.trim() === '' || sql.includes('This is an empty migration')) return null;
+  const stamp = new Date().toISOString().replaceAll(/[-:T]/g, '').slice(0, 14);
+  const file = path.join(MIGRATIONS_DIRECTORY, `${stamp}_${name}`, 'migration.sql');
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, sql);
+  return { file, sql };
+}
+
+/** The SQL that leads from the migrations to schema.prisma; they are tried on an embedded database that is thrown away. */
+export async function diffMigrations(): Promise<string> {
+  const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-migration-'));
+  const database = await openPglite({ directory: scratch });
   const engine = await openEngine(database);
   try {
     const { stdout } = await engine.diff({
       from: { tag: 'migrations', ...(await listForEngine()) },
       to: { tag: 'schemaDatamodel', files: [await schemaFile()] },
       script: true,
-      shadowDatabaseUrl: null,
       exitCode: null,
       filters: NO_FILTERS,
     });
     return stdout ?? '';
   } finally {
     engine.free();
+    await database.close();
+    await rm(scratch, { recursive: true, force: true });
   }
 }
 

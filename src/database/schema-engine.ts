@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
-import type * as EngineModule from '@prisma/schema-engine-wasm';
+import type * as EngineModule from '@prisma/schema-engine-wasm/schema_engine_bg';
 
 export type SchemaEngine = EngineModule.SchemaEngine;
 
@@ -33,13 +33,19 @@ let loading: Promise<typeof EngineModule> | undefined;
 async function loadEngine(): Promise<typeof EngineModule> {
   const gluePath = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const bytes = await readFile(path.join(path.dirname(gluePath), 'schema_engine_bg.wasm'));
-  const glue = (await import('@prisma/schema-engine-wasm/schema_engine_bg')) as typeof EngineModule & {
-    __wbg_set_wasm(exports: WebAssembly.Exports): void;
-  };
+  const glue = await import('@prisma/schema-engine-wasm/schema_engine_bg');
   const { instance } = await WebAssembly.instantiate(bytes, {
-    './schema_engine_bg.js': glue as unknown as WebAssembly.ModuleImports,
+    './schema_engine_bg.js': glue,
   });
   glue.__wbg_set_wasm(instance.exports);
-  (instance.exports as unknown as { __wbindgen_start(): void }).__wbindgen_start();
+  instance.exports.__wbindgen_start();
   return glue;
 }
+
+// TypeScript keeps the types of this global among those of a browser's document.
+declare const WebAssembly: {
+  instantiate(
+    bytes: Uint8Array,
+    imports: Record<string, object>,
+  ): Promise<{ instance: { exports: { __wbindgen_start(): void } } }>;
+};

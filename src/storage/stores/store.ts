@@ -61,3 +61,6 @@ export interface ListedObject {
   readonly key: string;
   readonly bytes: number;
 }
+
+/** What a stream from `open` ends in when the store can say itself that the object is not whole. */
+export class DamagedObjectError extends Error {}

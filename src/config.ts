@@ -1,0 +1,142 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { FixativeError } from './errors.ts';
+
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+export const GiB = 1024 * MiB;
+
+/** The kinds of store that STORES may name. `memory` is for tests. */
+const STORE_KINDS = ['filesystem', 'database', 'memory'] as const;
+export type StoreKind = (typeof STORE_KINDS)[number];
+const LOCAL_STORES: readonly StoreKind[] = ['filesystem', 'database', 'memory'];
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Without a slash at its end; null where it follows from where the server listens. */
+  readonly publicUrl: string | null;
+  readonly dataDirectory: string;
+  /** null: PGlite, embedded, in the data directory. */
+  readonly databaseUrl: string | null;
+  readonly databasePoolSize: number;
+  /** In read order. */
+  readonly stores: readonly StoreKind[];
+  readonly requiredStores: readonly StoreKind[];
+  readonly imageDirectory: string;
+  readonly maxUploadBytes: number;
+  readonly maxUploadFiles: number;
+  readonly maxImagePixels: number;
+  readonly maxBodyBytes: number;
+  /** null: the one kept in the data directory, made at the first start. */
+  readonly rootToken: string | null;
+  readonly openai: { readonly apiKey: string; readonly baseUrl: string } | null;
+  /** null: the first model of the first provider that has a key, else `sample`. */
+  readonly defaultModel: string | null;
+  readonly providerTimeoutSeconds: number;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logFormat: 'text' | 'json';
+}
+
+/** `52428800`, `50 MiB`, `50MB`. */
+const bytes = z
+  .string()
+  .regex(/^\d+(\.\d+)?\s*(B|KiB|MiB|GiB|KB|MB|GB)?$/i, 'a number of bytes, such as 52428800 or 50 MiB')
+  .transform((text) => {
+    const [, amount = '', unit = 'B'] = /^([\d.]+)\s*([a-z]*)$/i.exec(text) ?? [];
+    const factors: Record<string, number> = { b: 1, kib: KiB, mib: MiB, gib: GiB, kb: 1e3, mb: 1e6, gb: 1e9 };
+    return Math.floor(Number(amount) * (factors[unit.toLowerCase() || 'b'] ?? 1));
+  })
+  .refine((amount) => amount > 0, 'more than 0 bytes');
+
+const wholeNumber = (low: number, high: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `a whole number from ${low} to ${high}`)
+    .transform(Number)
+    .refine((number) => number >= low && number <= high, `a whole number from ${low} to ${high}`);
+
+const httpUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    'an address that begins with http:// or https://',
+  )
+  .transform((text) => text.replace(/\/+$/, ''));
+
+const storeList = z
+  .string()
+  .transform((text) => text.split(',').map((name) => name.trim()).filter(Boolean))
+  .refine((names) => names.length > 0, 'at least one store')
+  .refine((names) => new Set(names).size === names.length, 'each store once')
+  .pipe(z.array(z.enum(STORE_KINDS, `a list, divided by commas, of: ${STORE_KINDS.join(', ')}`)));
+
+const Environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: wholeNumber(0, 65535).default(4000),
+  PUBLIC_URL: httpUrl.optional(),
+  DATA_DIR: z.string().default('./data'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'an address that begins with postgresql://')
+    .optional(),
+  DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
+  STORES: storeList.default(['filesystem', 'database']),
+  REQUIRED_STORES: storeList.optional(),
+  GENERATED_IMAGE_DIR: z.string().optional(),
+  MAX_UPLOAD_BYTES: bytes.default(50 * MiB),
+  MAX_UPLOAD_FILES: wholeNumber(1, 1000).default(20),
+  MAX_IMAGE_PIXELS: wholeNumber(1, 10_000_000_000).default(100_000_000),
+  MAX_BODY_BYTES: bytes.default(4 * MiB),
+  FIXATIVE_ROOT_TOKEN: z.string().min(16, 'at least 16 characters; `openssl rand -base64 32` makes a good one').optional(),
+  OPENAI_API_KEY: z.string().optional(),
+  OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),
+  DEFAULT_MODEL: z.string().optional(),
+  PROVIDER_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(180),
+  LOG_LEVEL: z.enum(LOG_LEVELS, `one of: ${LOG_LEVELS.join(', ')}`).default('info'),
+  LOG_FORMAT: z.enum(['text', 'json'], 'text or json').default('text'),
+});
+
+/**
+ * Reads the settings from an environment, where a variable that is set to nothing counts as not set.
+ * @param directory what relative paths are relative to.
+ * @throws FixativeError INVALID_INPUT that names every bad variable at once, each with what is allowed.
+ */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>, directory: string): Config {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const parsed = Environment.safeParse(set);
+  const faults = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: expected ${issue.message}`);
+  const values = parsed.data;
+  const strangers = values?.REQUIRED_STORES?.filter((name) => !values.STORES.includes(name)) ?? [];
+  if (strangers.length > 0) faults.push(`REQUIRED_STORES: expected names that are in STORES, not ${strangers.join(', ')}`);
+  if (!values || faults.length > 0) {
+    throw new FixativeError('INVALID_INPUT', `The configuration is not valid.\n  ${faults.join('\n  ')}\nSee .env.example.`);
+  }
+  const dataDirectory = path.resolve(directory, values.DATA_DIR);
+  return Object.freeze({
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: values.PUBLIC_URL ?? null,
+    dataDirectory,
+    databaseUrl: values.DATABASE_URL ?? null,
+    databasePoolSize: values.DATABASE_POOL_SIZE,
+    stores: values.STORES,
+    requiredStores: values.REQUIRED_STORES ?? values.STORES.filter((name) => LOCAL_STORES.includes(name)),
+    imageDirectory: values.GENERATED_IMAGE_DIR
+      ? path.resolve(directory, values.GENERATED_IMAGE_DIR)
+      : path.join(dataDirectory, 'images'),
+    maxUploadBytes: values.MAX_UPLOAD_BYTES,
+    maxUploadFiles: values.MAX_UPLOAD_FILES,
+    maxImagePixels: values.MAX_IMAGE_PIXELS,
+    maxBodyBytes: values.MAX_BODY_BYTES,
+    rootToken: values.FIXATIVE_ROOT_TOKEN ?? null,
+    openai: values.OPENAI_API_KEY ? { apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL } : null,
+    defaultModel: values.DEFAULT_MODEL ?? null,
+    providerTimeoutSeconds: values.PROVIDER_TIMEOUT_SECONDS,
+    logLevel: values.LOG_LEVEL,
+    logFormat: values.LOG_FORMAT,
+  });
+}

@@ -1,0 +1,56 @@
+import DataLoader from 'dataloader';
+import type { Queryable } from '../database/database.ts';
+import type { CopyState as State } from '../storage/blob.ts';
+import { builder } from './builder.ts';
+
+export interface CopyRow {
+  readonly blobId: number;
+  readonly store: string;
+  readonly state: State;
+  readonly key: string;
+  readonly bytes: number | null;
+  readonly verifiedAt: Date | null;
+  readonly error: string | null;
+}
+
+export const CopyState = builder.enumType('CopyState', {
+  description: 'What is known of a copy.',
+  values: {
+    PENDING: { description: 'It is to be made and has not been yet.' },
+    STORED: { description: 'It is there, and its hash was right when it was last read.' },
+    MISSING: { description: 'The store was asked and does not have it.' },
+    CORRUPT: { description: 'It has the wrong length or the wrong hash.' },
+  },
+});
+
+export const Copy = builder.objectRef<CopyRow>('Copy').implement({
+  description: "An image's bytes in one store.",
+  fields: (t) => ({
+    store: t.exposeString('store'),
+    state: t.expose('state', { type: CopyState }),
+    key: t.exposeString('key', { description: 'What the store calls it; it contains the SHA-256 of the bytes.' }),
+    bytes: t.exposeInt('bytes', { nullable: true }),
+    verifiedAt: t.expose('verifiedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its hash was last proven.',
+    }),
+    error: t.exposeString('error', { nullable: true, description: 'Why it is not as it should be.' }),
+  }),
+});
+
+const COPIES_OF_BLOBS = `SELECT blob_id AS "blobId", store, state, key, bytes, verified_at AS "verifiedAt", error
+  FROM copies WHERE blob_id = ANY($1::bigint[])`;
+
+/** Loads the copies of all blobs of a page by one statement, each blob's in read order. */
+export function makeCopyLoader(db: Queryable, readOrder: readonly string[]): DataLoader<number, CopyRow[]> {
+  const place = (row: CopyRow) => (readOrder.indexOf(row.store) + 1 || readOrder.length + 1) as number;
+  return new DataLoader(async (blobIds) => {
+    const rows = await db.query<CopyRow>(COPIES_OF_BLOBS, [blobIds]);
+    const byBlob = Map.groupBy(
+      rows.sort((a, b) => place(a) - place(b) || a.store.localeCompare(b.store)),
+      (row) => row.blobId,
+    );
+    return blobIds.map((id) => byBlob.get(id) ?? []);
+  });
+}

@@ -1,0 +1,76 @@
+import { countImages, type ImageFilter as Filter, listImages } from '../image/list.ts';
+import { builder } from './builder.ts';
+import { CopyState } from './copy.ts';
+import { Image, ImageOrigin, ImageStatus } from './image.ts';
+
+const CopyFilter = builder.inputType('CopyFilter', {
+  description: 'Images that have a copy of this kind.',
+  fields: (t) => ({ store: t.string(), state: t.field({ type: CopyState }) }),
+});
+
+export const ImageFilter = builder.inputType('ImageFilter', {
+  description: 'All of the given conditions hold.',
+  fields: (t) => ({
+    userId: t.string(),
+    tool: t.string(),
+    tags: t.stringList({ description: 'Has all of these.' }),
+    anyTag: t.stringList({ description: 'Has one or more of these.' }),
+    status: t.field({ type: [ImageStatus], description: 'Has one of these.' }),
+    model: t.string(),
+    provider: t.string(),
+    origin: t.field({ type: ImageOrigin }),
+    requestId: t.string(),
+    messageId: t.string(),
+    sha256: t.string({ description: 'SHA-256 of the bytes, 64 hexadecimal digits.' }),
+    createdAfter: t.field({ type: 'DateTime', description: 'Created at this time or after it.' }),
+    createdBefore: t.field({ type: 'DateTime', description: 'Created before this time.' }),
+    search: t.string({
+      description: 'Words of the prompt: `fox -winter "red moon" or owl`, as `websearch_to_tsquery` reads them.',
+    }),
+    metadata: t.field({ type: 'JSON', description: 'JSON that `metadata` contains: `{ channel: "general" }`.' }),
+    storageUrl: t.string({ description: 'The path part of `url`: `/images/…`.' }),
+    copies: t.field({ type: CopyFilter }),
+  }),
+});
+
+const ImageOrderField = builder.enumType('ImageOrderField', {
+  values: { CREATED_AT: { value: 'createdAt' }, BYTES: { value: 'bytes' } } as const,
+});
+
+const OrderDirection = builder.enumType('OrderDirection', {
+  values: { ASC: { value: 'asc' }, DESC: { value: 'desc' } } as const,
+});
+
+export const ImageOrder = builder.inputType('ImageOrder', {
+  description: 'Images that are equal in `field` follow in the order of their making.',
+  fields: (t) => ({
+    field: t.field({ type: ImageOrderField, required: true, defaultValue: 'createdAt' }),
+    direction: t.field({ type: OrderDirection, required: true, defaultValue: 'desc' }),
+  }),
+});
+
+builder.queryField('images', (t) =>
+  t.connection(
+    {
+      type: Image,
+      description: 'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100.',
+      args: { filter: t.arg({ type: ImageFilter }), orderBy: t.arg({ type: ImageOrder }) },
+      resolve: async (_root, { filter, orderBy, ...page }, { services: { database } }) => {
+        const conditions: Filter = filter ?? {};
+        const found = await listImages(database, conditions, { ...page, order: orderBy });
+        return { ...found, edges: [...found.edges], count: () => countImages(database, conditions) };
+      },
+    },
+    {
+      name: 'ImageConnection',
+      description: 'A page of images: https://relay.dev/graphql/connections.htm',
+      fields: (c) => ({
+        totalCount: c.int({
+          description: 'How many images the filter finds; counted only when it is asked for.',
+          resolve: (connection) => (connection as unknown as { count(): Promise<number> }).count(),
+        }),
+      }),
+    },
+    { name: 'ImageEdge' },
+  ),
+);

@@ -1,0 +1,165 @@
+import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
+import { ERROR_CODES, type ErrorCode as Code, InputError } from '../errors.ts';
+import { type Image as ImageModel, parseUuid } from '../image/image.ts';
+import { builder } from './builder.ts';
+import type { GraphqlContext } from './context.ts';
+import { Copy } from './copy.ts';
+import { ErrorCode } from './user-error.ts';
+
+export const ImageStatus = builder.enumType('ImageStatus', {
+  description: 'What became of an image.',
+  values: {
+    PENDING: { value: 'pending', description: 'It is to be made.' },
+    PROCESSING: { value: 'processing', description: 'It is being made.' },
+    SUCCESS: { value: 'success', description: 'Its bytes are safe.' },
+    FAILED: { value: 'failed', description: 'There will be no bytes; `error` says why.' },
+  } as const,
+});
+
+export const ImageOrigin = builder.enumType('ImageOrigin', {
+  description: 'How the bytes came.',
+  values: {
+    GENERATED: { value: 'generated', description: 'Made by a provider, asked by this server.' },
+    UPLOADED: { value: 'uploaded', description: 'Sent by a client.' },
+    IMPORTED: { value: 'imported', description: 'Fetched from an address or taken from another system.' },
+    RECORDED: { value: 'recorded', description: 'Made and recorded by another service.' },
+  } as const,
+});
+
+interface ImageErrorShape {
+  readonly code: Code;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+const ImageError = builder.objectRef<ImageErrorShape>('ImageError').implement({
+  description: 'Why an image failed.',
+  fields: (t) => ({
+    code: t.expose('code', { type: ErrorCode }),
+    message: t.exposeString('message'),
+    retryable: t.exposeBoolean('retryable', { description: 'Whether the same request may succeed later.' }),
+  }),
+});
+
+const text = { nullable: true } as const;
+
+export const Image = builder.prismaObject('Image', {
+  description: 'An image: who asked for it, with which tool, what became of it, and where its bytes are.',
+  interfaces: [builder.nodeInterfaceRef() as never],
+  isTypeOf: (value) => typeof value === 'object' && value !== null && 'uuid' in value && 'toolName' in value,
+  fields: (t) => ({
+    id: t.id({ description: 'Opaque, and the same for ever.', resolve: ({ uuid }) => encodeGlobalID('Image', uuid) }),
+    databaseId: t.expose('id', { type: 'BigInt', description: 'The number of the row in `generated_images`.' }),
+    uuid: t.exposeString('uuid', { description: 'UUID version 7; part of `url`.' }),
+    origin: t.field({ type: ImageOrigin, resolve: ({ origin }) => origin as 'generated' }),
+    status: t.field({ type: ImageStatus, resolve: ({ status }) => status as 'success' }),
+    error: t.field({ type: ImageError, nullable: true, resolve: errorOf }),
+    userId: t.exposeString('userId'),
+    username: t.exposeString('username', text),
+    tool: t.exposeString('toolName'),
+    prompt: t.exposeString('prompt', { description: 'What was asked for; empty where nothing was.' }),
+    revisedPrompt: t.exposeString('revisedPrompt', { ...text, description: 'What the provider made of the prompt.' }),
+    provider: t.exposeString('provider', text),
+    model: t.exposeString('model', text),
+    size: t.exposeString('size', { ...text, description: 'The size that was asked for, `WIDTHxHEIGHT` in pixels.' }),
+    quality: t.exposeString('quality', text),
+    style: t.exposeString('style', text),
+    n: t.exposeInt('n', { ...text, description: 'How many images the request asked for.' }),
+    requestId: t.exposeString('requestId', text),
+    messageId: t.exposeString('messageId', text),
+    tags: t.exposeStringList('tags'),
+    metadata: t.expose('metadata', { type: 'JSON', nullable: true }),
+    filename: t.exposeString('filename', text),
+    mimeType: t.exposeString('mimeType', { ...text, description: 'By the content, whatever a client called it.' }),
+    bytes: t.exposeInt('bytes', text),
+    sha256: t.exposeString('sha256', { ...text, description: 'SHA-256 of the bytes, 64 hexadecimal digits.' }),
+    width: t.exposeInt('width', { ...text, description: 'In pixels, as a browser shows it.' }),
+    height: t.exposeInt('height', { ...text, description: 'In pixels, as a browser shows it.' }),
+    thumbhash: t.exposeString('thumbhash', {
+      ...text,
+      description: 'A blurred preview in some 25 bytes, base64: https://evanw.github.io/thumbhash/',
+    }),
+    url: t.string({
+      ...text,
+      description: 'Where the bytes are. It does not expire; null until the bytes are safe, and for ever if they never were.',
+      resolve: (image, _args, { services }) => (isKept(image) ? services.publicUrl() + image.storageUrl : null),
+    }),
+    originalUrl: t.exposeString('originalUrl', {
+      ...text,
+      description: "The provider's own address, for reference; it may have expired.",
+    }),
+    storageProvider: t.exposeString('storageProvider', { ...text, description: 'The store that was first to keep it.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    copies: t.field({
+      type: [Copy],
+      description: 'The copies of its bytes, in the order in which stores are read.',
+      resolve: ({ blobId }, _args, { copiesOfBlob }) => (blobId === null ? [] : copiesOfBlob.load(Number(blobId))),
+    }),
+  }),
+});
+
+function isKept(image: ImageModel): boolean {
+  return image.blobId !== null && image.status === 'success';
+}
+
+function errorOf(image: ImageModel): ImageErrorShape | null {
+  if (image.status !== 'failed') return null;
+  const code = (image.errorCode ?? '') in ERROR_CODES ? (image.errorCode as Code) : 'INTERNAL';
+  return { code, message: image.error ?? 'No reason is on record.', retryable: image.errorRetryable ?? false };
+}
+
+/**
+ * The uuid in a global id.
+ * @throws InputError INVALID_ID
+ */
+export function parseImageId(id: string, path: readonly string[] = ['id']): string {
+  const uuid = parseUuid(id) ?? parseUuid(decode(id));
+  if (uuid) return uuid;
+  throw new InputError('INVALID_ID', `${JSON.stringify(id.slice(0, 100))} is not the id of an image.`, { path });
+}
+
+function decode(id: string): string {
+  try {
+    const { typename, id: uuid } = decodeGlobalID(id);
+    return typename === 'Image' ? uuid : '';
+  } catch {
+    return '';
+  }
+}
+
+/** @throws InputError NOT_FOUND, INVALID_ID */
+export async function requireImage(context: GraphqlContext, id: string): Promise<ImageModel> {
+  const path = ['input', 'id'];
+  const image = await context.imageByUuid.load(parseImageId(id, path));
+  if (image) return image;
+  throw new InputError('NOT_FOUND', `There is no image ${JSON.stringify(id.slice(0, 100))}.`, { path });
+}
+
+builder.queryFields((t) => ({
+  image: t.field({
+    type: Image,
+    nullable: true,
+    description: 'One image by its id or uuid; null when there is none.',
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_root, { id }, context) => context.imageByUuid.load(parseImageId(id)),
+  }),
+  node: t.field({
+    type: builder.nodeInterfaceRef(),
+    nullable: true,
+    description: 'Anything that has an id; null when there is none.',
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_root, { id }, context) => context.imageByUuid.load(parseImageId(id)),
+  }),
+  nodes: t.field({
+    type: [builder.nodeInterfaceRef()],
+    nullable: { list: false, items: true },
+    description: 'Up to 100 at once, in the order of the ids.',
+    args: { ids: t.arg.idList({ required: true }) },
+    resolve: (_root, { ids }, context) => {
+      if (ids.length > 100) {
+        throw new InputError('INVALID_INPUT', `There are ${ids.length} ids; 100 are allowed.`, { path: ['ids'] });
+      }
+      return Promise.all(ids.map((id) => context.imageByUuid.load(parseImageId(id, ['ids']))));
+    },
+  }),
+}));

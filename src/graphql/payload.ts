@@ -1,0 +1,42 @@
+import type { Image as ImageModel } from '../image/image.ts';
+import { FixativeError } from '../errors.ts';
+import { builder } from './builder.ts';
+import { Image } from './image.ts';
+import { UserError } from './user-error.ts';
+
+/** What every mutation answers: what it is about, and what the caller can be told went wrong. */
+export interface Payload {
+  readonly userErrors: readonly FixativeError[];
+}
+
+export interface ImagePayload extends Payload {
+  readonly image: ImageModel | null;
+}
+
+/** A payload of one image. */
+export const imagePayload = (name: string) =>
+  builder.objectRef<ImagePayload>(name).implement({
+    fields: (t) => ({
+      image: t.expose('image', { type: Image, nullable: true }),
+      userErrors: t.expose('userErrors', { type: [UserError] }),
+    }),
+  });
+
+/** Codes that say that a caller is not let in, or that we failed; they are errors of the request, not of an input. */
+const OF_THE_REQUEST: readonly string[] = ['UNAUTHENTICATED', 'FORBIDDEN', 'INTERNAL'];
+
+/**
+ * Runs a mutation: what an input can cause goes into `userErrors`, everything else is an error of the request.
+ * @param empty the rest of the payload when there is nothing to show.
+ */
+export async function answer<Shape extends Payload>(
+  empty: Omit<Shape, 'userErrors'>,
+  work: () => Promise<Omit<Shape, 'userErrors'> & Partial<Payload>>,
+): Promise<Shape> {
+  try {
+    return { userErrors: [], ...(await work()) } as unknown as Shape;
+  } catch (error) {
+    if (!(error instanceof FixativeError) || OF_THE_REQUEST.includes(error.code)) throw error;
+    return { ...empty, userErrors: [error] } as unknown as Shape;
+  }
+}

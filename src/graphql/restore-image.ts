@@ -1,0 +1,53 @@
+import { FixativeError } from '../errors.ts';
+import { restoreImage } from '../image/restore.ts';
+import { builder } from './builder.ts';
+import { Copy, type CopyRow } from './copy.ts';
+import { Image, requireImage } from './image.ts';
+import { answer, type ImagePayload } from './payload.ts';
+import { UserError } from './user-error.ts';
+
+const RestoreImageInput = builder.inputType('RestoreImageInput', {
+  fields: (t) => ({
+    id: t.id({ required: true }),
+    stores: t.stringList({ description: 'The stores to restore; all without it.' }),
+  }),
+});
+
+interface RestorePayload extends ImagePayload {
+  readonly restored: readonly CopyRow[];
+  readonly source: string | null;
+}
+
+const RestoreImagePayload = builder.objectRef<RestorePayload>('RestoreImagePayload').implement({
+  fields: (t) => ({
+    image: t.expose('image', { type: Image, nullable: true }),
+    restored: t.field({
+      type: [Copy],
+      description: 'The copies that were made now; empty when all were right.',
+      resolve: ({ restored }) => [...restored],
+    }),
+    source: t.exposeString('source', { nullable: true, description: 'The store that they were made from.' }),
+    userErrors: t.expose('userErrors', { type: [UserError] }),
+  }),
+});
+
+builder.mutationField('restoreImage', (t) =>
+  t.field({
+    type: RestoreImagePayload,
+    description: 'Reads every copy of an image, and makes every store hold a healthy one again.',
+    args: { input: t.arg({ type: RestoreImageInput, required: true }) },
+    resolve: (_root, { input }, context) =>
+      answer<RestorePayload>({ image: null, restored: [], source: null }, async () => {
+        const image = await requireImage(context, String(input.id));
+        try {
+          const { restored, source, failed } = await restoreImage(context.services, image, input);
+          const names = restored.map((copy) => copy.store);
+          const copies = restored.length > 0 ? await context.copiesOfBlob.load(Number(image.blobId)) : [];
+          return { image, restored: copies.filter((copy) => names.includes(copy.store)), source, userErrors: failed };
+        } catch (error) {
+          if (!(error instanceof FixativeError)) throw error;
+          return { image, restored: [], source: null, userErrors: [error] };
+        }
+      }),
+  }),
+);

@@ -1,0 +1,13 @@
+/** The schema: every type says itself to the builder when its file is read; `schema.graphql` is what comes of it. */
+import './scalars.ts';
+import './user-error.ts';
+import './copy.ts';
+import './image.ts';
+import './image-list.ts';
+import './generate-image.ts';
+import './upload-image.ts';
+import './restore-image.ts';
+import './store.ts';
+import { builder } from './builder.ts';
+
+export const schema = builder.toSchema();

@@ -1,0 +1,32 @@
+import { parseUploadInput, uploadImage } from '../image/upload.ts';
+import { builder } from './builder.ts';
+import { answer, type ImagePayload, imagePayload } from './payload.ts';
+
+const UploadImageInput = builder.inputType('UploadImageInput', {
+  fields: (t) => ({
+    file: t.field({ type: 'Upload', required: true, description: 'PNG, JPEG, WebP, GIF or AVIF; by content, not by name.' }),
+    filename: t.string({ description: 'The name to offer it under; without it, the name that comes with the file.' }),
+    userId: t.string({ description: 'Whose it is, up to 32 characters; `root` by default.' }),
+    username: t.string(),
+    tool: t.string({ description: 'The tool that it belongs to; `uploadImage` by default.' }),
+    prompt: t.string(),
+    model: t.string(),
+    requestId: t.string(),
+    messageId: t.string(),
+    tags: t.stringList(),
+    metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
+  }),
+});
+
+builder.mutationField('uploadImage', (t) =>
+  t.field({
+    type: imagePayload('UploadImagePayload'),
+    description: 'Keeps a file. It is answered when every required store holds its bytes.',
+    args: { input: t.arg({ type: UploadImageInput, required: true }) },
+    resolve: (_root, { input: { file, ...input } }, { services, caller }) =>
+      answer<ImagePayload>({ image: null }, async () => {
+        const record = parseUploadInput(input, caller);
+        return { image: await uploadImage(services, await file, record) };
+      }),
+  }),
+);

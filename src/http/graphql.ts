@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import DataLoader from 'dataloader';
+import { GraphQLError } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import type { Logger } from 'pino';
+import type { Caller } from '../auth/caller.ts';
+import { FixativeError } from '../errors.ts';
+import type { GraphqlContext, Services } from '../graphql/context.ts';
+import { makeCopyLoader } from '../graphql/copy.ts';
+import { schema } from '../graphql/schema.ts';
+import { findImages } from '../image/image.ts';
+import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
+import { type BodyLimits, type ServerContext, useRequestBody } from './request-body.ts';
+
+export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, caller: Caller) => Promise<void>;
+
+/** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
+export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: Logger): GraphqlHandler {
+  const readOrder = services.storage.stores.map((store) => store.name);
+  const yoga = createYoga<ServerContext & { caller: Caller }, GraphqlContext>({
+    schema,
+    graphqlEndpoint: '/graphql',
+    landingPage: false,
+    logging: false,
+    // Both are done by the server around it (request-body.ts says why).
+    maxRequestBodySize: false,
+    multipart: false,
+    cors: false,
+    batching: false,
+    renderGraphiQL,
+    graphiql: { title: 'Fixative', defaultTabs: [...GRAPHIQL_TABS], credentials: 'same-origin' },
+    plugins: [useRequestBody(services.storage.spooler, limits)],
+    context: ({ caller }) => ({
+      services,
+      caller,
+      imageByUuid: new DataLoader((uuids: readonly string[]) => findImages(services.database, uuids)),
+      copiesOfBlob: makeCopyLoader(services.database, readOrder),
+    }),
+    maskedErrors: { maskError: (error) => mask(error, log) },
+  });
+  return async (req, res, caller) => {
+    await yoga(req, res, { req, res, caller });
+  };
+}
+
+/** What a client may read of an error: our own say what they mean; of anything else only an id, under which the log has it. */
+function mask(error: unknown, log: Logger): GraphQLError {
+  const original = error instanceof GraphQLError ? originalOf(error) : error;
+  const where = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
+  if (error instanceof GraphQLError && original === undefined) return error;
+  if (original instanceof FixativeError) {
+    return new GraphQLError(original.message, {
+      ...where,
+      extensions: { code: original.code, ...(original.path.length > 0 ? { argument: original.path } : {}) },
+    });
+  }
+  const id = randomUUID();
+  log.error({ id, err: original }, 'an operation failed unexpectedly');
+  return new GraphQLError(`Unexpected error; the log of the server has it under ${id}.`, {
+    ...where,
+    extensions: { code: 'INTERNAL', id, unexpected: true },
+  });
+}
+
+function originalOf(error: GraphQLError): unknown {
+  let original: unknown = error.originalError;
+  while (original instanceof GraphQLError) original = original.originalError;
+  return original ?? undefined;
+}

@@ -1,0 +1,35 @@
+import type { ServerResponse } from 'node:http';
+import type { Database } from '../database/database.ts';
+import { FixativeError } from '../errors.ts';
+import { listImages } from '../image/list.ts';
+import { sendError, sendJson } from './answer.ts';
+
+/** `GET /api/images/generated?first=20&after=…&userId=…`: the images that have bytes, newest first, for clients that do not speak GraphQL. */
+export async function serveImageFiles(
+  deps: { database: Database; publicUrl: () => string },
+  response: ServerResponse,
+  query: URLSearchParams,
+): Promise<void> {
+  const first = query.get('first') ?? query.get('limit');
+  const userId = query.get('userId');
+  try {
+    const page = await listImages(
+      deps.database,
+      { status: ['success'], ...(userId ? { userId } : {}) },
+      { first: first === null ? null : Number(first), after: query.get('after') },
+    );
+    const next = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
+    const images = page.edges
+      .filter(({ node }) => node.blobId !== null)
+      .map(({ node }) => ({
+        filename: node.filename,
+        url: deps.publicUrl() + node.storageUrl,
+        size: node.bytes,
+        createdAt: node.createdAt,
+      }));
+    sendJson(response, 200, { images, nextCursor: next });
+  } catch (error) {
+    if (!(error instanceof FixativeError)) throw error;
+    sendError(response, 400, { code: error.code, message: error.message });
+  }
+}

@@ -1,0 +1,19 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+const LINGER_SECONDS = 2;
+
+/**
+ * Ends an exchange whose answer went out before the request was read to its end: a refused upload, or one without a token. Closing
+ * at once would reset the connection, and the client would see that instead of the answer (RFC 9112, 9.6); reading on would let a
+ * stranger send for ever. So what still comes is thrown away for a moment, and then the connection is cut.
+ */
+export function lingerAfter(request: IncomingMessage, response: ServerResponse): void {
+  response.once('finish', () => {
+    if (request.complete) return;
+    request.unpipe();
+    request.resume();
+    const timer = setTimeout(() => request.socket.destroy(), LINGER_SECONDS * 1000);
+    const done = () => clearTimeout(timer);
+    request.once('end', done).once('close', done).once('error', done);
+  });
+}

@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { Caller } from '../auth/caller.ts';
+import type { Services } from '../graphql/context.ts';
+import { isReachable } from '../storage/health.ts';
+import { sendError, sendJson } from './answer.ts';
+import { serveFilename, serveImage } from './bytes.ts';
+import { makeGraphqlHandler } from './graphql.ts';
+import { serveImageFiles } from './image-files.ts';
+import { lingerAfter } from './linger.ts';
+import { sendLoginPage, serveLogin } from './login.ts';
+import type { BodyLimits } from './request-body.ts';
+
+export interface HttpServer {
+  /** `http://127.0.0.1:4000`; known once it listens. */
+  readonly address: () => string;
+  /** @throws Error EADDRINUSE, EACCES, … */
+  listen(host: string, port: number): Promise<void>;
+  /** Takes no more requests and resolves when those under way are answered, or after the given time, when they are cut. */
+  close(graceSeconds: number): Promise<void>;
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export function makeHttpServer(deps: {
+  services: Services;
+  authenticator: Authenticator;
+  limits: BodyLimits;
+  log: Logger;
+}): HttpServer {
+  const { services, authenticator, log } = deps;
+  const graphql = makeGraphqlHandler(services, deps.limits, log);
+  const bytes = { database: services.database, storage: services.storage, log };
+
+  async function route(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
+    const [path = '/', search = ''] = (request.url ?? '/').split('?', 2);
+    if (path === '/graphql') {
+      const caller = authenticate(exchange, { page: true });
+      return caller ? graphql(request, response, caller) : undefined;
+    }
+    if (path === '/login') {
+      if (!allows(exchange, ['GET', 'POST'])) return;
+      return serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') });
+    }
+    if (!allows(exchange, ['GET', 'HEAD'])) return;
+    const [, room, name, ...rest] = path.split('/').map(decode);
+    if (room === 'images' && name && rest.length <= 1) return serveImage(bytes, exchange, name);
+    if (room === 'generated' && name && rest.length === 0) return serveFilename(bytes, exchange, name);
+    if (path === '/api/images/generated') {
+      if (!authenticate(exchange, { page: false })) return;
+      return serveImageFiles(services, response, new URLSearchParams(search));
+    }
+    if (path === '/health') return sendJson(response, 200, { status: 'alive' });
+    if (path === '/ready') return serveReady(response);
+    if (path === '/') {
+      response.writeHead(302, { Location: '/graphql', 'Cache-Control': 'no-store' }).end();
+      return;
+    }
+    sendError(response, 404, { code: 'NOT_FOUND', message: 'There is nothing at this address.' });
+  }
+
+  /** Ready is: the database answers, and so does every store. */
+  async function serveReady(response: ServerResponse): Promise<void> {
+    const database = await services.database.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+    const stores = Object.fromEntries(
+      await Promise.all(services.storage.stores.map(async (store) => [store.name, await isReachable(store)] as const)),
+    );
+    const ready = database && Object.values(stores).every(Boolean);
+    sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', database, stores });
+  }
+
+  /** Says who asks, or answers 401; before a byte of the body is read. */
+  function authenticate({ request, response }: Exchange, { page }: { page: boolean }): Caller | null {
+    const { authorization, cookie, accept } = request.headers;
+    const caller = authenticator.authenticate({ authorization, cookie });
+    if (caller) return caller;
+    if (page && request.method === 'GET' && accept?.includes('text/html')) {
+      sendLoginPage(response, '');
+      return null;
+    }
+    const message = 'Send the root token: Authorization: Bearer <token>. It is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
+    sendJson(
+      response,
+      401,
+      { errors: [{ message, extensions: { code: 'UNAUTHENTICATED' } }] },
+      { 'WWW-Authenticate': 'Bearer realm="fixative"' },
+    );
+    return null;
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    lingerAfter(request, response);
+    try {
+      await route({ request, response });
+    } catch (error) {
+      const id = randomUUID();
+      log.error({ id, err: error, method: request.method }, 'a request failed unexpectedly');
+      if (response.headersSent) response.destroy();
+      else sendError(response, 500, { code: 'INTERNAL', message: `Unexpected error; the log of the server has it under ${id}.` });
+    }
+  }
+
+  const server = createServer((request, response) => void handle(request, response));
+  // Without this, Node would ask a client that waits with its body to send it before anybody knows who it is.
+  server.on('checkContinue', (request, response) => void handle(request, response));
+
+  return {
+    address: () => addressOf(server.address() as AddressInfo | null),
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      }),
+    close: (graceSeconds) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
+        server.close(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }),
+  };
+}
+
+function allows({ request, response }: Exchange, methods: readonly string[]): boolean {
+  if (methods.includes(request.method ?? '')) return true;
+  const allow = methods.join(', ');
+  sendError(response, 405, { code: 'BAD_REQUEST', message: `Only ${allow} here.` }, { Allow: allow });
+  return false;
+}
+
+/** A part of a path; '' when its escapes are not valid, which is no name of anything. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return '';
+  }
+}
+
+function addressOf(address: AddressInfo | null): string {
+  if (!address) throw new Error('The server does not listen.');
+  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+}

@@ -1,0 +1,26 @@
+import type { Queryable } from '../database/database.ts';
+import { BLOB_COLUMNS, type Blob } from '../storage/blob.ts';
+
+/** What it takes to serve the bytes of an image. */
+export interface ImageBytes {
+  readonly uuid: string;
+  readonly filename: string;
+  readonly blob: Blob;
+}
+
+const COLUMNS = `SELECT i.uuid, i.filename, ${BLOB_COLUMNS} FROM generated_images i JOIN blobs b ON b.id = i.blob_id`;
+const BY_UUID = `${COLUMNS} WHERE i.uuid = $1`;
+const BY_FILENAME = `${COLUMNS} WHERE i.filename = $1`;
+
+/** By one statement; null where there is no such image, or none with bytes. */
+export async function findImageBytes(
+  db: Queryable,
+  by: { uuid: string } | { filename: string },
+): Promise<ImageBytes | null> {
+  const [row] = await ('uuid' in by
+    ? db.query<Blob & { uuid: string; filename: string | null }>(BY_UUID, [by.uuid])
+    : db.query<Blob & { uuid: string; filename: string | null }>(BY_FILENAME, [by.filename]));
+  if (!row) return null;
+  const { uuid, filename, ...blob } = row;
+  return { uuid, filename: filename ?? uuid, blob };
+}

@@ -1,0 +1,53 @@
+import type { Database, Queryable } from '../database/database.ts';
+import type { Image } from '../database/generated/client/client.ts';
+import type { Storage } from '../storage/service.ts';
+
+export type { Image };
+
+/** What the verbs of this room need; each takes a part of it. */
+export interface ImageDeps {
+  readonly database: Database;
+  readonly storage: Storage;
+}
+
+export const IMAGE_STATUSES = ['pending', 'processing', 'success', 'failed'] as const;
+export type ImageStatus = (typeof IMAGE_STATUSES)[number];
+
+export const IMAGE_ORIGINS = ['generated', 'uploaded', 'imported', 'recorded'] as const;
+export type ImageOrigin = (typeof IMAGE_ORIGINS)[number];
+
+/** An image as plain SQL selects it, from `generated_images i`, with the names of Prisma's client. */
+export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_id AS "userId", i.username, i.tool_name AS "toolName",
+  i.prompt, i.revised_prompt AS "revisedPrompt", i.origin, i.provider, i.model, i.size, i.quality, i.style, i.n, i.filename,
+  i.storage_url AS "storageUrl", i.storage_provider AS "storageProvider", i.original_url AS "originalUrl",
+  i.mime_type AS "mimeType", i.bytes, i.sha256, i.width, i.height, i.thumbhash, i.tags, i.status, i.error,
+  i.error_code AS "errorCode", i.error_retryable AS "errorRetryable", i.metadata, i.message_id AS "messageId",
+  i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.blob_id AS "blobId"`;
+
+/** A row of IMAGE_COLUMNS as the database gives it: int8 is a number there, and `tags` may be null in rows of other services. */
+export type ImageRow = Omit<Image, 'id' | 'blobId' | 'tags'> & { id: number; blobId: number | null; tags: string[] | null };
+
+export function imageOf(row: ImageRow): Image {
+  return {
+    ...row,
+    id: BigInt(row.id),
+    blobId: row.blobId === null ? null : BigInt(row.blobId),
+    tags: row.tags ?? [],
+  };
+}
+
+const BY_UUID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.uuid = ANY($1::uuid[])`;
+
+/** @returns one image or null for each uuid, in their order. */
+export async function findImages(db: Queryable, uuids: readonly string[]): Promise<(Image | null)[]> {
+  const rows = await db.query<ImageRow>(BY_UUID, [uuids]);
+  const images = new Map(rows.map((row) => [row.uuid, imageOf(row)]));
+  return uuids.map((uuid) => images.get(uuid) ?? null);
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The canonical spelling (RFC 9562, 4) of what may be a UUID, or null. */
+export function parseUuid(text: string): string | null {
+  return UUID.test(text) ? text.toLowerCase() : null;
+}

@@ -1,0 +1,75 @@
+import { v7 as uuidV7 } from 'uuid';
+import type { PrismaTransaction } from '../database/database.ts';
+import { Prisma } from '../database/generated/client/client.ts';
+import type { Blob } from '../storage/blob.ts';
+import type { Storage } from '../storage/service.ts';
+import type { Spool } from '../storage/spool.ts';
+import { makeFilename } from './filename.ts';
+import type { Image, ImageOrigin } from './image.ts';
+import type { ImageRecord } from './input.ts';
+
+/** An image that does not exist yet. */
+export interface NewImage extends ImageRecord {
+  readonly origin: ImageOrigin;
+  readonly prompt: string;
+  readonly filename: string;
+  readonly model?: string | null;
+  readonly originalUrl?: string | null;
+}
+
+/**
+ * The only way in which bytes become an image. They are proven to be a whole picture and put into every required store; then
+ * blob, copies and image are recorded in one transaction. The spool still belongs to the caller.
+ * @throws what storage.put throws; nothing is recorded then.
+ */
+export async function ingest(deps: { storage: Storage }, spool: Spool, image: NewImage): Promise<Image> {
+  const uuid = uuidV7();
+  const { filename, metadata, ...columns } = image;
+  return deps.storage.put(spool, (transaction, blob, storeName) =>
+    transaction.image.create({
+      data: {
+        ...columns,
+        metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
+        uuid,
+        n: 1,
+        ...keptColumns({ uuid, filename }, blob, storeName),
+      },
+    }),
+  );
+}
+
+/** The same for an image whose row is there already and waits for its bytes. `more` is what was learnt with them. */
+export async function ingestInto(
+  deps: { storage: Storage },
+  spool: Spool,
+  image: { id: bigint; uuid: string; filename: string; more: Prisma.ImageUncheckedUpdateInput },
+): Promise<Image> {
+  return deps.storage.put(spool, (transaction: PrismaTransaction, blob, storeName) =>
+    transaction.image.update({
+      where: { id: image.id },
+      data: { ...image.more, error: null, errorCode: null, errorRetryable: null, ...keptColumns(image, blob, storeName) },
+    }),
+  );
+}
+
+/** What the row says once its bytes are safe. The address is ours and relative, so that it cannot expire. */
+function keptColumns(
+  image: { uuid: string; filename: string },
+  blob: Omit<Blob, 'copies'>,
+  storeName: string,
+) {
+  const filename = makeFilename(image.filename, { uuid: image.uuid, mimeType: blob.mimeType });
+  return {
+    status: 'success',
+    filename,
+    storageUrl: `/images/${image.uuid}/${filename}`,
+    storageProvider: storeName,
+    blobId: BigInt(blob.id),
+    sha256: blob.sha256,
+    bytes: blob.bytes,
+    mimeType: blob.mimeType,
+    width: blob.width,
+    height: blob.height,
+    thumbhash: blob.thumbhash,
+  };
+}

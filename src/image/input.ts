@@ -1,0 +1,98 @@
+import { InputError } from '../errors.ts';
+import { KiB } from '../config.ts';
+
+/** What a caller says of an image, on every way in. */
+export interface ImageInput {
+  readonly userId?: string | null | undefined;
+  readonly username?: string | null | undefined;
+  readonly tool?: string | null | undefined;
+  readonly requestId?: string | null | undefined;
+  readonly messageId?: string | null | undefined;
+  readonly tags?: readonly string[] | null | undefined;
+  readonly metadata?: unknown;
+}
+
+/** The same, checked, with the names of the columns. */
+export interface ImageRecord {
+  readonly userId: string;
+  readonly username: string | null;
+  readonly toolName: string;
+  readonly requestId: string | null;
+  readonly messageId: string | null;
+  readonly tags: string[];
+  readonly metadata: Record<string, unknown> | null;
+}
+
+export const LIMITS = {
+  userIdLength: 32,
+  nameLength: 200,
+  tags: 50,
+  tagLength: 100,
+  metadataBytes: 64 * KiB,
+  metadataDepth: 20,
+} as const;
+
+/**
+ * Checks what a caller says of an image.
+ * @throws InputError INVALID_INPUT that names the field and its limit.
+ */
+export function parseImageInput(input: ImageInput, defaults: { userId: string; tool: string }): ImageRecord {
+  return {
+    userId: parseText('userId', input.userId ?? defaults.userId, LIMITS.userIdLength),
+    username: parseOptional('username', input.username, LIMITS.nameLength),
+    toolName: parseText('tool', input.tool ?? defaults.tool, LIMITS.nameLength),
+    requestId: parseOptional('requestId', input.requestId, LIMITS.nameLength),
+    messageId: parseOptional('messageId', input.messageId, LIMITS.nameLength),
+    tags: parseTags(input.tags ?? []),
+    metadata: parseMetadata(input.metadata ?? null),
+  };
+}
+
+export function parseOptional(field: string, value: string | null | undefined, maxLength: number): string | null {
+  return value === null || value === undefined ? null : parseText(field, value, maxLength);
+}
+
+/** Text that the database can keep: not empty, no NUL, no half of a surrogate pair, not too long. */
+export function parseText(field: string, value: string, maxLength: number): string {
+  if (value.trim() === '') throw invalid(field, `${field} is empty.`);
+  if (value.length > maxLength) {
+    throw invalid(field, `${field} has ${value.length} characters; ${maxLength} are allowed.`);
+  }
+  checkCharacters(field, value);
+  return value;
+}
+
+export function checkCharacters(field: string, value: string): void {
+  if (value.includes('\0')) throw invalid(field, `${field} contains the character NUL.`);
+  if (!value.isWellFormed()) throw invalid(field, `${field} is not well-formed Unicode.`);
+}
+
+function parseTags(tags: readonly string[]): string[] {
+  if (tags.length > LIMITS.tags) throw invalid('tags', `There are ${tags.length} tags; ${LIMITS.tags} are allowed.`);
+  return [...new Set(tags.map((tag) => parseText('tags', tag, LIMITS.tagLength)))];
+}
+
+function parseMetadata(metadata: unknown): Record<string, unknown> | null {
+  if (metadata === null) return null;
+  if (typeof metadata !== 'object' || Array.isArray(metadata)) throw invalid('metadata', 'metadata must be a JSON object.');
+  checkDepth(metadata, LIMITS.metadataDepth);
+  const text = JSON.stringify(metadata);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > LIMITS.metadataBytes) {
+    throw invalid('metadata', `metadata has ${bytes} bytes as JSON; ${LIMITS.metadataBytes} are allowed.`);
+  }
+  // jsonb cannot hold them, neither as they are nor escaped.
+  if (/\\u0000|\\ud[89a-f]/i.test(text)) throw invalid('metadata', 'metadata contains NUL or half of a surrogate pair.');
+  return metadata as Record<string, unknown>;
+}
+
+/** Recursion is bounded before JSON.stringify recurses. */
+function checkDepth(value: unknown, left: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (left === 0) throw invalid('metadata', `metadata is nested deeper than ${LIMITS.metadataDepth} levels.`);
+  for (const each of Object.values(value)) checkDepth(each, left - 1);
+}
+
+function invalid(field: string, message: string): InputError {
+  return new InputError('INVALID_INPUT', message, { path: ['input', field] });
+}

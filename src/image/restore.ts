@@ -1,0 +1,31 @@
+import { FixativeError, InputError } from '../errors.ts';
+import type { Restoration } from '../storage/service.ts';
+import type { Image, ImageDeps } from './image.ts';
+
+/**
+ * Makes every configured store, or those named, hold a healthy copy of an image again. Every copy is read, whatever its times
+ * say: who asks for one image wants to know.
+ * @throws FixativeError BYTES_LOST, StoreError, InputError for a store that is not configured.
+ */
+export async function restoreImage(
+  deps: Pick<ImageDeps, 'storage'>,
+  image: Image,
+  options: { stores?: readonly string[] | null | undefined } = {},
+): Promise<Restoration> {
+  const names = deps.storage.stores.map((store) => store.name);
+  const stranger = options.stores?.find((name) => !names.includes(name));
+  if (stranger !== undefined) {
+    throw new InputError('INVALID_INPUT', `There is no store ${JSON.stringify(stranger)}; there are ${names.join(', ')}.`, {
+      path: ['input', 'stores'],
+    });
+  }
+  if (image.blobId === null) {
+    throw new FixativeError('BYTES_LOST', `Image ${image.uuid} has no bytes to restore: its status is ${image.status}.`, {
+      path: ['input', 'id'],
+    });
+  }
+  return deps.storage.restore(Number(image.blobId), {
+    deep: true,
+    ...(options.stores ? { stores: options.stores } : {}),
+  });
+}

@@ -1,0 +1,130 @@
+/** The process: reads the environment and the command line, opens what a command needs, handles signals. */
+import { Command } from 'commander';
+import { openApp, openDatabase } from './app.ts';
+import { runMigrate, runNewMigration } from './command/migrate.ts';
+import { runRestore } from './command/restore.ts';
+import { serve } from './command/serve.ts';
+import { EXIT, type ExitCode, type Terminal } from './command/terminal.ts';
+import { runVerify } from './command/verify.ts';
+import { type Config, parseConfig } from './config.ts';
+import { FixativeError } from './errors.ts';
+import { makeLog } from './log.ts';
+
+const terminal: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  note: (text) => void process.stderr.write(text),
+  interactive: process.stderr.isTTY === true,
+};
+
+function readConfig(): Config {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  return parseConfig(process.env, process.cwd());
+}
+
+function appOptions(config: Config) {
+  const log = makeLog({ level: config.logLevel, format: config.logFormat, colorize: process.stderr.isTTY === true });
+  return { log, processId: process.pid };
+}
+
+/** Opens the app for as long as a command runs. */
+async function withApp(run: (app: Awaited<ReturnType<typeof openApp>>) => Promise<ExitCode>): Promise<ExitCode> {
+  const config = readConfig();
+  const app = await openApp(config, appOptions(config));
+  try {
+    return await run(app);
+  } finally {
+    await app.close();
+  }
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second one ends the process. */
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    const onSignal = () => {
+      if (++signals > 1) process.exit(EXIT.failed);
+      resolve();
+    };
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  });
+}
+
+function command(work: (...values: never[]) => Promise<ExitCode>) {
+  return async (...values: unknown[]) => {
+    try {
+      process.exitCode = await work(...(values as never[]));
+    } catch (error) {
+      const known = error instanceof FixativeError;
+      terminal.note(`${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+      process.exitCode = known && ['INVALID_INPUT', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code) ? EXIT.usage : EXIT.failed;
+    }
+  };
+}
+
+const program = new Command('fixative')
+  .description('Makes the images of AI products permanent. Settings come from the environment; .env.example explains each.')
+  .addHelpText('after', '\nExit codes: 0 all is well, 1 it failed, 2 wrong usage or settings, 3 it ran and found something that is not right.')
+  .configureOutput({ outputError: (text, write) => write(text) })
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+  });
+
+program
+  .command('serve', { isDefault: true })
+  .description('serve GraphQL and images')
+  .action(
+    command(async () => {
+      const stopped = firstSignal();
+      return withApp((app) => serve(app, app.config, { terminal, stopped }));
+    }),
+  );
+
+program
+  .command('migrate')
+  .description('bring the database up to date')
+  .option('--check', 'only say whether it is; ends with 3 when it is not', false)
+  .option('--new <name>', 'write what changed in prisma/schema.prisma as a new migration (for developers)')
+  .option('--json', 'answer in JSON', false)
+  .action(
+    command(async (options: { check: boolean; json: boolean; new?: string }) => {
+      if (options.new !== undefined) return runNewMigration(options.new, terminal);
+      const config = readConfig();
+      const { database, release } = await openDatabase(config, appOptions(config));
+      return runMigrate(database, options, terminal).finally(release);
+    }),
+  );
+
+program
+  .command('verify')
+  .description('read every copy of every image and compare its hash')
+  .option('--json', 'a line of JSON for each bad copy, and one for the summary', false)
+  .action(command((options: { json: boolean }) => withApp((app) => runVerify(app.storage, options, terminal))));
+
+program
+  .command('restore')
+  .description('make every store hold a healthy copy again')
+  .argument('[id...]', 'uuids of images')
+  .option('--all', 'all images', false)
+  .option('--json', 'a line of JSON for each, and one for the summary', false)
+  .action(
+    command((ids: string[], options: { all: boolean; json: boolean }) =>
+      withApp((app) => runRestore(app, { ids, ...options }, terminal)),
+    ),
+  );
+
+program
+  .command('schema')
+  .description('print the GraphQL schema')
+  .action(
+    command(async () => {
+      const { schemaText } = await import('./command/schema.ts');
+      terminal.out(schemaText());
+      return EXIT.ok;
+    }),
+  );
+
+await program.parseAsync();

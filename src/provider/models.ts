@@ -1,0 +1,184 @@
+/**
+ * What models can do, and the check of a request against it. The check is the gate before money is spent: providers bill,
+ * warn about or silently change what does not fit, so nothing reaches one that its table row does not allow. A request that
+ * no model could take is `INVALID_INPUT`; one that another model might take is `UNSUPPORTED_BY_MODEL`.
+ */
+import { InputError } from '../errors.ts';
+import type { Model, PictureRequest } from './provider.ts';
+
+/** What the user asked for, as it came in. */
+export interface AskedPicture {
+  readonly prompt: string;
+  /** `WIDTHxHEIGHT` in pixels; without it, the model's default. */
+  readonly size?: string | null | undefined;
+  /** Without it, the provider decides. */
+  readonly quality?: string | null | undefined;
+  /** Without it, the provider decides. */
+  readonly style?: string | null | undefined;
+}
+
+/**
+ * Checks what was asked against what the model can do, and fills in the default size.
+ * @returns the settings to put into a PictureRequest. The prompt is checked and left as it is.
+ * @throws InputError `INVALID_INPUT` for a blank prompt or a malformed size, `UNSUPPORTED_BY_MODEL` for what this model
+ *   cannot do; the message names the model and what it allows, and `path` the field of the input.
+ */
+export function checkRequest(
+  model: Model,
+  asked: AskedPicture,
+): Pick<PictureRequest, 'size' | 'quality' | 'style'> {
+  checkPrompt(model, asked.prompt);
+  return {
+    size: checkSize(model, asked.size ?? model.defaultSize),
+    quality: checkChoice(model, 'quality', model.qualities, asked.quality),
+    style: checkChoice(model, 'style', model.styles, asked.style),
+  };
+}
+
+/**
+ * Reads `WIDTHxHEIGHT`: two whole numbers of pixels without sign, space or leading zero, so that one size has one spelling.
+ * @throws InputError `INVALID_INPUT` for anything else.
+ */
+export function parseSize(size: string): { width: number; height: number } {
+  const [, width, height] = /^([1-9]\d*)x([1-9]\d*)$/.exec(size) ?? [];
+  if (width === undefined || height === undefined) {
+    throw new InputError(
+      'INVALID_INPUT',
+      `The size ${quote(size)} is not understood. Write it as WIDTHxHEIGHT in pixels, each at least 1, such as 1024x1024.`,
+      { path: ['input', 'size'] },
+    );
+  }
+  return { width: Number(width), height: Number(height) };
+}
+
+function checkPrompt(model: Model, prompt: string): void {
+  const path = ['input', 'prompt'];
+  if (prompt.trim() === '') {
+    throw new InputError('INVALID_INPUT', 'The prompt is empty. Say in words what the picture shall show.', {
+      path,
+    });
+  }
+  if (prompt.length > model.maxPromptLength) {
+    throw new InputError(
+      'UNSUPPORTED_BY_MODEL',
+      `The prompt has ${prompt.length} characters; the model ${model.id} takes at most ${model.maxPromptLength}.`,
+      { path },
+    );
+  }
+}
+
+function checkSize(model: Model, size: string): string {
+  const { width, height } = parseSize(size);
+  const { sizes } = model;
+  const fits =
+    'minSide' in sizes
+      ? Math.min(width, height) >= sizes.minSide && Math.max(width, height) <= sizes.maxSide
+      : sizes.includes(size);
+  if (!fits) {
+    const allowed =
+      'minSide' in sizes
+        ? `It takes any size whose sides are from ${sizes.minSide} to ${sizes.maxSide} pixels.`
+        : `It takes ${listed(sizes)}.`;
+    throw new InputError(
+      'UNSUPPORTED_BY_MODEL',
+      `The model ${model.id} cannot make a picture of ${quote(size)}. ${allowed}`,
+      { path: ['input', 'size'] },
+    );
+  }
+  return size;
+}
+
+function checkChoice(
+  model: Model,
+  setting: 'quality' | 'style',
+  choices: readonly string[],
+  asked: string | null | undefined,
+): string | null {
+  if (asked === null || asked === undefined) return null;
+  if (choices.includes(asked)) return asked;
+  const message =
+    choices.length === 0
+      ? `The model ${model.id} knows no ${setting}. Leave ${setting} out.`
+      : `The model ${model.id} does not know the ${setting} ${quote(asked)}. It takes ${listed(choices)}.`;
+  throw new InputError('UNSUPPORTED_BY_MODEL', message, { path: ['input', setting] });
+}
+
+/** As it came, but never long enough to fill a log. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+}
+
+function listed(choices: readonly string[]): string {
+  if (choices.length < 2) return choices.join();
+  return `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
+}
+
+/** A row of OPENAI_MODELS. */
+export interface OpenAiModel extends Model {
+  /**
+   * The day (UTC, `YYYY-MM-DD`) from which api.openai.com no longer serves the model, where one was announced. Endpoints
+   * that only speak OpenAI's protocol may go on serving it.
+   */
+  readonly shutDown: string | null;
+}
+
+const GPT_IMAGE = {
+  provider: 'openai',
+  sizes: ['1024x1024', '1536x1024', '1024x1536'],
+  defaultSize: '1024x1024',
+  qualities: ['low', 'medium', 'high', 'auto'],
+  styles: [],
+  maxPromptLength: 32_000,
+  shutDown: null,
+} as const satisfies Omit<OpenAiModel, 'id'>;
+
+// From gpt-image-2 on, OpenAI takes any size with sides that are multiples of 16 and at most 3840, a ratio of at most 3:1, and
+// 655,360 to 8,294,400 pixels in all. These are the presets that it documents, and the upright twin of 2048x1152.
+const GPT_IMAGE_2 = {
+  ...GPT_IMAGE,
+  sizes: [...GPT_IMAGE.sizes, '2048x2048', '2048x1152', '1152x2048', '3840x2160', '2160x3840'],
+} as const;
+
+const GPT_IMAGE_2_5 = {
+  ...GPT_IMAGE_2,
+  qualities: ['low', 'medium', 'high', 'xhigh', 'max', 'auto'],
+} as const;
+
+const DALL_E = { provider: 'openai', defaultSize: '1024x1024', shutDown: '2026-05-12' } as const;
+
+/**
+ * OpenAI's image models as of 2026-11-21, the first one the default. It is 2.5 flare, which OpenAI names as the successor of
+ * those that it shuts down.
+ * @see https://developers.openai.com/api/docs/guides/image-generation
+ * @see https://developers.openai.com/api/docs/deprecations
+ */
+export const OPENAI_MODELS: readonly OpenAiModel[] = [
+  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-flare' },
+  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-sunburst' },
+  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.6-flare' },
+  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.6-sunburst' },
+  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-flare-2026-09-08' },
+  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-sunburst-2026-09-08' },
+  { ...GPT_IMAGE_2, id: 'gpt-image-2' },
+  { ...GPT_IMAGE_2, id: 'gpt-image-2-2026-04-21' },
+  { ...GPT_IMAGE, id: 'gpt-image-1.5', shutDown: '2026-12-01' },
+  { ...GPT_IMAGE, id: 'gpt-image-1-mini', shutDown: '2026-12-01' },
+  { ...GPT_IMAGE, id: 'chatgpt-image-latest', shutDown: '2026-12-01' },
+  { ...GPT_IMAGE, id: 'gpt-image-1', shutDown: '2026-10-23' },
+  {
+    ...DALL_E,
+    id: 'dall-e-3',
+    sizes: ['1024x1024', '1792x1024', '1024x1792'],
+    qualities: ['standard', 'hd'],
+    styles: ['vivid', 'natural'],
+    maxPromptLength: 4_000,
+  },
+  {
+    ...DALL_E,
+    id: 'dall-e-2',
+    sizes: ['256x256', '512x512', '1024x1024'],
+    qualities: ['standard'],
+    styles: [],
+    maxPromptLength: 1_000,
+  },
+];

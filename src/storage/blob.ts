@@ -1,0 +1,65 @@
+import type { Queryable } from '../database/database.ts';
+import { type PictureType, SUPPORTED_TYPES } from './sniff.ts';
+
+/** What the storage service knows of a blob: its name, its facts, and where its copies should be. */
+export interface Blob {
+  readonly id: number;
+  /** 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly mimeType: string;
+  readonly width: number;
+  readonly height: number;
+  readonly thumbhash: string;
+  readonly copies: readonly Copy[];
+}
+
+export type CopyState = 'PENDING' | 'STORED' | 'MISSING' | 'CORRUPT';
+
+export interface Copy {
+  readonly store: string;
+  readonly state: CopyState;
+  readonly key: string;
+  readonly fingerprint: string | null;
+}
+
+/** A blob as columns; `${BLOB_COLUMNS}` reads as the table `b`. */
+export const BLOB_COLUMNS = `b.id, b.sha256, b.bytes, b.mime_type AS "mimeType", b.width, b.height, b.thumbhash,
+  coalesce((
+    SELECT jsonb_agg(jsonb_build_object('store', c.store, 'state', c.state, 'key', c.key, 'fingerprint', c.fingerprint))
+    FROM copies c WHERE c.blob_id = b.id
+  ), '[]') AS copies`;
+
+const BY_SHA256 = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.sha256 = $1`;
+const BY_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id = $1`;
+const AFTER_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id > $1 ORDER BY b.id LIMIT $2`;
+
+export async function findBlob(db: Queryable, by: { id: number } | { sha256: string }): Promise<Blob | null> {
+  const rows =
+    'id' in by ? await db.query<Blob>(BY_ID, [by.id]) : await db.query<Blob>(BY_SHA256, [by.sha256]);
+  return rows[0] ?? null;
+}
+
+/** All blobs, in the order of their ids, in pages that memory does not notice. */
+export async function* walkBlobs(db: Queryable, pageSize = 200): AsyncGenerator<Blob> {
+  for (let after = 0; ; ) {
+    const page = await db.query<Blob>(AFTER_ID, [after, pageSize]);
+    yield* page;
+    const last = page.at(-1);
+    if (!last || page.length < pageSize) return;
+    after = last.id;
+  }
+}
+
+/**
+ * What every store calls a blob: `3f/9c/3f9c….png`. It contains the SHA-256, so that `sha256sum` on a file says whether it
+ * is right, and two levels of directories, so that none of them grows past what file systems like.
+ */
+export function keyOf(sha256: string, mimeType: string): string {
+  return `${sha256.slice(0, 2)}/${sha256.slice(2, 4)}/${sha256}.${extensionOf(mimeType)}`;
+}
+
+/** The usual ending of file names of a supported type, without its dot. */
+export function extensionOf(mimeType: string): string {
+  return SUPPORTED_TYPES[mimeType as PictureType];
+}

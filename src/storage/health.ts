@@ -1,0 +1,59 @@
+import type { StorageDeps } from './service.ts';
+import type { Store } from './stores/store.ts';
+
+export interface StoreHealth {
+  readonly name: string;
+  readonly kind: string;
+  /** Whether it answered just now. */
+  readonly reachable: boolean;
+  /** How many healthy copies are on record, and their bytes. */
+  readonly copies: number;
+  readonly bytes: number;
+  readonly missing: number;
+  readonly corrupt: number;
+  readonly pending: number;
+  readonly lastVerifiedAt: Date | null;
+}
+
+type Counts = Omit<StoreHealth, 'name' | 'kind' | 'reachable'>;
+
+const NO_COPIES: Counts = { copies: 0, bytes: 0, missing: 0, corrupt: 0, pending: 0, lastVerifiedAt: null };
+const PROBE_TIMEOUT_SECONDS = 5;
+/** A key that no blob has: the answer is null from a store that works, and an error from one that does not. */
+const PROBE_KEY = 'probe/0000';
+
+const COUNT = `
+  SELECT store,
+    count(*) FILTER (WHERE state = 'STORED') AS copies,
+    coalesce(sum(bytes) FILTER (WHERE state = 'STORED'), 0)::bigint AS bytes,
+    count(*) FILTER (WHERE state = 'MISSING') AS missing,
+    count(*) FILTER (WHERE state = 'CORRUPT') AS corrupt,
+    count(*) FILTER (WHERE state = 'PENDING') AS pending,
+    max(verified_at) AS "lastVerifiedAt"
+  FROM copies GROUP BY store`;
+
+export async function health(deps: Pick<StorageDeps, 'database' | 'stores'>): Promise<StoreHealth[]> {
+  const rows = await deps.database.query<Counts & { store: string }>(COUNT);
+  const counts = new Map(rows.map(({ store, ...rest }) => [store, rest]));
+  return Promise.all(
+    deps.stores.map(async (store) => ({
+      name: store.name,
+      kind: store.kind,
+      reachable: await isReachable(store),
+      ...(counts.get(store.name) ?? NO_COPIES),
+    })),
+  );
+}
+
+/** Whether a store answers within five seconds. */
+export async function isReachable(store: Store): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), PROBE_TIMEOUT_SECONDS * 1000);
+  });
+  const asked = store.stat(PROBE_KEY).then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([asked, tooLate]).finally(() => clearTimeout(timer));
+}

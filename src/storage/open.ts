@@ -1,0 +1,86 @@
+import type { Readable } from 'node:stream';
+import { FixativeError, NotFoundError, StoreError } from '../errors.ts';
+import type { Blob } from './blob.ts';
+import { recordBad, recordStored } from './copies.ts';
+import { examine, type Finding } from './examine.ts';
+import type { StorageDeps } from './service.ts';
+import type { ByteRange, OpenObject, Store } from './stores/store.ts';
+
+export interface OpenBlob {
+  /** To be read to its end or destroyed. */
+  readonly stream: Readable;
+  /** The name of the store that gives the bytes. */
+  readonly store: string;
+}
+
+export async function open(
+  deps: StorageDeps & { heal(blobId: number): void },
+  blob: Blob,
+  range?: ByteRange,
+): Promise<OpenBlob> {
+  const unreachable: StoreError[] = [];
+  let met = false;
+  for (const store of inReadOrder(deps.stores, blob)) {
+    const { opened, finding } = await openProven(store, blob, range);
+    const copy = blob.copies.find((each) => each.store === store.name);
+    if (opened && finding.state === 'STORED') {
+      if (copy && (finding.read || copy.state !== 'STORED')) {
+        await note(deps, () => recordStored(deps.database, blob, copy, finding.stat));
+      }
+      if (met) deps.heal(blob.id);
+      return { stream: opened.stream, store: store.name };
+    }
+    if (finding.state === 'UNREACHABLE') unreachable.push(finding.error);
+    else if (finding.state !== 'STORED') {
+      met = true;
+      if (copy) await note(deps, () => recordBad(deps.database, blob, copy, finding));
+      deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
+    }
+  }
+  const [first] = unreachable;
+  if (first) throw new StoreError(`No healthy copy of ${blob.sha256} can be reached now.`, first.store, { cause: first });
+  throw new FixativeError('BYTES_LOST', `No store holds a healthy copy of ${blob.sha256}.`);
+}
+
+/** Stores that are on record as healthy first; the others after them, for what was missing may be back. */
+function inReadOrder(stores: readonly Store[], blob: Blob): Store[] {
+  const healthy = new Set(blob.copies.filter((copy) => copy.state === 'STORED').map((copy) => copy.store));
+  return [
+    ...stores.filter((store) => healthy.has(store.name)),
+    ...stores.filter((store) => !healthy.has(store.name)),
+  ];
+}
+
+/** Opens exactly the object that was proven: one that was replaced between the look and the opening is looked at once more. */
+async function openProven(
+  store: Store,
+  blob: Blob,
+  range: ByteRange | undefined,
+): Promise<{ opened?: OpenObject; finding: Finding }> {
+  const copy = blob.copies.find((each) => each.store === store.name);
+  let finding: Finding = { state: 'MISSING', error: `${store.name} does not have ${blob.sha256}.` };
+  for (let attempt = 0; attempt < 3; attempt++) {
+    finding = await examine(store, blob, copy);
+    if (finding.state !== 'STORED') return { finding };
+    try {
+      const opened = await store.open(copy?.key ?? '', range);
+      if (opened.stat.fingerprint === finding.stat.fingerprint) return { opened, finding };
+      opened.stream.destroy();
+    } catch (error) {
+      if (error instanceof NotFoundError) return { finding: { state: 'MISSING', error: error.message } };
+      if (error instanceof StoreError) return { finding: { state: 'UNREACHABLE', error } };
+      throw error;
+    }
+  }
+  return {
+    finding: {
+      state: 'UNREACHABLE',
+      error: new StoreError(`${store.name} keeps changing ${blob.sha256}.`, store.name),
+    },
+  };
+}
+
+/** The answer does not wait for, nor fail with, what is noted beside it. */
+async function note(deps: StorageDeps, write: () => Promise<void>): Promise<void> {
+  await write().catch((error) => deps.log.error({ err: error }, 'could not note the state of a copy'));
+}

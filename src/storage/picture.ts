@@ -1,0 +1,184 @@
+/**
+ * The one place where the bytes of a file are found to be a picture that is kept, and where a decoder touches them. What
+ * leaves it is what Fixative says of a picture: type, size and thumbhash, all read from the content.
+ *
+ * Guarantees, in this order, so that each step is only reached by what the one before let pass:
+ * 1. The first bytes are of a supported type (sniff.ts). Nothing else is ever given to sharp, so none of its other loaders,
+ *    SVG above all, meets bytes from outside. They are not blocked for the process, since the sample provider draws with SVG.
+ * 2. The container is whole to its end (whole.ts), so the decoder never meets a file that is cut.
+ * 3. The header claims at most `maxPixels` over all frames. It is read without decoding: a decompression bomb costs nothing.
+ * 4. The first frame decodes. The later frames of an animation are proven by their container alone.
+ *
+ * At most `concurrency` pictures are in the decoder at a time, the others wait in their order. A decoder may hold all pixels
+ * of a picture at once (measured: 5 bytes for each in GIF, 6 in progressive JPEG, 9 in interlaced PNG, 25 in AVIF of twelve
+ * bits), so the two limits together bound the memory. It trusts that the path was chosen by us (libvips reads options
+ * out of a name that ends in `[…]`) and that nobody writes to the file meanwhile.
+ */
+import { open } from 'node:fs/promises';
+import sharp from 'sharp';
+import { rgbaToThumbHash } from 'thumbhash';
+import { FixativeError, TooLargeError, UnsupportedTypeError } from '../errors.ts';
+import {
+  type PictureType,
+  SNIFF_BYTES,
+  type Sniffed,
+  type SUPPORTED_TYPES,
+  sniff,
+  TYPE_NAMES,
+} from './sniff.ts';
+import { proveWhole } from './whole.ts';
+
+export interface Picture {
+  readonly mimeType: PictureType;
+  /** Without a dot. */
+  readonly extension: (typeof SUPPORTED_TYPES)[PictureType];
+  /** In pixels, as a browser shows it: of one frame, after the orientation that EXIF (or AVIF's irot) asks for. */
+  readonly width: number;
+  readonly height: number;
+  /** A ThumbHash, https://evanw.github.io/thumbhash/, some 25 bytes in Base64. */
+  readonly thumbhash: string;
+}
+
+/**
+ * Reads what the picture in the file at `path` is, and proves that it is whole.
+ *
+ * @throws FixativeError EMPTY_FILE where there are no bytes
+ * @throws UnsupportedTypeError where the content is of no supported type, with what was detected
+ * @throws TooLargeError in pixels, counting all frames; FixativeError TOO_LARGE where there are more than MAX_FRAMES of them
+ * @throws FixativeError DAMAGED_IMAGE where it is cut, corrupt or cannot be decoded
+ * @throws the error of the file system, as it is, where the file cannot be read
+ */
+export type ReadPicture = (path: string) => Promise<Picture>;
+
+export interface PictureLimits {
+  /** The most pixels that a picture may have: width × height × frames. */
+  readonly maxPixels: number;
+  /** How many pictures may be in the decoder at a time. It runs on libuv's threads, which the file system needs too. Default 2. */
+  readonly concurrency?: number;
+}
+
+export function makePictureReader({ maxPixels, concurrency = 2 }: PictureLimits): ReadPicture {
+  // libvips would keep files open and pixels in memory, in case the same path is read again, which is never so here: and if
+  // a path is used again it is for other bytes. The setting is the process's own, and right for all of it.
+  sharp.cache(false);
+  const inTurn = makeGate(concurrency);
+
+  return async function readPicture(path) {
+    const { mimeType, extension } = await recognise(path);
+    await proveWhole(path, mimeType);
+    return inTurn(async () => {
+      const { width, height } = await measure(path, mimeType, maxPixels);
+      const thumbhash = await hashThumb(path, mimeType, maxPixels);
+      return { mimeType, extension, width, height, thumbhash };
+    });
+  };
+}
+
+type Recognised = Exclude<Sniffed, { mimeType: null }>;
+
+async function recognise(path: string): Promise<Recognised> {
+  const sniffed = sniff(await readHead(path));
+  if (sniffed.mimeType !== null) return sniffed;
+  const names = Object.values(TYPE_NAMES);
+  const allowed = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+  throw new UnsupportedTypeError(
+    `The content is not a picture of a supported type (detected: ${sniffed.detected}). Send it as ${allowed}.`,
+    sniffed.detected,
+  );
+}
+
+async function readHead(path: string): Promise<Uint8Array> {
+  await using handle = await open(path);
+  const head = Buffer.alloc(SNIFF_BYTES);
+  let filled = 0;
+  while (filled < head.length) {
+    const { bytesRead } = await handle.read(head, filled, head.length - filled, filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  if (filled === 0) throw new FixativeError('EMPTY_FILE', 'The file has no bytes. Send the picture itself.');
+  return head.subarray(0, filled);
+}
+
+/** What sharp calls each type. AVIF is one kind of HEIF to it. */
+const SHARP_FORMATS: Readonly<Record<PictureType, string>> = {
+  'image/png': 'png',
+  'image/jpeg': 'jpeg',
+  'image/webp': 'webp',
+  'image/gif': 'gif',
+  'image/avif': 'heif',
+};
+
+/** Reads the header; decodes nothing, so here sharp's own limit is off and the refusal can name the size. */
+async function measure(
+  path: string,
+  mimeType: PictureType,
+  maxPixels: number,
+): Promise<{ width: number; height: number }> {
+  const header = await sharp(path, { limitInputPixels: false, failOn: 'none' })
+    .metadata()
+    .catch((cause: unknown) => {
+      throw damaged(mimeType, 'its container is whole, but its header cannot be read', cause);
+    });
+  if (header.format !== SHARP_FORMATS[mimeType]) {
+    throw damaged(mimeType, `the decoder takes it for ${header.format}`);
+  }
+  const frames = header.pages ?? 1;
+  const pixels = header.width * header.height * frames;
+  if (pixels > maxPixels) {
+    const size = `${frames > 1 ? `${frames} frames of ` : ''}${header.width} × ${header.height} pixels`;
+    throw new TooLargeError(
+      `The picture has ${size}, ${pixels} in all; the limit is ${maxPixels}. Send a smaller one.`,
+      { limit: maxPixels, actual: pixels, unit: 'pixels' },
+    );
+  }
+  return header.autoOrient;
+}
+
+/** The most that ThumbHash takes, and more than it can show. */
+const THUMB_PIXELS = 100;
+
+/** Decodes the first frame, all of it, though only a thumbnail is kept: this is also the proof that there are pixels. */
+async function hashThumb(path: string, mimeType: PictureType, maxPixels: number): Promise<string> {
+  const thumb = await sharp(path, {
+    limitInputPixels: maxPixels,
+    // Not 'warning': it refuses pictures that every viewer shows, for a stray byte in a JPEG or a wrong colour profile.
+    failOn: 'error',
+    sequentialRead: true,
+  })
+    .autoOrient()
+    .resize(THUMB_PIXELS, THUMB_PIXELS, { fit: 'inside', withoutEnlargement: true })
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+    .catch((cause: unknown) => {
+      throw damaged(mimeType, 'its container is whole, but its pixels cannot be decoded', cause);
+    });
+  const hash = rgbaToThumbHash(thumb.info.width, thumb.info.height, thumb.data);
+  return Buffer.from(hash).toString('base64');
+}
+
+/** What sharp says stays in `cause`: it names our own paths, and often only "Unknown error". */
+function damaged(mimeType: PictureType, how: string, cause?: unknown): FixativeError {
+  const message = `The ${TYPE_NAMES[mimeType]} is damaged: ${how}.`;
+  return new FixativeError('DAMAGED_IMAGE', message, cause === undefined ? {} : { cause });
+}
+
+/** Lets at most `places` pieces of work run at a time; the others begin in the order in which they came. */
+function makeGate(places: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let free = places;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      // The place is handed on, not given back, so that nobody who comes now can slip in before the one who waits.
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
+  };
+}

@@ -1,0 +1,64 @@
+import type { Queryable } from '../database/database.ts';
+import type { PrismaTransaction } from '../database/database.ts';
+import { type Blob, findBlob, keyOf } from './blob.ts';
+import { recordPending, recordStored } from './copies.ts';
+import { examine, proven } from './examine.ts';
+import type { Recorder, StorageDeps } from './service.ts';
+import type { Spool } from './spool.ts';
+import type { ObjectStat } from './stores/store.ts';
+
+export async function put<Result>(
+  deps: StorageDeps & { heal(blobId: number): void },
+  spool: Spool,
+  record: Recorder<Result>,
+): Promise<Result> {
+  const known = await findBlob(deps.database, { sha256: spool.sha256 });
+  const facts = known ?? { ...(await deps.readPicture(spool.path)), sha256: spool.sha256, bytes: spool.bytes };
+  const key = keyOf(spool.sha256, facts.mimeType);
+
+  const required = deps.stores.filter((store) => deps.required.has(store.name));
+  const stats = new Map<string, ObjectStat>();
+  // All are waited for, also when one fails: none may go on writing from a spool that its owner has discarded.
+  const outcomes = await Promise.allSettled(
+    required.map(async (store) => {
+      const copy = known?.copies.find((each) => each.store === store.name && each.state === 'STORED');
+      const finding = copy && (await examine(store, facts, copy));
+      stats.set(store.name, finding?.state === 'STORED' ? finding.stat : await store.put(key, proven(spool)));
+    }),
+  );
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+
+  const { result, blobId } = await deps.database.prisma.$transaction(async (transaction) => {
+    const row = await transaction.blob.upsert({
+      where: { sha256: spool.sha256 },
+      create: {
+        sha256: spool.sha256,
+        bytes: BigInt(spool.bytes),
+        mimeType: facts.mimeType,
+        width: facts.width,
+        height: facts.height,
+        thumbhash: facts.thumbhash,
+      },
+      update: {},
+    });
+    const blob: Omit<Blob, 'copies'> = { ...row, id: Number(row.id), bytes: Number(row.bytes) };
+    const db = queryableOf(transaction);
+    for (const store of deps.stores) {
+      const stat = stats.get(store.name);
+      if (stat) await recordStored(db, blob, { store: store.name, key }, stat);
+      else await recordPending(db, blob, { store: store.name, key });
+    }
+    const storeName = deps.stores.find((store) => stats.has(store.name))?.name ?? '';
+    return { result: await record(transaction, blob, storeName), blobId: blob.id };
+  });
+  if (stats.size < deps.stores.length) deps.heal(blobId);
+  return result;
+}
+
+/** The transaction of Prisma's client as a place for plain statements. */
+function queryableOf(transaction: PrismaTransaction): Queryable {
+  return {
+    query: <Row>(text: string, values: readonly unknown[] = []) =>
+      transaction.$queryRawUnsafe<Row[]>(text, ...values),
+  };
+}

@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
+import { createWriteStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { NotFoundError, StoreError } from '../../errors.ts';
+import { removeAbandoned } from '../abandoned.ts';
+import type { ObjectStat, Store } from './store.ts';
+
+/** Where files are written until they are whole; on the same filesystem as the rest, so that a rename is all it takes. */
+const WRITING = '.writing';
+
+/**
+ * A directory, one file an object, at the path that its key says: `3f/9c/3f9c….png`. The files are plain images that any
+ * program can open, and `sha256sum` proves by their names.
+ *
+ * A file appears whole: it is written under another name, flushed (fsync), renamed, and the directory that now names it is
+ * flushed as well, because a rename alone may be forgotten when the power fails (rename(2), fsync(2)).
+ */
+export async function openFilesystemStore(options: { name: string; directory: string }): Promise<Store> {
+  const { name } = options;
+  const root = path.resolve(options.directory);
+  const writing = path.join(root, WRITING);
+
+  const unavailable = (verb: string, key: string, cause: unknown) =>
+    new StoreError(`${name} could not ${verb} ${key} in ${root}: ${reasonOf(cause)}.`, name, { cause });
+
+  /** An absent file is an answer only where the root is there: behind a mount that is gone everything would be absent. */
+  async function absentOrThrow(verb: string, key: string, error: unknown): Promise<void> {
+    if (!isAbsent(error)) throw unavailable(verb, key, error);
+    await stat(root).catch((cause) => {
+      throw unavailable(verb, key, cause);
+    });
+  }
+
+  try {
+    await mkdir(writing, { recursive: true });
+    await removeAbandoned(writing);
+  } catch (cause) {
+    throw new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
+  }
+
+  return {
+    name,
+    kind: 'filesystem',
+    maxBytes: Number.POSITIVE_INFINITY,
+
+    async put(key, source) {
+      const target = pathOf(root, key);
+      const temporary = path.join(writing, randomUUID());
+      try {
+        await pipeline(source.open(), createWriteStream(temporary, { flags: 'wx', flush: true }));
+        const written = await stat(temporary, { bigint: true });
+        if (written.size !== BigInt(source.bytes))
+          throw new Error(`${written.size} bytes arrived of ${source.bytes}`);
+        await makeDirectory(root, path.dirname(target));
+        await rename(temporary, target);
+        await flushDirectory(path.dirname(target));
+        return statOf(await stat(target, { bigint: true }));
+      } catch (cause) {
+        await rm(temporary, { force: true }).catch(() => {});
+        throw unavailable('keep', key, cause);
+      }
+    },
+
+    async open(key, range) {
+      const handle = await open(pathOf(root, key), 'r').catch(async (error) => {
+        await absentOrThrow('open', key, error);
+        throw new NotFoundError(`${name} has no ${key}.`);
+      });
+      try {
+        const stats = await handle.stat({ bigint: true });
+        if (!stats.isFile()) throw new Error('it is not a file');
+        const stream = handle.createReadStream({ ...range, highWaterMark: 256 * 1024 });
+        return { stat: statOf(stats), stream };
+      } catch (cause) {
+        await handle.close();
+        throw unavailable('open', key, cause);
+      }
+    },
+
+    async stat(key) {
+      try {
+        const stats = await stat(pathOf(root, key), { bigint: true });
+        return stats.isFile() ? statOf(stats) : null;
+      } catch (error) {
+        await absentOrThrow('look for', key, error);
+        return null;
+      }
+    },
+
+    async delete(key) {
+      await rm(pathOf(root, key)).catch((error) => absentOrThrow('delete', key, error));
+    },
+
+    async *list() {
+      yield* walk(root, '');
+    },
+  };
+
+  async function* walk(directory: string, prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+    const entries = await readdir(directory, { withFileTypes: true }).catch((cause) => {
+      throw unavailable('list', prefix || 'itself', cause);
+    });
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (entry.name.startsWith('.')) continue;
+      const key = prefix + entry.name;
+      const entryPath = path.join(directory, entry.name);
+      if (entry.isDirectory()) yield* walk(entryPath, `${key}/`);
+      // A file that vanishes between the listing and the look is no longer listed, that is all.
+      else if (entry.isFile()) {
+        const stats = await stat(entryPath).catch(() => null);
+        if (stats) yield { key, bytes: stats.size };
+      }
+    }
+  }
+}
+
+/** The one place where a key becomes a path. Keys are ours, made of a hash; whatever else comes is a defect, and stops here. */
+function pathOf(root: string, key: string): string {
+  if (!/^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(key)) {
+    throw new TypeError(`Not a key: ${JSON.stringify(key)}`);
+  }
+  return path.join(root, ...key.split('/'));
+}
+
+/** Size, both times and inode: a write in place changes the times, a replacement the inode, a copy with times kept the ctime. */
+function statOf(stats: BigIntStats): ObjectStat {
+  return {
+    bytes: Number(stats.size),
+    fingerprint: `${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}:${stats.ino}`,
+  };
+}
+
+/** Makes the directories of a key, each flushed into its parent; costs one failed mkdir when they are there. */
+async function makeDirectory(root: string, directory: string): Promise<void> {
+  const first = await mkdir(directory, { recursive: true });
+  for (let made = directory; first && made.length >= first.length && made !== root; made = path.dirname(made)) {
+    await flushDirectory(path.dirname(made));
+  }
+}
+
+async function flushDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,363 @@
+/**
+ * A stand-in for OpenAI's Images API on this machine, for tests: it checks the key and the body as the real one does, answers
+ * in its shapes with real pictures, and fails in its ways when told to. What it knows of the models is its own and not
+ * OPENAI_MODELS, so that a mistake in that table shows.
+ */
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import sharp from 'sharp';
+
+export interface StandInRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The parsed JSON; null where there was none. */
+  readonly body: Readonly<Record<string, unknown>> | null;
+}
+
+/** What can go wrong, each for one request. */
+export type Fault =
+  /** 429 with `retry-after: 7`. */
+  | 'rate-limit'
+  /** 429 because the account has no credit. */
+  | 'quota'
+  /** 500 as the API itself says it. */
+  | 'server-error'
+  /** 503 in HTML, as a proxy before the API says it. */
+  | 'unavailable'
+  /** 400 because of the prompt, as the gpt-image models say it. */
+  | 'moderation'
+  /** The same, as the dall-e models say it. */
+  | 'content-policy'
+  /** 403 with a message. */
+  | 'forbidden'
+  /** 400 with a message of 20,000 characters that quotes the key. */
+  | 'chatty'
+  /** 307 to elsewhere on the same server. */
+  | 'redirect'
+  /** Takes the request and says nothing. */
+  | 'hang'
+  /** Begins the answer and says no more. */
+  | 'stall'
+  /** Ends the connection within the answer. */
+  | 'truncated'
+  /** 200, whole, and no JSON. */
+  | 'invalid-json'
+  /** 200 with an address in place of the picture. */
+  | 'address'
+  /** 200 with an empty `data`. */
+  | 'no-picture'
+  /** 200 with a picture of no bytes. */
+  | 'empty-picture'
+  /** Resets the connection before any answer. */
+  | 'reset';
+
+export interface OpenAiStandIn {
+  /** What OPENAI_BASE_URL is to be: `http://127.0.0.1:<port>/v1`. */
+  readonly baseUrl: string;
+  /** The one key that it accepts. */
+  readonly apiKey: string;
+  /** Everything that was asked, in order. */
+  readonly requests: readonly StandInRequest[];
+  /** The next request fails so, whatever it asks; several calls line up. `headers` are added to the answer. */
+  failNext(fault: Fault, headers?: Readonly<Record<string, string>>): void;
+  /** Ends all connections, also those that hang. */
+  close(): Promise<void>;
+}
+
+const GPT_IMAGE = {
+  sizes: ['1024x1024', '1024x1536', '1536x1024', 'auto'],
+  qualities: ['low', 'medium', 'high', 'auto'],
+};
+const MODELS: Readonly<Record<string, { sizes: readonly string[]; qualities: readonly string[] }>> = {
+  'gpt-image-1': GPT_IMAGE,
+  'gpt-image-1-mini': GPT_IMAGE,
+  'gpt-image-1.5': GPT_IMAGE,
+  'chatgpt-image-latest': GPT_IMAGE,
+  'dall-e-3': { sizes: ['1024x1024', '1024x1792', '1792x1024'], qualities: ['standard', 'hd'] },
+  'dall-e-2': { sizes: ['256x256', '512x512', '1024x1024'], qualities: ['standard'] },
+};
+/** Those that take any size within rules. */
+const FREE_SIZE = /^gpt-image-2(\.[56]-(flare|sunburst))?(-\d{4}-\d{2}-\d{2})?$/;
+const COMMON = ['model', 'prompt', 'n', 'size', 'quality', 'user'];
+const GPT_ONLY = [
+  'background',
+  'moderation',
+  'output_format',
+  'output_compression',
+  'safety_identifier',
+  'complexity',
+];
+const DALL_E_ONLY = ['response_format', 'style'];
+
+export async function openOpenAiStandIn(options: { apiKey?: string } = {}): Promise<OpenAiStandIn> {
+  const apiKey = options.apiKey ?? 'sk-standin-4f1b2c3d4e5f60718293a4b5c6d7e8f9';
+  const requests: StandInRequest[] = [];
+  const faults: { fault: Fault; headers: Readonly<Record<string, string>> }[] = [];
+
+  const server = createServer(async (request, response) => {
+    const { method = '', url = '', headers } = request;
+    const body = parseBody(await readAll(request));
+    const seen = { method, path: url, headers: headers as Record<string, string>, body };
+    const requestId = `req_${createHash('sha256')
+      .update(`request ${requests.push(seen)}`)
+      .digest('hex')
+      .slice(0, 32)}`;
+    response.setHeader('x-request-id', requestId);
+    response.setHeader('openai-version', '2020-10-01');
+    const next = faults.shift();
+    for (const [name, value] of Object.entries(next?.headers ?? {})) response.setHeader(name, value);
+    if (next !== undefined) return fail(next.fault, { request, response, apiKey });
+    const refusal = check(seen, apiKey);
+    if (refusal !== null) return answer(response, refusal);
+    answer(response, { status: 200, body: await draw(body ?? {}) });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+
+  return {
+    baseUrl: `http://127.0.0.1:${port}/v1`,
+    apiKey,
+    requests,
+    failNext: (fault, headers = {}) => faults.push({ fault, headers }),
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+function answer(response: ServerResponse, { status, body }: Answer): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+function error(
+  status: number,
+  message: string,
+  more: { type?: string; param?: string; code?: string } = {},
+): Answer {
+  const { type = 'invalid_request_error', param = null, code = null } = more;
+  return { status, body: { error: { message, type, param, code } } };
+}
+
+/** What the real one objects to, in its order; null where it would draw. */
+function check({ method, path, headers, body }: StandInRequest, apiKey: string): Answer | null {
+  if (method !== 'POST' || path !== '/v1/images/generations')
+    return error(404, `Invalid URL (${method} ${path})`);
+  const [, key] = /^Bearer (.+)$/.exec(headers.authorization ?? '') ?? [];
+  if (key === undefined) return error(401, "You didn't provide an API key.");
+  if (key !== apiKey) {
+    const masked = `${key.slice(0, 8)}${'*'.repeat(Math.max(0, key.length - 12))}${key.slice(-4)}`;
+    const message = `Incorrect API key provided: ${masked}. You can find your API key at https://platform.openai.com/account/api-keys.`;
+    return error(401, message, { code: 'invalid_api_key' });
+  }
+  if (!/^application\/json\b/.test(headers['content-type'] ?? '') || body === null) {
+    return error(400, 'We could not parse the JSON body of your request.');
+  }
+  return checkBody(body);
+}
+
+function checkBody(body: Readonly<Record<string, unknown>>): Answer | null {
+  const model = String(body.model ?? 'dall-e-2');
+  const known = MODELS[model];
+  if (known === undefined && !FREE_SIZE.test(model)) {
+    return error(400, `The model '${model}' does not exist.`, { param: 'model', code: 'model_not_found' });
+  }
+  const allowed = [...COMMON, ...(model.startsWith('dall-e') ? DALL_E_ONLY : GPT_ONLY)];
+  const unknown = Object.keys(body).find((name) => !allowed.includes(name));
+  if (unknown !== undefined) {
+    return error(400, `Unknown parameter: '${unknown}'.`, { param: unknown, code: 'unknown_parameter' });
+  }
+  if (typeof body.prompt !== 'string' || body.prompt === '') {
+    return error(400, "Missing required parameter: 'prompt'.", {
+      param: 'prompt',
+      code: 'missing_required_parameter',
+    });
+  }
+  const maxLength = model === 'dall-e-2' ? 1000 : model === 'dall-e-3' ? 4000 : 32_000;
+  if (body.prompt.length > maxLength) {
+    const message = `Invalid 'prompt': string too long. Expected a string with maximum length ${maxLength}, but got a string with length ${body.prompt.length} instead.`;
+    return error(400, message, { param: 'prompt', code: 'string_above_max_length' });
+  }
+  return (
+    checkValue(
+      'size',
+      body.size,
+      known?.sizes ?? (fitsRules(body.size) ? [String(body.size)] : GPT_IMAGE.sizes),
+    ) ??
+    checkValue('quality', body.quality, known?.qualities ?? qualitiesOf(model)) ??
+    checkValue('style', body.style, ['vivid', 'natural'])
+  );
+}
+
+function checkValue(param: string, value: unknown, allowed: readonly string[]): Answer | null {
+  if (value === undefined || allowed.includes(String(value))) return null;
+  const quoted = allowed.map((choice) => `'${choice}'`);
+  const list = `${quoted.slice(0, -1).join(', ')}, and ${quoted.at(-1)}`;
+  return error(400, `Invalid value: '${value}'. Supported values are: ${list}.`, {
+    param,
+    code: 'invalid_value',
+  });
+}
+
+function qualitiesOf(model: string): readonly string[] {
+  return model.startsWith('gpt-image-2.') ? [...GPT_IMAGE.qualities, 'xhigh', 'max'] : GPT_IMAGE.qualities;
+}
+
+function fitsRules(size: unknown): boolean {
+  const [, width = 0, height = 0] = (/^(\d+)x(\d+)$/.exec(String(size)) ?? []).map(Number);
+  const [short, long, area] = [Math.min(width, height), Math.max(width, height), width * height];
+  return (
+    width % 16 === 0 &&
+    height % 16 === 0 &&
+    long <= 3840 &&
+    long <= 3 * short &&
+    area >= 655_360 &&
+    area <= 8_294_400
+  );
+}
+
+async function draw(body: Readonly<Record<string, unknown>>): Promise<unknown> {
+  const [model, prompt] = [String(body.model), String(body.prompt)];
+  const size = body.size === undefined || body.size === 'auto' ? '1024x1024' : String(body.size);
+  const [width = 0, height = 0] = size.split('x').map(Number);
+  const [r = 0, g = 0, b = 0] = createHash('sha256').update(prompt).digest();
+  const png = await sharp({ create: { width, height, channels: 3, background: { r, g, b } } })
+    .png()
+    .toBuffer();
+  const b64_json = png.toString('base64');
+  if (model.startsWith('dall-e')) {
+    const revised = model === 'dall-e-3' ? { revised_prompt: `A detailed picture of ${prompt}.` } : {};
+    return { created: 1_713_833_628, data: [{ ...revised, b64_json }] };
+  }
+  return {
+    created: 1_713_833_628,
+    background: 'opaque',
+    output_format: 'png',
+    quality: body.quality === undefined || body.quality === 'auto' ? 'high' : body.quality,
+    size,
+    data: [{ b64_json }],
+    usage: {
+      total_tokens: 4170,
+      input_tokens: 10,
+      output_tokens: 4160,
+      input_tokens_details: { text_tokens: 10, image_tokens: 0 },
+    },
+  };
+}
+
+async function fail(
+  fault: Fault,
+  { request, response, apiKey }: { request: IncomingMessage; response: ServerResponse; apiKey: string },
+): Promise<void> {
+  switch (fault) {
+    case 'rate-limit':
+      if (!response.hasHeader('retry-after')) response.setHeader('retry-after', '7');
+      return answer(
+        response,
+        error(
+          429,
+          'Rate limit reached for images per minute: Limit 5, Used 5, Requested 1. Please try again in 7s.',
+          {
+            type: 'input-images',
+            code: 'rate_limit_exceeded',
+          },
+        ),
+      );
+    case 'quota':
+      return answer(
+        response,
+        error(429, 'You exceeded your current quota, please check your plan and billing details.', {
+          type: 'insufficient_quota',
+          code: 'insufficient_quota',
+        }),
+      );
+    case 'server-error':
+      return answer(
+        response,
+        error(500, 'The server had an error while processing your request. Sorry about that!', {
+          type: 'server_error',
+        }),
+      );
+    case 'unavailable':
+      response.writeHead(503, { 'content-type': 'text/html' });
+      response.end('<html><body><h1>503 Service Unavailable</h1></body></html>');
+      return;
+    case 'moderation':
+      return answer(
+        response,
+        error(400, 'Your request was rejected by the safety system. safety_violations=[violence].', {
+          type: 'image_generation_user_error',
+          code: 'moderation_blocked',
+        }),
+      );
+    case 'content-policy':
+      return answer(
+        response,
+        error(400, 'Your request was rejected as a result of our safety system.', {
+          code: 'content_policy_violation',
+        }),
+      );
+    case 'forbidden':
+      return answer(response, error(403, 'Your organization must be verified to use this model.'));
+    case 'chatty':
+      return answer(response, error(400, `The key ${apiKey}\nwas used. ${'Words. '.repeat(3000)}`));
+    case 'redirect':
+      response.writeHead(307, { location: '/elsewhere' });
+      response.end();
+      return;
+    case 'hang':
+      return;
+    case 'stall':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 });
+      response.write('{"created":1,"data":[{"b64_json":"iVBO');
+      return;
+    case 'truncated':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 });
+      response.write('{"created":1,"data":[{"b64_json":"iVBO', () => request.socket.destroy());
+      return;
+    case 'invalid-json':
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(`{"created":1,"data":[{"b64_json":"${'iVBO'.repeat(20_000)}`);
+      return;
+    case 'address':
+      return answer(response, {
+        status: 200,
+        body: { created: 1, data: [{ url: 'http://127.0.0.1/a.png' }] },
+      });
+    case 'no-picture':
+      return answer(response, { status: 200, body: { created: 1, data: [] } });
+    case 'empty-picture':
+      return answer(response, { status: 200, body: { created: 1, data: [{ b64_json: '' }] } });
+    case 'reset':
+      request.socket.resetAndDestroy();
+      return;
+  }
+}
+
+async function readAll(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseBody(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body === 'object' ? (body as Record<string, unknown> | null) : null;
+  } catch {
+    return null;
+  }
+}

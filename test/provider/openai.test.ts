@@ -1,0 +1,366 @@
+import { inspect } from 'node:util';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ProviderError } from '../../src/errors.ts';
+import { checkRequest, OPENAI_MODELS } from '../../src/provider/models.ts';
+import { type OpenAiOptions, type OpenAiProvider, openOpenAiProvider } from '../../src/provider/openai.ts';
+import type { PictureRequest } from '../../src/provider/provider.ts';
+import { type Fault, type OpenAiStandIn, openOpenAiStandIn } from './openai-stand-in.ts';
+
+const never = new AbortController().signal;
+const PNG = [0x89, 0x50, 0x4e, 0x47];
+
+let standIn: OpenAiStandIn;
+let opened: OpenAiProvider[];
+
+beforeEach(async () => {
+  standIn = await openOpenAiStandIn();
+  opened = [];
+});
+
+afterEach(async () => {
+  await standIn.close();
+  await Promise.all(opened.map((provider) => provider.close()));
+});
+
+function open(options: Partial<OpenAiOptions> = {}): OpenAiProvider {
+  const provider = openOpenAiProvider({ apiKey: standIn.apiKey, baseUrl: standIn.baseUrl, ...options });
+  opened.push(provider);
+  return provider;
+}
+
+function ask(more: Partial<PictureRequest> = {}): PictureRequest {
+  return {
+    model: 'gpt-image-1',
+    prompt: 'a fox',
+    size: '1024x1024',
+    quality: null,
+    style: null,
+    user: 'u1',
+    ...more,
+  };
+}
+
+async function failure(picture: Promise<unknown>): Promise<ProviderError> {
+  const error = await picture.then(
+    () => new Error('It did not fail.'),
+    (e: unknown) => e,
+  );
+  if (error instanceof ProviderError) return error;
+  throw error;
+}
+
+async function failWith(fault: Fault, headers?: Record<string, string>): Promise<ProviderError> {
+  standIn.failNext(fault, headers);
+  return failure(open().generate(ask(), never));
+}
+
+describe('a picture', () => {
+  test('is asked for once, with what the model knows and no more', async () => {
+    await open().generate(ask({ size: '1536x1024', quality: 'high' }), never);
+    expect(standIn.requests).toMatchObject([
+      {
+        method: 'POST',
+        path: '/v1/images/generations',
+        headers: { authorization: `Bearer ${standIn.apiKey}`, 'content-type': 'application/json' },
+      },
+    ]);
+    expect(standIn.requests[0]?.body).toEqual({
+      model: 'gpt-image-1',
+      prompt: 'a fox',
+      n: 1,
+      size: '1536x1024',
+      quality: 'high',
+      user: 'u1',
+    });
+  });
+
+  test('comes with its bytes, and what OpenAI said of it', async () => {
+    const picture = await open().generate(ask({ quality: 'low' }), never);
+    expect([...picture.bytes.subarray(0, 4)]).toEqual(PNG);
+    expect(await sharp(picture.bytes).metadata()).toMatchObject({ format: 'png', width: 1024, height: 1024 });
+    expect(picture).toMatchObject({ revisedPrompt: null, originalUrl: null });
+    expect(picture.metadata).toEqual({
+      requestId: expect.stringMatching(/^req_/),
+      usage: { inputTokens: 10, outputTokens: 4160, totalTokens: 4170 },
+      created: 1_713_833_628,
+      size: '1024x1024',
+      quality: 'low',
+      background: 'opaque',
+      outputFormat: 'png',
+      imageTokens: 0,
+      textTokens: 10,
+    });
+    expect(JSON.parse(JSON.stringify(picture.metadata))).toEqual(picture.metadata);
+  });
+
+  test('of dall-e-3 comes with the prompt that was used instead, and is asked for as base64', async () => {
+    const picture = await open().generate(ask({ model: 'dall-e-3', quality: 'hd', style: 'natural' }), never);
+    expect(picture.revisedPrompt).toBe('A detailed picture of a fox.');
+    expect(picture.metadata).toEqual({ requestId: expect.any(String), created: 1_713_833_628 });
+    expect(standIn.requests[0]?.body).toMatchObject({
+      quality: 'hd',
+      style: 'natural',
+      response_format: 'b64_json',
+    });
+  });
+
+  test('is asked for without a user where there is none', async () => {
+    await open().generate(ask({ user: '' }), never);
+    expect(standIn.requests[0]?.body).not.toHaveProperty('user');
+  });
+
+  test('comes out of an address that ends in a slash', async () => {
+    await open({ baseUrl: `${standIn.baseUrl}/` }).generate(ask(), never);
+    expect(standIn.requests[0]?.path).toBe('/v1/images/generations');
+  });
+
+  test('of every model, size, quality and style in our table is taken by the API', async () => {
+    const provider = open();
+    for (const model of provider.models) {
+      const choices = [
+        ...model.qualities.map((quality) => ({ quality })),
+        ...model.styles.map((style) => ({ style })),
+        // The largest ones are slow to make, so one model stands for those that have them.
+        ...(model.sizes as readonly string[])
+          .filter((s) => model === provider.models[0] || !s.includes('3840'))
+          .map((size) => ({ size })),
+      ];
+      for (const choice of choices) {
+        const settings = checkRequest(model, { prompt: 'a fox', ...choice });
+        const { bytes } = await provider.generate(ask({ model: model.id, ...settings }), never);
+        const { width, height } = await sharp(bytes).metadata();
+        expect(`${width}x${height}`).toBe(settings.size);
+      }
+    }
+  }, 120_000);
+});
+
+describe('a failure', () => {
+  test('for the rate can be tried again, after the time that OpenAI names', async () => {
+    expect(await failWith('rate-limit')).toMatchObject({
+      code: 'PROVIDER_BUSY',
+      provider: 'openai',
+      retryable: true,
+      retryAfterSeconds: 7,
+      message: expect.stringMatching(/^OpenAI limits the rate \(429, req_\w+\): Rate limit reached/),
+    });
+  });
+
+  test.each([
+    [{ 'retry-after-ms': '1500', 'retry-after': '2' }, 1.5],
+    [{ 'retry-after-ms': 'soon', 'retry-after': '2' }, 2],
+    [{ 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' }, 0],
+    [{ 'retry-after': 'later' }, null],
+    [{ 'retry-after': '-3' }, 0],
+  ])('with %j is to wait %s seconds', async (headers, seconds) => {
+    expect((await failWith('rate-limit', headers)).retryAfterSeconds).toBe(seconds);
+  });
+
+  test('with a date to wait for is to wait until then', async () => {
+    const inAMinute = new Date(Date.now() + 60_000).toUTCString();
+    const { retryAfterSeconds } = await failWith('rate-limit', { 'retry-after': inAMinute });
+    expect(retryAfterSeconds).toBeGreaterThan(50);
+    expect(retryAfterSeconds).toBeLessThanOrEqual(60);
+  });
+
+  test('for an account without credit is not tried again, though it comes as 429', async () => {
+    expect(await failWith('quota')).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: false,
+      message: expect.stringContaining('You exceeded your current quota'),
+    });
+  });
+
+  test.each<[Fault, RegExp]>([
+    ['server-error', /^OpenAI failed \(500, req_\w+\): The server had an error/],
+    ['unavailable', /^OpenAI failed \(503, req_\w+\): Service Unavailable$/],
+    ['truncated', /^OpenAI's answer could not be read \(200, req_\w+\): (terminated|other side closed)$/],
+    ['invalid-json', /^OpenAI's answer could not be read \(200, req_\w+\): Invalid JSON response$/],
+    ['no-picture', /^OpenAI answered without a picture\.$/],
+    ['empty-picture', /^OpenAI answered with an empty picture\.$/],
+    ['reset', /^OpenAI could not be reached: /],
+  ])('by %s can be tried again', async (fault, message) => {
+    expect(await failWith(fault)).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: true,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('to connect can be tried again, and says why', async () => {
+    const { baseUrl, apiKey } = standIn;
+    await standIn.close();
+    expect(await failure(open({ baseUrl, apiKey }).generate(ask(), never))).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: true,
+      message: expect.stringMatching(/^OpenAI could not be reached: .*ECONNREFUSED/),
+    });
+  });
+
+  test.each<Fault>(['moderation', 'content-policy'])(
+    'by %s is a refusal, in the words of OpenAI',
+    async (fault) => {
+      expect(await failWith(fault)).toMatchObject({
+        code: 'PROVIDER_REFUSED',
+        retryable: false,
+        message: expect.stringMatching(
+          /^OpenAI refused the request \(400, req_\w+\): Your request was rejected/,
+        ),
+      });
+    },
+  );
+
+  test('for a wrong key shows no part of any key', async () => {
+    const apiKey = 'sk-proj-wrong-0123456789abcdef';
+    const error = await failure(open({ apiKey }).generate(ask(), never));
+    expect(error).toMatchObject({
+      code: 'PROVIDER_UNAUTHORIZED',
+      retryable: false,
+      message: expect.stringContaining('Incorrect API key provided: [key].'),
+    });
+    expect(inspect(error, { depth: 10 })).not.toMatch(/sk-proj|cdef/);
+  });
+
+  test('for a model that the account may not use says so', async () => {
+    expect(await failWith('forbidden')).toMatchObject({
+      code: 'PROVIDER_UNAUTHORIZED',
+      retryable: false,
+      message: expect.stringContaining('Your organization must be verified'),
+    });
+  });
+
+  test('for what the API does not take is not tried again, and says what it is', async () => {
+    const error = await failure(open().generate(ask({ size: '512x512' }), never));
+    expect(error).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: false,
+      message: expect.stringContaining("Invalid value: '512x512'. Supported values are: '1024x1024'"),
+    });
+  });
+
+  test('for a setting that the SDK does not know is not sent at all', async () => {
+    const error = await failure(open().generate(ask({ quality: 'splendid' }), never));
+    expect(error).toMatchObject({ code: 'PROVIDER_FAILED', retryable: false });
+    expect(standIn.requests).toEqual([]);
+  });
+
+  test('keeps neither the key nor the answer nor the prompt, in its message or in its causes', async () => {
+    const chatty = await failWith('chatty');
+    expect(chatty.message).toMatch(
+      /^OpenAI did not take the request \(400, req_\w+\): The key \[key\] was used\. Words\./,
+    );
+    expect(chatty.message.length).toBeLessThan(600);
+    standIn.failNext('invalid-json');
+    const garbled = await failure(open().generate(ask({ prompt: 'a secret fox' }), never));
+    for (const error of [chatty, garbled]) {
+      const everything = inspect(error, { depth: 10, showHidden: true, maxStringLength: null });
+      expect(everything.length).toBeLessThan(20_000);
+      expect(everything).not.toContain(standIn.apiKey);
+      expect(everything).not.toContain('a secret fox');
+    }
+    expect(garbled.cause).toMatchObject({ name: 'AI_APICallError', cause: { name: 'AI_JSONParseError' } });
+  });
+
+  test('is not made good by a call that nobody asked for', async () => {
+    await failWith('server-error');
+    await failWith('rate-limit');
+    expect(standIn.requests.length).toBe(2);
+  });
+
+  test('by redirect follows nowhere', async () => {
+    expect(await failWith('redirect')).toMatchObject({ code: 'PROVIDER_FAILED', retryable: false });
+    expect(standIn.requests.map(({ path }) => path)).toEqual(['/v1/images/generations']);
+  });
+
+  test.each<Fault>(['hang', 'stall'])('by %s ends at the time-out', async (fault) => {
+    const provider = open({ timeoutSeconds: 0.3 });
+    await provider.generate(ask(), never).catch(() => {}); // The first call loads the packages.
+    standIn.failNext(fault);
+    const begun = performance.now();
+    expect(await failure(provider.generate(ask(), never))).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: true,
+      message: 'OpenAI did not answer within 0.3 seconds.',
+    });
+    expect(performance.now() - begun).toBeLessThan(2000);
+  });
+
+  test.each<Fault>(['hang', 'stall'])('by %s ends when the caller leaves', async (fault) => {
+    const caller = new AbortController();
+    standIn.failNext(fault);
+    const failed = failure(open().generate(ask(), caller.signal));
+    setTimeout(() => caller.abort(new Error('The server stops.')), 300);
+    expect(await failed).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: true,
+      message: 'The request to OpenAI was cancelled.',
+    });
+  });
+
+  test('of a caller who has already left sends nothing', async () => {
+    expect(await failure(open().generate(ask(), AbortSignal.abort()))).toMatchObject({
+      message: 'The request to OpenAI was cancelled.',
+      retryable: true,
+    });
+    expect(standIn.requests).toEqual([]);
+  });
+
+  test('by an answer in another shape is not tried again, for it would be the same', async () => {
+    expect(await failWith('address')).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: false,
+      message: expect.stringMatching(
+        /does not answer as its Images API does \(200, req_\w+\)\. Is the base URL right\?$/,
+      ),
+    });
+  });
+
+  test('by an answer larger than allowed is noticed while it arrives, and not tried again', async () => {
+    const error = await failure(open({ maxAnswerBytes: 1000 }).generate(ask(), never));
+    expect(error).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: false,
+      message: 'The answer of OpenAI is larger than the 1000 bytes that are allowed.',
+    });
+  });
+
+  test('leaves the provider fit for the next call', async () => {
+    const provider = open();
+    for (const fault of ['truncated', 'reset', 'invalid-json', 'server-error'] as const) {
+      standIn.failNext(fault);
+      await failure(provider.generate(ask(), never));
+      expect((await provider.generate(ask(), never)).bytes.length).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('the provider', () => {
+  test('serves the whole table elsewhere, and at OpenAI what is not shut down there', () => {
+    expect(open().models).toEqual(OPENAI_MODELS);
+    const ids = open({ baseUrl: 'https://api.openai.com/v1' }).models.map(({ id }) => id);
+    expect(ids).toContain('gpt-image-2.5-flare');
+    expect(ids).not.toContain('dall-e-3');
+    expect(ids).not.toContain('gpt-image-1');
+  });
+
+  test('closes without having been used, and more than once', async () => {
+    const provider = open();
+    await provider.close();
+    await provider.close();
+    expect(standIn.requests).toEqual([]);
+  });
+
+  test('closes after what is under way, and takes nothing more', async () => {
+    const provider = open();
+    const picture = provider.generate(ask(), never);
+    const closed = provider.close();
+    expect(await failure(provider.generate(ask(), never))).toMatchObject({
+      code: 'PROVIDER_FAILED',
+      retryable: true,
+    });
+    await closed;
+    expect((await picture).bytes.length).toBeGreaterThan(0);
+    expect(standIn.requests.length).toBe(1);
+  });
+});
