@@ -73,6 +73,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       stores,
       required: new Set<string>(config.requiredStores),
       spooler,
+      healDelaySeconds: config.healDelaySeconds,
       readPicture: makePictureReader({ maxPixels: config.maxImagePixels }),
       log,
     });

@@ -25,6 +25,7 @@ export interface Config {
   readonly stores: readonly StoreKind[];
   readonly requiredStores: readonly StoreKind[];
   readonly imageDirectory: string;
+  readonly healDelaySeconds: number;
   readonly maxUploadBytes: number;
   readonly maxUploadFiles: number;
   readonly maxImagePixels: number;
@@ -84,6 +85,7 @@ const Environment = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   STORES: storeList.default(['filesystem', 'database']),
   REQUIRED_STORES: storeList.optional(),
+  HEAL_DELAY_SECONDS: wholeNumber(0, 86_400).default(10),
   GENERATED_IMAGE_DIR: z.string().optional(),
   MAX_UPLOAD_BYTES: bytes.default(50 * MiB),
   MAX_UPLOAD_FILES: wholeNumber(1, 1000).default(20),
@@ -113,7 +115,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   const strangers = values?.REQUIRED_STORES?.filter((name) => !values.STORES.includes(name)) ?? [];
   if (strangers.length > 0) faults.push(`REQUIRED_STORES: expected names that are in STORES, not ${strangers.join(', ')}`);
   if (!values || faults.length > 0) {
-    throw new FixativeError('INVALID_INPUT', `The configuration is not valid.\n  ${faults.join('\n  ')}\nSee .env.example.`);
+    throw new FixativeError('INVALID_INPUT', `The configuration is not valid.\n  ${[...new Set(faults)].join('\n  ')}\nSee .env.example.`);
   }
   const dataDirectory = path.resolve(directory, values.DATA_DIR);
   return Object.freeze({
@@ -128,6 +130,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     imageDirectory: values.GENERATED_IMAGE_DIR
       ? path.resolve(directory, values.GENERATED_IMAGE_DIR)
       : path.join(dataDirectory, 'images'),
+    healDelaySeconds: values.HEAL_DELAY_SECONDS,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxUploadFiles: values.MAX_UPLOAD_FILES,
     maxImagePixels: values.MAX_IMAGE_PIXELS,

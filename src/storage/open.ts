@@ -27,7 +27,7 @@ export async function open(
       if (copy && (finding.read || copy.state !== 'STORED')) {
         await note(deps, () => recordStored(deps.database, blob, copy, finding.stat));
       }
-      if (met) deps.heal(blob.id);
+      if (met || isLacking(deps.stores, blob)) deps.heal(blob.id);
       return { stream: opened.stream, store: store.name };
     }
     if (finding.state === 'UNREACHABLE') unreachable.push(finding.error);
@@ -49,6 +49,10 @@ function inReadOrder(stores: readonly Store[], blob: Blob): Store[] {
     ...stores.filter((store) => healthy.has(store.name)),
     ...stores.filter((store) => !healthy.has(store.name)),
   ];
+}
+
+function isLacking(stores: readonly Store[], blob: Blob): boolean {
+  return stores.some((store) => !blob.copies.some((copy) => copy.store === store.name && copy.state === 'STORED'));
 }
 
 /** Opens exactly the object that was proven: one that was replaced between the look and the opening is looked at once more. */

@@ -14,7 +14,7 @@ export interface Restoration {
   readonly failed: readonly StoreError[];
 }
 
-type RestoreDeps = Omit<StorageDeps, 'readPicture' | 'required'>;
+type RestoreDeps = Pick<StorageDeps, 'database' | 'stores' | 'spooler'>;
 
 /**
  * Reads a healthy copy, proves its hash, and puts it wherever it is lacking. The source is read whole into a spool first, so

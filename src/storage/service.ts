@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database, PrismaTransaction } from '../database/database.ts';
 import type { Blob } from './blob.ts';
-import { healer } from './heal.ts';
+import { makeHealer } from './heal.ts';
 import { health, type StoreHealth } from './health.ts';
 import { open, type OpenBlob } from './open.ts';
 import type { ReadPicture } from './picture.ts';
@@ -64,19 +64,22 @@ export interface StorageDeps {
   readonly required: ReadonlySet<string>;
   readonly spooler: Spooler;
   readonly readPicture: ReadPicture;
+  /** How long after a bad copy was met it is restored. */
+  readonly healDelaySeconds: number;
   readonly log: Logger;
 }
 
 export function makeStorage(deps: StorageDeps): Storage {
-  const heal = healer((blobId) => restore(deps, blobId), deps.log);
+  const healer = makeHealer((blobId) => restore(deps, blobId), { delaySeconds: deps.healDelaySeconds, log: deps.log });
+  const withHealer = { ...deps, heal: healer.start };
   return {
     stores: deps.stores,
     spooler: deps.spooler,
-    put: (spool, record) => put({ ...deps, heal: heal.start }, spool, record),
-    open: (blob, range) => open({ ...deps, heal: heal.start }, blob, range),
+    put: (spool, record) => put(withHealer, spool, record),
+    open: (blob, range) => open(withHealer, blob, range),
     restore: (blobId, options) => restore(deps, blobId, options),
     verify: (options) => verify(deps, options),
     health: () => health(deps),
-    settled: heal.settled,
+    settled: healer.settled,
   };
 }

@@ -374,7 +374,7 @@ async function walkRiff(file: Pieces, end: number, inFrame: boolean): Promise<nu
       file.countFrames(++pictures);
     }
     // A chunk of odd length is followed by a byte of padding, which some writers leave out where nothing comes after.
-    file.seek(Math.min(chunkEnd + (length % 2), end));
+    file.seek(chunkEnd + (length % 2));
   }
   return pictures;
 }

@@ -409,6 +409,16 @@ describe('AVIF', () => {
     await expectDamage(Buffer.concat([head, long.subarray(0, -1)]), 'image/avif', 'claims 26 bytes');
   });
 
+  test('the locations are read again from the start of a large file', async () => {
+    const large = Buffer.concat([box('mdat', Buffer.alloc(2 * PIECE_BYTES)), box('free', Buffer.alloc(9))]);
+    const head = ftyp.length + meta(iloc(0, 0, 0)).length;
+    const end = head + large.length;
+    await prove(Buffer.concat([ftyp, meta(iloc(0, head + 8, 2 * PIECE_BYTES)), large]), 'image/avif');
+    await prove(Buffer.concat([ftyp, large, meta(iloc(0, 99, 2 * PIECE_BYTES))]), 'image/avif');
+    const beyond = Buffer.concat([ftyp, meta(iloc(0, end - 9, 10)), large]);
+    await expectDamage(beyond, 'image/avif', `reaches to byte ${end + 1}`);
+  });
+
   test('a size smaller than its own head goes nowhere', async () => {
     for (const claim of [2, 7]) {
       const tiny = Buffer.from(mdat);
