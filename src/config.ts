@@ -68,7 +68,12 @@ const httpUrl = z
 
 const storeList = z
   .string()
-  .transform((text) => text.split(',').map((name) => name.trim()).filter(Boolean))
+  .transform((text) =>
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter(Boolean),
+  )
   .refine((names) => names.length > 0, 'at least one store')
   .refine((names) => new Set(names).size === names.length, 'each store once')
   .pipe(z.array(z.enum(STORE_KINDS, `a list, divided by commas, of: ${STORE_KINDS.join(', ')}`)));
@@ -91,7 +96,10 @@ const Environment = z.object({
   MAX_UPLOAD_FILES: wholeNumber(1, 1000).default(20),
   MAX_IMAGE_PIXELS: wholeNumber(1, 10_000_000_000).default(100_000_000),
   MAX_BODY_BYTES: bytes.default(4 * MiB),
-  FIXATIVE_ROOT_TOKEN: z.string().min(16, 'at least 16 characters; `openssl rand -base64 32` makes a good one').optional(),
+  FIXATIVE_ROOT_TOKEN: z
+    .string()
+    .min(16, 'at least 16 characters; `openssl rand -base64 32` makes a good one')
+    .optional(),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),
   DEFAULT_MODEL: z.string().optional(),
@@ -105,7 +113,10 @@ const Environment = z.object({
  * @param directory what relative paths are relative to.
  * @throws FixativeError INVALID_INPUT that names every bad variable at once, each with what is allowed.
  */
-export function parseConfig(environment: Readonly<Record<string, string | undefined>>, directory: string): Config {
+export function parseConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  directory: string,
+): Config {
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
   const parsed = Environment.safeParse(set);
   const faults = parsed.success
@@ -113,9 +124,13 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: expected ${issue.message}`);
   const values = parsed.data;
   const strangers = values?.REQUIRED_STORES?.filter((name) => !values.STORES.includes(name)) ?? [];
-  if (strangers.length > 0) faults.push(`REQUIRED_STORES: expected names that are in STORES, not ${strangers.join(', ')}`);
+  if (strangers.length > 0)
+    faults.push(`REQUIRED_STORES: expected names that are in STORES, not ${strangers.join(', ')}`);
   if (!values || faults.length > 0) {
-    throw new FixativeError('INVALID_INPUT', `The configuration is not valid.\n  ${[...new Set(faults)].join('\n  ')}\nSee .env.example.`);
+    throw new FixativeError(
+      'INVALID_INPUT',
+      `The configuration is not valid.\n  ${[...new Set(faults)].join('\n  ')}\nSee .env.example.`,
+    );
   }
   const dataDirectory = path.resolve(directory, values.DATA_DIR);
   return Object.freeze({

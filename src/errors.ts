@@ -12,7 +12,8 @@ export const ERROR_CODES = {
   NOT_FOUND: 'There is no such thing, or it is not visible to you.',
   EMPTY_FILE: 'The file has no bytes.',
   TOO_LARGE: 'The bytes or pixels pass a limit.',
-  UNSUPPORTED_TYPE: 'The content is not an image of a supported type, whatever its name or declared type says.',
+  UNSUPPORTED_TYPE:
+    'The content is not an image of a supported type, whatever its name or declared type says.',
   DAMAGED_IMAGE: 'The content begins as an image but is cut short, corrupt or cannot be decoded.',
   UNKNOWN_MODEL: 'No configured provider has this model.',
   UNSUPPORTED_BY_MODEL: 'The model cannot do what was asked of it.',

@@ -26,12 +26,18 @@ function readConfig(): Config {
 }
 
 function appOptions(config: Config) {
-  const log = makeLog({ level: config.logLevel, format: config.logFormat, colorize: process.stderr.isTTY === true });
+  const log = makeLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    colorize: process.stderr.isTTY === true,
+  });
   return { log, processId: process.pid };
 }
 
 /** Opens the app for as long as a command runs. */
-async function withApp(run: (app: Awaited<ReturnType<typeof openApp>>) => Promise<ExitCode>): Promise<ExitCode> {
+async function withApp(
+  run: (app: Awaited<ReturnType<typeof openApp>>) => Promise<ExitCode>,
+): Promise<ExitCode> {
   const config = readConfig();
   const app = await openApp(config, appOptions(config));
   try {
@@ -60,14 +66,22 @@ function command(work: (...values: never[]) => Promise<ExitCode>) {
     } catch (error) {
       const known = error instanceof FixativeError;
       terminal.note(`${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
-      process.exitCode = known && ['INVALID_INPUT', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code) ? EXIT.usage : EXIT.failed;
+      process.exitCode =
+        known && ['INVALID_INPUT', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code)
+          ? EXIT.usage
+          : EXIT.failed;
     }
   };
 }
 
 const program = new Command('fixative')
-  .description('Makes the images of AI products permanent. Settings come from the environment; .env.example explains each.')
-  .addHelpText('after', '\nExit codes: 0 all is well, 1 it failed, 2 wrong usage or settings, 3 it ran and found something that is not right.')
+  .description(
+    'Makes the images of AI products permanent. Settings come from the environment; .env.example explains each.',
+  )
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 all is well, 1 it failed, 2 wrong usage or settings, 3 it ran and found something that is not right.',
+  )
   .configureOutput({ outputError: (text, write) => write(text) })
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
@@ -102,7 +116,9 @@ program
   .command('verify')
   .description('read every copy of every image and compare its hash')
   .option('--json', 'a line of JSON for each bad copy, and one for the summary', false)
-  .action(command((options: { json: boolean }) => withApp((app) => runVerify(app.storage, options, terminal))));
+  .action(
+    command((options: { json: boolean }) => withApp((app) => runVerify(app.storage, options, terminal))),
+  );
 
 program
   .command('restore')

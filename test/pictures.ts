@@ -53,11 +53,12 @@ export interface PictureRequest {
 }
 
 /** A picture of soft colours with some grain, so that no encoder can make nothing of it. */
-export async function makePicture(request: PictureRequest = {}): Promise<Buffer> {
+export async function makePicture(request: PictureRequest = {}): Promise<Buffer<ArrayBuffer>> {
   const { format = 'png', width = 64, height = 48, seed = 1 } = request;
   const { frames, encode }: Encoding = ENCODINGS[format];
   const raw = { width, height: height * frames, channels: 3 as const, pageHeight: height };
-  return encode(sharp(grain(width, height * frames, seed), { raw })).toBuffer();
+  // Copied, because a Blob takes no bytes that might be shared, and sharp's type does not say that they are not.
+  return Buffer.from(await encode(sharp(grain(width, height * frames, seed), { raw })).toBuffer());
 }
 
 function grain(width: number, height: number, seed: number): Buffer {
@@ -97,7 +98,7 @@ export function cutLengths(bytes: number, count = 20): number[] {
 export const PNG_SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
 
 /** A chunk of a PNG, with its length and CRC. */
-export function makePngChunk(type: string, data: Uint8Array = Buffer.alloc(0)): Buffer {
+export function makePngChunk(type: string, data: Uint8Array = Buffer.alloc(0)): Buffer<ArrayBuffer> {
   const chunk = Buffer.alloc(12 + data.length);
   chunk.writeUInt32BE(data.length, 0);
   chunk.write(type, 4, 'latin1');
@@ -107,7 +108,7 @@ export function makePngChunk(type: string, data: Uint8Array = Buffer.alloc(0)): 
 }
 
 /** A PNG whose structure is right and whose header claims so many pixels, with a thousand bytes of black behind it. */
-export function makeClaimingPng(width: number, height: number): Buffer {
+export function makeClaimingPng(width: number, height: number): Buffer<ArrayBuffer> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
@@ -133,13 +134,13 @@ export function splitPng(png: Buffer): { type: string; chunk: Buffer }[] {
 }
 
 /** The PNG without its chunks of one type. */
-export function withoutPngChunk(png: Buffer, type: string): Buffer {
+export function withoutPngChunk(png: Buffer, type: string): Buffer<ArrayBuffer> {
   const kept = splitPng(png).filter((part) => part.type !== type);
   return Buffer.concat([PNG_SIGNATURE, ...kept.map((part) => part.chunk)]);
 }
 
 /** The PNG with one bit of the CRC of its first chunk of one type turned. sharp reads it as if nothing were wrong. */
-export function withWrongCrc(png: Buffer, type = 'IDAT'): Buffer {
+export function withWrongCrc(png: Buffer, type = 'IDAT'): Buffer<ArrayBuffer> {
   const wrong = Buffer.from(png);
   let at = PNG_SIGNATURE.length;
   while (wrong.toString('latin1', at + 4, at + 8) !== type) at += 12 + wrong.readUInt32BE(at);
@@ -149,7 +150,7 @@ export function withWrongCrc(png: Buffer, type = 'IDAT'): Buffer {
 }
 
 /** What arrives in place of pictures, with the name that the refusal must give it. */
-export const NOT_PICTURES: readonly { is: string; bytes: Buffer }[] = [
+export const NOT_PICTURES: readonly { is: string; bytes: Buffer<ArrayBuffer> }[] = [
   { is: 'plain text', bytes: Buffer.from('Just a note that somebody saved as photo.png.\n') },
   {
     is: 'HTML',

@@ -20,7 +20,8 @@ export interface Authenticator {
  */
 export function makeAuthenticator(rootToken: string): Authenticator {
   const loginCode = randomBytes(32).toString('base64url');
-  const sign = (expiry: string) => createHmac('sha256', rootToken).update(`session:${expiry}`).digest('base64url');
+  const sign = (expiry: string) =>
+    createHmac('sha256', rootToken).update(`session:${expiry}`).digest('base64url');
 
   function sessionIsValid(value: string): boolean {
     const [expiry = '', mac = ''] = value.split('.');

@@ -6,7 +6,10 @@ import path from 'node:path';
  * The root token: the configured one, or one of 256 random bits that is made at the first start and kept in
  * `DATA_DIR/root-token`, readable by its owner only.
  */
-export async function loadRootToken(config: { rootToken: string | null; dataDirectory: string }): Promise<string> {
+export async function loadRootToken(config: {
+  rootToken: string | null;
+  dataDirectory: string;
+}): Promise<string> {
   if (config.rootToken) return config.rootToken;
   const file = path.join(config.dataDirectory, 'root-token');
   const known = await readToken(file);

@@ -16,8 +16,10 @@ export async function runMigrate(
   else {
     for (const name of applied) terminal.out(`applied  ${name}\n`);
     for (const name of state.pending) terminal.out(`pending  ${name}\n`);
-    for (const name of state.failed) terminal.out(`failed   ${name}: look at what it left, then \`prisma migrate resolve\`\n`);
-    for (const name of state.edited) terminal.out(`edited   ${name}: its SQL has changed since it was applied\n`);
+    for (const name of state.failed)
+      terminal.out(`failed   ${name}: look at what it left, then \`prisma migrate resolve\`\n`);
+    for (const name of state.edited)
+      terminal.out(`edited   ${name}: its SQL has changed since it was applied\n`);
     terminal.out(current ? 'The database is up to date.\n' : 'The database is not up to date.\n');
   }
   return current ? EXIT.ok : EXIT.notRight;
@@ -26,9 +28,16 @@ export async function runMigrate(
 /** `migrate --new NAME`, for developers. */
 export async function runNewMigration(name: string, terminal: Terminal): Promise<ExitCode> {
   if (!/^[a-z0-9_]{1,60}$/.test(name)) {
-    throw new FixativeError('INVALID_INPUT', `The name of a migration has lower-case letters, digits and underscores, not ${JSON.stringify(name)}.`);
+    throw new FixativeError(
+      'INVALID_INPUT',
+      `The name of a migration has lower-case letters, digits and underscores, not ${JSON.stringify(name)}.`,
+    );
   }
   const written = await writeMigration(name);
-  terminal.out(written ? `${written.file}\n\n${written.sql}` : 'schema.prisma says what the migrations say: nothing to write.\n');
+  terminal.out(
+    written
+      ? `${written.file}\n\n${written.sql}`
+      : 'schema.prisma says what the migrations say: nothing to write.\n',
+  );
   return EXIT.ok;
 }

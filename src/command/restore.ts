@@ -44,7 +44,10 @@ export async function runRestore(
   }
   progress.clear();
   if (options.json) terminal.out(`${JSON.stringify({ type: 'summary', ...tally })}\n`);
-  else terminal.out(`Looked at ${tally.looked}; ${tally.restored} copies restored, ${tally.failed} could not be.\n`);
+  else
+    terminal.out(
+      `Looked at ${tally.looked}; ${tally.restored} copies restored, ${tally.failed} could not be.\n`,
+    );
   return tally.failed > 0 ? EXIT.notRight : EXIT.ok;
 }
 
@@ -61,7 +64,11 @@ async function* subjects(
   for (const id of options.ids) {
     const uuid = parseUuid(id);
     const [image] = uuid ? await findImages(deps.database, [uuid]) : [null];
-    if (!image) throw new FixativeError('NOT_FOUND', `There is no image ${JSON.stringify(id)}. Images are named by their uuid here.`);
+    if (!image)
+      throw new FixativeError(
+        'NOT_FOUND',
+        `There is no image ${JSON.stringify(id)}. Images are named by their uuid here.`,
+      );
     yield { subject: image.uuid, restore: () => restoreImage(deps, image) };
   }
 }

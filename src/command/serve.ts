@@ -24,10 +24,16 @@ export async function serve(
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') {
-      throw new FixativeError('INVALID_INPUT', `Port ${config.port} of ${config.host} is taken. Set PORT to another one.`);
+      throw new FixativeError(
+        'INVALID_INPUT',
+        `Port ${config.port} of ${config.host} is taken. Set PORT to another one.`,
+      );
     }
     if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-      throw new FixativeError('INVALID_INPUT', `Cannot listen at ${config.host}:${config.port} (${code}). Set HOST and PORT.`);
+      throw new FixativeError(
+        'INVALID_INPUT',
+        `Cannot listen at ${config.host}:${config.port} (${code}). Set HOST and PORT.`,
+      );
     }
     throw error;
   }

@@ -29,13 +29,17 @@ export function makeProgress(terminal: Terminal) {
 
 /** Rows in columns, the first row being the heads; numbers to the right. */
 export function formatTable(rows: readonly (readonly (string | number)[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => String(row[column] ?? '').length)));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => String(row[column] ?? '').length)),
+  );
   return rows
     .map((row) =>
       row
         .map((cell, column) => {
           const width = widths[column] ?? 0;
-          return typeof rows[1]?.[column] === 'number' ? String(cell).padStart(width) : String(cell).padEnd(width);
+          return typeof rows[1]?.[column] === 'number'
+            ? String(cell).padStart(width)
+            : String(cell).padEnd(width);
         })
         .join('  ')
         .trimEnd(),

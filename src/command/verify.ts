@@ -1,5 +1,5 @@
-import { formatBytes } from '../storage/spool.ts';
 import type { Storage } from '../storage/service.ts';
+import { formatBytes } from '../storage/spool.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
 /** `verify`: reads every copy and says per store what is right, missing and corrupt. Ends with 3 when anything is not right. */
@@ -31,7 +31,9 @@ export async function runVerify(
       each.unreachable,
       formatBytes(each.bytes),
     ]);
-    terminal.out(`${formatTable([['store', 'right', 'missing', 'corrupt', 'pending', 'unreachable', 'read'], ...rows])}\n\n`);
+    terminal.out(
+      `${formatTable([['store', 'right', 'missing', 'corrupt', 'pending', 'unreachable', 'read'], ...rows])}\n\n`,
+    );
     for (const sha256 of result.lost) terminal.out(`lost: no store holds a healthy copy of ${sha256}\n`);
     terminal.out(
       bad

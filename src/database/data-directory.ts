@@ -25,7 +25,8 @@ export async function lockDataDirectory(directory: string, processId: number): P
     lock.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if (!(error instanceof Error && 'errcode' in error && error.errcode === 5 /* SQLITE_BUSY */)) throw error;
+    if (!((error instanceof Error && 'errcode' in error && error.errcode === 5) /* SQLITE_BUSY */))
+      throw error;
     const owner = await readFile(ownerPath, 'utf8')
       .then((text) => `process ${(JSON.parse(text) as { pid: number }).pid}`)
       .catch(() => 'another process');

@@ -33,11 +33,15 @@ export async function readMigrationState(database: Database): Promise<MigrationS
         'SELECT migration_name, checksum, finished_at IS NOT NULL AS finished FROM _prisma_migrations WHERE rolled_back_at IS NULL',
       )
     : [];
-  const checksums = new Map(rows.filter((row) => row.finished).map((row) => [row.migration_name, row.checksum]));
+  const checksums = new Map(
+    rows.filter((row) => row.finished).map((row) => [row.migration_name, row.checksum]),
+  );
   const applied = migrations.filter((migration) => checksums.has(migration.name));
   return {
     applied: applied.map((migration) => migration.name),
-    pending: migrations.filter((migration) => !checksums.has(migration.name)).map((migration) => migration.name),
+    pending: migrations
+      .filter((migration) => !checksums.has(migration.name))
+      .map((migration) => migration.name),
     failed: rows.filter((row) => !row.finished).map((row) => row.migration_name),
     edited: applied
       .filter((migration) => checksums.get(migration.name) !== sha256(migration.sql))

@@ -1,9 +1,9 @@
 import SchemaBuilder from '@pothos/core';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
-import type { ReceivedFile } from '../image/upload.ts';
 import type PrismaTypes from '../database/generated/pothos.ts';
 import { getDatamodel } from '../database/generated/pothos.ts';
+import type { ReceivedFile } from '../image/upload.ts';
 import type { GraphqlContext } from './context.ts';
 
 /** What every type of the schema is built with; it defines none. */
@@ -21,7 +21,11 @@ export const builder = new SchemaBuilder<{
 }>({
   plugins: [RelayPlugin, PrismaPlugin],
   defaultFieldNullability: false,
-  prisma: { client: (context) => context.services.database.prisma, dmmf: getDatamodel(), onUnusedQuery: null },
+  prisma: {
+    client: (context) => context.services.database.prisma,
+    dmmf: getDatamodel(),
+    onUnusedQuery: null,
+  },
   relay: {
     // Images are found by ourselves (image.ts): one place that will decide who may see which.
     nodeQueryOptions: false,

@@ -28,7 +28,9 @@ export const Copy = builder.objectRef<CopyRow>('Copy').implement({
   fields: (t) => ({
     store: t.exposeString('store'),
     state: t.expose('state', { type: CopyState }),
-    key: t.exposeString('key', { description: 'What the store calls it; it contains the SHA-256 of the bytes.' }),
+    key: t.exposeString('key', {
+      description: 'What the store calls it; it contains the SHA-256 of the bytes.',
+    }),
     bytes: t.exposeInt('bytes', { nullable: true }),
     verifiedAt: t.expose('verifiedAt', {
       type: 'DateTime',

@@ -44,6 +44,8 @@ builder.mutationField('generateImage', (t) =>
       'Makes images from a prompt and keeps them. An image whose provider refuses or fails is returned with the status FAILED and its `error`.',
     args: { input: t.arg({ type: GenerateImageInput, required: true }) },
     resolve: (_root, { input }, { services, caller }) =>
-      answer<GeneratePayload>({ images: [] }, async () => ({ images: await services.generator.generate(input, caller) })),
+      answer<GeneratePayload>({ images: [] }, async () => ({
+        payload: { images: await services.generator.generate(input, caller) },
+      })),
   }),
 );

@@ -25,9 +25,13 @@ export const ImageFilter = builder.inputType('ImageFilter', {
     createdAfter: t.field({ type: 'DateTime', description: 'Created at this time or after it.' }),
     createdBefore: t.field({ type: 'DateTime', description: 'Created before this time.' }),
     search: t.string({
-      description: 'Words of the prompt: `fox -winter "red moon" or owl`, as `websearch_to_tsquery` reads them.',
+      description:
+        'Words of the prompt: `fox -winter "red moon" or owl`, as `websearch_to_tsquery` reads them.',
     }),
-    metadata: t.field({ type: 'JSON', description: 'JSON that `metadata` contains: `{ channel: "general" }`.' }),
+    metadata: t.field({
+      type: 'JSON',
+      description: 'JSON that `metadata` contains: `{ channel: "general" }`.',
+    }),
     storageUrl: t.string({ description: 'The path part of `url`: `/images/…`.' }),
     copies: t.field({ type: CopyFilter }),
   }),
@@ -53,7 +57,8 @@ builder.queryField('images', (t) =>
   t.connection(
     {
       type: Image,
-      description: 'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100.',
+      description:
+        'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100.',
       args: { filter: t.arg({ type: ImageFilter }), orderBy: t.arg({ type: ImageOrder }) },
       resolve: async (_root, { filter, orderBy, ...page }, { services: { database } }) => {
         const conditions: Filter = filter ?? {};

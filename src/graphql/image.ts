@@ -1,5 +1,5 @@
 import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
-import { ERROR_CODES, type ErrorCode as Code, InputError } from '../errors.ts';
+import { type ErrorCode as Code, ERROR_CODES, InputError } from '../errors.ts';
 import { type Image as ImageModel, parseUuid } from '../image/image.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
@@ -48,8 +48,14 @@ export const Image = builder.prismaObject('Image', {
   interfaces: [builder.nodeInterfaceRef() as never],
   isTypeOf: (value) => typeof value === 'object' && value !== null && 'uuid' in value && 'toolName' in value,
   fields: (t) => ({
-    id: t.id({ description: 'Opaque, and the same for ever.', resolve: ({ uuid }) => encodeGlobalID('Image', uuid) }),
-    databaseId: t.expose('id', { type: 'BigInt', description: 'The number of the row in `generated_images`.' }),
+    id: t.id({
+      description: 'Opaque, and the same for ever.',
+      resolve: ({ uuid }) => encodeGlobalID('Image', uuid),
+    }),
+    databaseId: t.expose('id', {
+      type: 'BigInt',
+      description: 'The number of the row in `generated_images`.',
+    }),
     uuid: t.exposeString('uuid', { description: 'UUID version 7; part of `url`.' }),
     origin: t.field({ type: ImageOrigin, resolve: ({ origin }) => origin as 'generated' }),
     status: t.field({ type: ImageStatus, resolve: ({ status }) => status as 'success' }),
@@ -58,10 +64,16 @@ export const Image = builder.prismaObject('Image', {
     username: t.exposeString('username', text),
     tool: t.exposeString('toolName'),
     prompt: t.exposeString('prompt', { description: 'What was asked for; empty where nothing was.' }),
-    revisedPrompt: t.exposeString('revisedPrompt', { ...text, description: 'What the provider made of the prompt.' }),
+    revisedPrompt: t.exposeString('revisedPrompt', {
+      ...text,
+      description: 'What the provider made of the prompt.',
+    }),
     provider: t.exposeString('provider', text),
     model: t.exposeString('model', text),
-    size: t.exposeString('size', { ...text, description: 'The size that was asked for, `WIDTHxHEIGHT` in pixels.' }),
+    size: t.exposeString('size', {
+      ...text,
+      description: 'The size that was asked for, `WIDTHxHEIGHT` in pixels.',
+    }),
     quality: t.exposeString('quality', text),
     style: t.exposeString('style', text),
     n: t.exposeInt('n', { ...text, description: 'How many images the request asked for.' }),
@@ -70,9 +82,15 @@ export const Image = builder.prismaObject('Image', {
     tags: t.exposeStringList('tags'),
     metadata: t.expose('metadata', { type: 'JSON', nullable: true }),
     filename: t.exposeString('filename', text),
-    mimeType: t.exposeString('mimeType', { ...text, description: 'By the content, whatever a client called it.' }),
+    mimeType: t.exposeString('mimeType', {
+      ...text,
+      description: 'By the content, whatever a client called it.',
+    }),
     bytes: t.exposeInt('bytes', text),
-    sha256: t.exposeString('sha256', { ...text, description: 'SHA-256 of the bytes, 64 hexadecimal digits.' }),
+    sha256: t.exposeString('sha256', {
+      ...text,
+      description: 'SHA-256 of the bytes, 64 hexadecimal digits.',
+    }),
     width: t.exposeInt('width', { ...text, description: 'In pixels, as a browser shows it.' }),
     height: t.exposeInt('height', { ...text, description: 'In pixels, as a browser shows it.' }),
     thumbhash: t.exposeString('thumbhash', {
@@ -81,19 +99,25 @@ export const Image = builder.prismaObject('Image', {
     }),
     url: t.string({
       ...text,
-      description: 'Where the bytes are. It does not expire; null until the bytes are safe, and for ever if they never were.',
-      resolve: (image, _args, { services }) => (isKept(image) ? services.publicUrl() + image.storageUrl : null),
+      description:
+        'Where the bytes are. It does not expire; null until the bytes are safe, and for ever if they never were.',
+      resolve: (image, _args, { services }) =>
+        isKept(image) ? services.publicUrl() + image.storageUrl : null,
     }),
     originalUrl: t.exposeString('originalUrl', {
       ...text,
       description: "The provider's own address, for reference; it may have expired.",
     }),
-    storageProvider: t.exposeString('storageProvider', { ...text, description: 'The store that was first to keep it.' }),
+    storageProvider: t.exposeString('storageProvider', {
+      ...text,
+      description: 'The store that was first to keep it.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
     copies: t.field({
       type: [Copy],
       description: 'The copies of its bytes, in the order in which stores are read.',
-      resolve: ({ blobId }, _args, { copiesOfBlob }) => (blobId === null ? [] : copiesOfBlob.load(Number(blobId))),
+      resolve: ({ blobId }, _args, { copiesOfBlob }) =>
+        blobId === null ? [] : copiesOfBlob.load(Number(blobId)),
     }),
   }),
 });
@@ -105,7 +129,11 @@ function isKept(image: ImageModel): boolean {
 function errorOf(image: ImageModel): ImageErrorShape | null {
   if (image.status !== 'failed') return null;
   const code = (image.errorCode ?? '') in ERROR_CODES ? (image.errorCode as Code) : 'INTERNAL';
-  return { code, message: image.error ?? 'No reason is on record.', retryable: image.errorRetryable ?? false };
+  return {
+    code,
+    message: image.error ?? 'No reason is on record.',
+    retryable: image.errorRetryable ?? false,
+  };
 }
 
 /**
@@ -115,7 +143,9 @@ function errorOf(image: ImageModel): ImageErrorShape | null {
 export function parseImageId(id: string, path: readonly string[] = ['id']): string {
   const uuid = parseUuid(id) ?? parseUuid(decode(id));
   if (uuid) return uuid;
-  throw new InputError('INVALID_ID', `${JSON.stringify(id.slice(0, 100))} is not the id of an image.`, { path });
+  throw new InputError('INVALID_ID', `${JSON.stringify(id.slice(0, 100))} is not the id of an image.`, {
+    path,
+  });
 }
 
 function decode(id: string): string {
@@ -157,7 +187,9 @@ builder.queryFields((t) => ({
     args: { ids: t.arg.idList({ required: true }) },
     resolve: (_root, { ids }, context) => {
       if (ids.length > 100) {
-        throw new InputError('INVALID_INPUT', `There are ${ids.length} ids; 100 are allowed.`, { path: ['ids'] });
+        throw new InputError('INVALID_INPUT', `There are ${ids.length} ids; 100 are allowed.`, {
+          path: ['ids'],
+        });
       }
       return Promise.all(ids.map((id) => context.imageByUuid.load(parseImageId(id, ['ids']))));
     },

@@ -1,12 +1,12 @@
-import type { Image as ImageModel } from '../image/image.ts';
 import { FixativeError } from '../errors.ts';
+import type { Image as ImageModel } from '../image/image.ts';
 import { builder } from './builder.ts';
 import { Image } from './image.ts';
-import { UserError } from './user-error.ts';
+import { type Fault, UserError } from './user-error.ts';
 
 /** What every mutation answers: what it is about, and what the caller can be told went wrong. */
 export interface Payload {
-  readonly userErrors: readonly FixativeError[];
+  readonly userErrors: Fault[];
 }
 
 export interface ImagePayload extends Payload {
@@ -28,15 +28,19 @@ const OF_THE_REQUEST: readonly string[] = ['UNAUTHENTICATED', 'FORBIDDEN', 'INTE
 /**
  * Runs a mutation: what an input can cause goes into `userErrors`, everything else is an error of the request.
  * @param empty the rest of the payload when there is nothing to show.
+ * @param work resolves to the rest of the payload, and to errors that it did not stop at.
  */
 export async function answer<Shape extends Payload>(
   empty: Omit<Shape, 'userErrors'>,
-  work: () => Promise<Omit<Shape, 'userErrors'> & Partial<Payload>>,
+  work: () => Promise<{ payload: Omit<Shape, 'userErrors'>; errors?: readonly FixativeError[] }>,
 ): Promise<Shape> {
+  const build = (rest: Omit<Shape, 'userErrors'>, errors: readonly FixativeError[]) =>
+    ({ ...rest, userErrors: errors.map((fault) => ({ fault })) }) as unknown as Shape;
   try {
-    return { userErrors: [], ...(await work()) } as unknown as Shape;
+    const { payload, errors } = await work();
+    return build(payload, errors ?? []);
   } catch (error) {
     if (!(error instanceof FixativeError) || OF_THE_REQUEST.includes(error.code)) throw error;
-    return { ...empty, userErrors: [error] } as unknown as Shape;
+    return build(empty, [error]);
   }
 }

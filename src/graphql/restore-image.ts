@@ -43,10 +43,13 @@ builder.mutationField('restoreImage', (t) =>
           const { restored, source, failed } = await restoreImage(context.services, image, input);
           const names = restored.map((copy) => copy.store);
           const copies = restored.length > 0 ? await context.copiesOfBlob.load(Number(image.blobId)) : [];
-          return { image, restored: copies.filter((copy) => names.includes(copy.store)), source, userErrors: failed };
+          return {
+            payload: { image, restored: copies.filter((copy) => names.includes(copy.store)), source },
+            errors: failed,
+          };
         } catch (error) {
           if (!(error instanceof FixativeError)) throw error;
-          return { image, restored: [], source: null, userErrors: [error] };
+          return { payload: { image, restored: [], source: null }, errors: [error] };
         }
       }),
   }),

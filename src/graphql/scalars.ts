@@ -17,7 +17,8 @@ builder.scalarType('BigInt', {
     return number;
   },
   parseValue: (value) => {
-    if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw new GraphQLError('Expected a whole number.');
+    if (typeof value !== 'number' || !Number.isSafeInteger(value))
+      throw new GraphQLError('Expected a whole number.');
     return BigInt(value);
   },
 });
@@ -31,6 +32,8 @@ builder.scalarType('Upload', {
   // http/multipart.ts has begun to take the file in by now, and resolves the upload with what was received.
   parseValue: (value) => {
     if (value instanceof Upload) return value.promise as never;
-    throw new GraphQLError('Expected a file: send the operation as multipart/form-data with a map of its files.');
+    throw new GraphQLError(
+      'Expected a file: send the operation as multipart/form-data with a map of its files.',
+    );
   },
 });

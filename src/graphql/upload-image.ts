@@ -4,8 +4,14 @@ import { answer, type ImagePayload, imagePayload } from './payload.ts';
 
 const UploadImageInput = builder.inputType('UploadImageInput', {
   fields: (t) => ({
-    file: t.field({ type: 'Upload', required: true, description: 'PNG, JPEG, WebP, GIF or AVIF; by content, not by name.' }),
-    filename: t.string({ description: 'The name to offer it under; without it, the name that comes with the file.' }),
+    file: t.field({
+      type: 'Upload',
+      required: true,
+      description: 'PNG, JPEG, WebP, GIF or AVIF; by content, not by name.',
+    }),
+    filename: t.string({
+      description: 'The name to offer it under; without it, the name that comes with the file.',
+    }),
     userId: t.string({ description: 'Whose it is, up to 32 characters; `root` by default.' }),
     username: t.string(),
     tool: t.string({ description: 'The tool that it belongs to; `uploadImage` by default.' }),
@@ -26,7 +32,7 @@ builder.mutationField('uploadImage', (t) =>
     resolve: (_root, { input: { file, ...input } }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => {
         const record = parseUploadInput(input, caller);
-        return { image: await uploadImage(services, await file, record) };
+        return { payload: { image: await uploadImage(services, await file, record) } };
       }),
   }),
 );

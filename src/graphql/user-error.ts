@@ -1,6 +1,6 @@
 import {
   ERROR_CODES,
-  FixativeError,
+  type FixativeError,
   ProviderError,
   StoreError,
   TooLargeError,
@@ -11,65 +11,93 @@ import { builder } from './builder.ts';
 
 export const ErrorCode = builder.enumType('ErrorCode', {
   description: 'What went wrong, for programs. More may be added.',
-  values: Object.fromEntries(Object.entries(ERROR_CODES).map(([code, description]) => [code, { description }])) as {
+  values: Object.fromEntries(
+    Object.entries(ERROR_CODES).map(([code, description]) => [code, { description }]),
+  ) as {
     [Code in keyof typeof ERROR_CODES]: { description: string };
   },
 });
 
-export const UserError = builder.interfaceRef<FixativeError>('UserError').implement({
+/** GraphQL takes an Error that a resolver returns for a failure of the field, so it travels in a wrapper. */
+export interface Fault<Type extends FixativeError = FixativeError> {
+  readonly fault: Type;
+}
+
+const TYPES = [
+  [TooLargeError, 'TooLargeError'],
+  [UnsupportedTypeError, 'UnsupportedTypeError'],
+  [ProviderError, 'ProviderError'],
+  [StoreError, 'StoreError'],
+] as const;
+
+export const UserError = builder.interfaceRef<Fault>('UserError').implement({
   description: 'Something that the caller can see, and often change. Implementations carry data to act on.',
+  resolveType: ({ fault }) => TYPES.find(([type]) => fault instanceof type)?.[1] ?? 'InputError',
   fields: (t) => ({
-    code: t.expose('code', { type: ErrorCode }),
-    message: t.exposeString('message', { description: 'For people: names the subject and the way out.' }),
+    code: t.field({ type: ErrorCode, resolve: ({ fault }) => fault.code }),
+    message: t.string({
+      description: 'For people: names the subject and the way out.',
+      resolve: ({ fault }) => fault.message,
+    }),
     path: t.stringList({
-      description: 'Where in the input the fault lies, such as `["input", "size"]`; empty when it is nowhere in it.',
-      resolve: (error) => [...error.path],
+      description:
+        'Where in the input the fault lies, such as `["input", "size"]`; empty when it is nowhere in it.',
+      resolve: ({ fault }) => [...fault.path],
     }),
   }),
 });
 
-// GraphQL asks them in this order; the last one takes what is none of the others.
-builder.objectRef<TooLargeError>('TooLargeError').implement({
+builder.objectRef<Fault<TooLargeError>>('TooLargeError').implement({
   description: 'Bytes or pixels pass a limit.',
   interfaces: [UserError],
-  isTypeOf: (error) => error instanceof TooLargeError,
   fields: (t) => ({
-    limit: t.expose('limit', { type: 'BigInt', description: 'What is allowed, in `unit`.' }),
-    actual: t.expose('actual', { type: 'BigInt', nullable: true, description: 'What came, where it is known.' }),
-    unit: t.exposeString('unit', { description: '`bytes` or `pixels`.' }),
+    limit: t.field({
+      type: 'BigInt',
+      resolve: ({ fault }) => fault.limit,
+      description: 'What is allowed, in `unit`.',
+    }),
+    actual: t.field({
+      type: 'BigInt',
+      resolve: ({ fault }) => fault.actual,
+      nullable: true,
+      description: 'What came, where it is known.',
+    }),
+    unit: t.string({ resolve: ({ fault }) => fault.unit, description: '`bytes` or `pixels`.' }),
   }),
 });
 
-builder.objectRef<UnsupportedTypeError>('UnsupportedTypeError').implement({
+builder.objectRef<Fault<UnsupportedTypeError>>('UnsupportedTypeError').implement({
   description: 'The content is not an image of a supported type.',
   interfaces: [UserError],
-  isTypeOf: (error) => error instanceof UnsupportedTypeError,
   fields: (t) => ({
-    detected: t.exposeString('detected', { description: 'What the content is, as far as its first bytes tell.' }),
-    supported: t.stringList({ description: 'The media types that are kept.', resolve: () => Object.keys(SUPPORTED_TYPES) }),
+    detected: t.string({
+      resolve: ({ fault }) => fault.detected,
+      description: 'What the content is, as far as its first bytes tell.',
+    }),
+    supported: t.stringList({
+      description: 'The media types that are kept.',
+      resolve: () => Object.keys(SUPPORTED_TYPES),
+    }),
   }),
 });
 
-builder.objectRef<ProviderError>('ProviderError').implement({
+builder.objectRef<Fault<ProviderError>>('ProviderError').implement({
   description: 'The provider of the model declined or failed.',
   interfaces: [UserError],
-  isTypeOf: (error) => error instanceof ProviderError,
   fields: (t) => ({
-    provider: t.exposeString('provider'),
-    retryable: t.exposeBoolean('retryable'),
-    retryAfterSeconds: t.exposeFloat('retryAfterSeconds', { nullable: true }),
+    provider: t.string({ resolve: ({ fault }) => fault.provider }),
+    retryable: t.boolean({ resolve: ({ fault }) => fault.retryable }),
+    retryAfterSeconds: t.float({ resolve: ({ fault }) => fault.retryAfterSeconds, nullable: true }),
   }),
 });
 
-builder.objectRef<StoreError>('StoreError').implement({
+builder.objectRef<Fault<StoreError>>('StoreError').implement({
   description: 'A store that must keep the bytes could not take or give them.',
   interfaces: [UserError],
-  isTypeOf: (error) => error instanceof StoreError,
-  fields: (t) => ({ store: t.exposeString('store') }),
+  fields: (t) => ({ store: t.string({ resolve: ({ fault }) => fault.store }) }),
 });
 
-builder.objectRef<FixativeError>('InputError').implement({
+builder.objectRef<Fault<FixativeError>>('InputError').implement({
   description: 'The input, or what it names, is at fault; `code` and `message` say all of it.',
   interfaces: [UserError],
-  isTypeOf: (error) => error instanceof FixativeError,
 });

@@ -32,7 +32,8 @@ export async function serveFilename(
   exchange: { request: IncomingMessage; response: ServerResponse },
   filename: string,
 ): Promise<void> {
-  const image = /^[A-Za-z0-9._-]{1,255}$/.test(filename) && (await findImageBytes(deps.database, { filename }));
+  const image =
+    /^[A-Za-z0-9._-]{1,255}$/.test(filename) && (await findImageBytes(deps.database, { filename }));
   await serve(deps, exchange, image || null, filename);
 }
 
@@ -44,7 +45,10 @@ async function serve(
 ): Promise<void> {
   if (!image) {
     const subject = JSON.stringify(asked.slice(0, 100));
-    sendError(response, 404, { code: 'NOT_FOUND', message: `There is no image ${subject}, or it has no bytes yet.` });
+    sendError(response, 404, {
+      code: 'NOT_FOUND',
+      message: `There is no image ${subject}, or it has no bytes yet.`,
+    });
     return;
   }
   const { blob } = image;
@@ -92,12 +96,18 @@ async function serve(
   } catch (error) {
     if (response.headersSent) {
       // The client hung up, or a store broke off in the middle. The length that was announced tells the client that it has a part.
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') deps.log.error({ err: error }, 'broke off');
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE')
+        deps.log.error({ err: error }, 'broke off');
       response.destroy();
       return;
     }
     if (!(error instanceof FixativeError)) throw error;
-    sendError(response, error.code === 'BYTES_LOST' ? 404 : 503, error, error.retryable ? { 'Retry-After': '5' } : {});
+    sendError(
+      response,
+      error.code === 'BYTES_LOST' ? 404 : 503,
+      error,
+      error.retryable ? { 'Retry-After': '5' } : {},
+    );
   }
 }
 

@@ -10,7 +10,15 @@ mutation GenerateImage($input: GenerateImageInput!) {
 }
 `,
     variables: JSON.stringify(
-      { input: { prompt: 'A beautiful sunset over mountains', model: 'sample', size: '512x512', userId: 'user123', tags: ['sunset'] } },
+      {
+        input: {
+          prompt: 'A beautiful sunset over mountains',
+          model: 'sample',
+          size: '512x512',
+          userId: 'user123',
+          tags: ['sunset'],
+        },
+      },
       null,
       2,
     ),

@@ -21,9 +21,14 @@ export async function serveLogin(
   }
   const cookie = `${SESSION_COOKIE}=${session}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict${options.secure ? '; Secure' : ''}`;
   // A page and not a redirect: a browser that came here from elsewhere would not send a SameSite=Strict cookie along with one.
-  sendHtml(response, 200, page('<p>You are logged in. <a href="/graphql">Open GraphiQL</a></p>', 'url=/graphql'), {
-    'Set-Cookie': cookie,
-  });
+  sendHtml(
+    response,
+    200,
+    page('<p>You are logged in. <a href="/graphql">Open GraphiQL</a></p>', 'url=/graphql'),
+    {
+      'Set-Cookie': cookie,
+    },
+  );
 }
 
 /** For a browser that is not logged in. */

@@ -33,15 +33,21 @@ export function openUploads(
     return upload.promise.then(async (file) => {
       const filename = file.filename || 'image';
       try {
-        const spool = await spooler.receive(file.createReadStream(), { subject: JSON.stringify(filename.slice(0, 100)) });
+        const spool = await spooler.receive(file.createReadStream(), {
+          subject: JSON.stringify(filename.slice(0, 100)),
+        });
         return { spool, filename };
       } catch (error) {
         // The rest of a file that is too large is not read, and so nothing that follows it is.
         const why =
           error instanceof TooLargeError
-            ? new InputError('UPLOAD_INTERRUPTED', 'The file was not read: one that came before it is too large.')
+            ? new InputError(
+                'UPLOAD_INTERRUPTED',
+                'The file was not read: one that came before it is too large.',
+              )
             : error;
-        for (const other of all) if (!other.file) (other as unknown as { reject(error: unknown): void }).reject(why);
+        for (const other of all)
+          if (!other.file) (other as unknown as { reject(error: unknown): void }).reject(why);
         throw error;
       }
     });
@@ -55,7 +61,8 @@ export function openUploads(
       }).catch((error: Error & { status?: number }) => {
         throw badRequest(error.status === 413 ? 413 : 400, error.message);
       });
-      if (Array.isArray(operation)) throw badRequest(400, 'Several operations in one request are not supported.');
+      if (Array.isArray(operation))
+        throw badRequest(400, 'Several operations in one request are not supported.');
       const uploads = findUploads(operation);
       for (const upload of uploads) {
         const file = take(upload, uploads);
@@ -85,7 +92,8 @@ function findUploads(operation: unknown): Upload[] {
   while (left.length > 0) {
     const value = left.pop();
     if (value instanceof Upload) found.add(value);
-    else if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) left.push(each);
+    else if (typeof value === 'object' && value !== null)
+      for (const each of Object.values(value)) left.push(each);
   }
   return [...found];
 }

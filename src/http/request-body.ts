@@ -41,7 +41,10 @@ export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<obj
       } else {
         const message = 'Send the operation as application/json, or as multipart/form-data with files.';
         endResponse(
-          fetchAPI.Response.json({ errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] }, { status: 415 }),
+          fetchAPI.Response.json(
+            { errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] },
+            { status: 415 },
+          ),
         );
       }
     },
@@ -55,7 +58,10 @@ export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<obj
 
 async function readJson(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<unknown> {
   const tooLarge = () =>
-    badRequest(413, `The request is larger than the ${formatBytes(maxBytes)} that are allowed (MAX_BODY_BYTES).`);
+    badRequest(
+      413,
+      `The request is larger than the ${formatBytes(maxBytes)} that are allowed (MAX_BODY_BYTES).`,
+    );
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
   begin(req, res);
   const chunks: Buffer[] = [];

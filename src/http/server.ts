@@ -73,7 +73,9 @@ export function makeHttpServer(deps: {
       () => false,
     );
     const stores = Object.fromEntries(
-      await Promise.all(services.storage.stores.map(async (store) => [store.name, await isReachable(store)] as const)),
+      await Promise.all(
+        services.storage.stores.map(async (store) => [store.name, await isReachable(store)] as const),
+      ),
     );
     const ready = database && Object.values(stores).every(Boolean);
     sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', database, stores });
@@ -88,7 +90,8 @@ export function makeHttpServer(deps: {
       sendLoginPage(response, '');
       return null;
     }
-    const message = 'Send the root token: Authorization: Bearer <token>. It is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
+    const message =
+      'Send the root token: Authorization: Bearer <token>. It is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
     sendJson(
       response,
       401,
@@ -106,7 +109,11 @@ export function makeHttpServer(deps: {
       const id = randomUUID();
       log.error({ id, err: error, method: request.method }, 'a request failed unexpectedly');
       if (response.headersSent) response.destroy();
-      else sendError(response, 500, { code: 'INTERNAL', message: `Unexpected error; the log of the server has it under ${id}.` });
+      else
+        sendError(response, 500, {
+          code: 'INTERNAL',
+          message: `Unexpected error; the log of the server has it under ${id}.`,
+        });
     }
   }
 

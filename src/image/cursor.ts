@@ -13,7 +13,9 @@ export function writeCursor(field: string, cursor: Cursor): string {
 
 /** @throws InputError INVALID_CURSOR */
 export function parseCursor(field: string, text: string): Cursor {
-  const match = /^([a-zA-Z]+):(-?\d{1,16}):(\d{1,16})$/.exec(Buffer.from(text.slice(0, 200), 'base64url').toString('latin1'));
+  const match = /^([a-zA-Z]+):(-?\d{1,16}):(\d{1,16})$/.exec(
+    Buffer.from(text.slice(0, 200), 'base64url').toString('latin1'),
+  );
   const cursor = { key: Number(match?.[2]), id: Number(match?.[3]) };
   if (match?.[1] !== field || !Number.isSafeInteger(cursor.key) || !Number.isSafeInteger(cursor.id)) {
     throw new InputError(

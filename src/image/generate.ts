@@ -6,7 +6,7 @@ import { FixativeError, InputError } from '../errors.ts';
 import { checkRequest } from '../provider/models.ts';
 import type { Picture, PictureRequest, Provider } from '../provider/provider.ts';
 import type { Providers } from '../provider/providers.ts';
-import { type Image, type ImageDeps, imageOf, IMAGE_COLUMNS, type ImageRow } from './image.ts';
+import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
 import { ingestInto } from './ingest.ts';
 import { checkCharacters, type ImageInput, parseImageInput } from './input.ts';
 
@@ -63,7 +63,12 @@ export function makeGenerator(deps: GenerateDeps): Generator {
 async function begin(deps: GenerateDeps, input: GenerateInput, caller: { userId: string }) {
   const record = parseImageInput(input, { ...caller, tool: 'generateUserImage' });
   const n = checkRange('n', input.n ?? 1, 1, MAX_IMAGES_PER_REQUEST);
-  const waitSeconds = checkRange('waitSeconds', input.waitSeconds ?? DEFAULT_WAIT_SECONDS, 0, MAX_WAIT_SECONDS);
+  const waitSeconds = checkRange(
+    'waitSeconds',
+    input.waitSeconds ?? DEFAULT_WAIT_SECONDS,
+    0,
+    MAX_WAIT_SECONDS,
+  );
   const { provider, model } = deps.providers.find(input.model ?? deps.providers.defaultModel.id);
   const settings = checkRequest(model, input);
   checkCharacters('prompt', input.prompt);
@@ -87,7 +92,12 @@ async function begin(deps: GenerateDeps, input: GenerateInput, caller: { userId:
 }
 
 /** One image: asks the provider, keeps what it gives, or records why there is nothing to keep. Never throws. */
-async function run(deps: GenerateDeps, row: Image, provider: Provider, request: PictureRequest): Promise<void> {
+async function run(
+  deps: GenerateDeps,
+  row: Image,
+  provider: Provider,
+  request: PictureRequest,
+): Promise<void> {
   try {
     // The time-out is the provider's own matter; nothing else cancels a generation yet.
     const picture = await provider.generate(request, new AbortController().signal);
@@ -111,7 +121,9 @@ async function keep(deps: GenerateDeps, row: Image, picture: Picture): Promise<v
         revisedPrompt: picture.revisedPrompt,
         originalUrl: picture.originalUrl,
         ...(Object.keys(picture.metadata).length > 0
-          ? { metadata: { ...(row.metadata as object), provider: picture.metadata } as Prisma.InputJsonObject }
+          ? {
+              metadata: { ...(row.metadata as object), provider: picture.metadata } as Prisma.InputJsonObject,
+            }
           : {}),
       },
     });
@@ -133,7 +145,9 @@ async function recordFailure(deps: GenerateDeps, row: Image, error: unknown): Pr
         errorRetryable: known ? error.retryable : true,
       },
     })
-    .catch((cause) => deps.log.error({ image: row.uuid, err: cause }, 'could not record that a generation failed'));
+    .catch((cause) =>
+      deps.log.error({ image: row.uuid, err: cause }, 'could not record that a generation failed'),
+    );
 }
 
 async function finishedWithin(work: Promise<void>, seconds: number): Promise<void> {

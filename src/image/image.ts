@@ -25,7 +25,11 @@ export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_
   i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.blob_id AS "blobId"`;
 
 /** A row of IMAGE_COLUMNS as the database gives it: int8 is a number there, and `tags` may be null in rows of other services. */
-export type ImageRow = Omit<Image, 'id' | 'blobId' | 'tags'> & { id: number; blobId: number | null; tags: string[] | null };
+export type ImageRow = Omit<Image, 'id' | 'blobId' | 'tags'> & {
+  id: number;
+  blobId: number | null;
+  tags: string[] | null;
+};
 
 export function imageOf(row: ImageRow): Image {
   return {

@@ -47,7 +47,13 @@ export async function ingestInto(
   return deps.storage.put(spool, (transaction: PrismaTransaction, blob, storeName) =>
     transaction.image.update({
       where: { id: image.id },
-      data: { ...image.more, error: null, errorCode: null, errorRetryable: null, ...keptColumns(image, blob, storeName) },
+      data: {
+        ...image.more,
+        error: null,
+        errorCode: null,
+        errorRetryable: null,
+        ...keptColumns(image, blob, storeName),
+      },
     }),
   );
 }

@@ -1,5 +1,5 @@
-import { InputError } from '../errors.ts';
 import { KiB } from '../config.ts';
+import { InputError } from '../errors.ts';
 
 /** What a caller says of an image, on every way in. */
 export interface ImageInput {
@@ -48,7 +48,11 @@ export function parseImageInput(input: ImageInput, defaults: { userId: string; t
   };
 }
 
-export function parseOptional(field: string, value: string | null | undefined, maxLength: number): string | null {
+export function parseOptional(
+  field: string,
+  value: string | null | undefined,
+  maxLength: number,
+): string | null {
   return value === null || value === undefined ? null : parseText(field, value, maxLength);
 }
 
@@ -68,13 +72,15 @@ export function checkCharacters(field: string, value: string): void {
 }
 
 function parseTags(tags: readonly string[]): string[] {
-  if (tags.length > LIMITS.tags) throw invalid('tags', `There are ${tags.length} tags; ${LIMITS.tags} are allowed.`);
+  if (tags.length > LIMITS.tags)
+    throw invalid('tags', `There are ${tags.length} tags; ${LIMITS.tags} are allowed.`);
   return [...new Set(tags.map((tag) => parseText('tags', tag, LIMITS.tagLength)))];
 }
 
 function parseMetadata(metadata: unknown): Record<string, unknown> | null {
   if (metadata === null) return null;
-  if (typeof metadata !== 'object' || Array.isArray(metadata)) throw invalid('metadata', 'metadata must be a JSON object.');
+  if (typeof metadata !== 'object' || Array.isArray(metadata))
+    throw invalid('metadata', 'metadata must be a JSON object.');
   checkDepth(metadata, LIMITS.metadataDepth);
   const text = JSON.stringify(metadata);
   const bytes = Buffer.byteLength(text);
@@ -82,7 +88,8 @@ function parseMetadata(metadata: unknown): Record<string, unknown> | null {
     throw invalid('metadata', `metadata has ${bytes} bytes as JSON; ${LIMITS.metadataBytes} are allowed.`);
   }
   // jsonb cannot hold them, neither as they are nor escaped.
-  if (/\\u0000|\\ud[89a-f]/i.test(text)) throw invalid('metadata', 'metadata contains NUL or half of a surrogate pair.');
+  if (/\\u0000|\\ud[89a-f]/i.test(text))
+    throw invalid('metadata', 'metadata contains NUL or half of a surrogate pair.');
   return metadata as Record<string, unknown>;
 }
 

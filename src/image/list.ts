@@ -1,7 +1,14 @@
 import type { Queryable } from '../database/database.ts';
 import { InputError } from '../errors.ts';
 import { type Cursor, parseCursor, writeCursor } from './cursor.ts';
-import { IMAGE_COLUMNS, type Image, type ImageOrigin, type ImageRow, type ImageStatus, imageOf } from './image.ts';
+import {
+  IMAGE_COLUMNS,
+  type Image,
+  type ImageOrigin,
+  type ImageRow,
+  type ImageStatus,
+  imageOf,
+} from './image.ts';
 import { checkCharacters } from './input.ts';
 
 export interface ImageFilter {
@@ -27,7 +34,10 @@ export interface ImageFilter {
   /** JSON that `metadata` contains, as `@>` does. */
   readonly metadata?: unknown;
   readonly storageUrl?: string | null | undefined;
-  readonly copies?: { readonly store?: string | null | undefined; readonly state?: string | null | undefined } | null | undefined;
+  readonly copies?:
+    | { readonly store?: string | null | undefined; readonly state?: string | null | undefined }
+    | null
+    | undefined;
 }
 
 export type OrderField = 'createdAt' | 'bytes';
@@ -77,7 +87,9 @@ export async function listImages(
   // Backwards is the same walk in the other direction, turned round at the end.
   const descending = (order.direction === 'desc') !== backward;
   if (from) {
-    conditions.add(`(${key.column}, i.id) ${descending ? '<' : '>'} (${conditions.value(key.valueOf(from))}${key.cast}, ${conditions.value(from.id)}::bigint)`);
+    conditions.add(
+      `(${key.column}, i.id) ${descending ? '<' : '>'} (${conditions.value(key.valueOf(from))}${key.cast}, ${conditions.value(from.id)}::bigint)`,
+    );
   }
   const direction = descending ? 'DESC' : 'ASC';
   const rows = await db.query<ImageRow & { cursorKey: number }>(
@@ -147,15 +159,21 @@ function parsePageArgs(args: PageArgs, order: ImageOrder) {
     throw new InputError('INVALID_INPUT', 'Give first or last, not both.', { path: ['last'] });
   }
   if ((args.last != null && args.after != null) || (args.last == null && args.before != null)) {
-    throw new InputError('INVALID_INPUT', 'Page forward with first and after, backward with last and before.', {
-      path: [args.last != null ? 'after' : 'before'],
-    });
+    throw new InputError(
+      'INVALID_INPUT',
+      'Page forward with first and after, backward with last and before.',
+      {
+        path: [args.last != null ? 'after' : 'before'],
+      },
+    );
   }
   const backward = args.last != null;
   const size = args.last ?? args.first ?? DEFAULT_PAGE_SIZE;
   if (size < 1 || size > MAX_PAGE_SIZE) {
     const name = backward ? 'last' : 'first';
-    throw new InputError('INVALID_INPUT', `${name} is ${size}; it goes from 1 to ${MAX_PAGE_SIZE}.`, { path: [name] });
+    throw new InputError('INVALID_INPUT', `${name} is ${size}; it goes from 1 to ${MAX_PAGE_SIZE}.`, {
+      path: [name],
+    });
   }
   const cursor = backward ? args.before : args.after;
   return { size, backward, from: cursor == null ? null : parseCursor(order.field, cursor) };
@@ -193,7 +211,9 @@ class Conditions {
     if (filter.createdBefore) this.add(`i.created_at < ${this.value(filter.createdBefore)}`);
     if (filter.search?.trim()) {
       checkCharacters('filter.search', filter.search);
-      this.add(`to_tsvector('simple', i.prompt) @@ websearch_to_tsquery('simple', ${this.value(filter.search)})`);
+      this.add(
+        `to_tsvector('simple', i.prompt) @@ websearch_to_tsquery('simple', ${this.value(filter.search)})`,
+      );
     }
     if (filter.metadata != null) {
       const json = JSON.stringify(filter.metadata);

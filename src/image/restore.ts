@@ -15,14 +15,22 @@ export async function restoreImage(
   const names = deps.storage.stores.map((store) => store.name);
   const stranger = options.stores?.find((name) => !names.includes(name));
   if (stranger !== undefined) {
-    throw new InputError('INVALID_INPUT', `There is no store ${JSON.stringify(stranger)}; there are ${names.join(', ')}.`, {
-      path: ['input', 'stores'],
-    });
+    throw new InputError(
+      'INVALID_INPUT',
+      `There is no store ${JSON.stringify(stranger)}; there are ${names.join(', ')}.`,
+      {
+        path: ['input', 'stores'],
+      },
+    );
   }
   if (image.blobId === null) {
-    throw new FixativeError('BYTES_LOST', `Image ${image.uuid} has no bytes to restore: its status is ${image.status}.`, {
-      path: ['input', 'id'],
-    });
+    throw new FixativeError(
+      'BYTES_LOST',
+      `Image ${image.uuid} has no bytes to restore: its status is ${image.status}.`,
+      {
+        path: ['input', 'id'],
+      },
+    );
   }
   return deps.storage.restore(Number(image.blobId), {
     deep: true,

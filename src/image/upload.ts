@@ -2,8 +2,7 @@ import type { Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
 import type { Image } from './image.ts';
 import { ingest } from './ingest.ts';
-import { type ImageInput, parseImageInput, parseOptional } from './input.ts';
-import { checkCharacters } from './input.ts';
+import { checkCharacters, type ImageInput, parseImageInput, parseOptional } from './input.ts';
 
 const MAX_PROMPT_LENGTH = 32_000;
 
@@ -36,5 +35,9 @@ export async function uploadImage(
   file: ReceivedFile,
   record: ReturnType<typeof parseUploadInput>,
 ): Promise<Image> {
-  return ingest(deps, file.spool, { ...record, origin: 'uploaded', filename: record.filename ?? file.filename });
+  return ingest(deps, file.spool, {
+    ...record,
+    origin: 'uploaded',
+    filename: record.filename ?? file.filename,
+  });
 }

@@ -53,8 +53,9 @@ export async function recordError(
   store: string,
   error: string,
 ): Promise<void> {
-  await db.query(
-    'UPDATE copies SET error = $3, updated_at = now() WHERE blob_id = $1 AND store = $2',
-    [blob.id, store, error],
-  );
+  await db.query('UPDATE copies SET error = $3, updated_at = now() WHERE blob_id = $1 AND store = $2', [
+    blob.id,
+    store,
+    error,
+  ]);
 }

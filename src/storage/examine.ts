@@ -31,7 +31,8 @@ export async function examine(
       const [is, was] = [formatBytes(stat.bytes), formatBytes(blob.bytes)];
       return { state: 'CORRUPT', error: `${key} in ${store.name} has ${is} instead of ${was}.` };
     }
-    if (!options.deep && copy?.fingerprint === stat.fingerprint) return { state: 'STORED', stat, read: false };
+    if (!options.deep && copy?.fingerprint === stat.fingerprint)
+      return { state: 'STORED', stat, read: false };
     return await readAndCompare(store, key, blob);
   } catch (error) {
     if (error instanceof NotFoundError) return { state: 'MISSING', error: error.message };

@@ -38,7 +38,10 @@ export async function open(
     }
   }
   const [first] = unreachable;
-  if (first) throw new StoreError(`No healthy copy of ${blob.sha256} can be reached now.`, first.store, { cause: first });
+  if (first)
+    throw new StoreError(`No healthy copy of ${blob.sha256} can be reached now.`, first.store, {
+      cause: first,
+    });
   throw new FixativeError('BYTES_LOST', `No store holds a healthy copy of ${blob.sha256}.`);
 }
 
@@ -52,7 +55,9 @@ function inReadOrder(stores: readonly Store[], blob: Blob): Store[] {
 }
 
 function isLacking(stores: readonly Store[], blob: Blob): boolean {
-  return stores.some((store) => !blob.copies.some((copy) => copy.store === store.name && copy.state === 'STORED'));
+  return stores.some(
+    (store) => !blob.copies.some((copy) => copy.store === store.name && copy.state === 'STORED'),
+  );
 }
 
 /** Opens exactly the object that was proven: one that was replaced between the look and the opening is looked at once more. */

@@ -1,5 +1,4 @@
-import type { Queryable } from '../database/database.ts';
-import type { PrismaTransaction } from '../database/database.ts';
+import type { PrismaTransaction, Queryable } from '../database/database.ts';
 import { type Blob, findBlob, keyOf } from './blob.ts';
 import { recordPending, recordStored } from './copies.ts';
 import { examine, proven } from './examine.ts';
@@ -13,7 +12,11 @@ export async function put<Result>(
   record: Recorder<Result>,
 ): Promise<Result> {
   const known = await findBlob(deps.database, { sha256: spool.sha256 });
-  const facts = known ?? { ...(await deps.readPicture(spool.path)), sha256: spool.sha256, bytes: spool.bytes };
+  const facts = known ?? {
+    ...(await deps.readPicture(spool.path)),
+    sha256: spool.sha256,
+    bytes: spool.bytes,
+  };
   const key = keyOf(spool.sha256, facts.mimeType);
 
   const required = deps.stores.filter((store) => deps.required.has(store.name));

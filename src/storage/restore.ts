@@ -42,7 +42,10 @@ export async function restore(
   const sources = deps.stores.filter((store) => findings.get(store)?.state === 'STORED');
   for (const source of sources) {
     const { stream } = await source.open(copyOf(blob, source).key);
-    const spool = await deps.spooler.receive(stream, { maxBytes: blob.bytes, subject: `The copy in ${source.name}` });
+    const spool = await deps.spooler.receive(stream, {
+      maxBytes: blob.bytes,
+      subject: `The copy in ${source.name}`,
+    });
     try {
       if (spool.sha256 !== blob.sha256) continue;
       const restored: { store: string; bytes: number }[] = [];
@@ -68,7 +71,10 @@ export async function restore(
       cause: unreachable.error,
     });
   }
-  throw new FixativeError('BYTES_LOST', `No store holds a healthy copy of ${blob.sha256}: it cannot be restored.`);
+  throw new FixativeError(
+    'BYTES_LOST',
+    `No store holds a healthy copy of ${blob.sha256}: it cannot be restored.`,
+  );
 }
 
 /** Looks at one copy and notes what differs from the record. */
@@ -79,7 +85,11 @@ async function look(deps: RestoreDeps, blob: Blob, store: Store, deep: boolean):
     if (finding.read || copy?.state !== 'STORED') {
       await recordStored(deps.database, blob, copyOf(blob, store), finding.stat);
     }
-  } else if (copy && finding.state !== 'UNREACHABLE' && !(copy.state === 'PENDING' && finding.state === 'MISSING')) {
+  } else if (
+    copy &&
+    finding.state !== 'UNREACHABLE' &&
+    !(copy.state === 'PENDING' && finding.state === 'MISSING')
+  ) {
     await recordBad(deps.database, blob, copy, finding);
   }
   return finding;

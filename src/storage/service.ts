@@ -3,13 +3,13 @@ import type { Database, PrismaTransaction } from '../database/database.ts';
 import type { Blob } from './blob.ts';
 import { makeHealer } from './heal.ts';
 import { health, type StoreHealth } from './health.ts';
-import { open, type OpenBlob } from './open.ts';
+import { type OpenBlob, open } from './open.ts';
 import type { ReadPicture } from './picture.ts';
 import { put } from './put.ts';
-import { restore, type Restoration } from './restore.ts';
+import { type Restoration, restore } from './restore.ts';
 import type { Spool, Spooler } from './spool.ts';
 import type { ByteRange, Store } from './stores/store.ts';
-import { verify, type Verification, type VerifyOptions } from './verify.ts';
+import { type Verification, type VerifyOptions, verify } from './verify.ts';
 
 export type { OpenBlob, Restoration, StoreHealth, Verification, VerifyOptions };
 
@@ -70,7 +70,10 @@ export interface StorageDeps {
 }
 
 export function makeStorage(deps: StorageDeps): Storage {
-  const healer = makeHealer((blobId) => restore(deps, blobId), { delaySeconds: deps.healDelaySeconds, log: deps.log });
+  const healer = makeHealer((blobId) => restore(deps, blobId), {
+    delaySeconds: deps.healDelaySeconds,
+    log: deps.log,
+  });
   const withHealer = { ...deps, heal: healer.start };
   return {
     stores: deps.stores,

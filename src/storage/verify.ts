@@ -40,7 +40,10 @@ export interface VerifiedStore {
 }
 
 /** Reads every copy of every blob and compares its hash with its name. */
-export async function verify(deps: Pick<StorageDeps, 'database' | 'stores'>, options: VerifyOptions = {}): Promise<Verification> {
+export async function verify(
+  deps: Pick<StorageDeps, 'database' | 'stores'>,
+  options: VerifyOptions = {},
+): Promise<Verification> {
   const stores = new Map<string, VerifiedStore>(
     deps.stores.map(({ name }) => [
       name,

@@ -65,11 +65,10 @@ export function makeDatabaseStore(options: { name: string; database: Database })
           let bytes = 0;
           for await (const chunk of inChunks(source.open())) {
             bytes += chunk.length;
-            await transaction.query('INSERT INTO stored_chunks (object_id, position, data) VALUES ($1, $2, $3)', [
-              object?.id,
-              position++,
-              chunk,
-            ]);
+            await transaction.query(
+              'INSERT INTO stored_chunks (object_id, position, data) VALUES ($1, $2, $3)',
+              [object?.id, position++, chunk],
+            );
           }
           if (bytes !== source.bytes) throw new Error(`${bytes} bytes arrived of ${source.bytes}`);
           const kept = await find(transaction, key);

@@ -81,8 +81,9 @@ export async function openFilesystemStore(options: { name: string; directory: st
     },
 
     async stat(key) {
+      const file = pathOf(root, key);
       try {
-        const stats = await stat(pathOf(root, key), { bigint: true });
+        const stats = await stat(file, { bigint: true });
         return stats.isFile() ? statOf(stats) : null;
       } catch (error) {
         await absentOrThrow('look for', key, error);
@@ -136,7 +137,11 @@ function statOf(stats: BigIntStats): ObjectStat {
 /** Makes the directories of a key, each flushed into its parent; costs one failed mkdir when they are there. */
 async function makeDirectory(root: string, directory: string): Promise<void> {
   const first = await mkdir(directory, { recursive: true });
-  for (let made = directory; first && made.length >= first.length && made !== root; made = path.dirname(made)) {
+  for (
+    let made = directory;
+    first && made.length >= first.length && made !== root;
+    made = path.dirname(made)
+  ) {
     await flushDirectory(path.dirname(made));
   }
 }

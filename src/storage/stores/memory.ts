@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { NotFoundError } from '../../errors.ts';
+import { NotFoundError, StoreError } from '../../errors.ts';
 import type { Store } from './store.ts';
 
 /** Keeps objects in this process, for tests: it is the shortest true statement of what a store is. */
@@ -16,7 +16,10 @@ export function makeMemoryStore(name = 'memory'): Store {
     kind: 'memory',
     maxBytes: Number.POSITIVE_INFINITY,
     async put(key, source) {
-      const data = await buffer(source.open());
+      const data = await buffer(source.open()).catch((cause) => {
+        throw new StoreError(`${name} could not keep ${key}.`, name, { cause });
+      });
+      if (data.length !== source.bytes) throw new StoreError(`${data.length} bytes of ${key} arrived.`, name);
       const object = { data, version: ++version };
       objects.set(key, object);
       return statOf(object);

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { print } from 'graphql';
+import pg from 'pg';
+import pino from 'pino';
+import { type FormData, fetch } from 'undici';
+import { expect, inject } from 'vitest';
+import { type App, type AppOptions, openApp } from '../src/app.ts';
+import { parseConfig } from '../src/config.ts';
+
+export const ROOT_TOKEN = 'test-root-token-0123456789';
+
+export interface TestApp extends App {
+  readonly url: string;
+  readonly directory: string;
+  /** What was logged at warn or above, as JSON lines. */
+  readonly logged: string[];
+  /** Sends a document through the front door and returns the whole result. */
+  send<Result, Variables>(
+    document: TypedDocumentNode<Result, Variables>,
+    variables: Variables,
+  ): Promise<{ data: Result; errors?: { message: string; extensions?: Record<string, unknown> }[] }>;
+  /** The same, and fails the test when there are errors. */
+  ask<Result, Variables>(
+    document: TypedDocumentNode<Result, Variables>,
+    variables: Variables,
+  ): Promise<Result>;
+  /** A request with the root token, unless `headers` says otherwise. */
+  fetch(
+    path: string,
+    init?: { method?: string; headers?: Record<string, string>; body?: string | FormData },
+  ): ReturnType<typeof fetch>;
+  /** Every file below a directory of the data directory, relative to it. */
+  files(directory: string): Promise<string[]>;
+}
+
+/**
+ * A whole server on a port of its own, on a real database: PGlite, or PostgreSQL when TEST_DATABASE_URL names a server. Closing it
+ * fails the test when a spool was left behind.
+ */
+export async function openTestApp(
+  settings: Record<string, string> = {},
+  options: Pick<AppOptions, 'stores'> = {},
+): Promise<TestApp> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'fixative-test-'));
+  const database = await makeDatabase();
+  const config = parseConfig(
+    {
+      PORT: '0',
+      DATA_DIR: directory,
+      FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
+      HEAL_DELAY_SECONDS: '0',
+      ...(database ? { DATABASE_URL: database.url } : {}),
+      ...settings,
+    },
+    directory,
+  );
+  const logged: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line) => void logged.push(line) });
+  const template = inject('pgliteTemplate');
+  const app = await openApp(config, {
+    log,
+    processId: process.pid,
+    ...(template ? { pgliteTemplate: new Blob([await readFile(template)]) } : {}),
+    ...options,
+  });
+  await app.server.listen('127.0.0.1', 0);
+  const url = app.server.address();
+
+  const test: TestApp = {
+    ...app,
+    url,
+    directory,
+    logged,
+    async send(document, variables) {
+      const response = await test.fetch('/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: print(document), variables }),
+      });
+      return (await response.json()) as never;
+    },
+    async ask(document, variables) {
+      const { data, errors } = await test.send(document, variables);
+      expect(errors).toBeUndefined();
+      return data;
+    },
+    fetch: (address, { headers, ...init } = {}) =>
+      fetch(url + address, { ...init, headers: { authorization: `Bearer ${ROOT_TOKEN}`, ...headers } }),
+    files: (name) => filesBelow(path.join(directory, name)),
+    async close() {
+      await app.close();
+      expect(app.storage.spooler.count, 'spools that nobody discarded').toBe(0);
+      expect(await filesBelow(path.join(directory, 'spool'))).toEqual([]);
+      expect(await filesBelow(path.join(directory, 'images', '.writing'))).toEqual([]);
+      await database?.drop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+  return test;
+}
+
+/** Waits until something is so, looking often; fails after ten seconds. */
+export async function eventually(check: () => Promise<void> | void): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+}
+
+async function makeDatabase(): Promise<{ url: string; drop(): Promise<void> } | null> {
+  const server = process.env.TEST_DATABASE_URL;
+  if (!server) return null;
+  const name = `fixative_test_${randomUUID().replaceAll('-', '')}`;
+  const administer = async (sql: string) => {
+    const client = new pg.Client({ connectionString: server });
+    await client.connect();
+    await client.query(sql).finally(() => client.end());
+  };
+  await administer(`CREATE DATABASE ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => administer(`DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)))
+    .sort();
+}

@@ -1,0 +1,68 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
+
+/** DESIGN: a room imports from rooms to its left only. Rooms in one list stand side by side and do not import each other. */
+const ORDER = [
+  ['errors'],
+  ['config', 'log'],
+  ['database'],
+  ['storage'],
+  ['provider', 'tool'],
+  ['image'],
+  ['job', 'auth'],
+  ['graphql'],
+  ['http'],
+  ['command'],
+  ['app'],
+  ['main'],
+];
+const EMPTY_NAMES = /(^|\/)(utils?|helpers?|common|misc|types|index)(\.ts|\/)/;
+
+async function sources() {
+  const names = await readdir(SOURCE, { recursive: true });
+  const files = names.filter((name) => name.endsWith('.ts') && !name.includes('generated')).sort();
+  return Promise.all(
+    files.map(async (name) => ({ name, text: await readFile(path.join(SOURCE, name), 'utf8') })),
+  );
+}
+
+const roomOf = (name: string) => name.split('/')[0]?.replace(/\.ts$/, '') ?? '';
+const placeOf = (room: string) => ORDER.findIndex((rooms) => rooms.includes(room));
+
+test('a room imports from rooms to its left only', async () => {
+  const wrong: string[] = [];
+  for (const { name, text } of await sources()) {
+    const room = roomOf(name);
+    expect(placeOf(room), `${name} stands in a room that the order does not know`).toBeGreaterThanOrEqual(0);
+    for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+      const other = roomOf(path.join(path.dirname(name), specifier));
+      if (other !== room && placeOf(other) >= placeOf(room)) wrong.push(`${name} imports ${specifier}`);
+      expect(specifier, name).toMatch(/\.ts$/);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('no file has a name that says nothing', async () => {
+  expect((await sources()).filter(({ name }) => EMPTY_NAMES.test(name))).toEqual([]);
+});
+
+test('only main.ts touches the process', async () => {
+  const files = (await sources()).filter(({ text }) =>
+    /\bprocess\.\w/.test(text.replaceAll(/^\s*(\*|\/\/|\/\*).*$/gm, '')),
+  );
+  expect(files.map(({ name }) => name)).toEqual(['main.ts']);
+});
+
+test('only app.ts names the classes that it composes', async () => {
+  const makers =
+    /\b(openFilesystemStore|makeDatabaseStore|openPostgresql|makeSampleProvider|openOpenAiProvider)\(/;
+  const files = (await sources()).filter(({ text }) =>
+    makers.test(text.replaceAll(/export (async )?function .*/g, '')),
+  );
+  expect(files.map(({ name }) => name)).toEqual(['app.ts']);
+});

@@ -1,0 +1,34 @@
+import { print } from 'graphql';
+import { FormData } from 'undici';
+import { UploadImageDocument, type UploadImageMutation } from './generated/graphql.ts';
+import type { TestApp } from './harness.ts';
+
+export interface TestFile {
+  readonly content: Uint8Array | string;
+  readonly name?: string;
+  readonly type?: string;
+}
+
+/** Uploads a file as a browser does, by the GraphQL multipart request specification. */
+export async function upload(
+  app: TestApp,
+  file: TestFile,
+  input: Record<string, unknown> = {},
+): Promise<UploadImageMutation['uploadImage']> {
+  const response = await app.fetch('/graphql', { method: 'POST', body: uploadForm(file, input) });
+  const { data, errors } = (await response.json()) as { data: UploadImageMutation; errors?: unknown };
+  if (errors) throw new Error(JSON.stringify(errors));
+  return data.uploadImage;
+}
+
+export function uploadForm(file: TestFile, input: Record<string, unknown> = {}): FormData {
+  const form = new FormData();
+  const variables = { input: { file: null, ...input } };
+  form.append('operations', JSON.stringify({ query: print(UploadImageDocument), variables }));
+  form.append('map', JSON.stringify({ 0: ['variables.input.file'] }));
+  form.append(
+    '0',
+    new File([file.content as BlobPart], file.name ?? 'picture.png', { type: file.type ?? 'image/png' }),
+  );
+  return form;
+}
