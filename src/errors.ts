@@ -11,7 +11,7 @@ export const ERROR_CODES = {
   INVALID_CURSOR: 'The cursor is not one that this server gave out for this order.',
   NOT_FOUND: 'There is no such thing, or it is not visible to you.',
   EMPTY_FILE: 'The file has no bytes.',
-  TOO_LARGE: 'The bytes or pixels pass a limit.',
+  TOO_LARGE: 'The bytes, pixels or frames pass a limit.',
   UNSUPPORTED_TYPE:
     'The content is not an image of a supported type, whatever its name or declared type says.',
   DAMAGED_IMAGE: 'The content begins as an image but is cut short, corrupt or cannot be decoded.',
@@ -69,11 +69,11 @@ export class NotFoundError extends FixativeError {
 export class TooLargeError extends FixativeError {
   readonly limit: number;
   readonly actual: number | null;
-  readonly unit: 'bytes' | 'pixels';
+  readonly unit: 'bytes' | 'pixels' | 'frames';
 
   constructor(
     message: string,
-    measure: { limit: number; actual?: number; unit: 'bytes' | 'pixels' },
+    measure: { limit: number; actual?: number; unit: 'bytes' | 'pixels' | 'frames' },
     options?: ErrorOptions,
   ) {
     super('TOO_LARGE', message, options);

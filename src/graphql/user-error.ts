@@ -48,7 +48,7 @@ export const UserError = builder.interfaceRef<Fault>('UserError').implement({
 });
 
 builder.objectRef<Fault<TooLargeError>>('TooLargeError').implement({
-  description: 'Bytes or pixels pass a limit.',
+  description: 'Bytes, pixels or frames pass a limit.',
   interfaces: [UserError],
   fields: (t) => ({
     limit: t.field({
@@ -62,7 +62,7 @@ builder.objectRef<Fault<TooLargeError>>('TooLargeError').implement({
       nullable: true,
       description: 'What came, where it is known.',
     }),
-    unit: t.string({ resolve: ({ fault }) => fault.unit, description: '`bytes` or `pixels`.' }),
+    unit: t.string({ resolve: ({ fault }) => fault.unit, description: '`bytes`, `pixels` or `frames`.' }),
   }),
 });
 

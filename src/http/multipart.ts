@@ -23,17 +23,26 @@ export function openUploads(
   limits: { readonly maxBodyBytes: number; readonly maxUploadFiles: number },
 ): Uploads {
   const received: Promise<ReceivedFile>[] = [];
+  const unwanted = new AbortController();
   let holders = 0;
 
   function discard(): void {
+    // What has not arrived by now is not waited for: nobody reads on from a request that is answered.
+    unwanted.abort();
     for (const file of received) file.then(({ spool }) => spool.discard()).catch(() => {});
   }
 
   function take(upload: Upload, all: readonly Upload[]): Promise<ReceivedFile> {
-    return upload.promise.then(async (file) => {
+    const arrived = upload.promise.catch((error: Error) => {
+      throw error instanceof InputError
+        ? error
+        : new InputError('BAD_REQUEST', error.message, { cause: error });
+    });
+    return arrived.then(async (file) => {
       const filename = file.filename || 'image';
       try {
         const spool = await spooler.receive(file.createReadStream(), {
+          signal: unwanted.signal,
           subject: JSON.stringify(filename.slice(0, 100)),
         });
         return { spool, filename };

@@ -44,7 +44,7 @@ export interface Picture {
  *
  * @throws FixativeError EMPTY_FILE where there are no bytes
  * @throws UnsupportedTypeError where the content is of no supported type, with what was detected
- * @throws TooLargeError in pixels, counting all frames; FixativeError TOO_LARGE where there are more than MAX_FRAMES of them
+ * @throws TooLargeError in pixels, counting all frames; in frames where there are more than MAX_FRAMES of them
  * @throws FixativeError DAMAGED_IMAGE where it is cut, corrupt or cannot be decoded
  * @throws the error of the file system, as it is, where the file cannot be read
  */

@@ -25,10 +25,14 @@ export interface Spooler {
   readonly count: number;
   /**
    * Takes a stream to its end. It is destroyed as soon as it passes the limit, and nothing of it is left behind.
+   * @param options.signal gives up on the stream, as if it had broken off.
    * @param options.maxBytes a limit other than the spooler's own.
    * @throws TooLargeError, InputError EMPTY_FILE, InputError UPLOAD_INTERRUPTED when the stream fails.
    */
-  receive(stream: Readable, options?: { maxBytes?: number; subject?: string }): Promise<Spool>;
+  receive(
+    stream: Readable,
+    options?: { maxBytes?: number; subject?: string; signal?: AbortSignal },
+  ): Promise<Spool>;
 }
 
 export async function openSpooler(options: { directory: string; maxBytes: number }): Promise<Spooler> {
@@ -42,7 +46,7 @@ export async function openSpooler(options: { directory: string; maxBytes: number
     get count() {
       return count;
     },
-    async receive(stream, { maxBytes = options.maxBytes, subject = 'The file' } = {}) {
+    async receive(stream, { maxBytes = options.maxBytes, subject = 'The file', signal } = {}) {
       const file = path.join(directory, randomUUID());
       const hash = createHash('sha256');
       let bytes = 0;
@@ -66,6 +70,7 @@ export async function openSpooler(options: { directory: string; maxBytes: number
             }
           },
           createWriteStream(file, { flags: 'wx', highWaterMark: 256 * 1024 }),
+          { ...(signal ? { signal } : {}) },
         );
         if (bytes === 0) throw new InputError('EMPTY_FILE', `${subject} has no bytes.`);
       } catch (error) {

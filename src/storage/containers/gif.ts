@@ -1,0 +1,44 @@
+import type { Pieces } from './pieces.ts';
+
+const GIF = { EXTENSION: 0x21, FRAME: 0x2c, TRAILER: 0x3b } as const;
+
+/** GIF: a header, then extensions and frames whose data is in sub-blocks, to the trailer. */
+export async function walkGif(file: Pieces): Promise<void> {
+  const header = await file.take(13, 'the header');
+  const version = header.toString('latin1', 0, 6);
+  if (version !== 'GIF87a' && version !== 'GIF89a') throw file.damaged('the signature is wrong');
+  skipColourTable(file, header[10]);
+  let frames = 0;
+  for (;;) {
+    const at = file.offset;
+    if (at >= file.size) throw file.damaged(`the file ends at byte ${at}, before the trailer`);
+    const [kind] = await file.take(1, 'a block');
+    if (kind === GIF.TRAILER) break;
+    if (kind === GIF.EXTENSION) {
+      await file.take(1, `the extension at byte ${at}`);
+    } else if (kind === GIF.FRAME) {
+      skipColourTable(file, (await file.take(9, `the frame at byte ${at}`))[8]);
+      await file.take(1, `the frame at byte ${at}`);
+      file.countFrames(++frames);
+    } else {
+      throw file.damaged(`no block begins at byte ${at}`);
+    }
+    await skipSubBlocks(file);
+  }
+  if (frames === 0) throw file.damaged('it has no frame, so no pixels');
+}
+
+function skipColourTable(file: Pieces, flags = 0): void {
+  if (flags & 0x80) file.skip(3 * 2 ** ((flags & 0x07) + 1), 'a colour table');
+}
+
+async function skipSubBlocks(file: Pieces): Promise<void> {
+  for (;;) {
+    // A sub-block is 256 bytes at most, so all but one in a thousand are ahead, and are passed without awaiting.
+    const length = file.ahead[0] ?? ((await file.fill(1)) ? file.ahead[0] : undefined);
+    if (length === undefined)
+      throw file.damaged(`the file ends at byte ${file.size}, within the data of a block`);
+    file.skip(1 + length, 'a sub-block');
+    if (length === 0) return;
+  }
+}

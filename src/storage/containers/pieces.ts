@@ -1,0 +1,109 @@
+import type { FileHandle } from 'node:fs/promises';
+import { FixativeError, TooLargeError } from '../../errors.ts';
+
+/**
+ * The most frames that an animation may have: at ten a second, a quarter of an hour. Decoders keep some 200 bytes for each
+ * frame before they decode any, so that millions of frames of one pixel, in a file of a few megabytes, would fill the memory.
+ */
+export const MAX_FRAMES = 10_000;
+
+/** How much of a file is in memory at a time. */
+export const PIECE_BYTES = 256 * 1024;
+
+/** A file read forwards through one buffer. Buffers that it hands out are views, good until the next call that awaits. */
+export class Pieces {
+  readonly size: number;
+  readonly #handle: FileHandle;
+  readonly #type: string;
+  readonly #buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  /** Where in the file the buffer begins, how much of it is filled, and how much of that is read. */
+  #from = 0;
+  #filled = 0;
+  #read = 0;
+
+  constructor(handle: FileHandle, size: number, type: string) {
+    this.#handle = handle;
+    this.size = size;
+    this.#type = type;
+  }
+
+  /** The offset in the file of the next byte. */
+  get offset(): number {
+    return this.#from + this.#read;
+  }
+
+  /** What is in memory from the next byte on. */
+  get ahead(): Buffer {
+    return this.#buffer.subarray(Math.min(this.#read, this.#filled), this.#filled);
+  }
+
+  /** Goes to an offset, without looking whether the file reaches so far. */
+  seek(offset: number): void {
+    if (offset < this.#from) {
+      this.#from = offset;
+      this.#filled = 0;
+    }
+    this.#read = offset - this.#from;
+  }
+
+  /** Brings at least `count` bytes ahead, and as many more as a piece holds; false when the file ends before. */
+  async fill(count: number): Promise<boolean> {
+    if (this.#filled - this.#read >= count) return true;
+    const kept = Math.max(0, this.#filled - this.#read);
+    this.#buffer.copyWithin(0, this.#filled - kept, this.#filled);
+    this.#from = this.offset;
+    this.#read = 0;
+    this.#filled = kept;
+    while (this.#filled < count) {
+      const room = this.#buffer.length - this.#filled;
+      const { bytesRead } = await this.#handle.read(
+        this.#buffer,
+        this.#filled,
+        room,
+        this.#from + this.#filled,
+      );
+      if (bytesRead === 0) return false;
+      this.#filled += bytesRead;
+    }
+    return true;
+  }
+
+  /** The next `count` bytes, at most a piece of them. */
+  async take(count: number, what: string): Promise<Buffer> {
+    if (!(await this.fill(count))) throw this.damaged(`the file ends at byte ${this.size}, within ${what}`);
+    const bytes = this.#buffer.subarray(this.#read, this.#read + count);
+    this.#read += count;
+    return bytes;
+  }
+
+  /** Some of the next bytes: at least one, at most `count`. */
+  async takeSome(count: number, what: string): Promise<Buffer> {
+    if (!(await this.fill(1))) throw this.damaged(`the file ends at byte ${this.size}, within ${what}`);
+    const bytes = this.ahead.subarray(0, count);
+    this.#read += bytes.length;
+    return bytes;
+  }
+
+  /** Passes over bytes without reading them. */
+  skip(count: number, what: string): void {
+    if (count > this.size - this.offset) {
+      throw this.damaged(
+        `${what} needs ${count} bytes at byte ${this.offset}, and the file ends at byte ${this.size}`,
+      );
+    }
+    this.seek(this.offset + count);
+  }
+
+  /** Checks the number of frames met so far. */
+  countFrames(frames: number): void {
+    if (frames <= MAX_FRAMES) return;
+    throw new TooLargeError(`The ${this.#type} has more than ${MAX_FRAMES} frames. Send a shorter one.`, {
+      limit: MAX_FRAMES,
+      unit: 'frames',
+    });
+  }
+
+  damaged(how: string): FixativeError {
+    return new FixativeError('DAMAGED_IMAGE', `The ${this.#type} is damaged: ${how}.`);
+  }
+}

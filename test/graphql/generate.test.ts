@@ -1,0 +1,125 @@
+import { rename } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GenerateImageDocument, ImagesDocument } from '../generated/graphql.ts';
+import { openTestApp, type TestApp } from '../harness.ts';
+import { type OpenAiStandIn, openOpenAiStandIn } from '../provider/openai-stand-in.ts';
+
+describe('generateImage', () => {
+  let app: TestApp;
+  let openai: OpenAiStandIn;
+  beforeAll(async () => {
+    openai = await openOpenAiStandIn();
+    app = await openTestApp({
+      OPENAI_API_KEY: openai.apiKey,
+      OPENAI_BASE_URL: openai.baseUrl,
+      PROVIDER_TIMEOUT_SECONDS: '2',
+      DEFAULT_MODEL: 'sample',
+    });
+  });
+  afterAll(async () => {
+    await app.close();
+    await openai.close();
+  });
+
+  const generate = async (input: object) =>
+    (
+      await app.ask(GenerateImageDocument, {
+        input: { prompt: 'a fox', size: '1024x1024', model: 'gpt-image-1', ...input },
+      })
+    ).generateImage;
+
+  test('keeps what OpenAI makes', async () => {
+    const { images, userErrors } = await generate({ quality: 'high', userId: 'u1' });
+    expect(userErrors).toEqual([]);
+    expect(images).toMatchObject([
+      {
+        status: 'SUCCESS',
+        provider: 'openai',
+        model: 'gpt-image-1',
+        size: '1024x1024',
+        quality: 'high',
+        width: 1024,
+        height: 1024,
+        error: null,
+      },
+    ]);
+    expect(images[0]?.metadata).toHaveProperty('provider');
+    expect(openai.requests.at(-1)).toMatchObject({ body: { model: 'gpt-image-1', prompt: 'a fox', n: 1 } });
+  });
+
+  test('asks once for each image', async () => {
+    const before = openai.requests.length;
+    const { images } = await generate({ n: 3 });
+    expect(images).toHaveLength(3);
+    expect(openai.requests.length - before).toBe(3);
+  });
+
+  test.each([
+    ['rate-limit', 'PROVIDER_BUSY', true],
+    ['server-error', 'PROVIDER_FAILED', true],
+    ['moderation', 'PROVIDER_REFUSED', false],
+    ['hang', 'PROVIDER_FAILED', true],
+    ['truncated', 'PROVIDER_FAILED', true],
+    ['reset', 'PROVIDER_FAILED', true],
+  ] as const)('records on the image that the provider answered with %s', async (fault, code, retryable) => {
+    openai.failNext(fault);
+    const { images, userErrors } = await generate({ userId: 'fails' });
+    expect(userErrors).toEqual([]);
+    expect(images).toMatchObject([
+      { status: 'FAILED', url: null, sha256: null, copies: [], error: { code, retryable } },
+    ]);
+    expect(images[0]?.error?.message).not.toContain(openai.apiKey);
+    expect(app.logged.join('')).not.toContain(openai.apiKey);
+  });
+
+  test('lists what failed', async () => {
+    const { images } = await app.ask(ImagesDocument, { filter: { userId: 'fails', status: ['FAILED'] } });
+    expect(images.totalCount).toBe(6);
+  });
+
+  test('does not acknowledge an image that a required store could not take', async () => {
+    const root = path.join(app.directory, 'images');
+    await rename(root, `${root}-away`);
+    const { images } = await generate({ model: 'sample', size: '64x64', userId: 'nowhere' });
+    await rename(`${root}-away`, root);
+    expect(images).toMatchObject([
+      { status: 'FAILED', url: null, error: { code: 'STORE_UNAVAILABLE', retryable: true } },
+    ]);
+    expect(images[0]?.error?.message).toContain('filesystem');
+  });
+
+  test.each([
+    ['an unknown model', { model: 'dall-e-9' }, 'UNKNOWN_MODEL', 'model'],
+    ['n = 0', { n: 0 }, 'INVALID_INPUT', 'n'],
+    ['n = 11', { n: 11 }, 'INVALID_INPUT', 'n'],
+    ['a negative size', { size: '-5x10', model: 'sample' }, 'INVALID_INPUT', 'size'],
+    ['a size that is none', { size: 'big', model: 'sample' }, 'INVALID_INPUT', 'size'],
+    ['a size that the model cannot do', { size: '1x1' }, 'UNSUPPORTED_BY_MODEL', 'size'],
+    ['a quality that the model does not know', { quality: 'superb' }, 'UNSUPPORTED_BY_MODEL', 'quality'],
+    ['an empty prompt', { prompt: ' ' }, 'INVALID_INPUT', 'prompt'],
+    ['a prompt of 2 MB', { prompt: 'x'.repeat(2_000_000) }, 'UNSUPPORTED_BY_MODEL', 'prompt'],
+    ['a prompt with NUL', { prompt: 'a\0b' }, 'INVALID_INPUT', 'prompt'],
+    ['a wait of an hour', { waitSeconds: 3600 }, 'INVALID_INPUT', 'waitSeconds'],
+    ['a user with too long a name', { userId: 'x'.repeat(33) }, 'INVALID_INPUT', 'userId'],
+  ])('refuses %s before anything is paid or written', async (_name, input, code, field) => {
+    const paid = openai.requests.length;
+    const rows = await app.database.query('SELECT id FROM generated_images');
+    const { images, userErrors } = await generate(input);
+    expect(images).toEqual([]);
+    expect(userErrors).toMatchObject([{ __typename: 'InputError', code, path: ['input', field] }]);
+    expect(userErrors[0]?.message.length).toBeLessThan(2000);
+    expect(openai.requests.length).toBe(paid);
+    expect(await app.database.query('SELECT id FROM generated_images')).toHaveLength(rows.length);
+  });
+
+  test('refuses a request that is larger than any can be', async () => {
+    const response = await app.fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: '{ stores { name } }', variables: { x: 'x'.repeat(5_000_000) } }),
+    });
+    expect(response.status).toBe(413);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'TOO_LARGE' } }] });
+  });
+});

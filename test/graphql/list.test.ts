@@ -1,0 +1,267 @@
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { type DocumentNode, parse } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  ImageByIdDocument,
+  ImageCountDocument,
+  type ImageFilter,
+  ImagePageDocument,
+  ImagesDocument,
+  type ImagesQueryVariables,
+} from '../generated/graphql.ts';
+import { openTestApp, type TestApp } from '../harness.ts';
+import { makePicture } from '../pictures.ts';
+import { upload } from '../upload.ts';
+
+const FOXES = 60;
+
+describe('images', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await openTestApp();
+    // As another service writes them: by SQL of its own, which knows nothing of the columns that we added. Three share each moment.
+    await app.database.query(
+      `INSERT INTO generated_images (user_id, prompt, model, storage_url, tags, status, metadata, message_id, request_id, bytes, created_at, tool_name)
+       SELECT 'fox', 'a red fox number ' || i, CASE WHEN i % 2 = 0 THEN 'm1' ELSE 'm2' END, 'https://elsewhere.example/' || i,
+         CASE WHEN i % 5 = 0 THEN ARRAY['five', 'fox'] ELSE ARRAY['fox'] END,
+         CASE WHEN i % 10 = 0 THEN 'failed' ELSE 'success' END, jsonb_build_object('i', i, 'deep', jsonb_build_object('odd', i % 2 = 1)),
+         'message-' || i, 'request-' || i, i % 7 * 1000,
+         TIMESTAMPTZ '2026-01-01 00:00:00Z' + (i / 3) * INTERVAL '1 day' + INTERVAL '0.000123 second', 'tool-' || i % 3
+       FROM generate_series(1, ${FOXES}) i`,
+    );
+    await app.database.query(
+      `INSERT INTO generated_images (user_id, prompt, storage_url, tags) VALUES ('owl', 'an owl in the moonlight', '', NULL)`,
+    );
+  });
+  afterAll(() => app.close());
+
+  const list = async (variables: ImagesQueryVariables) => (await app.ask(ImagesDocument, variables)).images;
+  const prompts = async (variables: ImagesQueryVariables) =>
+    (await list(variables)).edges.map(({ node }) => node.prompt);
+  const count = async (filter: ImageFilter) =>
+    (await app.ask(ImageCountDocument, { filter })).images.totalCount;
+
+  test('counts and finds by every filter', async () => {
+    const cases: [ImageFilter, number][] = [
+      [{}, FOXES + 1],
+      [{ userId: 'fox' }, FOXES],
+      [{ userId: 'nobody' }, 0],
+      [{ tool: 'tool-1' }, 20],
+      [{ tags: ['fox'] }, FOXES],
+      [{ tags: ['fox', 'five'] }, 12],
+      [{ userId: 'fox', tags: ['fox', 'five'] }, 12],
+      [{ tags: ['five', 'none'] }, 0],
+      [{ tags: [] }, FOXES + 1],
+      [{ anyTag: ['five', 'none'] }, 12],
+      [{ userId: 'fox', anyTag: ['five', 'none'] }, 12],
+      [{ status: ['FAILED'] }, 6],
+      [{ status: ['FAILED', 'SUCCESS'], userId: 'fox' }, FOXES],
+      [{ status: ['PENDING', 'PROCESSING'] }, 0],
+      [{ model: 'm1' }, 30],
+      [{ provider: 'sample' }, 0],
+      [{ origin: 'RECORDED' }, FOXES + 1],
+      [{ requestId: 'request-7' }, 1],
+      [{ messageId: 'message-7' }, 1],
+      [{ sha256: '0'.repeat(64) }, 0],
+      [{ createdAfter: '2026-01-02T00:00:00.000Z', createdBefore: '2026-01-03T00:00:00.000Z' }, 3],
+      [{ userId: 'fox', createdBefore: '2026-01-01T00:00:00.000Z' }, 0],
+      [{ search: 'red fox' }, FOXES],
+      [{ search: 'fox 7' }, 1],
+      [{ search: '"moonlight" or "number 7"' }, 2],
+      [{ search: 'fox -red' }, 0],
+      [{ metadata: { deep: { odd: true } } }, 30],
+      [{ metadata: { i: 7 } }, 1],
+      [{ storageUrl: 'https://elsewhere.example/7' }, 1],
+      [{ copies: { store: 'filesystem' } }, 0],
+    ];
+    for (const [filter, expected] of cases) {
+      const { totalCount, edges } = await list({ filter, first: 100 });
+      expect([totalCount, edges.length], JSON.stringify(filter)).toEqual([expected, expected]);
+    }
+  });
+
+  test('finds by copies', async () => {
+    const { image } = await upload(app, { content: await makePicture({ seed: 8000 }) }, { userId: 'copies' });
+    expect(await count({ copies: { store: 'filesystem', state: 'STORED' } })).toBe(1);
+    expect(await count({ copies: { state: 'MISSING' } })).toBe(0);
+    expect(await count({ sha256: image?.sha256 ?? '' })).toBe(1);
+    expect(await count({ storageUrl: new URL(image?.url ?? '').pathname })).toBe(1);
+  });
+
+  test.each([1, 2, 7, 20, 60, 100])(
+    'walks forward and back by %i without losing or doubling one',
+    async (size) => {
+      for (const orderBy of [
+        undefined,
+        { field: 'CREATED_AT', direction: 'ASC' },
+        { field: 'BYTES', direction: 'DESC' },
+        { field: 'BYTES', direction: 'ASC' },
+      ] as const) {
+        const order = orderBy ? { orderBy } : {};
+        const seen: string[] = [];
+        for (let after: string | null = null; ; ) {
+          const page = await list({ filter: { userId: 'fox' }, first: size, after, ...order });
+          seen.push(...page.nodes.map((node) => node.id));
+          expect(page.pageInfo.hasPreviousPage).toBe(after !== null);
+          after = page.pageInfo.endCursor ?? null;
+          if (!page.pageInfo.hasNextPage) break;
+        }
+        expect(new Set(seen).size).toBe(FOXES);
+        const back: string[] = [];
+        for (let before: string | null = null; ; ) {
+          const page = await list({ filter: { userId: 'fox' }, last: size, before, ...order });
+          back.unshift(...page.nodes.map((node) => node.id));
+          before = page.pageInfo.startCursor ?? null;
+          if (!page.pageInfo.hasPreviousPage) break;
+        }
+        expect(back).toEqual(seen);
+      }
+    },
+  );
+
+  test('orders by time, newest first, and by bytes', async () => {
+    const newest = await list({ filter: { userId: 'fox' }, first: 100 });
+    const times = newest.edges.map(({ node }) => node.createdAt);
+    expect(times).toEqual([...times].sort().reverse());
+    const small = await list({
+      filter: { userId: 'fox' },
+      first: 100,
+      orderBy: { field: 'BYTES', direction: 'ASC' },
+    });
+    const sizes = small.edges.map(({ node }) => node.bytes ?? 0);
+    expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
+  });
+
+  test('goes on where a cursor points although newer images have come', async () => {
+    const first = await list({ filter: { userId: 'moving' }, first: 2 });
+    expect(first.nodes).toEqual([]);
+    for (let i = 0; i < 4; i++)
+      await app.database.query(
+        `INSERT INTO generated_images (user_id, prompt, storage_url) VALUES ('moving', 'p${i}', '')`,
+      );
+    const page = await list({ filter: { userId: 'moving' }, first: 2 });
+    await app.database.query(
+      `INSERT INTO generated_images (user_id, prompt, storage_url) VALUES ('moving', 'new', '')`,
+    );
+    expect(
+      await prompts({ filter: { userId: 'moving' }, first: 2, after: page.pageInfo.endCursor ?? null }),
+    ).toEqual(['p1', 'p0']);
+  });
+
+  test('shows rows of other services without giving their address as ours', async () => {
+    const page = await list({ filter: { requestId: 'request-10' } });
+    expect(page.edges[0]?.node).toMatchObject({
+      status: 'FAILED',
+      error: { code: 'INTERNAL', retryable: false },
+      origin: 'RECORDED',
+      url: null,
+      copies: [],
+      filename: null,
+    });
+    const owl = await list({ filter: { userId: 'owl' } });
+    expect(owl.edges[0]?.node).toMatchObject({ tags: [], metadata: null, url: null });
+  });
+
+  test.each<[string, ImagesQueryVariables, string]>([
+    ['a cursor that is none', { after: 'nonsense' }, 'INVALID_CURSOR'],
+    [
+      'a cursor of another order',
+      { after: Buffer.from('bytes:5:5').toString('base64url') },
+      'INVALID_CURSOR',
+    ],
+    [
+      'a cursor with a number past all bounds',
+      { after: Buffer.from('createdAt:99999999999999999999:5').toString('base64url') },
+      'INVALID_CURSOR',
+    ],
+    ['a page of none', { first: 0 }, 'INVALID_INPUT'],
+    ['a page of 101', { first: 101 }, 'INVALID_INPUT'],
+    ['a page of -1', { last: -1 }, 'INVALID_INPUT'],
+    ['first and last', { first: 1, last: 1 }, 'INVALID_INPUT'],
+    ['first with before', { first: 1, before: 'x' }, 'INVALID_INPUT'],
+    ['last with after', { last: 1, after: 'x' }, 'INVALID_INPUT'],
+    ['NUL in a filter', { filter: { userId: 'a\0' } }, 'INVALID_INPUT'],
+    ['NUL in the metadata of a filter', { filter: { metadata: { a: '\0' } } }, 'INVALID_INPUT'],
+    ['NUL in a search', { filter: { search: 'a\0' } }, 'INVALID_INPUT'],
+  ])('refuses %s', async (_name, variables, code) => {
+    const { errors } = await app.send(ImagesDocument, variables);
+    expect(errors).toMatchObject([{ extensions: { code } }]);
+    expect(app.logged).toEqual([]);
+  });
+
+  test('answers null for what is no image, and a typed error for what is no id', async () => {
+    const none = await app.ask(ImageByIdDocument, { id: '01a1fd86-32a5-704a-8823-284343d934b2' });
+    expect(none).toEqual({ image: null, node: null });
+    for (const id of [
+      '',
+      'nonsense',
+      Buffer.from('Image:5').toString('base64'),
+      Buffer.from('Store:01a1fd86-32a5-704a-8823-284343d934b2').toString('base64'),
+    ]) {
+      const { errors } = await app.send(ImageByIdDocument, { id });
+      expect(
+        errors?.map((error) => error.extensions?.code),
+        id,
+      ).toEqual(['INVALID_ID', 'INVALID_ID']);
+    }
+  });
+
+  test('answers many ids at once, in their order', async () => {
+    const page = await list({ filter: { userId: 'fox' }, first: 5 });
+    const ids = page.nodes.map((node) => node.id).reverse();
+    const document = parse('query Nodes($ids: [ID!]!) { nodes(ids: $ids) { id } }') as TypedDocumentNode<
+      { nodes: ({ id: string } | null)[] },
+      { ids: string[] }
+    >;
+    const { nodes } = await app.ask(document, { ids: [...ids, '01a1fd86-32a5-704a-8823-284343d934b2'] });
+    expect(nodes).toEqual([...ids.map((id) => ({ id })), null]);
+  });
+
+  describe('asks the database', () => {
+    /** The statements that an operation sends. */
+    async function statements(document: DocumentNode, variables: Record<string, unknown>): Promise<string[]> {
+      const sent: string[] = [];
+      const { database } = app.services;
+      const query = database.query.bind(database);
+      const spied = database as { query: typeof database.query };
+      spied.query = (text, values) => {
+        sent.push(text);
+        return query(text, values);
+      };
+      try {
+        await app.ask(document as TypedDocumentNode<unknown, Record<string, unknown>>, variables);
+      } finally {
+        spied.query = query;
+      }
+      return sent;
+    }
+
+    beforeAll(async () => {
+      for (let seed = 0; seed < 6; seed++)
+        await upload(app, { content: await makePicture({ seed: 8100 + seed }) }, { userId: 'counted' });
+    });
+    const filter = { userId: 'counted' };
+
+    test('by one statement for a page', async () => {
+      expect(await statements(ImagePageDocument, { filter, first: 20 })).toHaveLength(1);
+    });
+    test('by one more for all copies of the page', async () => {
+      const document = parse(
+        'query Copies($filter: ImageFilter) { images(filter: $filter) { nodes { id copies { store state } } } }',
+      );
+      const sent = await statements(document, { filter });
+      expect(sent).toHaveLength(2);
+      expect(sent[1]).toContain('FROM copies');
+    });
+    test('by one more for the count, and only when it is selected', async () => {
+      expect(await statements(ImageCountDocument, { filter })).toHaveLength(2);
+    });
+    test('by one for many images asked for by id', async () => {
+      const page = await list({ filter });
+      const fields = page.nodes
+        .map((node, i) => `i${i}: image(id: "${node.id}") { id copies { store } }`)
+        .join(' ');
+      expect(await statements(parse(`{ ${fields} }`), {})).toHaveLength(2);
+    });
+  });
+});
