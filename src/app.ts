@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { type Authenticator, makeAuthenticator } from './auth/authenticator.ts';
 import { loadRootToken } from './auth/root-token.ts';
-import type { Config, StoreKind } from './config.ts';
+import type { Config, GithubConfig, S3Config, StoreKind } from './config.ts';
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
@@ -10,16 +10,22 @@ import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeGenerator } from './image/generate.ts';
+import { startSchedule } from './job/schedule.ts';
+import { runScheduledVerify } from './job/verify.ts';
 import type { Logger } from './log.ts';
 import { openOpenAiProvider } from './provider/openai.ts';
 import { makeProviders } from './provider/providers.ts';
 import { makeSampleProvider } from './provider/sample.ts';
 import { makePictureReader } from './storage/picture.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
+import { makeSpaceGuard } from './storage/space.ts';
 import { openSpooler } from './storage/spool.ts';
+import { withCircuit } from './storage/stores/circuit.ts';
 import { makeDatabaseStore } from './storage/stores/database.ts';
 import { openFilesystemStore } from './storage/stores/filesystem.ts';
+import { openGithubStore } from './storage/stores/github.ts';
 import { makeMemoryStore } from './storage/stores/memory.ts';
+import { openS3Store } from './storage/stores/s3.ts';
 import type { Store } from './storage/stores/store.ts';
 
 /** How long a stop waits for requests that are being answered, and for generations and repairs that are under way. */
@@ -37,6 +43,8 @@ export interface App {
   readonly server: HttpServer;
   /** Names of the migrations that were applied when it was opened. */
   readonly migrated: readonly string[];
+  /** Begins to repair and to verify by itself, as a server does and a command does not. */
+  startJobs(): void;
   /** Stops in the reverse order of the start; what was acknowledged is safe, what is under way is finished. */
   close(): Promise<void>;
 }
@@ -63,21 +71,32 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     opened.push(release);
     const migrated = await migrate(database);
 
+    const space = makeSpaceGuard({
+      directories: [config.dataDirectory, config.imageDirectory],
+      minFreeBytes: config.minFreeBytes,
+    });
     const spooler = await openSpooler({
       directory: path.join(config.dataDirectory, 'spool'),
       maxBytes: config.maxUploadBytes,
+      space,
     });
-    const stores = await (options.stores?.(database) ?? openStores(config, database));
+    const { stores, closeStores } = options.stores
+      ? { stores: await options.stores(database), closeStores: async () => {} }
+      : await openStores(config, database);
+    opened.push(closeStores);
     const storage = makeStorage({
       database,
       stores,
       required: new Set<string>(config.requiredStores),
       spooler,
+      space,
+      quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
+      quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
       readPicture: makePictureReader({ maxPixels: config.maxImagePixels }),
       log,
     });
-    opened.push(() => within(SETTLE_SECONDS, storage.settled()));
+    opened.push(() => within(SETTLE_SECONDS, storage.stopRepairs()));
 
     const { providers, closeProviders } = openProviders(config);
     opened.push(closeProviders);
@@ -94,7 +113,26 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     };
     const server: HttpServer = makeHttpServer({ services, authenticator, limits: config, log });
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));
-    return { config, database, storage, services, authenticator, rootToken, server, migrated, close };
+    const startJobs = () => {
+      storage.startRepairs();
+      if (config.verifySchedule === null) return;
+      const limits = { seconds: config.verifySeconds, maxBytesPerSecond: config.verifyBytesPerSecond };
+      const verify = (signal: AbortSignal) => runScheduledVerify({ database, storage, log }, limits, signal);
+      const schedule = startSchedule(config.verifySchedule, verify, log);
+      opened.push(() => within(SETTLE_SECONDS, schedule.stop()));
+    };
+    return {
+      config,
+      database,
+      storage,
+      services,
+      authenticator,
+      rootToken,
+      server,
+      migrated,
+      startJobs,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -133,13 +171,41 @@ export async function openDatabase(
   }
 }
 
-async function openStores(config: Config, database: Database): Promise<Store[]> {
+async function openStores(
+  config: Config,
+  database: Database,
+): Promise<{ stores: Store[]; closeStores: () => Promise<void> }> {
+  const closers: (() => Promise<void>)[] = [];
+  const closing = <Opened extends Store & { close(): Promise<void> }>(store: Opened): Store => {
+    closers.push(() => store.close());
+    return withCircuit(store);
+  };
   const open: Record<StoreKind, () => Promise<Store> | Store> = {
-    filesystem: () => openFilesystemStore({ name: 'filesystem', directory: config.imageDirectory }),
+    filesystem: async () => {
+      // What is on record as being in the store was put into a directory with a marker; one without it is not the same directory.
+      const known = await database.query(
+        `SELECT 1 FROM copies WHERE store = 'filesystem' AND state <> 'PENDING' LIMIT 1`,
+      );
+      return openFilesystemStore({
+        name: 'filesystem',
+        directory: config.imageDirectory,
+        mayClaim: known.length === 0,
+      });
+    },
     database: () => makeDatabaseStore({ name: 'database', database }),
+    s3: async () => closing(await openS3Store({ name: 's3', ...(config.s3 as S3Config) })),
+    github: async () =>
+      closing(await openGithubStore({ name: 'github', ...(config.github as GithubConfig) })),
     memory: () => makeMemoryStore(),
   };
-  return Promise.all(config.stores.map((kind) => open[kind]()));
+  const stores: Store[] = [];
+  for (const kind of config.stores) stores.push(await open[kind]());
+  return {
+    stores,
+    closeStores: async () => {
+      for (const close of closers.reverse()) await close();
+    },
+  };
 }
 
 function openProviders(config: Config) {

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { CronExpressionParser } from 'cron-parser';
 import { z } from 'zod';
 import { FixativeError } from './errors.ts';
 
@@ -7,10 +8,29 @@ export const MiB = 1024 * KiB;
 export const GiB = 1024 * MiB;
 
 /** The kinds of store that STORES may name. `memory` is for tests. */
-const STORE_KINDS = ['filesystem', 'database', 'memory'] as const;
+const STORE_KINDS = ['filesystem', 'database', 's3', 'github', 'memory'] as const;
 export type StoreKind = (typeof STORE_KINDS)[number];
 const LOCAL_STORES: readonly StoreKind[] = ['filesystem', 'database', 'memory'];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export interface S3Config {
+  readonly bucket: string;
+  /** null: Amazon's, by AWS_REGION. */
+  readonly endpoint: string | null;
+  readonly prefix: string;
+  readonly forcePathStyle: boolean;
+  /** Where the objects can be fetched without credentials, such as a CDN. */
+  readonly publicUrl: string | null;
+}
+
+export interface GithubConfig {
+  readonly token: string;
+  /** `owner/name` */
+  readonly repository: string;
+  readonly branch: string;
+  readonly directory: string;
+  readonly apiUrl: string;
+}
 
 export interface Config {
   readonly host: string;
@@ -26,6 +46,15 @@ export interface Config {
   readonly requiredStores: readonly StoreKind[];
   readonly imageDirectory: string;
   readonly healDelaySeconds: number;
+  readonly minFreeBytes: number;
+  readonly quarantineDays: number;
+  /** Five-field cron in UTC; null: the server verifies nothing by itself. */
+  readonly verifySchedule: string | null;
+  /** How long one scheduled run may take, and how fast it may read. */
+  readonly verifySeconds: number;
+  readonly verifyBytesPerSecond: number;
+  readonly s3: S3Config | null;
+  readonly github: GithubConfig | null;
   readonly maxUploadBytes: number;
   readonly maxUploadFiles: number;
   readonly maxImagePixels: number;
@@ -66,6 +95,21 @@ const httpUrl = z
   )
   .transform((text) => text.replace(/\/+$/, ''));
 
+const flag = z
+  .string()
+  .regex(/^(true|false|1|0|yes|no)$/i, 'true or false')
+  .transform((text) => /^(true|1|yes)$/i.test(text));
+
+function isSchedule(text: string): boolean {
+  if (text === 'off') return true;
+  try {
+    CronExpressionParser.parse(text);
+    return text.trim().split(/\s+/).length === 5;
+  } catch {
+    return false;
+  }
+}
+
 const storeList = z
   .string()
   .transform((text) =>
@@ -91,6 +135,33 @@ const Environment = z.object({
   STORES: storeList.default(['filesystem', 'database']),
   REQUIRED_STORES: storeList.optional(),
   HEAL_DELAY_SECONDS: wholeNumber(0, 86_400).default(10),
+  MIN_FREE_BYTES: bytes.default(256 * MiB),
+  QUARANTINE_DAYS: wholeNumber(0, 3650).default(30),
+  VERIFY_SCHEDULE: z
+    .string()
+    .refine(isSchedule, 'five fields of cron, such as `0 3 * * *`, or off')
+    .default('0 3 * * *'),
+  VERIFY_SECONDS: wholeNumber(1, 86_400).default(3600),
+  VERIFY_BYTES_PER_SECOND: bytes.default(50 * MiB),
+  S3_BUCKET: z.string().optional(),
+  S3_ENDPOINT: httpUrl.optional(),
+  S3_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._-][A-Za-z0-9._/-]*$/, 'letters, digits, dots, dashes, underscores and slashes')
+    .optional(),
+  S3_FORCE_PATH_STYLE: flag.optional(),
+  S3_PUBLIC_URL: httpUrl.optional(),
+  GITHUB_TOKEN: z.string().optional(),
+  GITHUB_REPOSITORY: z
+    .string()
+    .regex(/^[A-Za-z0-9-]+\/[A-Za-z0-9._-]+$/, 'owner/name')
+    .optional(),
+  GITHUB_BRANCH: z.string().default('main'),
+  GITHUB_DIRECTORY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-][A-Za-z0-9._/-]*$/, 'a path without a slash at its front')
+    .default('file-library'),
+  GITHUB_API_URL: httpUrl.default('https://api.github.com'),
   GENERATED_IMAGE_DIR: z.string().optional(),
   MAX_UPLOAD_BYTES: bytes.default(50 * MiB),
   MAX_UPLOAD_FILES: wholeNumber(1, 1000).default(20),
@@ -126,6 +197,11 @@ export function parseConfig(
   const strangers = values?.REQUIRED_STORES?.filter((name) => !values.STORES.includes(name)) ?? [];
   if (strangers.length > 0)
     faults.push(`REQUIRED_STORES: expected names that are in STORES, not ${strangers.join(', ')}`);
+  if (values?.STORES.includes('s3') && !values.S3_BUCKET)
+    faults.push('S3_BUCKET: expected a name, because STORES has s3');
+  if (values?.STORES.includes('github') && !(values.GITHUB_TOKEN && values.GITHUB_REPOSITORY)) {
+    faults.push('GITHUB_TOKEN, GITHUB_REPOSITORY: expected both, because STORES has github');
+  }
   if (!values || faults.length > 0) {
     throw new FixativeError(
       'INVALID_INPUT',
@@ -146,6 +222,31 @@ export function parseConfig(
       ? path.resolve(directory, values.GENERATED_IMAGE_DIR)
       : path.join(dataDirectory, 'images'),
     healDelaySeconds: values.HEAL_DELAY_SECONDS,
+    minFreeBytes: values.MIN_FREE_BYTES,
+    quarantineDays: values.QUARANTINE_DAYS,
+    verifySchedule: values.VERIFY_SCHEDULE === 'off' ? null : values.VERIFY_SCHEDULE,
+    verifySeconds: values.VERIFY_SECONDS,
+    verifyBytesPerSecond: values.VERIFY_BYTES_PER_SECOND,
+    s3: values.S3_BUCKET
+      ? {
+          bucket: values.S3_BUCKET,
+          endpoint: values.S3_ENDPOINT ?? null,
+          prefix: values.S3_PREFIX ?? '',
+          // Few endpoints besides Amazon's have a name for each bucket.
+          forcePathStyle: values.S3_FORCE_PATH_STYLE ?? values.S3_ENDPOINT !== undefined,
+          publicUrl: values.S3_PUBLIC_URL ?? null,
+        }
+      : null,
+    github:
+      values.GITHUB_TOKEN && values.GITHUB_REPOSITORY
+        ? {
+            token: values.GITHUB_TOKEN,
+            repository: values.GITHUB_REPOSITORY,
+            branch: values.GITHUB_BRANCH,
+            directory: values.GITHUB_DIRECTORY,
+            apiUrl: values.GITHUB_API_URL,
+          }
+        : null,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxUploadFiles: values.MAX_UPLOAD_FILES,
     maxImagePixels: values.MAX_IMAGE_PIXELS,

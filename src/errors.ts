@@ -22,6 +22,8 @@ export const ERROR_CODES = {
   PROVIDER_FAILED: 'The provider failed or could not be reached.',
   PROVIDER_UNAUTHORIZED: "The provider did not accept this server's key.",
   STORE_UNAVAILABLE: 'A store that must keep the bytes could not take or give them.',
+  NO_SPACE: 'The server is short of disk space and takes nothing in until there is more (MIN_FREE_BYTES).',
+  STOPPED: 'The run stopped itself, because going on might do harm; the message says why and how to go on.',
   BYTES_LOST: 'No store holds a healthy copy.',
   UPLOAD_INTERRUPTED: 'The upload ended before all of its bytes arrived.',
   UNAUTHENTICATED: 'No valid token came with the request.',

@@ -1,6 +1,7 @@
 /** The process: reads the environment and the command line, opens what a command needs, handles signals. */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { openApp, openDatabase } from './app.ts';
+import { runClaim } from './command/claim.ts';
 import { runMigrate, runNewMigration } from './command/migrate.ts';
 import { runRestore } from './command/restore.ts';
 import { serve } from './command/serve.ts';
@@ -112,25 +113,94 @@ program
     }),
   );
 
+const wholeNumber = (name: string, low: number, high: number) => (text: string) => {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+  throw new InvalidArgumentError(`${name} goes from ${low} to ${high}.`);
+};
+const MANY = Number.MAX_SAFE_INTEGER;
+
 program
   .command('verify')
-  .description('read every copy of every image and compare its hash')
-  .option('--json', 'a line of JSON for each bad copy, and one for the summary', false)
+  .description('read every copy of every image and compare its hash; those unseen for the longest time first')
+  .option('--fast', 'only look whether they are there with their length', false)
+  .option('--limit <n>', 'look at so many copies at the most', wholeNumber('--limit', 1, MANY))
+  .option('--seconds <n>', 'look for so long at the most', wholeNumber('--seconds', 1, MANY))
+  .option(
+    '--percent <n>',
+    'look at so many percent of the copies at the most',
+    wholeNumber('--percent', 1, 100),
+  )
+  .option('--store <name...>', 'look into these stores only')
+  .option(
+    '--max-missing <percent>',
+    'stop when more of a store is missing',
+    wholeNumber('--max-missing', 0, 100),
+    10,
+  )
+  .option('--json', 'a line of JSON for each bad copy and each orphan, and one for the summary', false)
   .action(
-    command((options: { json: boolean }) => withApp((app) => runVerify(app.storage, options, terminal))),
+    command(
+      ({
+        fast,
+        store,
+        maxMissing,
+        ...options
+      }: {
+        fast: boolean;
+        limit?: number;
+        seconds?: number;
+        percent?: number;
+        store?: string[];
+        maxMissing: number;
+        json: boolean;
+      }) =>
+        withApp((app) =>
+          runVerify(
+            app.storage,
+            { ...options, deep: !fast, maxMissingPercent: maxMissing, ...(store ? { stores: store } : {}) },
+            terminal,
+          ),
+        ),
+    ),
   );
 
 program
   .command('restore')
   .description('make every store hold a healthy copy again')
   .argument('[id...]', 'uuids of images')
-  .option('--all', 'all images', false)
+  .option('--all', 'all images; what is in a store and on no record goes into quarantine', false)
+  .option('--dry-run', 'say what would be done', false)
+  .option(
+    '--max-missing <percent>',
+    'stop when more of a store is missing',
+    wholeNumber('--max-missing', 0, 100),
+    10,
+  )
+  .option(
+    '--orphan-grace <seconds>',
+    'leave younger orphans alone',
+    wholeNumber('--orphan-grace', 0, MANY),
+    3600,
+  )
   .option('--json', 'a line of JSON for each, and one for the summary', false)
   .action(
-    command((ids: string[], options: { all: boolean; json: boolean }) =>
-      withApp((app) => runRestore(app, { ids, ...options }, terminal)),
+    command(
+      (
+        ids: string[],
+        {
+          orphanGrace,
+          ...options
+        }: { all: boolean; dryRun: boolean; maxMissing: number; orphanGrace: number; json: boolean },
+      ) => withApp((app) => runRestore(app, { ids, ...options, orphanGraceSeconds: orphanGrace }, terminal)),
     ),
   );
+
+program
+  .command('claim')
+  .description('say that the directory of a store is the right one although its marker is missing')
+  .argument('<store>', 'the name of the store')
+  .action(command((name: string) => withApp((app) => runClaim(app.storage, name, terminal))));
 
 program
   .command('schema')

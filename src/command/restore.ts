@@ -2,7 +2,7 @@ import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
 import { findImages, parseUuid } from '../image/image.ts';
 import { restoreImage } from '../image/restore.ts';
-import { walkBlobs } from '../storage/blob.ts';
+import { walkLacking } from '../storage/blob.ts';
 import type { Restoration, Storage } from '../storage/service.ts';
 import { EXIT, type ExitCode, makeProgress, type Terminal } from './terminal.ts';
 
@@ -11,64 +11,136 @@ interface RestoreDeps {
   readonly storage: Storage;
 }
 
-/** `restore [ID…|--all]`: makes every store hold a healthy copy again. Ends with 3 when something could not be restored. */
+export interface RestoreCommand {
+  readonly ids: readonly string[];
+  readonly all: boolean;
+  readonly dryRun: boolean;
+  /** Stops when more than so many percent of a store are missing, or on no record. */
+  readonly maxMissing: number;
+  /** Objects on no record that are younger than this are left alone. */
+  readonly orphanGraceSeconds: number;
+  readonly json: boolean;
+}
+
+/**
+ * `restore [ID…|--all]`: makes every store hold a healthy copy again. With --all it looks first at what is there (quickly, as
+ * `verify --fast` does), restores what is lacking, and moves what is on no record into quarantine. Ends with 3 when something could not be
+ * restored.
+ */
 export async function runRestore(
   deps: RestoreDeps,
-  options: { ids: readonly string[]; all: boolean; json: boolean },
+  options: RestoreCommand,
   terminal: Terminal,
 ): Promise<ExitCode> {
   if (options.all === options.ids.length > 0) {
     throw new FixativeError('INVALID_INPUT', 'Say which images to restore by their uuids, or --all.');
   }
   const progress = makeProgress(terminal);
-  const tally = { looked: 0, restored: 0, failed: 0 };
+  const tally = { looked: 0, restored: 0, failed: 0, quarantined: 0 };
+  const say = (text: string, line: object) => {
+    progress.clear();
+    terminal.out(options.json ? `${JSON.stringify(line)}\n` : `${text}\n`);
+  };
+
+  if (options.all) {
+    await deps.storage.verify({
+      deep: false,
+      orphans: false,
+      maxMissingPercent: options.maxMissing,
+      onProgress: ({ copies, of }) => progress.update(`looked at ${copies} of ${of} copies`),
+    });
+  }
   for await (const { subject, restore } of subjects(deps, options)) {
     const outcome = await restore().catch((error) => {
       if (error instanceof FixativeError) return error;
       throw error;
     });
     tally.looked++;
-    progress.update(`looked at ${tally.looked}, restored ${tally.restored} copies`);
     const { restored, source, failed } =
       outcome instanceof FixativeError ? { restored: [], source: null, failed: [outcome] } : outcome;
     tally.restored += restored.length;
     tally.failed += failed.length;
-    if (restored.length + failed.length > 0) progress.clear();
+    const verb = options.dryRun ? 'would restore' : 'restored';
     if (options.json) {
       const errors = failed.map(({ code, message }) => ({ code, message }));
-      terminal.out(`${JSON.stringify({ type: 'restored', subject, restored, source, errors })}\n`);
+      say('', { type: 'restored', dryRun: options.dryRun, subject, restored, source, errors });
     } else {
-      for (const copy of restored) terminal.out(`restored  ${subject} into ${copy.store} from ${source}\n`);
-      for (const error of failed) terminal.out(`failed    ${subject}: ${error.message}\n`);
+      for (const copy of restored) say(`${verb}  ${subject} into ${copy.store} from ${source}`, {});
+      for (const error of failed) say(`failed    ${subject}: ${error.message}`, {});
     }
+    progress.update(`restored ${tally.restored} copies of ${tally.looked} blobs`);
   }
+  if (options.all) tally.quarantined = await quarantine(deps.storage, options, say);
   progress.clear();
-  if (options.json) terminal.out(`${JSON.stringify({ type: 'summary', ...tally })}\n`);
-  else
+  if (options.json)
+    terminal.out(`${JSON.stringify({ type: 'summary', dryRun: options.dryRun, ...tally })}\n`);
+  else {
+    const quarantined = tally.quarantined > 0 ? `, ${tally.quarantined} orphans into quarantine` : '';
+    const verb = options.dryRun ? 'copies would be restored' : 'copies restored';
     terminal.out(
-      `Looked at ${tally.looked}; ${tally.restored} copies restored, ${tally.failed} could not be.\n`,
+      `Went through ${tally.looked}; ${tally.restored} ${verb}, ${tally.failed} could not be${quarantined}.\n`,
     );
+  }
   return tally.failed > 0 ? EXIT.notRight : EXIT.ok;
 }
 
 async function* subjects(
   deps: RestoreDeps,
-  options: { ids: readonly string[]; all: boolean },
+  options: Pick<RestoreCommand, 'ids' | 'all' | 'dryRun'>,
 ): AsyncGenerator<{ subject: string; restore: () => Promise<Restoration> }> {
+  const { dryRun } = options;
   if (options.all) {
-    for await (const blob of walkBlobs(deps.database)) {
-      yield { subject: blob.sha256, restore: () => deps.storage.restore(blob.id) };
+    const names = deps.storage.stores.map((store) => store.name);
+    for await (const id of walkLacking(deps.database, names)) {
+      yield { subject: `blob ${id}`, restore: () => deps.storage.restore(id, { dryRun }) };
     }
     return;
   }
   for (const id of options.ids) {
     const uuid = parseUuid(id);
     const [image] = uuid ? await findImages(deps.database, [uuid]) : [null];
-    if (!image)
-      throw new FixativeError(
-        'NOT_FOUND',
-        `There is no image ${JSON.stringify(id)}. Images are named by their uuid here.`,
-      );
-    yield { subject: image.uuid, restore: () => restoreImage(deps, image) };
+    if (!image) {
+      const message = `There is no image ${JSON.stringify(id)}. Images are named by their uuid here.`;
+      throw new FixativeError('NOT_FOUND', message);
+    }
+    yield { subject: image.uuid, restore: () => restoreImage(deps, image, { dryRun }) };
   }
+}
+
+async function quarantine(
+  storage: Storage,
+  options: Pick<RestoreCommand, 'dryRun' | 'maxMissing' | 'orphanGraceSeconds'>,
+  say: (text: string, line: object) => void,
+): Promise<number> {
+  let moved = 0;
+  for (const { name } of storage.stores) {
+    try {
+      const outcome = await storage.quarantine(name, {
+        graceSeconds: options.orphanGraceSeconds,
+        maxMissingPercent: options.maxMissing,
+        dryRun: options.dryRun,
+        onQuarantined: (orphan) =>
+          say(`quarantined  ${orphan.key} of ${name}, which is on no record`, {
+            type: 'quarantined',
+            ...orphan,
+          }),
+      });
+      moved += outcome.moved;
+      if (outcome.young > 0) {
+        say(
+          `left alone   ${outcome.young} in ${name} that are on no record yet and were put a short time ago`,
+          {
+            type: 'young',
+            store: name,
+            count: outcome.young,
+          },
+        );
+      }
+    } catch (error) {
+      // A store that cannot be listed now is no reason to leave the others.
+      if (!(error instanceof FixativeError) || error.code !== 'STORE_UNAVAILABLE') throw error;
+      say(`unreachable  ${error.message}`, { type: 'unreachable', store: name, error: error.message });
+    }
+  }
+  return moved;
 }

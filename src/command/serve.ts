@@ -11,6 +11,7 @@ export interface ServedApp {
   readonly storage: Storage;
   readonly authenticator: Authenticator;
   readonly migrated: readonly string[];
+  startJobs(): void;
 }
 
 /** Listens, says where, and ends when `stopped` resolves. */
@@ -37,6 +38,7 @@ export async function serve(
     }
     throw error;
   }
+  app.startJobs();
   const url = config.publicUrl ?? app.server.address();
   const database = config.databaseUrl ? 'PostgreSQL' : `embedded, in ${config.dataDirectory}`;
   terminal.out(`

@@ -1,27 +1,32 @@
-import type { Storage } from '../storage/service.ts';
+import type { Storage, VerifyOptions } from '../storage/service.ts';
 import { formatBytes } from '../storage/spool.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
-/** `verify`: reads every copy and says per store what is right, missing and corrupt. Ends with 3 when anything is not right. */
+/** `verify`: looks at copies and says per store what is right, missing and corrupt. Ends with 3 when anything is not right. */
 export async function runVerify(
   storage: Storage,
-  options: { json: boolean; signal?: AbortSignal },
+  options: VerifyOptions & { json: boolean },
   terminal: Terminal,
 ): Promise<ExitCode> {
   const progress = makeProgress(terminal);
+  const say = (text: string, line: object) => {
+    progress.clear();
+    terminal.out(options.json ? `${JSON.stringify(line)}\n` : `${text}\n`);
+  };
   const result = await storage.verify({
-    onProgress: ({ blobs, bytes }) => progress.update(`verified ${blobs} blobs, ${formatBytes(bytes)} read`),
-    onBad: (bad) => {
-      progress.clear();
-      if (options.json) terminal.out(`${JSON.stringify({ type: 'bad', ...bad })}\n`);
-      else terminal.out(`${bad.state.toLowerCase().padEnd(11)}  ${bad.error}\n`);
-    },
-    ...(options.signal ? { signal: options.signal } : {}),
+    ...options,
+    onProgress: ({ copies, of, bytes }) =>
+      progress.update(`verified ${copies} of ${of} copies, ${formatBytes(bytes)} read`),
+    onBad: (bad) => say(`${bad.state.toLowerCase().padEnd(11)}  ${bad.error}`, { type: 'bad', ...bad }),
+    onOrphan: (orphan) =>
+      say(`orphan       ${orphan.key} in ${orphan.store} is on no record`, { type: 'orphan', ...orphan }),
   });
   progress.clear();
   const bad = result.stores.some((store) => store.missing + store.corrupt + store.unreachable > 0);
+  const orphans = result.stores.some((store) => (store.orphans ?? 0) > 0);
   if (options.json) terminal.out(`${JSON.stringify({ type: 'summary', ...result })}\n`);
   else {
+    const heads = ['store', 'right', 'missing', 'corrupt', 'pending', 'unreachable', 'orphans', 'read'];
     const rows = result.stores.map((each) => [
       each.store,
       each.right,
@@ -29,17 +34,24 @@ export async function runVerify(
       each.corrupt,
       each.pending,
       each.unreachable,
+      each.orphans ?? '-',
       formatBytes(each.bytes),
     ]);
-    terminal.out(
-      `${formatTable([['store', 'right', 'missing', 'corrupt', 'pending', 'unreachable', 'read'], ...rows])}\n\n`,
-    );
+    terminal.out(`${formatTable([heads, ...rows])}\n\n`);
     for (const sha256 of result.lost) terminal.out(`lost: no store holds a healthy copy of ${sha256}\n`);
-    terminal.out(
-      bad
-        ? 'Not everything is right. `npm run fixative -- restore --all` repairs what can be repaired.\n'
-        : `All copies of ${result.blobs} blobs are right.\n`,
-    );
+    if (result.lostCount > result.lost.length)
+      terminal.out(`lost: ${result.lostCount - result.lost.length} more\n`);
+    terminal.out(summaryOf(result.copies, result.of, bad || orphans || result.lostCount > 0));
   }
-  return bad || result.lost.length > 0 ? EXIT.notRight : EXIT.ok;
+  return bad || orphans || result.lostCount > 0 ? EXIT.notRight : EXIT.ok;
+}
+
+function summaryOf(copies: number, of: number, wrong: boolean): string {
+  const looked =
+    copies === of
+      ? `All ${of} copies were looked at`
+      : `${copies} of ${of} copies were looked at, the longest unseen first`;
+  return wrong
+    ? `${looked}. Not everything is right: \`npm run fixative -- restore --all\` repairs what can be repaired.\n`
+    : `${looked}, and are right.\n`;
 }

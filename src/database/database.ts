@@ -23,8 +23,13 @@ export interface Database extends Queryable {
   readonly adapter: SqlMigrationAwareDriverAdapterFactory;
   /** A transaction of plain statements; rolled back when `work` throws. */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
-  /** Runs `work` while no other process of this database runs `work` under the same name. */
+  /** Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. */
   exclusively<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
+  /**
+   * Resolves when what was committed before the call survives the loss of power. PostgreSQL sees to that itself at each commit;
+   * PGlite does not, and whatever acknowledges a write on it waits for this.
+   */
+  flush(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
+import { makeKeyedLock } from './keyed-lock.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 const INT8 = 20;
@@ -28,6 +29,14 @@ export async function openPostgresql(options: {
     },
   });
   pool.on('error', options.onError);
+  // Locks are held on connections of their own: whoever holds one works with the others, and must never wait for its own place.
+  const locks = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    connectionTimeoutMillis: 0,
+  });
+  locks.on('error', options.onError);
+  const inProcess = makeKeyedLock();
   const adapter = new PrismaPg(pool, { onPoolError: options.onError });
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
   const nameOf = makeStatementNames();
@@ -39,8 +48,11 @@ export async function openPostgresql(options: {
       return result.rows as Row[];
     };
 
-  async function withClient<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await pool.connect();
+  async function withClient<Result>(
+    from: pg.Pool,
+    work: (client: pg.PoolClient) => Promise<Result>,
+  ): Promise<Result> {
+    const client = await from.connect();
     let broken: Error | undefined;
     // A connection that is cut while nothing waits on it says so by an event, and nobody listening would end the process.
     const onError = (error: Error) => {
@@ -61,7 +73,7 @@ export async function openPostgresql(options: {
     adapter,
     query: queryOn(pool),
     transaction: (work) =>
-      withClient(async (client) => {
+      withClient(pool, async (client) => {
         await client.query('BEGIN');
         try {
           const result = await work({ query: queryOn(client) });
@@ -73,18 +85,21 @@ export async function openPostgresql(options: {
         }
       }),
     exclusively: (name, work) =>
-      withClient(async (client) => {
-        const key = advisoryKey(name);
-        await client.query('SELECT pg_advisory_lock($1)', [key]);
-        try {
-          return await work();
-        } finally {
-          await client.query('SELECT pg_advisory_unlock($1)', [key]).catch(() => {});
-        }
-      }),
+      inProcess(name, () =>
+        withClient(locks, async (client) => {
+          const key = advisoryKey(name);
+          await client.query('SELECT pg_advisory_lock($1)', [key]);
+          try {
+            return await work();
+          } finally {
+            await client.query('SELECT pg_advisory_unlock($1)', [key]).catch(() => {});
+          }
+        }),
+      ),
+    flush: async () => {},
     async close() {
       await prisma.$disconnect();
-      await pool.end();
+      await Promise.all([pool.end(), locks.end()]);
     },
   };
 }

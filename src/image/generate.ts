@@ -73,6 +73,8 @@ async function begin(deps: GenerateDeps, input: GenerateInput, caller: { userId:
   const settings = checkRequest(model, input);
   checkCharacters('prompt', input.prompt);
 
+  // Refused before the provider is paid for what could not be kept.
+  await deps.storage.requireSpace();
   const rows = await deps.database.prisma.image.createManyAndReturn({
     data: Array.from({ length: n }, () => ({
       ...record,

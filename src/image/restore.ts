@@ -10,7 +10,7 @@ import type { Image, ImageDeps } from './image.ts';
 export async function restoreImage(
   deps: Pick<ImageDeps, 'storage'>,
   image: Image,
-  options: { stores?: readonly string[] | null | undefined } = {},
+  options: { stores?: readonly string[] | null | undefined; dryRun?: boolean } = {},
 ): Promise<Restoration> {
   const names = deps.storage.stores.map((store) => store.name);
   const stranger = options.stores?.find((name) => !names.includes(name));
@@ -34,6 +34,7 @@ export async function restoreImage(
   }
   return deps.storage.restore(Number(image.blobId), {
     deep: true,
+    dryRun: options.dryRun ?? false,
     ...(options.stores ? { stores: options.stores } : {}),
   });
 }

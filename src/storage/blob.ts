@@ -32,7 +32,11 @@ export const BLOB_COLUMNS = `b.id, b.sha256, b.bytes, b.mime_type AS "mimeType",
 
 const BY_SHA256 = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.sha256 = $1`;
 const BY_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id = $1`;
-const AFTER_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id > $1 ORDER BY b.id LIMIT $2`;
+const LACKING = `SELECT b.id FROM blobs b
+  WHERE b.id > $1 AND (
+    SELECT count(*) FROM copies c WHERE c.blob_id = b.id AND c.store = ANY($2::text[]) AND c.state = 'STORED'
+  ) < cardinality($2::text[])
+  ORDER BY b.id LIMIT $3`;
 
 export async function findBlob(db: Queryable, by: { id: number } | { sha256: string }): Promise<Blob | null> {
   const rows =
@@ -40,11 +44,15 @@ export async function findBlob(db: Queryable, by: { id: number } | { sha256: str
   return rows[0] ?? null;
 }
 
-/** All blobs, in the order of their ids, in pages that memory does not notice. */
-export async function* walkBlobs(db: Queryable, pageSize = 200): AsyncGenerator<Blob> {
+/** The ids of blobs of which a store lacks a healthy copy, by the record; a store that was added today lacks all. */
+export async function* walkLacking(
+  db: Queryable,
+  stores: readonly string[],
+  pageSize = 500,
+): AsyncGenerator<number> {
   for (let after = 0; ; ) {
-    const page = await db.query<Blob>(AFTER_ID, [after, pageSize]);
-    yield* page;
+    const page = await db.query<{ id: number }>(LACKING, [after, stores, pageSize]);
+    for (const { id } of page) yield id;
     const last = page.at(-1);
     if (!last || page.length < pageSize) return;
     after = last.id;

@@ -2,6 +2,11 @@ import type { Queryable } from '../database/database.ts';
 import type { Blob, Copy, CopyState } from './blob.ts';
 import type { ObjectStat } from './stores/store.ts';
 
+/**
+ * What is on record of copies. A copy that is not STORED carries the time at which it is to be repaired (`retry_at`); each try that
+ * fails puts it off, twice as long as the last time, from half a minute to six hours.
+ */
+
 /** Notes that the store holds the blob with its hash proven just now. */
 export async function recordStored(
   db: Queryable,
@@ -10,9 +15,11 @@ export async function recordStored(
   stat: ObjectStat,
 ): Promise<void> {
   await db.query(
-    `INSERT INTO copies (blob_id, store, state, key, bytes, fingerprint, verified_at) VALUES ($1, $2, 'STORED', $3, $4, $5, now())
+    `INSERT INTO copies (blob_id, store, state, key, bytes, fingerprint, verified_at, checked_at, seen_at)
+     VALUES ($1, $2, 'STORED', $3, $4, $5, now(), now(), now())
      ON CONFLICT (blob_id, store) DO UPDATE SET state = 'STORED', key = excluded.key, bytes = excluded.bytes,
-       fingerprint = excluded.fingerprint, verified_at = now(), error = NULL, updated_at = now()`,
+       fingerprint = excluded.fingerprint, verified_at = now(), checked_at = now(), seen_at = now(), error = NULL,
+       attempts = 0, updated_at = now()`,
     [blob.id, copy.store, copy.key, stat.bytes, stat.fingerprint],
   );
 }
@@ -38,24 +45,56 @@ export async function recordBad(
   blob: Pick<Blob, 'id'>,
   seen: Copy,
   found: { state: Exclude<CopyState, 'STORED'>; error: string },
+  repairDelaySeconds: number,
 ): Promise<void> {
   await db.query(
-    `UPDATE copies SET state = $4, error = $5, updated_at = now()
+    `UPDATE copies SET state = $4, error = $5, checked_at = now(), seen_at = now(), updated_at = now(),
+       retry_at = CASE WHEN state = 'STORED' THEN now() + $6 * interval '1 second' ELSE retry_at END
      WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3`,
-    [blob.id, seen.store, seen.fingerprint, found.state, found.error],
+    [blob.id, seen.store, seen.fingerprint, found.state, found.error, repairDelaySeconds],
   );
 }
 
-/** Notes why a copy could not be made; what is known of its state does not change, for unreachable is not missing. */
+/** Notes that a copy was looked at without being read, and is there. */
+export async function recordSeen(db: Queryable, blob: Pick<Blob, 'id'>, store: string): Promise<void> {
+  await db.query('UPDATE copies SET seen_at = now() WHERE blob_id = $1 AND store = $2', [blob.id, store]);
+}
+
+/**
+ * Notes why a copy could not be made or looked at, and puts the next try off; what is known of its state does not change, for
+ * unreachable is not missing.
+ */
 export async function recordError(
   db: Queryable,
   blob: Pick<Blob, 'id'>,
   store: string,
   error: string,
 ): Promise<void> {
-  await db.query('UPDATE copies SET error = $3, updated_at = now() WHERE blob_id = $1 AND store = $2', [
-    blob.id,
-    store,
-    error,
-  ]);
+  await db.query(
+    `UPDATE copies SET error = $3, attempts = attempts + 1, seen_at = now(), checked_at = now(), updated_at = now(),
+       retry_at = now() + least(30 * 2 ^ least(attempts, 10), 21600) * (0.75 + random() / 2) * interval '1 second'
+     WHERE blob_id = $1 AND store = $2`,
+    [blob.id, store, error],
+  );
+}
+
+/**
+ * Takes blobs whose copies are due for repair, soonest first, and puts them off for as long as a repair may take, so that no other
+ * process takes them meanwhile.
+ */
+export async function claimRepairs(
+  db: Queryable,
+  stores: readonly string[],
+  limit: number,
+): Promise<number[]> {
+  const rows = await db.query<{ blobId: number }>(
+    `UPDATE copies SET retry_at = now() + interval '10 minutes'
+     WHERE (blob_id, store) IN (
+       SELECT blob_id, store FROM copies
+       WHERE state <> 'STORED' AND retry_at <= now() AND store = ANY($1::text[])
+       ORDER BY retry_at LIMIT $2 FOR UPDATE SKIP LOCKED
+     ) RETURNING blob_id AS "blobId"`,
+    [stores, limit],
+  );
+  return [...new Set(rows.map((row) => row.blobId))];
 }

@@ -14,7 +14,7 @@ export interface OpenBlob {
 }
 
 export async function open(
-  deps: StorageDeps & { heal(blobId: number): void },
+  deps: StorageDeps & { wakeRepairer(seconds: number): void },
   blob: Blob,
   range?: ByteRange,
 ): Promise<OpenBlob> {
@@ -27,13 +27,13 @@ export async function open(
       if (copy && (finding.read || copy.state !== 'STORED')) {
         await note(deps, () => recordStored(deps.database, blob, copy, finding.stat));
       }
-      if (met || isLacking(deps.stores, blob)) deps.heal(blob.id);
+      if (met) deps.wakeRepairer(deps.healDelaySeconds);
       return { stream: opened.stream, store: store.name };
     }
     if (finding.state === 'UNREACHABLE') unreachable.push(finding.error);
     else if (finding.state !== 'STORED') {
       met = true;
-      if (copy) await note(deps, () => recordBad(deps.database, blob, copy, finding));
+      if (copy) await note(deps, () => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
       deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
     }
   }
@@ -52,12 +52,6 @@ function inReadOrder(stores: readonly Store[], blob: Blob): Store[] {
     ...stores.filter((store) => healthy.has(store.name)),
     ...stores.filter((store) => !healthy.has(store.name)),
   ];
-}
-
-function isLacking(stores: readonly Store[], blob: Blob): boolean {
-  return stores.some(
-    (store) => !blob.copies.some((copy) => copy.store === store.name && copy.state === 'STORED'),
-  );
 }
 
 /** Opens exactly the object that was proven: one that was replaced between the look and the opening is looked at once more. */

@@ -6,11 +6,21 @@ import type { Recorder, StorageDeps } from './service.ts';
 import type { Spool } from './spool.ts';
 import type { ObjectStat } from './stores/store.ts';
 
-export async function put<Result>(
-  deps: StorageDeps & { heal(blobId: number): void },
+/** See Storage.put. Held under the name of the blob, so that nobody clears away as an orphan what is about to be recorded. */
+export function put<Result>(
+  deps: StorageDeps & { wakeRepairer(seconds: number): void },
   spool: Spool,
   record: Recorder<Result>,
 ): Promise<Result> {
+  return deps.database.exclusively(`blob:${spool.sha256}`, () => putAlone(deps, spool, record));
+}
+
+async function putAlone<Result>(
+  deps: StorageDeps & { wakeRepairer(seconds: number): void },
+  spool: Spool,
+  record: Recorder<Result>,
+): Promise<Result> {
+  await deps.space.require(2 * spool.bytes);
   const known = await findBlob(deps.database, { sha256: spool.sha256 });
   const facts = known ?? {
     ...(await deps.readPicture(spool.path)),
@@ -31,7 +41,7 @@ export async function put<Result>(
   );
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 
-  const { result, blobId } = await deps.database.prisma.$transaction(async (transaction) => {
+  const result = await deps.database.prisma.$transaction(async (transaction) => {
     const row = await transaction.blob.upsert({
       where: { sha256: spool.sha256 },
       create: {
@@ -52,9 +62,10 @@ export async function put<Result>(
       else await recordPending(db, blob, { store: store.name, key });
     }
     const storeName = deps.stores.find((store) => stats.has(store.name))?.name ?? '';
-    return { result: await record(transaction, blob, storeName), blobId: blob.id };
+    return record(transaction, blob, storeName);
   });
-  if (stats.size < deps.stores.length) deps.heal(blobId);
+  await deps.database.flush();
+  if (stats.size < deps.stores.length) deps.wakeRepairer(0);
   return result;
 }
 

@@ -1,12 +1,13 @@
 import { FixativeError, StoreError } from '../errors.ts';
 import { type Blob, findBlob, keyOf } from './blob.ts';
-import { recordBad, recordError, recordStored } from './copies.ts';
+import { recordBad, recordError, recordPending, recordStored } from './copies.ts';
 import { examine, type Finding, proven } from './examine.ts';
 import type { StorageDeps } from './service.ts';
-import type { ObjectStat, Store } from './stores/store.ts';
+import type { Spool } from './spool.ts';
+import type { Store } from './stores/store.ts';
 
 export interface Restoration {
-  /** The copies that were made now. */
+  /** The copies that were made now; on a dry run, those that would be. */
   readonly restored: readonly { store: string; bytes: number }[];
   /** The store they were made from; null when nothing had to be made. */
   readonly source: string | null;
@@ -14,97 +15,145 @@ export interface Restoration {
   readonly failed: readonly StoreError[];
 }
 
-type RestoreDeps = Pick<StorageDeps, 'database' | 'stores' | 'spooler'>;
+export interface RestoreOptions {
+  /** Names of the stores to restore into; all without it. */
+  readonly stores?: readonly string[];
+  /** Read every copy, whatever its store says of it. */
+  readonly deep?: boolean;
+  /** Look, and write nothing into any store. */
+  readonly dryRun?: boolean;
+}
+
+type RestoreDeps = Pick<StorageDeps, 'database' | 'stores' | 'spooler' | 'healDelaySeconds'>;
 
 /**
  * Reads a healthy copy, proves its hash, and puts it wherever it is lacking. The source is read whole into a spool first, so
- * that no store receives a byte before all of them are proven.
- * @throws NotFoundError-like FixativeError BYTES_LOST, or StoreError when a healthy copy may be where nobody can ask.
+ * that no store receives a byte before all of them are proven; a source that turns out bad makes way for the next.
+ * @throws FixativeError NOT_FOUND; BYTES_LOST; StoreError when a healthy copy may be where nobody can ask.
  */
 export async function restore(
   deps: RestoreDeps,
   blobId: number,
-  options: { stores?: readonly string[]; deep?: boolean } = {},
+  options: RestoreOptions = {},
 ): Promise<Restoration> {
-  const blob = await findBlob(deps.database, { id: blobId });
-  if (!blob) throw new FixativeError('NOT_FOUND', `There is no blob ${blobId}.`);
-
-  const findings = new Map<Store, Finding>();
-  for (const store of deps.stores) findings.set(store, await look(deps, blob, store, options.deep ?? false));
-  const wanted = deps.stores.filter((store) => !options.stores || options.stores.includes(store.name));
-  const lacking = wanted.filter((store) => isBad(findings.get(store)));
-  const failed = wanted.flatMap((store) => {
-    const finding = findings.get(store);
-    return finding?.state === 'UNREACHABLE' ? [finding.error] : [];
+  const named = await findBlob(deps.database, { id: blobId });
+  if (!named) throw new FixativeError('NOT_FOUND', `There is no blob ${blobId}.`);
+  return deps.database.exclusively(`blob:${named.sha256}`, async () => {
+    // Looked at again under the lock: whoever held it may have restored it, or removed it.
+    const blob = await findBlob(deps.database, { id: blobId });
+    if (!blob) throw new FixativeError('NOT_FOUND', `There is no blob ${blobId}.`);
+    return restoreAlone(deps, blob, options);
   });
-  if (lacking.length === 0) return { restored: [], source: null, failed };
-
-  const sources = deps.stores.filter((store) => findings.get(store)?.state === 'STORED');
-  for (const source of sources) {
-    const { stream } = await source.open(copyOf(blob, source).key);
-    const spool = await deps.spooler.receive(stream, {
-      maxBytes: blob.bytes,
-      subject: `The copy in ${source.name}`,
-    });
-    try {
-      if (spool.sha256 !== blob.sha256) continue;
-      const restored: { store: string; bytes: number }[] = [];
-      for (const store of lacking) {
-        const copy = copyOf(blob, store);
-        const stat = await store.put(copy.key, proven(spool)).catch(asStoreError);
-        if (stat instanceof StoreError) {
-          failed.push(stat);
-          await recordError(deps.database, blob, store.name, stat.message);
-        } else {
-          await recordStored(deps.database, blob, copy, stat);
-          restored.push({ store: store.name, bytes: stat.bytes });
-        }
-      }
-      return { restored, source: source.name, failed };
-    } finally {
-      await spool.discard();
-    }
-  }
-  const unreachable = [...findings.values()].find((finding) => finding.state === 'UNREACHABLE');
-  if (unreachable?.state === 'UNREACHABLE') {
-    throw new StoreError(`No healthy copy of ${blob.sha256} can be reached now.`, unreachable.error.store, {
-      cause: unreachable.error,
-    });
-  }
-  throw new FixativeError(
-    'BYTES_LOST',
-    `No store holds a healthy copy of ${blob.sha256}: it cannot be restored.`,
-  );
 }
 
-/** Looks at one copy and notes what differs from the record. */
+async function restoreAlone(deps: RestoreDeps, blob: Blob, options: RestoreOptions): Promise<Restoration> {
+  const findings = new Map<Store, Finding>(
+    await Promise.all(
+      deps.stores.map(
+        async (store) => [store, await look(deps, blob, store, options.deep ?? false)] as const,
+      ),
+    ),
+  );
+  const wanted = deps.stores.filter((store) => !options.stores || options.stores.includes(store.name));
+  const lacking = wanted.filter((store) => isBad(findings.get(store)));
+  const failed: StoreError[] = [];
+  for (const store of wanted) {
+    const finding = findings.get(store);
+    if (finding?.state !== 'UNREACHABLE') continue;
+    failed.push(finding.error);
+    if (copyOf(blob, store).state !== 'STORED') {
+      await recordError(deps.database, blob, store.name, finding.error.message);
+    }
+  }
+  if (lacking.length === 0) return { restored: [], source: null, failed };
+
+  const proof = await takeProvenCopy(deps, blob, findings);
+  if (proof instanceof FixativeError) {
+    for (const store of lacking) await recordError(deps.database, blob, store.name, proof.message);
+    throw proof;
+  }
+  const { spool, source } = proof;
+  try {
+    const restored: { store: string; bytes: number }[] = [];
+    for (const store of lacking) {
+      const { key } = copyOf(blob, store);
+      try {
+        if (!options.dryRun) {
+          const stat = await store.put(key, proven(spool));
+          await recordStored(deps.database, blob, { store: store.name, key }, stat);
+        }
+        restored.push({ store: store.name, bytes: blob.bytes });
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        failed.push(error);
+        await recordError(deps.database, blob, store.name, error.message);
+      }
+    }
+    await deps.database.flush();
+    return { restored, source, failed };
+  } finally {
+    await spool.discard();
+  }
+}
+
+/** Reads healthy copies, in read order, until one of them is proven to its last byte; or says why there is none. */
+async function takeProvenCopy(
+  deps: RestoreDeps,
+  blob: Blob,
+  findings: ReadonlyMap<Store, Finding>,
+): Promise<{ spool: Spool; source: string } | FixativeError> {
+  let unreachable: StoreError | null = null;
+  for (const [store, finding] of findings) {
+    if (finding.state === 'UNREACHABLE') unreachable ??= finding.error;
+    if (finding.state !== 'STORED') continue;
+    try {
+      const { stream } = await store.open(copyOf(blob, store).key);
+      const subject = `The copy in ${store.name}`;
+      const spool = await deps.spooler.receive(stream, { maxBytes: blob.bytes, subject });
+      if (spool.sha256 === blob.sha256) return { spool, source: store.name };
+      await spool.discard();
+    } catch (error) {
+      // It went away, broke off or changed since it was looked at. Anything that is not of the store ends the restoration.
+      if (!(error instanceof FixativeError) || error.code === 'NO_SPACE') throw error;
+      unreachable ??= new StoreError(`${store.name} broke off: ${error.message}`, store.name, {
+        cause: error,
+      });
+    }
+  }
+  return unreachable
+    ? new StoreError(`No healthy copy of ${blob.sha256} can be reached now.`, unreachable.store, {
+        cause: unreachable,
+      })
+    : new FixativeError(
+        'BYTES_LOST',
+        `No store holds a healthy copy of ${blob.sha256}: it cannot be restored.`,
+      );
+}
+
+/** Looks at one copy and notes what differs from the record; a store that is new to the blob gets a copy on record. */
 async function look(deps: RestoreDeps, blob: Blob, store: Store, deep: boolean): Promise<Finding> {
   const copy = blob.copies.find((each) => each.store === store.name);
   const finding = await examine(store, blob, copy, { deep });
+  if (!copy) await recordPending(deps.database, blob, copyOf(blob, store));
   if (finding.state === 'STORED') {
     if (finding.read || copy?.state !== 'STORED') {
       await recordStored(deps.database, blob, copyOf(blob, store), finding.stat);
     }
-  } else if (
-    copy &&
-    finding.state !== 'UNREACHABLE' &&
-    !(copy.state === 'PENDING' && finding.state === 'MISSING')
-  ) {
-    await recordBad(deps.database, blob, copy, finding);
+  } else if (copy?.state === 'STORED' && finding.state !== 'UNREACHABLE') {
+    await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds);
   }
   return finding;
 }
 
-function copyOf(blob: Blob, store: Store): { store: string; key: string } {
+function copyOf(blob: Blob, store: Store): { store: string; key: string; state: string } {
   const copy = blob.copies.find((each) => each.store === store.name);
-  return { store: store.name, key: copy?.key ?? keyOf(blob.sha256, blob.mimeType) };
+  return {
+    store: store.name,
+    key: copy?.key ?? keyOf(blob.sha256, blob.mimeType),
+    state: copy?.state ?? 'PENDING',
+  };
 }
 
 function isBad(finding: Finding | undefined): boolean {
   return finding?.state === 'MISSING' || finding?.state === 'CORRUPT';
-}
-
-function asStoreError(error: unknown): ObjectStat | StoreError {
-  if (error instanceof StoreError) return error;
-  throw error;
 }

@@ -1,12 +1,15 @@
 import type { Logger } from 'pino';
 import type { Database, PrismaTransaction } from '../database/database.ts';
+import { NotFoundError } from '../errors.ts';
 import type { Blob } from './blob.ts';
-import { makeHealer } from './heal.ts';
 import { health, type StoreHealth } from './health.ts';
 import { type OpenBlob, open } from './open.ts';
+import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './orphans.ts';
 import type { ReadPicture } from './picture.ts';
 import { put } from './put.ts';
-import { type Restoration, restore } from './restore.ts';
+import { makeRepairer } from './repairer.ts';
+import { type Restoration, type RestoreOptions, restore } from './restore.ts';
+import type { SpaceGuard } from './space.ts';
 import type { Spool, Spooler } from './spool.ts';
 import type { ByteRange, Store } from './stores/store.ts';
 import { type Verification, type VerifyOptions, verify } from './verify.ts';
@@ -39,15 +42,28 @@ export interface Storage {
   open(blob: Blob, range?: ByteRange): Promise<OpenBlob>;
 
   /** Makes every store hold a healthy copy again. @throws as `open` does. */
-  restore(blobId: number, options?: { stores?: readonly string[]; deep?: boolean }): Promise<Restoration>;
+  restore(blobId: number, options?: RestoreOptions): Promise<Restoration>;
 
   /** Reads copies and compares their hashes; records what it finds, and repairs nothing. */
   verify(options?: VerifyOptions): Promise<Verification>;
 
+  /** Moves what is in a store and on no record into quarantine. */
+  quarantine(
+    storeName: string,
+    options: Omit<QuarantineOptions, 'directory'>,
+  ): Promise<{ moved: number; young: number }>;
+
   health(): Promise<StoreHealth[]>;
 
+  /** @throws FixativeError NO_SPACE when there is too little room to take anything in. */
+  requireSpace(): Promise<void>;
+
+  /** Looks for copies to repair by itself from now on; a server does. */
+  startRepairs(): void;
   /** Resolves when no repair is under way behind an answer. */
   settled(): Promise<void>;
+  /** Begins no repair any more, and resolves when none is under way. */
+  stopRepairs(): Promise<void>;
 }
 
 /** Adds what the caller keeps of a blob in the transaction that records it. `storeName` is the first store in read order that has it. */
@@ -63,26 +79,39 @@ export interface StorageDeps {
   /** Names of the stores that must hold a blob before it is acknowledged. */
   readonly required: ReadonlySet<string>;
   readonly spooler: Spooler;
+  readonly space: SpaceGuard;
+  /** Where orphans go; emptied of what has been there for `quarantineDays`. */
+  readonly quarantineDirectory: string;
+  readonly quarantineDays: number;
   readonly readPicture: ReadPicture;
-  /** How long after a bad copy was met it is restored. */
+  /** How long after a bad copy was met it is repaired. */
   readonly healDelaySeconds: number;
   readonly log: Logger;
 }
 
+/** How often a server looks for copies that are due for repair, beside the times at which it is woken. */
+const REPAIR_EVERY_SECONDS = 30;
+
 export function makeStorage(deps: StorageDeps): Storage {
-  const healer = makeHealer((blobId) => restore(deps, blobId), {
-    delaySeconds: deps.healDelaySeconds,
-    log: deps.log,
-  });
-  const withHealer = { ...deps, heal: healer.start };
+  const repairer = makeRepairer(deps, (blobId) => restore(deps, blobId));
+  const withRepairer = { ...deps, wakeRepairer: repairer.wake };
   return {
     stores: deps.stores,
     spooler: deps.spooler,
-    put: (spool, record) => put(withHealer, spool, record),
-    open: (blob, range) => open(withHealer, blob, range),
+    put: (spool, record) => put(withRepairer, spool, record),
+    open: (blob, range) => open(withRepairer, blob, range),
     restore: (blobId, options) => restore(deps, blobId, options),
     verify: (options) => verify(deps, options),
+    async quarantine(storeName, options) {
+      const store = deps.stores.find((each) => each.name === storeName);
+      if (!store) throw new NotFoundError(`There is no store ${JSON.stringify(storeName)}.`);
+      await emptyQuarantine(deps.quarantineDirectory, deps.quarantineDays);
+      return quarantineOrphans(deps, store, { ...options, directory: deps.quarantineDirectory });
+    },
     health: () => health(deps),
-    settled: healer.settled,
+    requireSpace: () => deps.space.require(0),
+    startRepairs: () => repairer.start(REPAIR_EVERY_SECONDS),
+    settled: repairer.settled,
+    stopRepairs: repairer.stop,
   };
 }

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { FixativeError, InputError, TooLargeError } from '../errors.ts';
 import { removeAbandoned } from './abandoned.ts';
+import type { SpaceGuard } from './space.ts';
 import type { BlobSource } from './stores/store.ts';
 
 /**
@@ -35,7 +36,11 @@ export interface Spooler {
   ): Promise<Spool>;
 }
 
-export async function openSpooler(options: { directory: string; maxBytes: number }): Promise<Spooler> {
+export async function openSpooler(options: {
+  directory: string;
+  maxBytes: number;
+  space: SpaceGuard;
+}): Promise<Spooler> {
   const { directory } = options;
   await mkdir(directory, { recursive: true });
   await removeAbandoned(directory);
@@ -59,6 +64,7 @@ export async function openSpooler(options: { directory: string; maxBytes: number
       };
       count++;
       try {
+        await options.space.require(0);
         await pipeline(
           stream,
           async function* measure(source: AsyncIterable<Buffer>) {
@@ -74,6 +80,8 @@ export async function openSpooler(options: { directory: string; maxBytes: number
         );
         if (bytes === 0) throw new InputError('EMPTY_FILE', `${subject} has no bytes.`);
       } catch (error) {
+        // Whoever sends is not left waiting with a stream that nobody reads.
+        stream.destroy();
         await discard();
         if (error instanceof FixativeError) throw error;
         if (isOurDisk(error)) throw error;

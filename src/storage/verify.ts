@@ -1,14 +1,36 @@
-import { walkBlobs } from './blob.ts';
-import { recordBad, recordStored } from './copies.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Queryable } from '../database/database.ts';
+import type { Blob, Copy } from './blob.ts';
+import { recordBad, recordError, recordSeen, recordStored } from './copies.ts';
 import { examine } from './examine.ts';
+import { DEFAULT_MAX_MISSING_PERCENT, guardAgainstLoss } from './guard.ts';
+import { findOrphans, type Orphan } from './orphans.ts';
 import type { StorageDeps } from './service.ts';
 
+/**
+ * Looks at copies and records what it finds; repairs nothing. It begins with those that were not looked at for the longest time, so that
+ * runs of a small budget come round to every copy, and a run that was broken off goes on where it stopped.
+ */
 export interface VerifyOptions {
-  /** Called after each blob with what has been read so far. */
-  onProgress?: (progress: { blobs: number; bytes: number }) => void;
+  /** true (the default): read every byte and compare the hash; false: only whether it is there with its length. */
+  readonly deep?: boolean;
+  /** Names of the stores to look into; all without it. */
+  readonly stores?: readonly string[];
+  /** Budgets; the first one that is used up ends the run. */
+  readonly limit?: number;
+  readonly seconds?: number;
+  /** Of all copies. */
+  readonly percent?: number;
+  readonly maxBytesPerSecond?: number;
+  /** Stops the run when more than so many percent of a store's copies are missing; 10 without it. */
+  readonly maxMissingPercent?: number;
+  /** Also list the stores for what is on no record. Default: true for a run without a budget. */
+  readonly orphans?: boolean;
+  readonly onProgress?: (progress: { copies: number; of: number; bytes: number }) => void;
   /** Called for each copy that is not right. */
-  onBad?: (bad: BadCopy) => void;
-  signal?: AbortSignal;
+  readonly onBad?: (bad: BadCopy) => void;
+  readonly onOrphan?: (orphan: Orphan) => void;
+  readonly signal?: AbortSignal;
 }
 
 export interface BadCopy {
@@ -20,8 +42,14 @@ export interface BadCopy {
 }
 
 export interface Verification {
-  readonly blobs: number;
-  /** Blobs of which no healthy copy was found in any store that could be asked. */
+  readonly deep: boolean;
+  /** Copies that were looked at, and how many there are. */
+  readonly copies: number;
+  readonly of: number;
+  /** Whether every copy was looked at, rather than a budget used up. */
+  readonly complete: boolean;
+  /** Blobs of which no healthy copy is on record any more: how many, and the first thousand. */
+  readonly lostCount: number;
   readonly lost: readonly string[];
   /** In read order. */
   readonly stores: readonly VerifiedStore[];
@@ -36,56 +64,152 @@ export interface VerifiedStore {
   pending: number;
   /** Copies of which nothing can be said, because the store could not be asked. */
   unreachable: number;
+  /** Objects that are on no record; null when they were not looked for. */
+  orphans: number | null;
   bytes: number;
 }
 
-/** Reads every copy of every blob and compares its hash with its name. */
-export async function verify(
-  deps: Pick<StorageDeps, 'database' | 'stores'>,
-  options: VerifyOptions = {},
-): Promise<Verification> {
-  const stores = new Map<string, VerifiedStore>(
-    deps.stores.map(({ name }) => [
-      name,
-      { store: name, right: 0, missing: 0, corrupt: 0, pending: 0, unreachable: 0, bytes: 0 },
-    ]),
-  );
-  const lost: string[] = [];
-  let blobs = 0;
+type VerifyDeps = Pick<StorageDeps, 'database' | 'stores' | 'healDelaySeconds'>;
+
+export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Promise<Verification> {
+  const { deep = true, maxMissingPercent = DEFAULT_MAX_MISSING_PERCENT } = options;
+  const stores = deps.stores.filter((store) => !options.stores || options.stores.includes(store.name));
+  const names = stores.map((store) => store.name);
+  const tallies = new Map<string, VerifiedStore>(names.map((store) => [store, emptyTally(store)]));
+  const totals = await countCopies(deps.database, names);
+  const of = [...totals.values()].reduce((sum, count) => sum + count, 0);
+  const limit = Math.min(options.limit ?? of, Math.ceil((of * (options.percent ?? 100)) / 100));
+  const begun = Date.now();
+  const deadline = begun + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+
+  let copies = 0;
   let bytes = 0;
-  for await (const blob of walkBlobs(deps.database)) {
-    options.signal?.throwIfAborted();
-    let right = 0;
-    let unknown = 0;
-    for (const store of deps.stores) {
-      const tally = stores.get(store.name) as VerifiedStore;
-      const copy = blob.copies.find((each) => each.store === store.name);
-      if (!copy) continue;
-      const finding = await examine(store, blob, copy, { deep: true });
-      if (finding.state === 'STORED') {
+  let complete = true;
+  for await (const { blob, copy } of walkCopies(deps.database, { names, deep, signal: options.signal })) {
+    if (copies >= limit || Date.now() >= deadline) {
+      complete = false;
+      break;
+    }
+    const store = stores.find((each) => each.name === copy.store);
+    const tally = tallies.get(copy.store);
+    if (!store || !tally) continue;
+    const finding = await examine(store, blob, copy, { deep });
+    copies++;
+    if (finding.state === 'STORED') {
+      if (finding.read || copy.state !== 'STORED')
         await recordStored(deps.database, blob, copy, finding.stat);
-        tally.right++;
+      else await recordSeen(deps.database, blob, store.name);
+      tally.right++;
+      if (finding.read) {
         tally.bytes += finding.stat.bytes;
         bytes += finding.stat.bytes;
-        right++;
-        continue;
       }
+    } else {
       if (finding.state === 'UNREACHABLE') {
         tally.unreachable++;
-        unknown++;
+        if (copy.state !== 'STORED')
+          await recordError(deps.database, blob, store.name, finding.error.message);
       } else if (finding.state === 'MISSING' && copy.state === 'PENDING') {
         tally.pending++;
+        await recordSeen(deps.database, blob, store.name);
         continue;
       } else {
-        await recordBad(deps.database, blob, copy, finding);
         tally[finding.state === 'MISSING' ? 'missing' : 'corrupt']++;
+        await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds);
       }
       const error = finding.state === 'UNREACHABLE' ? finding.error.message : finding.error;
       options.onBad?.({ store: store.name, sha256: blob.sha256, key: copy.key, state: finding.state, error });
+      const missing = {
+        what: 'missing',
+        count: tally.missing,
+        of: totals.get(store.name) ?? 0,
+        store: store.name,
+      };
+      guardAgainstLoss(missing, maxMissingPercent);
     }
-    if (right === 0 && unknown === 0) lost.push(blob.sha256);
-    blobs++;
-    options.onProgress?.({ blobs, bytes });
+    options.onProgress?.({ copies, of, bytes });
+    await slowDown(begun, bytes, options);
   }
-  return { blobs, lost, stores: [...stores.values()] };
+
+  const bounded =
+    options.limit !== undefined || options.seconds !== undefined || options.percent !== undefined;
+  if (options.orphans ?? !bounded) {
+    for (const store of stores) {
+      const tally = tallies.get(store.name) as VerifiedStore;
+      tally.orphans = 0;
+      // A store that cannot be listed has said so for each of its copies already.
+      try {
+        for await (const orphan of findOrphans(deps.database, store)) {
+          tally.orphans++;
+          options.onOrphan?.(orphan);
+        }
+      } catch {
+        tally.orphans = null;
+      }
+    }
+  }
+  return { deep, copies, of, complete, ...(await findLost(deps.database)), stores: [...tallies.values()] };
+}
+
+function emptyTally(store: string): VerifiedStore {
+  return { store, right: 0, missing: 0, corrupt: 0, pending: 0, unreachable: 0, orphans: null, bytes: 0 };
+}
+
+async function countCopies(db: Queryable, names: readonly string[]): Promise<Map<string, number>> {
+  const rows = await db.query<{ store: string; count: number }>(
+    'SELECT store, count(*) FROM copies WHERE store = ANY($1::text[]) GROUP BY store',
+    [names],
+  );
+  return new Map(rows.map((row) => [row.store, row.count]));
+}
+
+async function findLost(db: Queryable): Promise<{ lostCount: number; lost: string[] }> {
+  const rows = await db.query<{ sha256: string; count: number }>(
+    `SELECT b.sha256, count(*) OVER () AS count FROM blobs b
+     WHERE NOT EXISTS (SELECT 1 FROM copies c WHERE c.blob_id = b.id AND c.state = 'STORED') ORDER BY b.id LIMIT 1000`,
+  );
+  return { lostCount: rows[0]?.count ?? 0, lost: rows.map((row) => row.sha256) };
+}
+
+/** Keeps the reading below a rate, so that verifying does not take the disk from serving. */
+async function slowDown(begun: number, bytes: number, options: VerifyOptions): Promise<void> {
+  if (!options.maxBytesPerSecond) return;
+  const ahead = (bytes / options.maxBytesPerSecond) * 1000 - (Date.now() - begun);
+  if (ahead > 10) await sleep(ahead, undefined, options.signal ? { signal: options.signal } : {});
+}
+
+const PAGE = 200;
+
+interface CopyToVerify {
+  readonly blob: Pick<Blob, 'id' | 'sha256' | 'bytes' | 'mimeType'>;
+  readonly copy: Copy;
+}
+
+/** Every copy that was not looked at since the walk began, the one that was not for the longest time first. */
+async function* walkCopies(
+  db: Queryable,
+  options: { names: readonly string[]; deep: boolean; signal: AbortSignal | undefined },
+): AsyncGenerator<CopyToVerify> {
+  const column = `coalesce(c.${options.deep ? 'checked_at' : 'seen_at'}, '-infinity'::timestamptz)`;
+  const [now] = await db.query<{ now: string }>('SELECT now()::text AS now');
+  let after = { at: '-infinity', id: 0, store: '' };
+  for (;;) {
+    const rows = await db.query<
+      Copy & { id: number; sha256: string; bytes: number; mimeType: string; at: string }
+    >(
+      `SELECT ${column}::text AS at, b.id, b.sha256, b.bytes, b.mime_type AS "mimeType", c.store, c.state, c.key, c.fingerprint
+       FROM copies c JOIN blobs b ON b.id = c.blob_id
+       WHERE (${column}, c.blob_id, c.store) > ($1::timestamptz, $2::bigint, $3::text) AND ${column} < $4::timestamptz
+         AND c.store = ANY($5::text[])
+       ORDER BY ${column}, c.blob_id, c.store LIMIT ${PAGE}`,
+      [after.at, after.id, after.store, now?.now, options.names],
+    );
+    for (const { id, sha256, bytes, mimeType, at: _at, ...copy } of rows) {
+      options.signal?.throwIfAborted();
+      yield { blob: { id, sha256, bytes, mimeType }, copy };
+    }
+    const last = rows.at(-1);
+    if (!last || rows.length < PAGE) return;
+    after = { at: last.at, id: last.id, store: last.store };
+  }
 }

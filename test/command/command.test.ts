@@ -65,7 +65,7 @@ describe('the command line', () => {
   const files = async () => {
     const root = path.join(directory, 'data', 'images');
     const entries = await readdir(root, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+    return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map((entry) => path.join(entry.parentPath, entry.name));
   };
 
   test('serves, verifies, and restores a file that was deleted', async () => {
@@ -106,7 +106,8 @@ describe('the command line', () => {
       { type: 'bad', store: 'filesystem', state: 'MISSING' },
       {
         type: 'summary',
-        blobs: 2,
+        copies: 4,
+        of: 4,
         lost: [],
         stores: [
           { store: 'filesystem', right: 1, missing: 1 },
@@ -117,7 +118,7 @@ describe('the command line', () => {
 
     const restored = await run(['restore', '--all']);
     expect(restored).toMatchObject({ code: 0 });
-    expect(restored.out).toMatch(/restored +[0-9a-f]{64} into filesystem from database/);
+    expect(restored.out).toMatch(/restored +blob \d+ into filesystem from database/);
     expect((await readFile(file)).equals(before)).toBe(true);
 
     await rm(file);
@@ -129,7 +130,7 @@ describe('the command line', () => {
         .split('\n')
         .map((line) => JSON.parse(line))
         .at(-1),
-    ).toEqual({ type: 'summary', looked: 2, restored: 1, failed: 0 });
+    ).toEqual({ type: 'summary', dryRun: false, looked: 2, restored: 1, failed: 0, quarantined: 0 });
     expect((await readFile(file)).equals(before)).toBe(true);
   });
 

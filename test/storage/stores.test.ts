@@ -16,7 +16,7 @@ describeStore('memory', async () => ({ store: makeMemoryStore(), close: async ()
 
 describeStore('filesystem', async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-store-'));
-  const store = await openFilesystemStore({ name: 'filesystem', directory });
+  const store = await openFilesystemStore({ name: 'filesystem', directory, mayClaim: true });
   return { store, close: () => rm(directory, { recursive: true }) };
 });
 
@@ -33,7 +33,7 @@ describe('the filesystem store', () => {
   ) {
     const directory = await mkdtemp(path.join(tmpdir(), 'fixative-store-'));
     try {
-      await work(await openFilesystemStore({ name: 'filesystem', directory }), directory);
+      await work(await openFilesystemStore({ name: 'filesystem', directory, mayClaim: true }), directory);
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
@@ -78,7 +78,7 @@ describe('the filesystem store', () => {
       await writeFile(old, 'x');
       await utimes(old, Date.now() / 1000 - 3600, Date.now() / 1000 - 3600);
       await writeFile(fresh, 'y');
-      await openFilesystemStore({ name: 'again', directory });
+      await openFilesystemStore({ name: 'again', directory, mayClaim: true });
       await expect(readFile(old)).rejects.toThrow();
       expect(await readFile(fresh, 'utf8')).toBe('y');
     }));

@@ -1,7 +1,13 @@
 import { Readable } from 'node:stream';
 import type { Database, Queryable } from '../../database/database.ts';
 import { FixativeError, NotFoundError, StoreError } from '../../errors.ts';
-import { type ByteRange, DamagedObjectError, type ObjectStat, type Store } from './store.ts';
+import {
+  type ByteRange,
+  DamagedObjectError,
+  type ListedObject,
+  type ObjectStat,
+  type Store,
+} from './store.ts';
 
 /**
  * How many bytes one row holds. A piece is in memory a few times over on its way (as bytes, as the driver's text), so it is
@@ -100,8 +106,8 @@ export function makeDatabaseStore(options: { name: string; database: Database })
       const page = 1000;
       for (let after = ''; ; ) {
         const rows = await asked('list', 'its objects', () =>
-          database.query<{ key: string; bytes: number }>(
-            'SELECT key, bytes FROM stored_objects WHERE key > $1 ORDER BY key LIMIT $2',
+          database.query<ListedObject>(
+            'SELECT key, bytes, created_at AS "modifiedAt" FROM stored_objects WHERE key > $1 ORDER BY key LIMIT $2',
             [after, page],
           ),
         );

@@ -1,15 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
-import type { ObjectStat, Store } from './store.ts';
+import type { ListedObject, ObjectStat, Store } from './store.ts';
+
+/** Says that a directory is the store, and not the empty place where its disk is to be mounted. */
+const MARKER = '.fixative-store';
 
 /** Where files are written until they are whole; on the same filesystem as the rest, so that a rename is all it takes. */
 const WRITING = '.writing';
+
+export interface FilesystemStore extends Store {
+  /** Says that the directory is the store's: makes it, and its marker. */
+  claim(): Promise<void>;
+}
 
 /**
  * A directory, one file an object, at the path that its key says: `3f/9c/3f9c….png`. The files are plain images that any
@@ -17,8 +25,17 @@ const WRITING = '.writing';
  *
  * A file appears whole: it is written under another name, flushed (fsync), renamed, and the directory that now names it is
  * flushed as well, because a rename alone may be forgotten when the power fails (rename(2), fsync(2)).
+ *
+ * The root carries a marker file, made when the store is new. Where it is missing, the disk is not mounted or the directory is another
+ * one: nothing in it is missing then and nothing is written there, the store is unreachable until its directory is back or
+ * an operator says that this one is it (`claim`).
+ * @param options.mayClaim whether the marker may be made: only when nothing is on record as being in the store.
  */
-export async function openFilesystemStore(options: { name: string; directory: string }): Promise<Store> {
+export async function openFilesystemStore(options: {
+  name: string;
+  directory: string;
+  mayClaim: boolean;
+}): Promise<FilesystemStore> {
   const { name } = options;
   const root = path.resolve(options.directory);
   const writing = path.join(root, WRITING);
@@ -26,30 +43,60 @@ export async function openFilesystemStore(options: { name: string; directory: st
   const unavailable = (verb: string, key: string, cause: unknown) =>
     new StoreError(`${name} could not ${verb} ${key} in ${root}: ${reasonOf(cause)}.`, name, { cause });
 
-  /** An absent file is an answer only where the root is there: behind a mount that is gone everything would be absent. */
-  async function absentOrThrow(verb: string, key: string, error: unknown): Promise<void> {
-    if (!isAbsent(error)) throw unavailable(verb, key, error);
-    await stat(root).catch((cause) => {
-      throw unavailable(verb, key, cause);
+  async function requireMarker(): Promise<void> {
+    await stat(path.join(root, MARKER)).catch((cause) => {
+      if (!isAbsent(cause))
+        throw new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
+      throw new StoreError(
+        `${root} has no ${MARKER}, so it is not the directory of ${name}, or its disk is not mounted. If it is the right one, say so: npm run fixative -- claim ${name}`,
+        name,
+        { cause },
+      );
     });
   }
 
-  try {
-    await mkdir(writing, { recursive: true });
-    await removeAbandoned(writing);
-  } catch (cause) {
-    throw new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
+  /** An absent file is an answer only where the marker is: behind a mount that is gone everything would be absent. */
+  async function absentOrThrow(verb: string, key: string, error: unknown): Promise<void> {
+    if (!isAbsent(error)) throw unavailable(verb, key, error);
+    await requireMarker();
   }
+
+  async function claim(): Promise<void> {
+    try {
+      await mkdir(writing, { recursive: true });
+      const marker = path.join(root, MARKER);
+      await writeFile(marker, `${JSON.stringify({ store: name, claimedAt: new Date() })}\n`, {
+        flag: 'a',
+        flush: true,
+      });
+      await flushDirectory(root);
+    } catch (cause) {
+      throw new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
+    }
+  }
+
+  const marked = await stat(path.join(root, MARKER)).then(
+    () => true,
+    () => false,
+  );
+  if (!marked && options.mayClaim) await claim();
+  await removeAbandoned(writing).catch((error) => {
+    if (!isAbsent(error))
+      throw new StoreError(`${name} cannot use ${root}: ${reasonOf(error)}.`, name, { cause: error });
+  });
 
   return {
     name,
     kind: 'filesystem',
     maxBytes: Number.POSITIVE_INFINITY,
+    claim,
 
     async put(key, source) {
       const target = pathOf(root, key);
       const temporary = path.join(writing, randomUUID());
+      await requireMarker();
       try {
+        await mkdir(writing, { recursive: true });
         await pipeline(source.open(), createWriteStream(temporary, { flags: 'wx', flush: true }));
         const written = await stat(temporary, { bigint: true });
         if (written.size !== BigInt(source.bytes))
@@ -96,11 +143,12 @@ export async function openFilesystemStore(options: { name: string; directory: st
     },
 
     async *list() {
+      await requireMarker();
       yield* walk(root, '');
     },
   };
 
-  async function* walk(directory: string, prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+  async function* walk(directory: string, prefix: string): AsyncGenerator<ListedObject> {
     const entries = await readdir(directory, { withFileTypes: true }).catch((cause) => {
       throw unavailable('list', prefix || 'itself', cause);
     });
@@ -112,7 +160,7 @@ export async function openFilesystemStore(options: { name: string; directory: st
       // A file that vanishes between the listing and the look is no longer listed, that is all.
       else if (entry.isFile()) {
         const stats = await stat(entryPath).catch(() => null);
-        if (stats) yield { key, bytes: stats.size };
+        if (stats) yield { key, bytes: stats.size, modifiedAt: stats.mtime };
       }
     }
   }

@@ -60,6 +60,8 @@ export interface OpenObject {
 export interface ListedObject {
   readonly key: string;
   readonly bytes: number;
+  /** When it was put, where the place can tell. */
+  readonly modifiedAt?: Date;
 }
 
 /** What a stream from `open` ends in when the store can say itself that the object is not whole. */
