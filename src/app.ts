@@ -57,6 +57,8 @@ export interface AppOptions {
   readonly pgliteTemplate?: Blob;
   /** For tests: stores in place of those that the configuration names. */
   readonly stores?: (database: Database) => Promise<Store[]>;
+  /** For tests: which of those must hold an image before it is acknowledged. */
+  readonly required?: readonly string[];
 }
 
 /** Opens everything that the configuration names and brings the database up to date; does not listen yet. */
@@ -87,7 +89,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const storage = makeStorage({
       database,
       stores,
-      required: new Set<string>(config.requiredStores),
+      required: new Set<string>(options.required ?? config.requiredStores),
       spooler,
       space,
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),

@@ -3,7 +3,7 @@ import { type ErrorCode as Code, ERROR_CODES, InputError } from '../errors.ts';
 import { type Image as ImageModel, parseUuid } from '../image/image.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
-import { Copy } from './copy.ts';
+import { Copy, type CopyRow } from './copy.ts';
 import { ErrorCode } from './user-error.ts';
 
 export const ImageStatus = builder.enumType('ImageStatus', {
@@ -40,6 +40,31 @@ const ImageError = builder.objectRef<ImageErrorShape>('ImageError').implement({
     retryable: t.exposeBoolean('retryable', { description: 'Whether the same request may succeed later.' }),
   }),
 });
+
+/** From best to worst; each healthy copy is in a configured store. */
+export const Durability = builder.enumType('Durability', {
+  description: "How safe an image's bytes are, by what is on record of their copies.",
+  values: {
+    DURABLE: { description: 'Every configured store holds a healthy copy.' },
+    DEGRADED: { description: 'Some store lacks one, or has not got it yet; it is filled behind the scenes.' },
+    AT_RISK: { description: 'One healthy copy is left; others were lost or damaged.' },
+    LOST: { description: 'No store holds a healthy copy any more.' },
+  } as const,
+});
+
+/** How safe the bytes are. @param stores the names of the configured stores. */
+function durabilityOf(
+  copies: readonly CopyRow[],
+  stores: readonly string[],
+): 'DURABLE' | 'DEGRADED' | 'AT_RISK' | 'LOST' {
+  const healthy = stores.filter((store) =>
+    copies.some((copy) => copy.store === store && copy.state === 'STORED'),
+  );
+  if (healthy.length === stores.length) return 'DURABLE';
+  if (healthy.length === 0) return 'LOST';
+  const lost = copies.some((copy) => copy.state === 'MISSING' || copy.state === 'CORRUPT');
+  return healthy.length === 1 && lost ? 'AT_RISK' : 'DEGRADED';
+}
 
 const text = { nullable: true } as const;
 
@@ -118,6 +143,16 @@ export const Image = builder.prismaObject('Image', {
       description: 'The copies of its bytes, in the order in which stores are read.',
       resolve: ({ blobId }, _args, { copiesOfBlob }) =>
         blobId === null ? [] : copiesOfBlob.load(Number(blobId)),
+    }),
+    durability: t.field({
+      type: Durability,
+      nullable: true,
+      description: 'How safe the bytes are; null where there are none.',
+      resolve: async ({ blobId }, _args, { copiesOfBlob, services }) => {
+        if (blobId === null) return null;
+        const names = services.storage.stores.map((store) => store.name);
+        return durabilityOf(await copiesOfBlob.load(Number(blobId)), names);
+      },
     }),
   }),
 });

@@ -12,6 +12,7 @@ import { makeGraphqlHandler } from './graphql.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
 import { sendLoginPage, serveLogin } from './login.ts';
+import { serveMetrics } from './metrics.ts';
 import type { BodyLimits } from './request-body.ts';
 
 export interface HttpServer {
@@ -56,6 +57,9 @@ export function makeHttpServer(deps: {
     if (path === '/api/images/generated') {
       if (!authenticate(exchange, { page: false })) return;
       return serveImageFiles(services, response, new URLSearchParams(search));
+    }
+    if (path === '/metrics') {
+      return authenticate(exchange, { page: false }) ? serveMetrics(services.storage, response) : undefined;
     }
     if (path === '/health') return sendJson(response, 200, { status: 'alive' });
     if (path === '/ready') return serveReady(response);

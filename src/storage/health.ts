@@ -1,3 +1,4 @@
+import type { Queryable } from '../database/database.ts';
 import type { StorageDeps } from './service.ts';
 import type { Store } from './stores/store.ts';
 
@@ -56,4 +57,22 @@ export async function isReachable(store: Store): Promise<boolean> {
     () => false,
   );
   return Promise.race([asked, tooLate]).finally(() => clearTimeout(timer));
+}
+
+/** Blobs by how many healthy copies are left of them, of those that had more: none is lost, one is at risk. */
+export interface BlobsInDanger {
+  readonly lost: number;
+  readonly atRisk: number;
+}
+
+const DANGER = `
+  SELECT count(*) FILTER (WHERE healthy = 0) AS lost, count(*) FILTER (WHERE healthy = 1) AS "atRisk"
+  FROM (
+    SELECT (SELECT count(*) FROM copies c WHERE c.blob_id = bad.blob_id AND c.state = 'STORED') AS healthy
+    FROM (SELECT DISTINCT blob_id FROM copies WHERE state IN ('MISSING', 'CORRUPT')) bad
+  ) blobs`;
+
+export async function countInDanger(db: Queryable): Promise<BlobsInDanger> {
+  const [row] = await db.query<BlobsInDanger>(DANGER);
+  return row ?? { lost: 0, atRisk: 0 };
 }

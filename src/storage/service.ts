@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Database, PrismaTransaction } from '../database/database.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Blob } from './blob.ts';
-import { health, type StoreHealth } from './health.ts';
+import { type BlobsInDanger, countInDanger, health, type StoreHealth } from './health.ts';
 import { type OpenBlob, open } from './open.ts';
 import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './orphans.ts';
 import type { ReadPicture } from './picture.ts';
@@ -54,6 +54,8 @@ export interface Storage {
   ): Promise<{ moved: number; young: number }>;
 
   health(): Promise<StoreHealth[]>;
+  /** How many blobs have one healthy copy left, or none, because others were lost. */
+  inDanger(): Promise<BlobsInDanger>;
 
   /** @throws FixativeError NO_SPACE when there is too little room to take anything in. */
   requireSpace(): Promise<void>;
@@ -109,6 +111,7 @@ export function makeStorage(deps: StorageDeps): Storage {
       return quarantineOrphans(deps, store, { ...options, directory: deps.quarantineDirectory });
     },
     health: () => health(deps),
+    inDanger: () => countInDanger(deps.database),
     requireSpace: () => deps.space.require(0),
     startRepairs: () => repairer.start(REPAIR_EVERY_SECONDS),
     settled: repairer.settled,

@@ -269,6 +269,16 @@ describe('the other addresses', () => {
     });
   });
 
+  test('give figures to Prometheus', async () => {
+    const text = await (await app.fetch('/metrics')).text();
+    expect(text).toMatch(/^fixative_blobs_at_risk 0$/m);
+    expect(text).toMatch(/^fixative_store_up\{store="filesystem"\} 1$/m);
+    expect(text).toMatch(/^fixative_copies\{store="database",state="missing"\} 0$/m);
+    for (const line of text.trim().split('\n'))
+      expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{[^}]*\})? [\d.]+)$/);
+    expect((await app.fetch('/metrics', { headers: { authorization: '' } })).status).toBe(401);
+  });
+
   test('list images page by page for clients that do not speak GraphQL', async () => {
     for (let seed = 0; seed < 5; seed++)
       await upload(app, { content: await makePicture({ seed: 3000 + seed }) });

@@ -1,0 +1,49 @@
+import type { ServerResponse } from 'node:http';
+import type { Storage } from '../storage/service.ts';
+
+/** `GET /metrics`: figures for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+export async function serveMetrics(storage: Storage, response: ServerResponse): Promise<void> {
+  const [stores, danger] = await Promise.all([storage.health(), storage.inDanger()]);
+  const gauge = (name: string, help: string, samples: [labels: string, value: number][]) =>
+    `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${samples.map(([labels, value]) => `${name}${labels} ${value}\n`).join('')}`;
+  const perStore = (value: (store: (typeof stores)[number]) => number) =>
+    stores.map((store): [string, number] => [`{store="${store.name}"}`, value(store)]);
+  const text = [
+    gauge('fixative_blobs_lost', 'Blobs of which no store holds a healthy copy.', [['', danger.lost]]),
+    gauge('fixative_blobs_at_risk', 'Blobs with one healthy copy left after others were lost.', [
+      ['', danger.atRisk],
+    ]),
+    gauge(
+      'fixative_store_up',
+      'Whether the store answered just now.',
+      perStore((store) => Number(store.reachable)),
+    ),
+    gauge(
+      'fixative_copies',
+      'Copies on record by store and state.',
+      stores.flatMap((store): [string, number][] =>
+        (['stored', 'missing', 'corrupt', 'pending'] as const).map((state) => [
+          `{store="${store.name}",state="${state}"}`,
+          state === 'stored' ? store.copies : store[state],
+        ]),
+      ),
+    ),
+    gauge(
+      'fixative_store_bytes',
+      'Bytes of the healthy copies in the store.',
+      perStore((store) => store.bytes),
+    ),
+    gauge(
+      'fixative_store_last_verified_seconds',
+      'Unix time at which a copy in the store was last proven; 0 when none was.',
+      perStore((store) => (store.lastVerifiedAt?.getTime() ?? 0) / 1000),
+    ),
+    gauge('fixative_spools', 'Files that are on their way in.', [['', storage.spooler.count]]),
+  ].join('');
+  response.writeHead(200, {
+    'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-store',
+  });
+  response.end(text);
+}
