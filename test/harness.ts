@@ -117,7 +117,8 @@ export async function eventually(check: () => Promise<void> | void): Promise<voi
   }
 }
 
-async function makeDatabase(): Promise<{ url: string; drop(): Promise<void> } | null> {
+/** A new database on the PostgreSQL of TEST_DATABASE_URL; null without one: then the embedded database is meant. */
+export async function makeDatabase(): Promise<{ url: string; drop(): Promise<void> } | null> {
   const server = process.env.TEST_DATABASE_URL;
   if (!server) return null;
   const name = `fixative_test_${randomUUID().replaceAll('-', '')}`;

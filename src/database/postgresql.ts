@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
@@ -70,7 +71,7 @@ export async function openPostgresql(options: {
   return {
     kind: 'postgresql',
     prisma,
-    adapter,
+    adapter: makeScriptable(adapter, pool),
     query: queryOn(pool),
     transaction: (work) =>
       withClient(pool, async (client) => {
@@ -101,6 +102,26 @@ export async function openPostgresql(options: {
       await prisma.$disconnect();
       await Promise.all([pool.end(), locks.end()]);
     },
+  };
+}
+
+/**
+ * Prisma's adapter cuts a script at every semicolon, also in comments and in the bodies of functions. PostgreSQL takes a script as it
+ * is, in one simple query.
+ */
+function makeScriptable(adapter: PrismaPg, pool: pg.Pool): SqlMigrationAwareDriverAdapterFactory {
+  const scriptable = async (connecting: ReturnType<PrismaPg['connect']>) => {
+    const connection = await connecting;
+    connection.executeScript = async (script) => {
+      await pool.query(script);
+    };
+    return connection;
+  };
+  return {
+    provider: adapter.provider,
+    adapterName: adapter.adapterName,
+    connect: () => scriptable(adapter.connect()),
+    connectToShadowDb: () => scriptable(adapter.connectToShadowDb()),
   };
 }
 

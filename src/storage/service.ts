@@ -11,6 +11,7 @@ import { makeRepairer } from './repairer.ts';
 import { type Restoration, type RestoreOptions, restore } from './restore.ts';
 import type { SpaceGuard } from './space.ts';
 import type { Spool, Spooler } from './spool.ts';
+import type { FilesystemStore } from './stores/filesystem.ts';
 import type { ByteRange, Store } from './stores/store.ts';
 import { type Verification, type VerifyOptions, verify } from './verify.ts';
 
@@ -47,7 +48,7 @@ export interface Storage {
   /** Reads copies and compares their hashes; records what it finds, and repairs nothing. */
   verify(options?: VerifyOptions): Promise<Verification>;
 
-  /** Moves what is in a store and on no record into quarantine. */
+  /** Moves what is in a store and on no record into quarantine, and removes what killed processes left half written. */
   quarantine(
     storeName: string,
     options: Omit<QuarantineOptions, 'directory'>,
@@ -108,6 +109,10 @@ export function makeStorage(deps: StorageDeps): Storage {
       const store = deps.stores.find((each) => each.name === storeName);
       if (!store) throw new NotFoundError(`There is no store ${JSON.stringify(storeName)}.`);
       await emptyQuarantine(deps.quarantineDirectory, deps.quarantineDays);
+      if (!options.dryRun) {
+        await deps.spooler.sweep(options.graceSeconds);
+        if ('sweep' in store) await (store as FilesystemStore).sweep(options.graceSeconds);
+      }
       return quarantineOrphans(deps, store, { ...options, directory: deps.quarantineDirectory });
     },
     health: () => health(deps),

@@ -24,6 +24,8 @@ export interface Spooler {
   readonly maxBytes: number;
   /** How many spools are received or being received and not yet discarded. */
   readonly count: number;
+  /** Removes what killed processes left and nobody has written to for so long. */
+  sweep(afterSeconds: number): Promise<void>;
   /**
    * Takes a stream to its end. It is destroyed as soon as it passes the limit, and nothing of it is left behind.
    * @param options.signal gives up on the stream, as if it had broken off.
@@ -50,6 +52,9 @@ export async function openSpooler(options: {
     maxBytes: options.maxBytes,
     get count() {
       return count;
+    },
+    async sweep(afterSeconds) {
+      await removeAbandoned(directory, afterSeconds);
     },
     async receive(stream, { maxBytes = options.maxBytes, subject = 'The file', signal } = {}) {
       const file = path.join(directory, randomUUID());

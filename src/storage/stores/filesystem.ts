@@ -17,6 +17,8 @@ const WRITING = '.writing';
 export interface FilesystemStore extends Store {
   /** Says that the directory is the store's: makes it, and its marker. */
   claim(): Promise<void>;
+  /** Removes what killed writers left and nobody has written to for so long. */
+  sweep(afterSeconds: number): Promise<void>;
 }
 
 /**
@@ -80,16 +82,21 @@ export async function openFilesystemStore(options: {
     () => false,
   );
   if (!marked && options.mayClaim) await claim();
-  await removeAbandoned(writing).catch((error) => {
+  const ignoreAbsent = (error: unknown) => {
     if (!isAbsent(error))
       throw new StoreError(`${name} cannot use ${root}: ${reasonOf(error)}.`, name, { cause: error });
-  });
+  };
+  await removeAbandoned(writing).catch(ignoreAbsent);
 
   return {
     name,
     kind: 'filesystem',
     maxBytes: Number.POSITIVE_INFINITY,
     claim,
+    sweep: async (afterSeconds) => {
+      await requireMarker();
+      await removeAbandoned(writing, afterSeconds).catch(ignoreAbsent);
+    },
 
     async put(key, source) {
       const target = pathOf(root, key);

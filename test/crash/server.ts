@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+export interface ServerProcess {
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** Ends it as a power cut would end a process: nothing is told to it. */
+  kill(): Promise<void>;
+  stop(): Promise<number | null>;
+  /** What it wrote on standard error. */
+  readonly log: () => string;
+}
+
+/** Starts the real server as a process of its own and waits until it listens. */
+export async function startServer(environment: Record<string, string>): Promise<ServerProcess> {
+  const child = spawn(process.execPath, [MAIN, 'serve'], {
+    env: { PATH: process.env.PATH ?? '', PORT: '0', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  let log = '';
+  child.stderr?.on('data', (chunk) => {
+    log += chunk;
+  });
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout?.on('data', (chunk) => {
+      out += chunk;
+      const found = /GraphQL\s+(http:\S+)\/graphql/.exec(out);
+      if (found?.[1]) resolve(found[1]);
+    });
+    child.once('close', () => reject(new Error(`The server ended before it listened: ${out}${log}`)));
+  });
+  return {
+    url,
+    child,
+    log: () => log,
+    async kill() {
+      child.kill('SIGKILL');
+      await closed;
+    },
+    stop() {
+      child.kill('SIGTERM');
+      return closed;
+    },
+  };
+}
+
+/** Runs a command to its end. */
+export async function runCommand(args: string[], environment: Record<string, string>) {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  let log = '';
+  child.stdout?.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    log += chunk;
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, out, log };
+}
