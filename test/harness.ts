@@ -33,7 +33,7 @@ export interface TestApp extends App {
     path: string,
     init?: { method?: string; headers?: Record<string, string>; body?: string | FormData },
   ): ReturnType<typeof fetch>;
-  /** Every file below a directory of the data directory, relative to it. */
+  /** Every file below a directory of the data directory, relative to it, without markers. */
   files(directory: string): Promise<string[]>;
 }
 
@@ -90,10 +90,11 @@ export async function openTestApp(
     },
     fetch: (address, { headers, ...init } = {}) =>
       fetch(url + address, { ...init, headers: { authorization: `Bearer ${ROOT_TOKEN}`, ...headers } }),
-    files: (name) => filesBelow(path.join(directory, name)),
+    files: async (name) =>
+      (await filesBelow(path.join(directory, name))).filter((file) => file !== '.fixative-store'),
     async close() {
       await app.close();
-      expect(app.storage.spooler.count, 'spools that nobody discarded').toBe(0);
+      await eventually(() => expect(app.storage.spooler.count, 'spools that nobody discarded').toBe(0));
       expect(await filesBelow(path.join(directory, 'spool'))).toEqual([]);
       expect(await filesBelow(path.join(directory, 'images', '.writing'))).toEqual([]);
       await database?.drop();

@@ -64,8 +64,9 @@ export async function openSpooler(options: {
       const discard = async () => {
         if (discarded) return;
         discarded = true;
-        count--;
-        await rm(file, { force: true });
+        await rm(file, { force: true }).finally(() => {
+          count--;
+        });
       };
       count++;
       try {

@@ -598,7 +598,9 @@ function makeWriter(client: Client, place: Place, tree: TreeReader): Writer {
       return null;
     } catch (error) {
       if (!(error instanceof Refusal) || (error.status !== 409 && error.status !== 422)) throw error;
-      if (error.status === 409 || /fast.?forward|reference does not exist/i.test(error.said)) return error;
+      // The last two are of a replica that does not have yet what was made a moment ago.
+      const passing = /fast.?forward|reference does not exist|not a valid|badobject/i;
+      if (error.status === 409 || passing.test(error.said)) return error;
       // A refusal in other words is a lost race when the head is another by now; a rule of the repository says no again.
       const now = await tree.freshHead();
       if (now?.commit === parent.commit) throw error;
