@@ -13,6 +13,8 @@ export interface Services {
   readonly generator: Generator;
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;
+  /** Where a copy can be fetched without this server, such as at a CDN; null where it cannot. */
+  readonly copyUrl: (store: string, key: string) => string | null;
 }
 
 /** One for each request. */

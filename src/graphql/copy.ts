@@ -37,6 +37,13 @@ export const Copy = builder.objectRef<CopyRow>('Copy').implement({
       nullable: true,
       description: 'When its hash was last proven.',
     }),
+    url: t.string({
+      nullable: true,
+      description:
+        'Where this copy can be fetched without this server, such as at a CDN; null where it cannot.',
+      resolve: ({ store, key, state }, _args, { services }) =>
+        state === 'STORED' ? services.copyUrl(store, key) : null,
+    }),
     error: t.exposeString('error', { nullable: true, description: 'Why it is not as it should be.' }),
   }),
 });

@@ -985,7 +985,9 @@ function limitOf({ status, headers }: Answer<unknown>, said: string): number | n
   if (status !== 403 && status !== 429) return null;
   const [after, reset] = [Number(headers['retry-after']), Number(headers['x-ratelimit-reset'])];
   if (after >= 0) return Date.now() + after * 1000;
-  if (`${headers['x-ratelimit-remaining']}` === '0' && reset > 0) return reset * 1000;
+  // A reset that is past by our clock is a matter of clocks.
+  if (`${headers['x-ratelimit-remaining']}` === '0' && reset > 0)
+    return Math.max(reset * 1000, Date.now() + 1000);
   // GitHub's advice where it gives no time: at least a minute.
   return status === 429 || /rate limit|abuse/i.test(said) ? Date.now() + 60_000 : null;
 }

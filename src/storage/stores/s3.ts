@@ -186,10 +186,14 @@ export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
             { abortSignal: signal },
           ),
         );
-        for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+        for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
           // Some tools keep an empty object with a slash at its end for what they show as a directory.
           if (Key.startsWith(prefix) && !Key.endsWith('/'))
-            yield { key: Key.slice(prefix.length), bytes: Size };
+            yield {
+              key: Key.slice(prefix.length),
+              bytes: Size,
+              ...(LastModified && { modifiedAt: LastModified }),
+            };
         }
         if (!page.IsTruncated) return;
         // A list that ended here in silence would make every object behind it look lost.

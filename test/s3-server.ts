@@ -1,0 +1,242 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buildApp } from 'fauxqs';
+
+/**
+ * What goes wrong on demand: an error of the server, no answer at all, a connection that is reset before an answer; and for the
+ * bytes of an object, an answer that is cut or falls silent in its middle.
+ */
+export type Fault = '500' | 'slow-down' | 'not-implemented' | 'hang' | 'reset' | 'cut' | 'stall';
+
+export interface S3Server {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Every request in order, as it came. */
+  readonly requests: readonly Readonly<ReceivedRequest>[];
+  /** Ids of uploads in parts that were begun and neither completed nor aborted. */
+  readonly uploads: ReadonlySet<string>;
+  /** Connections that are open now. */
+  connections(): Promise<number>;
+  /** Lets the next requests fail: `count` of them, of one method or of any. */
+  failNext(fault: Fault, count?: number, method?: string): void;
+  /** Runs before the next request of this method is served. */
+  beforeNext(method: string, work: () => Promise<void>): void;
+  close(): Promise<void>;
+}
+
+export interface ReceivedRequest {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  /** Of the answer; null until it has gone out. */
+  status: number | null;
+}
+
+const REGION = 'us-east-1';
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+/**
+ * An S3 server in this process, on a port of loopback: fauxqs, which keeps objects in memory and believes everybody, behind hooks that
+ * do what it leaves out. They verify signatures (AWS Signature Version 4 in headers, with the hash of the body where it is
+ * signed), keep `If-None-Match: *`, and fail on demand.
+ */
+export async function openS3Server(): Promise<S3Server> {
+  const app = buildApp({ logger: false });
+  const credentials = {
+    accessKeyId: `AK${randomBytes(9).toString('hex').toUpperCase()}`,
+    secretAccessKey: randomBytes(20).toString('hex'),
+  };
+  const bucket = 'images';
+  const requests: ReceivedRequest[] = [];
+  const uploads = new Set<string>();
+  const objects = new Set<string>();
+  const faults: { fault: Fault; method: string | undefined }[] = [];
+  const works: { method: string; work: () => Promise<void> }[] = [];
+
+  // Its own limit is below what S3 takes in one request.
+  app.removeContentTypeParser('*');
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, (_request, body, done) =>
+    done(null, body),
+  );
+
+  app.addHook('onRequest', async (request, reply) => {
+    const { method = '', url = '', headers } = request.raw;
+    const received: ReceivedRequest = { method, path: url, headers, status: null };
+    requests.push(received);
+    reply.raw.once('finish', () => {
+      received.status = reply.raw.statusCode;
+    });
+    const refuse = (status: number, code: string) =>
+      reply.code(status).type('application/xml').send(errorOf(code, credentials.accessKeyId));
+
+    const refusal = refusalOf(request.raw, credentials);
+    if (refusal) return refuse(403, refusal);
+
+    const work = works.findIndex((each) => each.method === method);
+    if (work >= 0) await works.splice(work, 1)[0]?.work();
+
+    const next = faults.findIndex((each) => !each.method || each.method === method);
+    const fault = next >= 0 ? faults.splice(next, 1)[0]?.fault : undefined;
+    if (fault === '500') return refuse(500, 'InternalError');
+    if (fault === 'slow-down') return refuse(503, 'SlowDown');
+    if (fault === 'not-implemented') return refuse(501, 'NotImplemented');
+    if (fault === 'hang' || fault === 'reset') {
+      reply.hijack();
+      if (fault === 'reset') request.raw.socket.resetAndDestroy();
+      return;
+    }
+    if (fault) breakOff(reply.raw, fault);
+  });
+
+  app.addHook('preHandler', (request, reply, done) => {
+    const { method = '', url = '', headers } = request.raw;
+    const refuse = (status: number, code: string) => {
+      reply.code(status).type('application/xml').send(errorOf(code, ''));
+    };
+    const signed = headers['x-amz-content-sha256'] as string;
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+    if (/^[0-9a-f]{64}$/.test(signed) && createHash('sha256').update(body).digest('hex') !== signed)
+      return refuse(400, 'XAmzContentSHA256Mismatch');
+    const [path = '', query = ''] = url.split('?');
+    if (method === 'PUT' && !query.includes('uploadId')) {
+      if (headers['if-none-match'] === '*' && objects.has(path)) return refuse(412, 'PreconditionFailed');
+      objects.add(path);
+    }
+    if (method === 'POST' && query.includes('uploadId')) objects.add(path);
+    if (method === 'DELETE' && !query.includes('uploadId')) objects.delete(path);
+    done();
+  });
+
+  // Not an async function: fauxqs answers before its handlers return, and a hook that waits would be overtaken by their end.
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const { method = '', url = '' } = request.raw;
+    const upload = /[?&]uploadId=([^&]+)/.exec(url)?.[1];
+    if (upload && method !== 'PUT' && reply.statusCode < 300) uploads.delete(upload);
+    const begun = /<UploadId>([^<]+)/.exec(typeof payload === 'string' ? payload : '')?.[1];
+    if (begun) uploads.add(begun);
+    done(null, payload);
+  });
+
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const made = await app.inject({
+    method: 'PUT',
+    url: `/${bucket}`,
+    headers: sign({ method: 'PUT', path: `/${bucket}`, host: 'localhost' }, credentials),
+  });
+  if (made.statusCode !== 200) throw new Error(`no bucket: ${made.body}`);
+  requests.length = 0;
+
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    bucket,
+    credentials,
+    requests,
+    uploads,
+    connections: () =>
+      new Promise((resolve, reject) => {
+        app.server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+      }),
+    failNext(fault, count = 1, method) {
+      for (let left = count; left > 0; left--) faults.push({ fault, method });
+    },
+    beforeNext(method, work) {
+      works.push({ method, work });
+    },
+    async close() {
+      app.server.closeAllConnections();
+      await app.close();
+    },
+  };
+}
+
+/** Has an answer send half of its bytes, and then hang up or fall silent. */
+function breakOff(response: ServerResponse, fault: Fault): void {
+  const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+  response.end = ((chunk: unknown, ...rest: unknown[]) => {
+    if (!Buffer.isBuffer(chunk)) return end(chunk, ...rest);
+    response.write(chunk.subarray(0, chunk.length / 2));
+    if (fault === 'cut') setTimeout(() => response.destroy(), 50);
+    return response;
+  }) as typeof response.end;
+}
+
+/** Real servers quote the access key in such an answer; it must not come out in a message. */
+function errorOf(code: string, accessKeyId: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${code} of ${accessKeyId}.</Message><AWSAccessKeyId>${accessKeyId}</AWSAccessKeyId><StringToSign>AWS4-HMAC-SHA256</StringToSign></Error>`;
+}
+
+interface Signable {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** @returns the code of S3 for what is wrong with the signature of a request; null when nothing is. */
+function refusalOf(request: IncomingMessage, credentials: S3Server['credentials']): string | null {
+  const parsed =
+    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8}\/[^/]+\/s3\/aws4_request), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
+      request.headers.authorization ?? '',
+    );
+  if (!parsed) return 'AccessDenied';
+  const [, accessKeyId = '', scope = '', signedHeaders = '', signature = ''] = parsed;
+  if (accessKeyId !== credentials.accessKeyId) return 'InvalidAccessKeyId';
+  const names = signedHeaders.split(';');
+  if (!['host', 'x-amz-date', 'x-amz-content-sha256'].every((name) => names.includes(name)))
+    return 'AccessDenied';
+  const [path = '', query = ''] = (request.url ?? '').split('?');
+  const headers = Object.fromEntries(names.map((name) => [name, String(request.headers[name] ?? '')]));
+  const expected = signatureOf(
+    { method: request.method ?? '', path, query, headers },
+    scope,
+    credentials.secretAccessKey,
+  );
+  return timingSafeEqual(Buffer.from(expected), Buffer.from(signature)) ? null : 'SignatureDoesNotMatch';
+}
+
+/** AWS Signature Version 4, https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html */
+function signatureOf({ method, path, query, headers }: Signable, scope: string, secret: string): string {
+  const names = Object.keys(headers).sort();
+  const canonical = [
+    method,
+    path,
+    (query ?? '')
+      .split('&')
+      .filter(Boolean)
+      .map((pair) => (pair.includes('=') ? pair : `${pair}=`))
+      .sort()
+      .join('&'),
+    ...names.map((name) => `${name}:${headers[name]?.trim().replace(/\s+/g, ' ')}`),
+    '',
+    names.join(';'),
+    headers['x-amz-content-sha256'],
+  ].join('\n');
+  const hash = createHash('sha256').update(canonical).digest('hex');
+  const toSign = ['AWS4-HMAC-SHA256', headers['x-amz-date'], scope, hash].join('\n');
+  const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).update(data).digest();
+  return hmac(scope.split('/').reduce<string | Buffer>(hmac, `AWS4${secret}`), toSign).toString('hex');
+}
+
+/** The headers of a request without a body, signed; for the server's own first request. */
+function sign(
+  request: { method: string; path: string; host: string },
+  credentials: S3Server['credentials'],
+): Record<string, string> {
+  const date = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  const scope = `${date.slice(0, 8)}/${REGION}/s3/aws4_request`;
+  const headers = {
+    host: request.host,
+    'x-amz-content-sha256': createHash('sha256').digest('hex'),
+    'x-amz-date': date,
+  };
+  const signature = signatureOf({ ...request, headers }, scope, credentials.secretAccessKey);
+  const signed = Object.keys(headers).sort().join(';');
+  return {
+    ...headers,
+    authorization: `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`,
+  };
+}
