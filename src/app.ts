@@ -80,8 +80,8 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       maxBytes: config.maxUploadBytes,
       space,
     });
-    const { stores, closeStores } = options.stores
-      ? { stores: await options.stores(database), closeStores: async () => {} }
+    const { stores, copyUrls, closeStores } = options.stores
+      ? { stores: await options.stores(database), copyUrls: new Map(), closeStores: async () => {} }
       : await openStores(config, database);
     opened.push(closeStores);
     const storage = makeStorage({
@@ -110,13 +110,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       storage,
       generator,
       publicUrl: () => config.publicUrl ?? server.address(),
-      copyUrl: (store, key) =>
-        store === 's3' && config.s3?.publicUrl
-          ? [config.s3.publicUrl, config.s3.prefix, key]
-              .filter(Boolean)
-              .join('/')
-              .replaceAll(/(?<!:)\/\/+/g, '/')
-          : null,
+      copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
     };
     const server: HttpServer = makeHttpServer({ services, authenticator, limits: config, log });
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));
@@ -178,10 +172,14 @@ export async function openDatabase(
   }
 }
 
+/** By the names of stores: where a copy can be fetched without us, as far as that is known. */
+type CopyUrls = Map<string, (key: string) => string | null>;
+
 async function openStores(
   config: Config,
   database: Database,
-): Promise<{ stores: Store[]; closeStores: () => Promise<void> }> {
+): Promise<{ stores: Store[]; copyUrls: CopyUrls; closeStores: () => Promise<void> }> {
+  const copyUrls: CopyUrls = new Map();
   const closers: (() => Promise<void>)[] = [];
   const closing = <Opened extends Store & { close(): Promise<void> }>(store: Opened): Store => {
     closers.push(() => store.close());
@@ -203,11 +201,18 @@ async function openStores(
     // What speaks to a service is loaded only when it is configured: the S3 client alone takes a quarter of a second.
     s3: async () => {
       const { openS3Store } = await import('./storage/stores/s3.ts');
-      return closing(await openS3Store({ name: 's3', ...(config.s3 as S3Config) }));
+      const { publicUrl, ...settings } = config.s3 as S3Config;
+      if (publicUrl) {
+        const base = [publicUrl, settings.prefix.replace(/\/+$/, '')].filter(Boolean).join('/');
+        copyUrls.set('s3', (key) => `${base}/${key}`);
+      }
+      return closing(await openS3Store({ name: 's3', ...settings }));
     },
     github: async () => {
       const { openGithubStore } = await import('./storage/stores/github.ts');
-      return closing(await openGithubStore({ name: 'github', ...(config.github as GithubConfig) }));
+      const github = await openGithubStore({ name: 'github', ...(config.github as GithubConfig) });
+      copyUrls.set('github', github.rawUrl);
+      return closing(github);
     },
     memory: () => makeMemoryStore(),
   };
@@ -215,6 +220,7 @@ async function openStores(
   for (const kind of config.stores) stores.push(await open[kind]());
   return {
     stores,
+    copyUrls,
     closeStores: async () => {
       for (const close of closers.reverse()) await close();
     },

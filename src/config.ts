@@ -169,7 +169,10 @@ const Environment = z.object({
   MAX_BODY_BYTES: bytes.default(4 * MiB),
   FIXATIVE_ROOT_TOKEN: z
     .string()
-    .min(16, 'at least 16 characters; `openssl rand -base64 32` makes a good one')
+    .regex(
+      /^[\x21-\x7e]{16,}$/,
+      'at least 16 characters without spaces; `openssl rand -base64 32` makes a good one',
+    )
     .optional(),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),

@@ -60,13 +60,23 @@ function firstSignal(): Promise<void> {
   });
 }
 
+/** What the system or the database says in a word needs no stack; anything else is a defect and shows its own. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  const inner = error instanceof AggregateError ? error.errors.map(String).join('; ') : '';
+  if (syscall || (code && /^[0-9A-Z]{5}$/.test(code)) || inner) return `${error.message || inner} (${code})`;
+  return error.stack ?? error.message;
+}
+
 function command(work: (...values: never[]) => Promise<ExitCode>) {
   return async (...values: unknown[]) => {
     try {
       process.exitCode = await work(...(values as never[]));
     } catch (error) {
       const known = error instanceof FixativeError;
-      terminal.note(`${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+      terminal.note(`${known ? error.message : explain(error)}
+`);
       process.exitCode =
         known && ['INVALID_INPUT', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code)
           ? EXIT.usage

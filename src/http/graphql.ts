@@ -50,6 +50,11 @@ function mask(error: unknown, log: Logger): GraphQLError {
   const original = error instanceof GraphQLError ? originalOf(error) : error;
   const where = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
   if (error instanceof GraphQLError && original === undefined) return error;
+  if (original instanceof RangeError && /call stack/.test(original.message)) {
+    return new GraphQLError('The document is nested too deep.', {
+      extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
+    });
+  }
   if (original instanceof FixativeError) {
     return new GraphQLError(original.message, {
       ...where,

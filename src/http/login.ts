@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticator, SESSION_COOKIE, SESSION_SECONDS } from '../auth/authenticator.ts';
 import { sendHtml } from './answer.ts';
+import { begin } from './request-body.ts';
 
 const MAX_FORM_BYTES = 4096;
 
@@ -12,7 +13,7 @@ export async function serveLogin(
 ): Promise<void> {
   const given =
     request.method === 'POST'
-      ? new URLSearchParams(await readForm(request)).get('token')
+      ? new URLSearchParams(await readForm(request, response)).get('token')
       : new URL(request.url ?? '/', 'http://localhost').searchParams.get('code');
   const session = given && authenticator.openSession(given.trim());
   if (!session) {
@@ -45,7 +46,8 @@ export function sendLoginPage(response: ServerResponse, note: string): void {
   );
 }
 
-async function readForm(request: IncomingMessage): Promise<string> {
+async function readForm(request: IncomingMessage, response: ServerResponse): Promise<string> {
+  begin(request, response);
   let text = '';
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     text += chunk;

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { GraphQLError } from 'graphql';
 import { processRequest, Upload } from 'graphql-upload-minimal';
 import type { GraphQLParams } from 'graphql-yoga';
 import { InputError, TooLargeError } from '../errors.ts';
 import type { ReceivedFile } from '../image/upload.ts';
 import type { Spooler } from '../storage/spool.ts';
-import { badRequest } from './request-body.ts';
+import { badRequest } from './bad-request.ts';
+import { guardMultipart } from './multipart-guard.ts';
 
 /**
  * The files of one request, by the GraphQL multipart request specification. Each is spooled as it arrives, whether or not a
@@ -64,10 +66,12 @@ export function openUploads(
 
   return {
     async receive(req, res) {
+      guardMultipart(req);
       const operation = await processRequest(req, res, {
         maxFieldSize: limits.maxBodyBytes,
         maxFiles: limits.maxUploadFiles,
       }).catch((error: Error & { status?: number }) => {
+        if (error instanceof GraphQLError) throw error;
         throw badRequest(error.status === 413 ? 413 : 400, error.message);
       });
       if (Array.isArray(operation))

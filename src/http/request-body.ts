@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { GraphQLError } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import { formatBytes, type Spooler } from '../storage/spool.ts';
+import { badRequest } from './bad-request.ts';
 import { openUploads, type Uploads } from './multipart.ts';
 
 /** What the server hands to Yoga with a request. */
@@ -24,7 +24,8 @@ export interface BodyLimits {
  */
 export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<object, ServerContext> {
   return {
-    onRequestParse({ request, serverContext, setRequestParser, endResponse, fetchAPI }) {
+    onRequestParse({ request, url, serverContext, setRequestParser, endResponse, fetchAPI }) {
+      if (request.method === 'GET') checkJsonParameters(url.searchParams);
       if (request.method !== 'POST') return;
       const { req, res } = serverContext;
       const type = (req.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
@@ -83,12 +84,19 @@ async function readJson(req: IncomingMessage, res: ServerResponse, maxBytes: num
 }
 
 /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; not before somebody wants it. */
-function begin(req: IncomingMessage, res: ServerResponse): void {
+export function begin(req: IncomingMessage, res: ServerResponse): void {
   if (/^100-continue$/i.test(req.headers.expect ?? '')) res.writeContinue();
 }
 
-export function badRequest(status: number, message: string): GraphQLError {
-  return new GraphQLError(message, {
-    extensions: { code: status === 413 ? 'TOO_LARGE' : 'BAD_REQUEST', http: { status } },
-  });
+/** Yoga parses these later, and takes what is not JSON for a failure of its own. */
+function checkJsonParameters(parameters: URLSearchParams): void {
+  for (const name of ['variables', 'extensions']) {
+    const text = parameters.get(name);
+    if (!text) continue;
+    try {
+      JSON.parse(text);
+    } catch {
+      throw badRequest(400, `The parameter ${name} is not JSON.`);
+    }
+  }
 }

@@ -41,7 +41,10 @@ export function makeHttpServer(deps: {
 
   async function route(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
-    const [path = '/', search = ''] = (request.url ?? '/').split('?', 2);
+    const { path, search } = parseTarget(request.url ?? '/');
+    if (!isHost(request.headers.host)) {
+      return sendError(response, 400, { code: 'BAD_REQUEST', message: 'The Host header names no host.' });
+    }
     if (path === '/graphql') {
       const caller = authenticate(exchange, { page: true });
       return caller ? graphql(request, response, caller) : undefined;
@@ -89,6 +92,13 @@ export function makeHttpServer(deps: {
   function authenticate({ request, response }: Exchange, { page }: { page: boolean }): Caller | null {
     const { authorization, cookie, accept } = request.headers;
     const caller = authenticator.authenticate({ authorization, cookie });
+    if (caller && !isOwnPage(request)) {
+      const errors = [
+        { message: 'A session is good for pages of this server only.', extensions: { code: 'FORBIDDEN' } },
+      ];
+      sendJson(response, 403, { errors });
+      return null;
+    }
     if (caller) return caller;
     if (page && request.method === 'GET' && accept?.includes('text/html')) {
       sendLoginPage(response, '');
@@ -162,7 +172,31 @@ function decode(part: string): string {
   }
 }
 
+/** The path and the query of a request target, in origin form or in absolute form (RFC 9112, 3.2). */
+function parseTarget(target: string): { path: string; search: string } {
+  const origin = target.replace(/^https?:\/\/[^/?#]*/i, '') || '/';
+  const at = origin.indexOf('?');
+  return at < 0 ? { path: origin, search: '' } : { path: origin.slice(0, at), search: origin.slice(at + 1) };
+}
+
+function isHost(host: string | undefined): boolean {
+  return host === undefined || /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d+)?$/.test(host);
+}
+
+/**
+ * Whether a request that is let in by its cookie was sent by a page of ours. SameSite=Strict keeps other sites out and not other ports
+ * of the same host, and a multipart form needs nobody's leave to be sent.
+ */
+function isOwnPage({ headers, method }: IncomingMessage): boolean {
+  if (method === 'GET' || method === 'HEAD' || headers.authorization) return true;
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin' || site === 'none';
+  return headers.origin === undefined || URL.parse(headers.origin)?.host === headers.host;
+}
+
 function addressOf(address: AddressInfo | null): string {
   if (!address) throw new Error('The server does not listen.');
+  // Every address of the machine is none that a link can name.
+  if (address.address === '0.0.0.0' || address.address === '::') return `http://localhost:${address.port}`;
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }

@@ -17,7 +17,14 @@ export function parseCursor(field: string, text: string): Cursor {
     Buffer.from(text.slice(0, 200), 'base64url').toString('latin1'),
   );
   const cursor = { key: Number(match?.[2]), id: Number(match?.[3]) };
-  if (match?.[1] !== field || !Number.isSafeInteger(cursor.key) || !Number.isSafeInteger(cursor.id)) {
+  // Bytes are an int4 in the database, times a count of microseconds since 1970.
+  const inBounds = field !== 'bytes' || (cursor.key >= 0 && cursor.key < 2 ** 31);
+  if (
+    match?.[1] !== field ||
+    !inBounds ||
+    !Number.isSafeInteger(cursor.key) ||
+    !Number.isSafeInteger(cursor.id)
+  ) {
     throw new InputError(
       'INVALID_CURSOR',
       `The cursor ${JSON.stringify(text.slice(0, 50))} is not one of a list ordered by ${field}. Begin again without one.`,

@@ -124,7 +124,8 @@ async function keep(deps: GenerateDeps, row: Image, picture: Picture): Promise<v
         originalUrl: picture.originalUrl,
         ...(Object.keys(picture.metadata).length > 0
           ? {
-              metadata: { ...(row.metadata as object), provider: picture.metadata } as Prisma.InputJsonObject,
+              // What the client said stays as it was said.
+              metadata: { provider: picture.metadata, ...(row.metadata as object) } as Prisma.InputJsonObject,
             }
           : {}),
       },

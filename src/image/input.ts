@@ -1,5 +1,6 @@
 import { KiB } from '../config.ts';
 import { InputError } from '../errors.ts';
+import { faultOfJson, faultOfText } from './json.ts';
 
 /** What a caller says of an image, on every way in. */
 export interface ImageInput {
@@ -67,8 +68,8 @@ export function parseText(field: string, value: string, maxLength: number): stri
 }
 
 export function checkCharacters(field: string, value: string): void {
-  if (value.includes('\0')) throw invalid(field, `${field} contains the character NUL.`);
-  if (!value.isWellFormed()) throw invalid(field, `${field} is not well-formed Unicode.`);
+  const fault = faultOfText(value);
+  if (fault) throw invalid(field, `${field} ${fault}.`);
 }
 
 function parseTags(tags: readonly string[]): string[] {
@@ -81,23 +82,14 @@ function parseMetadata(metadata: unknown): Record<string, unknown> | null {
   if (metadata === null) return null;
   if (typeof metadata !== 'object' || Array.isArray(metadata))
     throw invalid('metadata', 'metadata must be a JSON object.');
-  checkDepth(metadata, LIMITS.metadataDepth);
+  const fault = faultOfJson(metadata, LIMITS.metadataDepth);
+  if (fault) throw invalid('metadata', `metadata ${fault}.`);
   const text = JSON.stringify(metadata);
   const bytes = Buffer.byteLength(text);
   if (bytes > LIMITS.metadataBytes) {
     throw invalid('metadata', `metadata has ${bytes} bytes as JSON; ${LIMITS.metadataBytes} are allowed.`);
   }
-  // jsonb cannot hold them, neither as they are nor escaped.
-  if (/\\u0000|\\ud[89a-f]/i.test(text))
-    throw invalid('metadata', 'metadata contains NUL or half of a surrogate pair.');
   return metadata as Record<string, unknown>;
-}
-
-/** Recursion is bounded before JSON.stringify recurses. */
-function checkDepth(value: unknown, left: number): void {
-  if (typeof value !== 'object' || value === null) return;
-  if (left === 0) throw invalid('metadata', `metadata is nested deeper than ${LIMITS.metadataDepth} levels.`);
-  for (const each of Object.values(value)) checkDepth(each, left - 1);
 }
 
 function invalid(field: string, message: string): InputError {

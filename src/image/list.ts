@@ -10,6 +10,7 @@ import {
   imageOf,
 } from './image.ts';
 import { checkCharacters } from './input.ts';
+import { faultOfJson } from './json.ts';
 
 export interface ImageFilter {
   readonly userId?: string | null | undefined;
@@ -68,6 +69,9 @@ export interface ImagePage {
 
 export const DEFAULT_PAGE_SIZE = 20;
 export const MAX_PAGE_SIZE = 100;
+/** PostgreSQL parses what is searched for in time that grows faster than its length. */
+const MAX_SEARCH_LENGTH = 1000;
+const MAX_METADATA_DEPTH = 20;
 
 /**
  * One page of images, by one prepared statement that begins where the cursor says: a keyset walk on an index, so that page
@@ -169,7 +173,7 @@ function parsePageArgs(args: PageArgs, order: ImageOrder) {
   }
   const backward = args.last != null;
   const size = args.last ?? args.first ?? DEFAULT_PAGE_SIZE;
-  if (size < 1 || size > MAX_PAGE_SIZE) {
+  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE_SIZE) {
     const name = backward ? 'last' : 'first';
     throw new InputError('INVALID_INPUT', `${name} is ${size}; it goes from 1 to ${MAX_PAGE_SIZE}.`, {
       path: [name],
@@ -207,22 +211,25 @@ class Conditions {
       // Says to PostgreSQL that the partial index of what did not succeed holds all of it.
       if (!filter.status.includes('success')) this.add(`i.status <> 'success'`);
     }
-    if (filter.createdAfter) this.add(`i.created_at >= ${this.value(filter.createdAfter)}`);
-    if (filter.createdBefore) this.add(`i.created_at < ${this.value(filter.createdBefore)}`);
+    if (filter.createdAfter)
+      this.add(`i.created_at >= ${this.value(checkTime('createdAfter', filter.createdAfter))}`);
+    if (filter.createdBefore)
+      this.add(`i.created_at < ${this.value(checkTime('createdBefore', filter.createdBefore))}`);
     if (filter.search?.trim()) {
       checkCharacters('filter.search', filter.search);
+      if (filter.search.length > MAX_SEARCH_LENGTH) {
+        const message = `filter.search has ${filter.search.length} characters; ${MAX_SEARCH_LENGTH} are allowed.`;
+        throw new InputError('INVALID_INPUT', message, { path: ['filter', 'search'] });
+      }
       this.add(
         `to_tsvector('simple', i.prompt) @@ websearch_to_tsquery('simple', ${this.value(filter.search)})`,
       );
     }
     if (filter.metadata != null) {
-      const json = JSON.stringify(filter.metadata);
-      if (/\\u0000|\\ud[89a-f]/i.test(json)) {
-        throw new InputError('INVALID_INPUT', 'filter.metadata contains NUL or half of a surrogate pair.', {
-          path: ['filter', 'metadata'],
-        });
-      }
-      this.add(`i.metadata @> ${this.value(json)}::jsonb`);
+      const fault = faultOfJson(filter.metadata, MAX_METADATA_DEPTH);
+      if (fault)
+        throw new InputError('INVALID_INPUT', `filter.metadata ${fault}.`, { path: ['filter', 'metadata'] });
+      this.add(`i.metadata @> ${this.value(JSON.stringify(filter.metadata))}::jsonb`);
     }
     if (filter.copies) {
       const terms = ['c.blob_id = i.blob_id'];
@@ -248,6 +255,14 @@ class Conditions {
   where(): string {
     return this.#terms.length > 0 ? ` WHERE ${this.#terms.join(' AND ')}` : '';
   }
+}
+
+/** JavaScript counts years from before 0, PostgreSQL has no year 0. */
+function checkTime(field: string, time: Date): Date {
+  if (time.getUTCFullYear() >= 1) return time;
+  throw new InputError('INVALID_INPUT', `filter.${field} lies before the year 1.`, {
+    path: ['filter', field],
+  });
 }
 
 const EQUALITIES = [

@@ -13,6 +13,11 @@ export async function restoreImage(
   options: { stores?: readonly string[] | null | undefined; dryRun?: boolean } = {},
 ): Promise<Restoration> {
   const names = deps.storage.stores.map((store) => store.name);
+  if (options.stores?.length === 0) {
+    throw new InputError('INVALID_INPUT', 'stores is empty; leave it out to restore all.', {
+      path: ['input', 'stores'],
+    });
+  }
   const stranger = options.stores?.find((name) => !names.includes(name));
   if (stranger !== undefined) {
     throw new InputError(

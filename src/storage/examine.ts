@@ -14,7 +14,7 @@ export type Finding =
 
 /**
  * Says whether a store holds a healthy copy of a blob. The hash is proven by reading every byte, unless the store says of the
- * object exactly what it said when the hash was last proven: so a hot image costs no hashing, and a changed one is never taken.
+ * object exactly what it said when the hash was last proven, and nothing worse is on record since: so a hot image costs no hashing, and a changed one is never taken.
  * @param options.deep read it whatever the store says: decay leaves no mark on times and sizes.
  */
 export async function examine(
@@ -31,7 +31,7 @@ export async function examine(
       const [is, was] = [formatBytes(stat.bytes), formatBytes(blob.bytes)];
       return { state: 'CORRUPT', error: `${key} in ${store.name} has ${is} instead of ${was}.` };
     }
-    if (!options.deep && copy?.fingerprint === stat.fingerprint)
+    if (!options.deep && copy?.state === 'STORED' && copy.fingerprint === stat.fingerprint)
       return { state: 'STORED', stat, read: false };
     return await readAndCompare(store, key, blob);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { FixativeError, NotFoundError, StoreError } from '../errors.ts';
-import type { Blob } from './blob.ts';
+import { type Blob, keyOf } from './blob.ts';
 import { recordBad, recordStored } from './copies.ts';
 import { examine, type Finding } from './examine.ts';
 import type { StorageDeps } from './service.ts';
@@ -66,7 +66,7 @@ async function openProven(
     finding = await examine(store, blob, copy);
     if (finding.state !== 'STORED') return { finding };
     try {
-      const opened = await store.open(copy?.key ?? '', range);
+      const opened = await store.open(copy?.key ?? keyOf(blob.sha256, blob.mimeType), range);
       if (opened.stat.fingerprint === finding.stat.fingerprint) return { opened, finding };
       opened.stream.destroy();
     } catch (error) {

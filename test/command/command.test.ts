@@ -65,7 +65,9 @@ describe('the command line', () => {
   const files = async () => {
     const root = path.join(directory, 'data', 'images');
     const entries = await readdir(root, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map((entry) => path.join(entry.parentPath, entry.name));
+    return entries
+      .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+      .map((entry) => path.join(entry.parentPath, entry.name));
   };
 
   test('serves, verifies, and restores a file that was deleted', async () => {

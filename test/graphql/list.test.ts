@@ -182,6 +182,21 @@ describe('images', () => {
     ['last with after', { last: 1, after: 'x' }, 'INVALID_INPUT'],
     ['NUL in a filter', { filter: { userId: 'a\0' } }, 'INVALID_INPUT'],
     ['NUL in the metadata of a filter', { filter: { metadata: { a: '\0' } } }, 'INVALID_INPUT'],
+    ['a search that is too long', { filter: { search: 'word '.repeat(40_000) } }, 'INVALID_INPUT'],
+    ['a time before all times', { filter: { createdAfter: '0000-01-01T00:00:00.000Z' } }, 'INVALID_INPUT'],
+    [
+      'a cursor of more bytes than there can be',
+      {
+        after: Buffer.from('bytes:9007199254740991:1').toString('base64url'),
+        orderBy: { field: 'BYTES', direction: 'ASC' },
+      },
+      'INVALID_CURSOR',
+    ],
+    [
+      'metadata that is nested too deep',
+      { filter: { metadata: JSON.parse(`${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}`) } },
+      'INVALID_INPUT',
+    ],
     ['NUL in a search', { filter: { search: 'a\0' } }, 'INVALID_INPUT'],
   ])('refuses %s', async (_name, variables, code) => {
     const { errors } = await app.send(ImagesDocument, variables);

@@ -96,6 +96,52 @@ describe('who may ask', () => {
     expect([wrong.status, wrong.headers.get('set-cookie')]).toEqual([401, null]);
   });
 
+  test('takes no request of a page of another origin for a session, whatever its port', async () => {
+    const login = await app.fetch(`/login?code=${app.authenticator.loginCode}`);
+    const cookie = (login.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+    const session = { cookie, authorization: '' };
+    for (const headers of [
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'cross-site' },
+      { origin: 'http://127.0.0.1:3000' },
+    ]) {
+      const response = await post({ ...session, ...headers } as Record<string, string>);
+      expect(response.status).toBe(403);
+      await response.text();
+    }
+    expect((await post({ ...session, origin: app.url })).status).toBe(200);
+    expect((await post({ ...session, 'sec-fetch-site': 'same-origin' })).status).toBe(200);
+  });
+
+  test('answers a request that is not well formed with 400', async () => {
+    for (const address of [
+      '/graphql?query={stores{name}}&variables={x',
+      '/graphql?query={stores{name}}&extensions=1x',
+    ]) {
+      expect((await app.fetch(address, { headers: { accept: 'application/json' } })).status).toBe(400);
+    }
+    const deep = await app.fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: '{a'.repeat(100_000) }),
+    });
+    expect(deep.status).toBe(400);
+    const odd = await new Promise<string>((resolve) => {
+      const socket = connect(Number(new URL(app.url).port), '127.0.0.1', () =>
+        socket.write('GET /graphql HTTP/1.1\r\nHost: a b[\r\nConnection: close\r\n\r\n'),
+      );
+      socket.once('data', (data) => resolve(data.toString()));
+    });
+    expect(odd).toMatch(/^HTTP\/1\.1 400 /);
+    const absolute = await new Promise<string>((resolve) => {
+      const socket = connect(Number(new URL(app.url).port), '127.0.0.1', () =>
+        socket.write('GET http://x/health?a=b?c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
+      );
+      socket.once('data', (data) => resolve(data.toString()));
+    });
+    expect(absolute).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   test('takes no forged, foreign or expired session', async () => {
     const login = await app.fetch(`/login?code=${app.authenticator.loginCode}`);
     const [expiry, mac] = (

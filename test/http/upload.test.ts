@@ -237,6 +237,20 @@ describe('uploads', () => {
       ],
     ],
     [
+      'a map to an inherited function',
+      [
+        ['operations', '{"query":"{stores{name}}","variables":{"input":{}}}'],
+        ['map', '{"0":["variables.input.hasOwnProperty.call"]}'],
+      ],
+    ],
+    [
+      'a map of two files to one place',
+      [
+        ['operations', '{"query":"{stores{name}}","variables":{"a":null}}'],
+        ['map', '{"0":["variables.a"],"1":["variables.a"]}'],
+      ],
+    ],
+    [
       'a map to the prototype',
       [
         ['operations', '{"query":"{stores{name}}"}'],
@@ -251,6 +265,48 @@ describe('uploads', () => {
       ],
     ],
   ];
+  test.each([
+    ['a malformed part header', '--X\r\nbad header line\r\n\r\nv\r\n--X--\r\n'],
+    ['a body that ends in the middle', '--X\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{'],
+    [
+      'NUL in the name of a file',
+      '--X\r\nContent-Disposition: form-data; name="0"; filename="a\0.png"\r\n\r\nv\r\n--X--\r\n',
+    ],
+    ['nothing at all', ''],
+  ])('answer %s with 400, and the server lives', async (_name, body) => {
+    for (const type of ['multipart/form-data; boundary=X', 'Multipart/Form-Data ; boundary=X']) {
+      const response = await app.fetch('/graphql', {
+        method: 'POST',
+        body,
+        headers: { 'content-type': type },
+      });
+      expect(response.status).toBe(400);
+      await response.text();
+    }
+    expect((await app.fetch('/health')).status).toBe(200);
+  });
+
+  test('do not hang on a file that nobody asked for, or that is sent twice', async () => {
+    const operations = JSON.stringify({
+      query: print(UploadImageDocument),
+      variables: { input: { file: null } },
+    });
+    const large = file(Buffer.alloc(900_000));
+    const nobody = new FormData();
+    nobody.append('operations', operations);
+    nobody.append('map', '{"1":[],"0":["variables.input.file"]}');
+    nobody.append('1', large);
+    nobody.append('0', file(await makePicture()));
+    expect((await post(nobody)).status).toBe(400);
+    const twice = new FormData();
+    twice.append('operations', operations);
+    twice.append('map', '{"0":["variables.input.file"]}');
+    for (let i = 0; i < 3; i++) twice.append('0', large);
+    const response = await post(twice);
+    await response.text();
+    await eventually(() => expect(app.storage.spooler.count).toBe(0));
+  });
+
   test.each(malformed)('answer %s with a reason and not with 500', async (_name, fields) => {
     const form = new FormData();
     for (const [name, value] of fields) form.append(name, value);
@@ -368,6 +424,7 @@ describe('bad input', () => {
       [{ metadata: [1] }, 'metadata'],
       [{ metadata: { a: 'x'.repeat(70_000) } }, 'metadata'],
       [{ metadata: { a: '\0' } }, 'metadata'],
+      [{ metadata: { '\ud800': 1 } }, 'metadata'],
       [{ metadata: JSON.parse(`${'{"a":'.repeat(30)}1${'}'.repeat(30)}`) }, 'metadata'],
       [{ prompt: 'a\0' }, 'prompt'],
       [{ filename: 'x'.repeat(300) }, 'filename'],

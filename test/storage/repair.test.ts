@@ -183,6 +183,42 @@ describe('repair cannot lose data', () => {
     expect(await states('filesystem')).toEqual({ STORED: 1 });
   });
 
+  test('decay, which changes no time and no size, is found by verify, repaired, and not served after it was found', async () => {
+    const [key = ''] = await keep(1);
+    const file = path.join(root(), key);
+    const right = await readFile(file);
+    await writeFile(file, Buffer.alloc(right.length, 1));
+    // As if the medium had changed and nobody had written: the record has the fingerprint that the file has now.
+    const stat = await app.storage.stores[0]?.stat(key);
+    await app.database.query(`UPDATE copies SET fingerprint = $1 WHERE store = 'filesystem'`, [
+      stat?.fingerprint,
+    ]);
+    expect(await tally('filesystem')).toMatchObject({ right: 0, corrupt: 1 });
+    const [image] = await app.database.query<{ storage_url: string }>(
+      'SELECT storage_url FROM generated_images',
+    );
+    const response = await app.fetch(image?.storage_url ?? '');
+    expect(Buffer.from(await response.arrayBuffer()).equals(right)).toBe(true);
+    expect(await states('filesystem')).toEqual({ CORRUPT: 1 });
+    await runRestore(app, restoreAll, quiet);
+    expect((await readFile(file)).equals(right)).toBe(true);
+    expect(await tally('filesystem')).toMatchObject({ right: 1, corrupt: 0 });
+  });
+
+  test('a copy that is there and on no record is served when no other is left', async () => {
+    const [key = ''] = await keep(1);
+    await app.database.query(`DELETE FROM copies WHERE store = 'filesystem'`);
+    await app.database.query('DELETE FROM stored_objects');
+    const [image] = await app.database.query<{ storage_url: string }>(
+      'SELECT storage_url FROM generated_images',
+    );
+    const response = await app.fetch(image?.storage_url ?? '');
+    expect(response.status).toBe(200);
+    expect(Buffer.from(await response.arrayBuffer()).equals(await readFile(path.join(root(), key)))).toBe(
+      true,
+    );
+  });
+
   test('a dry run says what it would do and does nothing', async () => {
     const [key = ''] = await keep(2);
     await rm(path.join(root(), key));

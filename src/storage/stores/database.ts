@@ -62,11 +62,13 @@ export function makeDatabaseStore(options: { name: string; database: Database })
         database.transaction(async (transaction) => {
           // Two that put the same key wait for each other here, rather than one failing on the unique key at the end.
           await transaction.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [key]);
-          await transaction.query('DELETE FROM stored_objects WHERE key = $1', [key]);
+          // An object that is put again keeps its id, for whoever reads it at this moment asks for its pieces by that.
           const [object] = await transaction.query<{ id: number }>(
-            'INSERT INTO stored_objects (key, bytes) VALUES ($1, $2) RETURNING id',
+            `INSERT INTO stored_objects (key, bytes) VALUES ($1, $2)
+             ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes RETURNING id`,
             [key, source.bytes],
           );
+          await transaction.query('DELETE FROM stored_chunks WHERE object_id = $1', [object?.id]);
           let position = 0;
           let bytes = 0;
           for await (const chunk of inChunks(source.open())) {
