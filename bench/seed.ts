@@ -3,10 +3,13 @@ import type { Queryable } from '../src/database/database.ts';
 export const USERS = 1000;
 export const TAGS = 200;
 
-const WORDS = `quiet red fox jumping over frozen lake at dawn watercolour of lighthouse in storm portrait old sailor with pipe neon
+const WORDS =
+  `quiet red fox jumping over frozen lake at dawn watercolour of lighthouse in storm portrait old sailor with pipe neon
   city street rain isometric tiny house garden low poly mountain range sunset astronaut riding horse on mars vintage travel poster
   rome cyberpunk cat wearing sunglasses oil painting bowl fruit macro photo dew spider web minimal line drawing whale under moon
-  steampunk airship above clouds children book illustration friendly dragon reading golden hour forest path`.split(/\s+/);
+  steampunk airship above clouds children book illustration friendly dragon reading golden hour forest path`.split(
+    /\s+/,
+  );
 const COLOURS = ['red', 'green', 'blue', 'golden', 'dark', 'pale', 'neon', 'pastel', 'grey', 'warm'];
 const SUBJECTS =
   'fox city portrait forest sea mountain sunset avatar comic logo chart cat dog dragon space house garden poster sketch map'.split(
@@ -64,7 +67,7 @@ export async function seed(database: Queryable, rows: number): Promise<void> {
       ARRAY(SELECT DISTINCT ${pick(tags, `${chance('6', '(i * 8 + place)::bigint')} ^ 2`)} FROM generate_series(1, i % 5) place),
       CASE WHEN blob_id IS NOT NULL THEN 'success' WHEN i % 10 = 0 THEN 'pending' ELSE 'failed' END,
       CASE WHEN blob_id IS NULL AND i % 10 <> 0 THEN 'The provider declined the prompt.' END,
-      CASE WHEN blob_id IS NULL AND i % 10 <> 0 THEN 'CONTENT_REJECTED' END,
+      CASE WHEN blob_id IS NULL AND i % 10 <> 0 THEN 'PROVIDER_REFUSED' END,
       CASE WHEN blob_id IS NULL AND i % 10 <> 0 THEN false END,
       jsonb_build_object('channel', 'channel-' || i % 50, 'locale', 'en'), 'message-' || i, created_at, created_at, blob_id
     FROM (

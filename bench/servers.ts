@@ -43,7 +43,9 @@ async function addressOf(child: ChildProcess, program: string): Promise<URL> {
       const [, address] = /^ *(?:GraphQL|Listening) +(http:\S+)$/.exec(line) ?? [];
       if (address) return new URL(address);
     }
-    throw new Error(`${program} ended before it listened (code ${child.exitCode}, signal ${child.signalCode}).`);
+    throw new Error(
+      `${program} ended before it listened (code ${child.exitCode}, signal ${child.signalCode}).`,
+    );
   } finally {
     clearTimeout(timer);
     child.stdout?.resume();

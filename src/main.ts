@@ -1,6 +1,6 @@
 /** The process: reads the environment and the command line, opens what a command needs, handles signals. */
 import { Command, InvalidArgumentError } from 'commander';
-import { openApp, openDatabase } from './app.ts';
+import type { App } from './app.ts';
 import { runClaim } from './command/claim.ts';
 import { runMigrate, runNewMigration } from './command/migrate.ts';
 import { runRestore } from './command/restore.ts';
@@ -10,6 +10,9 @@ import { runVerify } from './command/verify.ts';
 import { type Config, parseConfig } from './config.ts';
 import { FixativeError } from './errors.ts';
 import { makeLog } from './log.ts';
+
+// graphql checks every type of every answer while it is developed with; this decides before it is loaded.
+process.env.NODE_ENV ??= 'production';
 
 const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
@@ -36,10 +39,9 @@ function appOptions(config: Config) {
 }
 
 /** Opens the app for as long as a command runs. */
-async function withApp(
-  run: (app: Awaited<ReturnType<typeof openApp>>) => Promise<ExitCode>,
-): Promise<ExitCode> {
+async function withApp(run: (app: App) => Promise<ExitCode>): Promise<ExitCode> {
   const config = readConfig();
+  const { openApp } = await import('./app.ts');
   const app = await openApp(config, appOptions(config));
   try {
     return await run(app);
@@ -118,6 +120,7 @@ program
     command(async (options: { check: boolean; json: boolean; new?: string }) => {
       if (options.new !== undefined) return runNewMigration(options.new, terminal);
       const config = readConfig();
+      const { openDatabase } = await import('./app.ts');
       const { database, release } = await openDatabase(config, appOptions(config));
       return runMigrate(database, options, terminal).finally(release);
     }),

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Caller, ROOT } from './caller.ts';
 
 export const SESSION_COOKIE = 'fixative_session';
@@ -46,7 +46,7 @@ export function makeAuthenticator(rootToken: string): Authenticator {
 
 /** Compares hashes, so that neither time nor length tells anything of the secret. */
 function equal(given: string, secret: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const digest = (text: string) => hash('sha256', text, 'buffer');
   return timingSafeEqual(digest(given), digest(secret));
 }
 

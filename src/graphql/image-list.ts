@@ -1,3 +1,4 @@
+import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
 import { countImages, type ImageFilter as Filter, listImages } from '../image/list.ts';
 import { builder } from './builder.ts';
 import { CopyState } from './copy.ts';
@@ -60,9 +61,12 @@ builder.queryField('images', (t) =>
       description:
         'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100.',
       args: { filter: t.arg({ type: ImageFilter }), orderBy: t.arg({ type: ImageOrder }) },
-      resolve: async (_root, { filter, orderBy, ...page }, { services: { database } }) => {
+      resolve: async (_root, { filter, orderBy, ...page }, { services: { database } }, info) => {
         const conditions: Filter = filter ?? {};
-        const found = await listImages(database, conditions, { ...page, order: orderBy });
+        // Where only the count is asked for, no page is read; its arguments are checked all the same.
+        const { list, cards } = wishesOf(info);
+        const db = list ? database : NOTHING;
+        const found = await listImages(db, conditions, { ...page, order: orderBy, cards });
         return { ...found, edges: [...found.edges], count: () => countImages(database, conditions) };
       },
     },
@@ -79,3 +83,56 @@ builder.queryField('images', (t) =>
     { name: 'ImageEdge' },
   ),
 );
+
+const NOTHING = { query: async () => [] };
+
+interface Wishes {
+  /** Whether anything of the page itself is selected, and not only its count. */
+  readonly list: boolean;
+  /** Whether what is selected of the images is no more than a card shows. */
+  readonly cards: boolean;
+}
+
+/** The fields of Image that need no more than CARD_COLUMNS. */
+const CARD_FIELDS = new Set(
+  [
+    '__typename',
+    'id',
+    'databaseId',
+    'uuid',
+    'userId',
+    'tool',
+    'prompt',
+    'status',
+    'tags',
+    'url',
+    'createdAt',
+  ].concat(['copies', 'durability']),
+);
+
+const known = new WeakMap<object, Wishes>();
+
+/** What a document selects of a page, found out once for each. @skip and @include are left aside: to read too much is no fault. */
+function wishesOf({ fieldNodes, fragments }: GraphQLResolveInfo): Wishes {
+  const [node] = fieldNodes;
+  if (!node || fieldNodes.length > 1) return { list: true, cards: false };
+  const found = known.get(node);
+  if (found) return found;
+  const fields = (set: SelectionSetNode | undefined): FieldNode[] =>
+    (set?.selections ?? []).flatMap((each) => {
+      if (each.kind === 'Field') return [each];
+      return fields(
+        each.kind === 'InlineFragment' ? each.selectionSet : fragments[each.name.value]?.selectionSet,
+      );
+    });
+  const within = (of: readonly FieldNode[], name: string) =>
+    of.filter((field) => field.name.value === name).flatMap((field) => fields(field.selectionSet));
+  const page = fields(node.selectionSet);
+  const images = [...within(page, 'nodes'), ...within(within(page, 'edges'), 'node')];
+  const wishes = {
+    list: page.some(({ name }) => name.value !== 'totalCount' && name.value !== '__typename'),
+    cards: images.every(({ name }) => CARD_FIELDS.has(name.value)),
+  };
+  known.set(node, wishes);
+  return wishes;
+}

@@ -11,6 +11,7 @@ import type { GraphqlContext, Services } from '../graphql/context.ts';
 import { makeCopyLoader } from '../graphql/copy.ts';
 import { schema } from '../graphql/schema.ts';
 import { findImages } from '../image/image.ts';
+import { useCompiledOperations } from './compiled-operations.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 import { type BodyLimits, type ServerContext, useRequestBody } from './request-body.ts';
 
@@ -31,7 +32,7 @@ export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: 
     batching: false,
     renderGraphiQL,
     graphiql: { title: 'Fixative', defaultTabs: [...GRAPHIQL_TABS], credentials: 'same-origin' },
-    plugins: [useRequestBody(services.storage.spooler, limits)],
+    plugins: [useRequestBody(services.storage.spooler, limits), useCompiledOperations()],
     context: ({ caller }) => ({
       services,
       caller,

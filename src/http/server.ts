@@ -135,8 +135,12 @@ export function makeHttpServer(deps: {
   // Without this, Node would ask a client that waits with its body to send it before anybody knows who it is.
   server.on('checkContinue', (request, response) => void handle(request, response));
 
+  let address: string | undefined;
   return {
-    address: () => addressOf(server.address() as AddressInfo | null),
+    address: () => {
+      address ??= addressOf(server.address() as AddressInfo | null);
+      return address;
+    },
     listen: (host, port) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);

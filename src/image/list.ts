@@ -2,6 +2,7 @@ import type { Queryable } from '../database/database.ts';
 import { InputError } from '../errors.ts';
 import { type Cursor, parseCursor, writeCursor } from './cursor.ts';
 import {
+  CARD_COLUMNS,
   IMAGE_COLUMNS,
   type Image,
   type ImageOrigin,
@@ -82,7 +83,11 @@ const MAX_METADATA_DEPTH = 20;
 export async function listImages(
   db: Queryable,
   filter: ImageFilter,
-  args: PageArgs & { order?: ImageOrder | null | undefined },
+  args: PageArgs & {
+    order?: ImageOrder | null | undefined;
+    /** Read CARD_COLUMNS only; everything else of the images is undefined then, whatever their type says. */
+    cards?: boolean;
+  },
 ): Promise<ImagePage> {
   const order = args.order ?? DEFAULT_ORDER;
   const { size, backward, from } = parsePageArgs(args, order);
@@ -97,7 +102,7 @@ export async function listImages(
   }
   const direction = descending ? 'DESC' : 'ASC';
   const rows = await db.query<ImageRow & { cursorKey: number }>(
-    `SELECT ${IMAGE_COLUMNS}, ${key.cursor} AS "cursorKey" FROM generated_images i${conditions.where()}
+    `SELECT ${args.cards ? CARD_COLUMNS : IMAGE_COLUMNS}, ${key.cursor} AS "cursorKey" FROM generated_images i${conditions.where()}
      ORDER BY ${key.column} ${direction}, i.id ${direction} LIMIT ${conditions.value(size + 1)}`,
     conditions.values,
   );

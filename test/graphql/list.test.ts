@@ -268,8 +268,20 @@ describe('images', () => {
       expect(sent).toHaveLength(2);
       expect(sent[1]).toContain('FROM copies');
     });
-    test('by one more for the count, and only when it is selected', async () => {
-      expect(await statements(ImageCountDocument, { filter })).toHaveLength(2);
+    test('by one for the count alone, and by one more where a page is selected too', async () => {
+      expect(await statements(ImageCountDocument, { filter })).toHaveLength(1);
+      expect(await statements(ImagesDocument, { filter })).toHaveLength(3);
+    });
+    test('for no more columns than the fields of a card need, and for all where one more is selected', async () => {
+      const [cards] = await statements(ImagePageDocument, { filter, first: 20 });
+      expect(cards).not.toContain('metadata');
+      for (const fields of ['model', '...More', '... on Image { metadata }']) {
+        const fragment = fields === '...More' ? 'fragment More on Image { thumbhash }' : '';
+        const document = parse(
+          `query Q($filter: ImageFilter) { images(filter: $filter) { edges { node { id ${fields} } } } } ${fragment}`,
+        );
+        expect((await statements(document, { filter }))[0], fields).toContain('i.metadata');
+      }
     });
     test('by one for many images asked for by id', async () => {
       const page = await list({ filter });

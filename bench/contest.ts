@@ -1,0 +1,147 @@
+import { isDeepStrictEqual } from 'node:util';
+import { fetch } from 'undici';
+import { cpuSecondsOfFamily } from './cpu.ts';
+import { type LoadResult, load, type Subject, type Target } from './load.ts';
+
+export interface Rules {
+  readonly connections: number;
+  readonly rounds: number;
+  readonly secondsPerRound: number;
+  readonly warmUpSeconds: number;
+  readonly signal: AbortSignal;
+}
+
+/** The product and the limit that it is held against, for one kind of request. */
+export interface Contest {
+  readonly name: string;
+  /** What is asked for, for a reader of the table. */
+  readonly about: string;
+  readonly ours: Target;
+  readonly limit: Target;
+  /** Bodies of requests that are asked in turn, so that no row is hot. */
+  readonly bodies: readonly string[];
+}
+
+export interface Side {
+  /** Requests a second: the median of the rounds. */
+  readonly rate: number;
+  /** Microseconds of the server's processor time for a request, over all rounds. */
+  readonly cpuMicros: number | null;
+  /** The same of all of PostgreSQL. */
+  readonly databaseMicros: number | null;
+  readonly rates: readonly number[];
+  readonly wrong: number;
+}
+
+export interface ContestResult {
+  readonly name: string;
+  readonly about: string;
+  readonly ours: Side;
+  readonly limit: Side;
+  /** Our rate by that of the limit, round by round. */
+  readonly ratio: { readonly min: number; readonly median: number; readonly max: number };
+}
+
+/** What both answer to a request, when it is the same. */
+async function agree(contest: Contest, body: string): Promise<Record<'ours' | 'limit', Subject>> {
+  const [ours, limit] = await Promise.all([contest.ours, contest.limit].map((target) => ask(target, body)));
+  if (
+    !ours ||
+    !limit ||
+    ours.status !== 200 ||
+    limit.status !== 200 ||
+    !isDeepStrictEqual(ours.json, limit.json)
+  ) {
+    throw new WrongAnswer(
+      `${contest.name}: the answers differ.\nrequest: ${body}\n${firstDifference(ours?.text ?? '', limit?.text ?? '')}`,
+    );
+  }
+  return {
+    ours: { body, answerBytes: Buffer.byteLength(ours.text) },
+    limit: { body, answerBytes: Buffer.byteLength(limit.text) },
+  };
+}
+
+function firstDifference(ours: string, limit: string): string {
+  let at = 0;
+  while (at < ours.length && ours[at] === limit[at]) at++;
+  const around = (text: string) => text.slice(Math.max(0, at - 200), at + 200);
+  return `ours:  …${around(ours)}…\nlimit: …${around(limit)}…`;
+}
+
+export class WrongAnswer extends Error {}
+
+export async function ask(target: Target, body: string) {
+  const response = await fetch(target.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json', ...target.headers },
+    body,
+  });
+  const text = await response.text();
+  return { status: response.status, text, json: response.ok ? (JSON.parse(text) as unknown) : null };
+}
+
+/**
+ * Loads the two in turn, ours, the limit, ours, …: what the machine does besides touches both. First every answer of both is
+ * compared; while they are loaded, the length of every answer is.
+ * @param databasePid the postmaster.
+ * @throws WrongAnswer
+ */
+export async function hold(contest: Contest, rules: Rules, databasePid: number): Promise<ContestResult> {
+  const subjects = { ours: [] as Subject[], limit: [] as Subject[] };
+  for (const body of contest.bodies) {
+    const agreed = await agree(contest, body);
+    subjects.ours.push(agreed.ours);
+    subjects.limit.push(agreed.limit);
+  }
+  const sides = ['ours', 'limit'] as const;
+  const warmUp = { ...rules, seconds: rules.warmUpSeconds };
+  for (const side of sides) await load(contest[side], subjects[side], warmUp);
+
+  const results = { ours: [] as Measured[], limit: [] as Measured[] };
+  for (let round = 0; round < rules.rounds; round++) {
+    for (const side of sides) {
+      const before = await cpuSecondsOfFamily(databasePid);
+      const result = await load(contest[side], subjects[side], { ...rules, seconds: rules.secondsPerRound });
+      const after = await cpuSecondsOfFamily(databasePid);
+      const databaseSeconds = before === null || after === null ? null : after - before;
+      results[side].push({ ...result, databaseSeconds });
+    }
+  }
+  const [ours, limit] = [sideOf(results.ours), sideOf(results.limit)];
+  const ratios = ours.rates.map((rate, round) => rate / (limit.rates[round] as number));
+  return {
+    name: contest.name,
+    about: contest.about,
+    ours,
+    limit,
+    ratio: { min: Math.min(...ratios), median: median(ratios), max: Math.max(...ratios) },
+  };
+}
+
+interface Measured extends LoadResult {
+  readonly databaseSeconds: number | null;
+}
+
+function sideOf(rounds: readonly Measured[]): Side {
+  const requests = sum(rounds.map((round) => round.requests));
+  const micros = (seconds: readonly (number | null)[]) =>
+    seconds.includes(null) ? null : (sum(seconds as number[]) / requests) * 1e6;
+  const rates = rounds.map((round) => round.requests / round.seconds);
+  return {
+    rate: median(rates),
+    cpuMicros: micros(rounds.map((round) => round.cpuSeconds)),
+    databaseMicros: micros(rounds.map((round) => round.databaseSeconds)),
+    rates,
+    wrong: sum(rounds.map((round) => round.wrong)),
+  };
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const high = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] as number) + high) / 2;
+}
