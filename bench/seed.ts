@@ -15,6 +15,8 @@ const SUBJECTS =
   'fox city portrait forest sea mountain sunset avatar comic logo chart cat dog dragon space house garden poster sketch map'.split(
     ' ',
   );
+/** Names are made of these: what makes the words of a real prompt many, and most of them rare. */
+const SYLLABLES = 'ka li mo ru shen tar vel dor ith ana zu pe os gri fen ul bra nok sai wen'.split(' ');
 const TOOLS = [
   'generateUserImage',
   'generateAvatar',
@@ -45,6 +47,9 @@ export async function seed(database: Queryable, rows: number): Promise<void> {
   const pick = (words: readonly string[], position: string) =>
     `(${list(words)})[1 + floor(${words.length} * ${position})::int]`;
 
+  const name = (salt: string) =>
+    [1, 2, 3].map((n) => pick(SYLLABLES, `${chance(`${salt}${n}`)} ^ 2`)).join(' || ');
+
   await database.query(`INSERT INTO blobs (id, sha256, bytes, mime_type, width, height, thumbhash, created_at)
     SELECT i, encode(sha256(i::text::bytea), 'hex'), 40000 + (i * 7919) % 2000000, 'image/png', 1024, 1024,
       'k/cFDYJzd4iPZ4ioeIiIeIh3iHcHiIeH', TIMESTAMPTZ '2025-11-21 00:00:00Z' + i * interval '1 year' / ${rows}
@@ -58,7 +63,7 @@ export async function seed(database: Queryable, rows: number): Promise<void> {
       thumbhash, tags, status, error, error_code, error_retryable, metadata, message_id, created_at, updated_at, blob_id)
     SELECT uuid, 'req-' || i, 'user-' || lpad(person::text, 4, '0'), 'Person ' || person, ${pick(TOOLS, `${chance('3')} ^ 2`)},
       (SELECT string_agg(${pick(WORDS, chance('4', '(i * 32 + word)::bigint'))}, ' ' ORDER BY word)
-        FROM generate_series(1, 4 + (i % 9)) word),
+        FROM generate_series(1, 4 + (i % 9)) word) || ' ' || ${name('7')} || ' ' || ${name('8')},
       CASE WHEN i % 3 = 0 THEN 'A detailed picture, revised by the provider, number ' || i END,
       CASE WHEN i % 20 = 0 THEN 'uploaded' ELSE 'generated' END, 'openai', ${pick(MODELS, chance('5'))}, '1024x1024', 'high', NULL, 1,
       CASE WHEN blob_id IS NOT NULL THEN filename END,

@@ -9,6 +9,7 @@ import { EXIT, type ExitCode, type Terminal } from './command/terminal.ts';
 import { runVerify } from './command/verify.ts';
 import { type Config, parseConfig } from './config.ts';
 import { FixativeError } from './errors.ts';
+import type { ImageFilter } from './image/list.ts';
 import { makeLog } from './log.ts';
 
 // graphql checks every type of every answer while it is developed with; this decides before it is loaded.
@@ -131,6 +132,16 @@ const wholeNumber = (name: string, low: number, high: number) => (text: string) 
   if (/^\d+$/.test(text) && value >= low && value <= high) return value;
   throw new InvalidArgumentError(`${name} goes from ${low} to ${high}.`);
 };
+function parseFilter(text: string): ImageFilter {
+  try {
+    const filter: unknown = JSON.parse(text);
+    if (typeof filter === 'object' && filter !== null && !Array.isArray(filter)) return filter as ImageFilter;
+  } catch {
+    // Said below.
+  }
+  throw new InvalidArgumentError('--filter takes a JSON object with the fields of ImageFilter.');
+}
+
 const MANY = Number.MAX_SAFE_INTEGER;
 
 program
@@ -182,6 +193,11 @@ program
   .command('restore')
   .description('make every store hold a healthy copy again')
   .argument('[id...]', 'uuids of images')
+  .option(
+    '--filter <json>',
+    'the images of a filter, such as \'{"userId":"user123","tags":["sunset"]}\'',
+    parseFilter,
+  )
   .option('--all', 'all images; what is in a store and on no record goes into quarantine', false)
   .option('--dry-run', 'say what would be done', false)
   .option(
@@ -204,7 +220,14 @@ program
         {
           orphanGrace,
           ...options
-        }: { all: boolean; dryRun: boolean; maxMissing: number; orphanGrace: number; json: boolean },
+        }: {
+          all: boolean;
+          filter?: ImageFilter;
+          dryRun: boolean;
+          maxMissing: number;
+          orphanGrace: number;
+          json: boolean;
+        },
       ) => withApp((app) => runRestore(app, { ids, ...options, orphanGraceSeconds: orphanGrace }, terminal)),
     ),
   );

@@ -1,6 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
 import { findImages, parseUuid } from '../image/image.ts';
+import { type ImageFilter, type ImagePage, listImages, MAX_PAGE_SIZE } from '../image/list.ts';
 import { restoreImage } from '../image/restore.ts';
 import { walkLacking } from '../storage/blob.ts';
 import type { Restoration, Storage } from '../storage/service.ts';
@@ -14,6 +15,8 @@ interface RestoreDeps {
 export interface RestoreCommand {
   readonly ids: readonly string[];
   readonly all: boolean;
+  /** The images of a filter, as `images(filter)` takes it. */
+  readonly filter?: ImageFilter;
   readonly dryRun: boolean;
   /** Stops when more than so many percent of a store are missing, or on no record. */
   readonly maxMissing: number;
@@ -23,7 +26,7 @@ export interface RestoreCommand {
 }
 
 /**
- * `restore [ID…|--all]`: makes every store hold a healthy copy again. With --all it looks first at what is there (quickly, as
+ * `restore [ID…|--filter JSON|--all]`: makes every store hold a healthy copy again. With --all it looks first at what is there (quickly, as
  * `verify --fast` does), restores what is lacking, and moves what is on no record into quarantine. Ends with 3 when something could not be
  * restored.
  */
@@ -32,8 +35,12 @@ export async function runRestore(
   options: RestoreCommand,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  if (options.all === options.ids.length > 0) {
-    throw new FixativeError('INVALID_INPUT', 'Say which images to restore by their uuids, or --all.');
+  const ways = [options.all, options.ids.length > 0, options.filter !== undefined].filter(Boolean);
+  if (ways.length !== 1) {
+    throw new FixativeError(
+      'INVALID_INPUT',
+      'Say which images to restore: by their uuids, or --filter, or --all.',
+    );
   }
   const progress = makeProgress(terminal);
   const tally = { looked: 0, restored: 0, failed: 0, quarantined: 0 };
@@ -86,7 +93,7 @@ export async function runRestore(
 
 async function* subjects(
   deps: RestoreDeps,
-  options: Pick<RestoreCommand, 'ids' | 'all' | 'dryRun'>,
+  options: Pick<RestoreCommand, 'ids' | 'all' | 'filter' | 'dryRun'>,
 ): AsyncGenerator<{ subject: string; restore: () => Promise<Restoration> }> {
   const { dryRun } = options;
   if (options.all) {
@@ -95,6 +102,20 @@ async function* subjects(
       yield { subject: `blob ${id}`, restore: () => deps.storage.restore(id, { dryRun }) };
     }
     return;
+  }
+  if (options.filter) {
+    for (let after: string | null = null; ; ) {
+      const page: ImagePage = await listImages(deps.database, options.filter, {
+        first: MAX_PAGE_SIZE,
+        after,
+      });
+      for (const { node } of page.edges) {
+        if (node.blobId === null) continue;
+        yield { subject: node.uuid, restore: () => restoreImage(deps, node, { dryRun }) };
+      }
+      if (!page.pageInfo.hasNextPage) return;
+      after = page.pageInfo.endCursor;
+    }
   }
   for (const id of options.ids) {
     const uuid = parseUuid(id);

@@ -163,7 +163,7 @@ describe('the command line', () => {
   test('ends with 2 and a reason when it is used or set wrongly', async () => {
     const cases: [string[], Record<string, string>, RegExp][] = [
       [['serve'], { PORT: 'x' }, /PORT: expected a whole number/],
-      [['restore'], {}, /uuids, or --all/],
+      [['restore'], {}, /uuids, or --filter, or --all/],
       [['restore', 'nonsense'], {}, /There is no image "nonsense"/],
       [['frobnicate'], {}, /frobnicate/],
       [['serve'], { DEFAULT_MODEL: 'gpt-nothing' }, /There is no model "gpt-nothing"/],

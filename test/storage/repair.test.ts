@@ -219,6 +219,16 @@ describe('repair cannot lose data', () => {
     );
   });
 
+  test('a filter restores its images and no others', async () => {
+    const pictures = await Promise.all([1, 2, 3].map((i) => makePicture({ seed: 45_000 + i })));
+    for (const [i, content] of pictures.entries()) await upload(app, { content }, { userId: `user${i}` });
+    for (const name of await images()) await rm(path.join(root(), name));
+    expect(await runRestore(app, { ...restoreAll, all: false, filter: { userId: 'user1' } }, quiet)).toBe(0);
+    expect((await images()).map((name) => path.basename(name, '.png'))).toEqual([
+      sourceOf(pictures[1] as Buffer).sha256,
+    ]);
+  });
+
   test('a dry run says what it would do and does nothing', async () => {
     const [key = ''] = await keep(2);
     await rm(path.join(root(), key));
