@@ -25,6 +25,14 @@ export const ERROR_CODES = {
   NO_SPACE: 'The server is short of disk space and takes nothing in until there is more (MIN_FREE_BYTES).',
   STOPPED: 'The run stopped itself, because going on might do harm; the message says why and how to go on.',
   BYTES_LOST: 'No store holds a healthy copy.',
+  DUPLICATE: 'The user has an image of the same bytes already, and `onDuplicate` is ERROR.',
+  CONFLICT: 'The thing is in a state in which this cannot be done; the message says which.',
+  MISMATCH: 'What arrived is not what was announced: its size, hash or type differs.',
+  EXPIRED: 'The time in which this could be done is over.',
+  LIMIT_REACHED: 'There are as many of these as are allowed at a time.',
+  SOURCE_FORBIDDEN: 'The address, or one that it leads to, is none that this server fetches from.',
+  SOURCE_EXPIRED: 'The address has expired: its source gives the bytes no more.',
+  SOURCE_FAILED: 'The source could not be reached, or did not give the bytes.',
   UPLOAD_INTERRUPTED: 'The upload ended before all of its bytes arrived.',
   UNAUTHENTICATED: 'No valid token came with the request.',
   FORBIDDEN: 'The token does not allow this.',
@@ -119,5 +127,25 @@ export class StoreError extends FixativeError {
   constructor(message: string, store: string, options?: ErrorOptions) {
     super('STORE_UNAVAILABLE', message, { retryable: true, ...options });
     this.store = store;
+  }
+}
+
+/** The user has an image of the same bytes: the one with this uuid. */
+export class DuplicateError extends FixativeError {
+  readonly uuid: string;
+
+  constructor(message: string, uuid: string, options?: ErrorOptions) {
+    super('DUPLICATE', message, options);
+    this.uuid = uuid;
+  }
+}
+
+/** An address that no longer gives its bytes, since `expiredAt` where it says so itself. */
+export class SourceExpiredError extends FixativeError {
+  readonly expiredAt: Date | null;
+
+  constructor(message: string, expiredAt: Date | null, options?: ErrorOptions) {
+    super('SOURCE_EXPIRED', message, options);
+    this.expiredAt = expiredAt;
   }
 }

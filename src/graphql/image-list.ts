@@ -107,6 +107,7 @@ const CARD_FIELDS = new Set(
     'tags',
     'url',
     'createdAt',
+    'deletedAt',
   ].concat(['copies', 'durability']),
 );
 

@@ -138,6 +138,11 @@ export const Image = builder.prismaObject('Image', {
       description: 'The store that was first to keep it.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when it lies in the trash; null for an image that does not.',
+    }),
     copies: t.field({
       type: [Copy],
       description: 'The copies of its bytes, in the order in which stores are read.',
@@ -158,7 +163,7 @@ export const Image = builder.prismaObject('Image', {
 });
 
 function isKept(image: ImageModel): boolean {
-  return image.blobId !== null && image.status === 'success';
+  return image.blobId !== null && image.status === 'success' && image.deletedAt === null;
 }
 
 function errorOf(image: ImageModel): ImageErrorShape | null {

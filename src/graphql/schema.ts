@@ -3,6 +3,7 @@ import './scalars.ts';
 import './user-error.ts';
 import './copy.ts';
 import './image.ts';
+import './duplicate-error.ts';
 import './image-list.ts';
 import './generate-image.ts';
 import './upload-image.ts';

@@ -1,5 +1,6 @@
 import { parseUploadInput, uploadImage } from '../image/upload.ts';
 import { builder } from './builder.ts';
+import { OnDuplicate } from './on-duplicate.ts';
 import { answer, type ImagePayload, imagePayload } from './payload.ts';
 
 const UploadImageInput = builder.inputType('UploadImageInput', {
@@ -21,6 +22,7 @@ const UploadImageInput = builder.inputType('UploadImageInput', {
     messageId: t.string(),
     tags: t.stringList(),
     metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
+    onDuplicate: t.field({ type: OnDuplicate, description: 'CREATE by default.' }),
   }),
 });
 

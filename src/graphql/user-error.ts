@@ -1,4 +1,5 @@
 import {
+  DuplicateError,
   ERROR_CODES,
   type FixativeError,
   ProviderError,
@@ -28,6 +29,7 @@ const TYPES = [
   [UnsupportedTypeError, 'UnsupportedTypeError'],
   [ProviderError, 'ProviderError'],
   [StoreError, 'StoreError'],
+  [DuplicateError, 'DuplicateError'],
 ] as const;
 
 export const UserError = builder.interfaceRef<Fault>('UserError').implement({

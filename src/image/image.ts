@@ -22,14 +22,15 @@ export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_
   i.storage_url AS "storageUrl", i.storage_provider AS "storageProvider", i.original_url AS "originalUrl",
   i.mime_type AS "mimeType", i.bytes, i.sha256, i.width, i.height, i.thumbhash, i.tags, i.status, i.error,
   i.error_code AS "errorCode", i.error_retryable AS "errorRetryable", i.metadata, i.message_id AS "messageId",
-  i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.blob_id AS "blobId"`;
+  i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.blob_id AS "blobId",
+  i.deleted_at AS "deletedAt"`;
 
 /**
  * What a list of cards shows, a third of the columns. What is left out costs more than finding the rows: PostgreSQL writes each value as
  * text, and the driver parses it.
  */
 export const CARD_COLUMNS = `i.id, i.uuid, i.user_id AS "userId", i.tool_name AS "toolName", i.prompt, i.status, i.tags,
-  i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt"`;
+  i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt", i.deleted_at AS "deletedAt"`;
 
 /** A row of IMAGE_COLUMNS as the database gives it: int8 is a number there, and `tags` may be null in rows of other services. */
 export type ImageRow = Omit<Image, 'id' | 'blobId' | 'tags'> & {

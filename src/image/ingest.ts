@@ -1,6 +1,7 @@
 import { v7 as uuidV7 } from 'uuid';
 import type { PrismaTransaction } from '../database/database.ts';
 import { Prisma } from '../database/generated/client/client.ts';
+import { DuplicateError } from '../errors.ts';
 import type { Blob } from '../storage/blob.ts';
 import type { Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
@@ -18,15 +19,34 @@ export interface NewImage extends ImageRecord {
 }
 
 /**
+ * What becomes of bytes of which the same user has an image already, in the trash not counted: that image again, one more, or a
+ * DuplicateError.
+ */
+export type OnDuplicate = 'reuse' | 'create' | 'error';
+
+/**
  * The only way in which bytes become an image. They are proven to be a whole picture and put into every required store; then
  * blob, copies and image are recorded in one transaction. The spool still belongs to the caller.
- * @throws what storage.put throws; nothing is recorded then.
+ * @param image.onDuplicate `create` without it. Two that arrive at once see each other: `put` takes one of the same bytes at a time.
+ * @throws what storage.put throws, and DuplicateError; no image is recorded then.
  */
-export async function ingest(deps: { storage: Storage }, spool: Spool, image: NewImage): Promise<Image> {
+export async function ingest(
+  deps: { storage: Storage },
+  spool: Spool,
+  image: NewImage & { readonly onDuplicate?: OnDuplicate },
+): Promise<Image> {
   const uuid = uuidV7();
-  const { filename, metadata, ...columns } = image;
-  return deps.storage.put(spool, (transaction, blob, storeName) =>
-    transaction.image.create({
+  const { filename, metadata, onDuplicate = 'create', ...columns } = image;
+  return deps.storage.put(spool, async (transaction, blob, storeName) => {
+    const known = onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, image.userId);
+    if (known && onDuplicate === 'error') {
+      throw new DuplicateError(
+        `The user has these bytes already, as image ${known.uuid}. Say onDuplicate: REUSE to get it, or CREATE for one more.`,
+        known.uuid,
+      );
+    }
+    if (known) return known;
+    return transaction.image.create({
       data: {
         ...columns,
         metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
@@ -34,8 +54,16 @@ export async function ingest(deps: { storage: Storage }, spool: Spool, image: Ne
         n: 1,
         ...keptColumns({ uuid, filename }, blob, storeName),
       },
-    }),
-  );
+    });
+  });
+}
+
+/** The first image that the user has of these bytes. */
+function findSame(transaction: PrismaTransaction, sha256: string, userId: string): Promise<Image | null> {
+  return transaction.image.findFirst({
+    where: { sha256, userId, deletedAt: null, status: 'success' },
+    orderBy: { id: 'asc' },
+  });
 }
 
 /** The same for an image whose row is there already and waits for its bytes. `more` is what was learnt with them. */

@@ -1,7 +1,7 @@
 import type { Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
 import type { Image } from './image.ts';
-import { ingest } from './ingest.ts';
+import { ingest, type OnDuplicate } from './ingest.ts';
 import { checkCharacters, type ImageInput, parseImageInput, parseOptional } from './input.ts';
 
 const MAX_PROMPT_LENGTH = 32_000;
@@ -11,6 +11,8 @@ export interface UploadInput extends ImageInput {
   readonly model?: string | null | undefined;
   /** The name to offer it under; without it, the name that came with the file. */
   readonly filename?: string | null | undefined;
+  /** `create` without it. */
+  readonly onDuplicate?: OnDuplicate | null | undefined;
 }
 
 /** A file that has arrived: its bytes, and what the client calls it, of which nothing is trusted. */
@@ -27,6 +29,7 @@ export function parseUploadInput(input: UploadInput, defaults: { userId: string 
     prompt: parseOptional('prompt', input.prompt || null, MAX_PROMPT_LENGTH) ?? '',
     model: parseOptional('model', input.model, 200),
     filename: parseOptional('filename', input.filename, 255),
+    onDuplicate: input.onDuplicate ?? 'create',
   };
 }
 
