@@ -10,6 +10,7 @@ import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeGenerator } from './image/generate.ts';
+import { runScheduledPurge } from './job/purge.ts';
 import { startSchedule } from './job/schedule.ts';
 import { runScheduledVerify } from './job/verify.ts';
 import type { Logger } from './log.ts';
@@ -29,6 +30,8 @@ import type { Store } from './storage/stores/store.ts';
 /** How long a stop waits for requests that are being answered, and for generations and repairs that are under way. */
 const CLOSE_GRACE_SECONDS = 10;
 const SETTLE_SECONDS = 30;
+/** When the trash is emptied of what has been in it for TRASH_DAYS; five fields of cron, in UTC. */
+const PURGE_SCHEDULE = '23 * * * *';
 
 /** What is open between start and stop. The only file that names concrete classes is this one. */
 export interface App {
@@ -116,11 +119,20 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));
     const startJobs = () => {
       storage.startRepairs();
+      const deps = { database, storage, log };
+      const repeat = (
+        when: { expression: string; atStart?: boolean },
+        run: (signal: AbortSignal) => Promise<void>,
+      ) => {
+        const schedule = startSchedule(when, run, log);
+        opened.push(() => within(SETTLE_SECONDS, schedule.stop()));
+      };
+      repeat({ expression: PURGE_SCHEDULE, atStart: true }, (signal) =>
+        runScheduledPurge(deps, config.trashDays, signal),
+      );
       if (config.verifySchedule === null) return;
       const limits = { seconds: config.verifySeconds, maxBytesPerSecond: config.verifyBytesPerSecond };
-      const verify = (signal: AbortSignal) => runScheduledVerify({ database, storage, log }, limits, signal);
-      const schedule = startSchedule(config.verifySchedule, verify, log);
-      opened.push(() => within(SETTLE_SECONDS, schedule.stop()));
+      repeat({ expression: config.verifySchedule }, (signal) => runScheduledVerify(deps, limits, signal));
     };
     return {
       config,

@@ -48,6 +48,7 @@ export interface Config {
   readonly healDelaySeconds: number;
   readonly minFreeBytes: number;
   readonly quarantineDays: number;
+  readonly trashDays: number;
   /** Five-field cron in UTC; null: the server verifies nothing by itself. */
   readonly verifySchedule: string | null;
   /** How long one scheduled run may take, and how fast it may read. */
@@ -137,6 +138,7 @@ const Environment = z.object({
   HEAL_DELAY_SECONDS: wholeNumber(0, 86_400).default(10),
   MIN_FREE_BYTES: bytes.default(256 * MiB),
   QUARANTINE_DAYS: wholeNumber(0, 3650).default(30),
+  TRASH_DAYS: wholeNumber(0, 3650).default(30),
   VERIFY_SCHEDULE: z
     .string()
     .refine(isSchedule, 'five fields of cron, such as `0 3 * * *`, or off')
@@ -227,6 +229,7 @@ export function parseConfig(
     healDelaySeconds: values.HEAL_DELAY_SECONDS,
     minFreeBytes: values.MIN_FREE_BYTES,
     quarantineDays: values.QUARANTINE_DAYS,
+    trashDays: values.TRASH_DAYS,
     verifySchedule: values.VERIFY_SCHEDULE === 'off' ? null : values.VERIFY_SCHEDULE,
     verifySeconds: values.VERIFY_SECONDS,
     verifyBytesPerSecond: values.VERIFY_BYTES_PER_SECOND,

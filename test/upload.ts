@@ -21,10 +21,14 @@ export async function upload(
   return data.uploadImage;
 }
 
-export function uploadForm(file: TestFile, input: Record<string, unknown> = {}): FormData {
+export function uploadForm(
+  file: TestFile,
+  input: Record<string, unknown> = {},
+  query = print(UploadImageDocument),
+): FormData {
   const form = new FormData();
   const variables = { input: { file: null, ...input } };
-  form.append('operations', JSON.stringify({ query: print(UploadImageDocument), variables }));
+  form.append('operations', JSON.stringify({ query, variables }));
   form.append('map', JSON.stringify({ 0: ['variables.input.file'] }));
   form.append(
     '0',

@@ -22,5 +22,8 @@ export interface GraphqlContext {
   readonly services: Services;
   readonly caller: Caller;
   readonly imageByUuid: DataLoader<string, Image | null>;
+  /** In or out of the trash no more than MAX_DUPLICATES + 1 of each. */
+  readonly imagesByHash: DataLoader<string, Image[]>;
+  readonly purgeOf: DataLoader<Pick<Image, 'sha256' | 'userId'>, Date | null>;
   readonly copiesOfBlob: DataLoader<number, CopyRow[]>;
 }

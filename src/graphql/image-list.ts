@@ -9,6 +9,11 @@ const CopyFilter = builder.inputType('CopyFilter', {
   fields: (t) => ({ store: t.string(), state: t.field({ type: CopyState }) }),
 });
 
+const TrashFilter = builder.enumType('TrashFilter', {
+  description: 'Whether images in the trash are among what is found.',
+  values: { EXCLUDE: { value: 'exclude' }, INCLUDE: { value: 'include' }, ONLY: { value: 'only' } } as const,
+});
+
 export const ImageFilter = builder.inputType('ImageFilter', {
   description: 'All of the given conditions hold.',
   fields: (t) => ({
@@ -35,6 +40,7 @@ export const ImageFilter = builder.inputType('ImageFilter', {
     }),
     storageUrl: t.string({ description: 'The path part of `url`: `/images/…`.' }),
     copies: t.field({ type: CopyFilter }),
+    trash: t.field({ type: TrashFilter, description: 'EXCLUDE by default.' }),
   }),
 });
 

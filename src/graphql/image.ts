@@ -75,7 +75,7 @@ export const Image = builder.prismaObject('Image', {
   fields: (t) => ({
     id: t.id({
       description: 'Opaque, and the same for ever.',
-      resolve: ({ uuid }) => encodeGlobalID('Image', uuid),
+      resolve: ({ uuid }) => encodeImageId(uuid),
     }),
     databaseId: t.expose('id', {
       type: 'BigInt',
@@ -161,6 +161,8 @@ export const Image = builder.prismaObject('Image', {
     }),
   }),
 });
+
+export const encodeImageId = (uuid: string) => encodeGlobalID('Image', uuid);
 
 function isKept(image: ImageModel): boolean {
   return image.blobId !== null && image.status === 'success' && image.deletedAt === null;

@@ -3,11 +3,12 @@ import './scalars.ts';
 import './user-error.ts';
 import './copy.ts';
 import './image.ts';
-import './duplicate-error.ts';
+import './duplicates.ts';
 import './image-list.ts';
 import './generate-image.ts';
 import './upload-image.ts';
 import './restore-image.ts';
+import './trash.ts';
 import './store.ts';
 import { builder } from './builder.ts';
 

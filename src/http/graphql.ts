@@ -10,7 +10,8 @@ import { FixativeError } from '../errors.ts';
 import type { GraphqlContext, Services } from '../graphql/context.ts';
 import { makeCopyLoader } from '../graphql/copy.ts';
 import { schema } from '../graphql/schema.ts';
-import { findImages } from '../image/image.ts';
+import { findByHashes, findPurges } from '../image/duplicates.ts';
+import { findImages, type Image } from '../image/image.ts';
 import { useCompiledOperations } from './compiled-operations.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 import { type BodyLimits, type ServerContext, useRequestBody } from './request-body.ts';
@@ -37,6 +38,10 @@ export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: 
       services,
       caller,
       imageByUuid: new DataLoader((uuids: readonly string[]) => findImages(services.database, uuids)),
+      imagesByHash: new DataLoader((hashes: readonly string[]) => findByHashes(services.database, hashes)),
+      purgeOf: new DataLoader((images: readonly Pick<Image, 'sha256' | 'userId'>[]) =>
+        findPurges(services.database, images),
+      ),
       copiesOfBlob: makeCopyLoader(services.database, readOrder),
     }),
     maskedErrors: { maskError: (error) => mask(error, log) },

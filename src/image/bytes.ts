@@ -9,8 +9,8 @@ export interface ImageBytes {
 }
 
 const COLUMNS = `SELECT i.uuid, i.filename, ${BLOB_COLUMNS} FROM generated_images i JOIN blobs b ON b.id = i.blob_id`;
-const BY_UUID = `${COLUMNS} WHERE i.uuid = $1`;
-const BY_FILENAME = `${COLUMNS} WHERE i.filename = $1`;
+const BY_UUID = `${COLUMNS} WHERE i.uuid = $1 AND i.deleted_at IS NULL`;
+const BY_FILENAME = `${COLUMNS} WHERE i.filename = $1 AND i.deleted_at IS NULL`;
 
 /** By one statement; null where there is no such image, or none with bytes. */
 export async function findImageBytes(

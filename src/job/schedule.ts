@@ -11,10 +11,11 @@ export interface Schedule {
 
 /**
  * Runs something at the times of a cron expression of five fields, in UTC. A run that lasts until the next time is not run twice at once.
+ * @param when.atStart also run it now: what a crash interrupted goes on at the next start.
  * @param run gets a signal that says that the server stops.
  */
 export function startSchedule(
-  expression: string,
+  when: { readonly expression: string; readonly atStart?: boolean },
   run: (signal: AbortSignal) => Promise<void>,
   log: Logger,
 ): Schedule {
@@ -25,24 +26,23 @@ export function startSchedule(
   function wait(until: number): void {
     const left = until - Date.now();
     if (left > MAX_TIMER_MS) timer = setTimeout(() => wait(until), MAX_TIMER_MS);
-    else
-      timer = setTimeout(
-        () => {
-          running = run(stopping.signal)
-            .catch((error) => {
-              if (!stopping.signal.aborted) log.error({ err: error }, 'a scheduled run failed');
-            })
-            .finally(() => {
-              if (!stopping.signal.aborted) wait(next());
-            });
-        },
-        Math.max(0, left),
-      );
+    else timer = setTimeout(begin, Math.max(0, left));
     timer.unref();
   }
 
-  const next = () => CronExpressionParser.parse(expression, { tz: 'UTC' }).next().getTime();
-  wait(next());
+  function begin(): void {
+    running = run(stopping.signal)
+      .catch((error) => {
+        if (!stopping.signal.aborted) log.error({ err: error }, 'a scheduled run failed');
+      })
+      .finally(() => {
+        if (!stopping.signal.aborted) wait(next());
+      });
+  }
+
+  const next = () => CronExpressionParser.parse(when.expression, { tz: 'UTC' }).next().getTime();
+  if (when.atStart) begin();
+  else wait(next());
   return {
     async stop() {
       stopping.abort();

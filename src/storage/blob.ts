@@ -31,13 +31,14 @@ export const BLOB_COLUMNS = `b.id, b.sha256, b.bytes, b.mime_type AS "mimeType",
   ), '[]') AS copies`;
 
 const BY_SHA256 = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.sha256 = $1`;
-const BY_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id = $1`;
+const BY_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NULL`;
 const LACKING = `SELECT b.id FROM blobs b
-  WHERE b.id > $1 AND (
+  WHERE b.id > $1 AND b.condemned_at IS NULL AND (
     SELECT count(*) FROM copies c WHERE c.blob_id = b.id AND c.store = ANY($2::text[]) AND c.state = 'STORED'
   ) < cardinality($2::text[])
   ORDER BY b.id LIMIT $3`;
 
+/** By id none that is being removed; by hash also such a one, which a put pardons. */
 export async function findBlob(db: Queryable, by: { id: number } | { sha256: string }): Promise<Blob | null> {
   const rows =
     'id' in by ? await db.query<Blob>(BY_ID, [by.id]) : await db.query<Blob>(BY_SHA256, [by.sha256]);

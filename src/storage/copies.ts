@@ -92,6 +92,7 @@ export async function claimRepairs(
      WHERE (blob_id, store) IN (
        SELECT blob_id, store FROM copies
        WHERE state <> 'STORED' AND retry_at <= now() AND store = ANY($1::text[])
+         AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = copies.blob_id AND b.condemned_at IS NOT NULL)
        ORDER BY retry_at LIMIT $2 FOR UPDATE SKIP LOCKED
      ) RETURNING blob_id AS "blobId"`,
     [stores, limit],

@@ -52,8 +52,8 @@ async function putAlone<Result>(
         height: facts.height,
         thumbhash: facts.thumbhash,
       },
-      // Not empty: only so is it one statement, INSERT … ON CONFLICT, and nobody's insert comes in between.
-      update: { sha256: spool.sha256 },
+      // Never empty: only so is it one statement, INSERT … ON CONFLICT, and nobody's insert comes in between.
+      update: { sha256: spool.sha256, condemnedAt: null },
     });
     const blob: Omit<Blob, 'copies'> = { ...row, id: Number(row.id), bytes: Number(row.bytes) };
     const db = queryableOf(transaction);

@@ -7,6 +7,7 @@ import { type OpenBlob, open } from './open.ts';
 import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './orphans.ts';
 import type { ReadPicture } from './picture.ts';
 import { put } from './put.ts';
+import { remove, removeCondemned } from './remove.ts';
 import { makeRepairer } from './repairer.ts';
 import { type Restoration, type RestoreOptions, restore } from './restore.ts';
 import type { SpaceGuard } from './space.ts';
@@ -53,6 +54,15 @@ export interface Storage {
     storeName: string,
     options: Omit<QuarantineOptions, 'directory'>,
   ): Promise<{ moved: number; young: number }>;
+
+  /**
+   * The other way round of put: `forget` ends what the caller keeps of a blob, in a transaction; when nothing refers to the blob then,
+   * its bytes leave every store. What a store cannot do now is done by `removeCondemned`.
+   */
+  remove(blobId: number, forget: (transaction: PrismaTransaction) => Promise<void>): Promise<void>;
+
+  /** Goes on with removals that a crash or a store out of reach interrupted. @returns how many were ended, and how many are left. */
+  removeCondemned(signal?: AbortSignal): Promise<{ removed: number; left: number }>;
 
   health(): Promise<StoreHealth[]>;
   /** How many blobs have one healthy copy left, or none, because others were lost. */
@@ -115,6 +125,8 @@ export function makeStorage(deps: StorageDeps): Storage {
       }
       return quarantineOrphans(deps, store, { ...options, directory: deps.quarantineDirectory });
     },
+    remove: (blobId, forget) => remove(deps, blobId, forget),
+    removeCondemned: (signal) => removeCondemned(deps, signal),
     health: () => health(deps),
     inDanger: () => countInDanger(deps.database),
     requireSpace: () => deps.space.require(0),

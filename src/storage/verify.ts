@@ -166,7 +166,8 @@ async function countCopies(db: Queryable, names: readonly string[]): Promise<Map
 async function findLost(db: Queryable): Promise<{ lostCount: number; lost: string[] }> {
   const rows = await db.query<{ sha256: string; count: number }>(
     `SELECT b.sha256, count(*) OVER () AS count FROM blobs b
-     WHERE NOT EXISTS (SELECT 1 FROM copies c WHERE c.blob_id = b.id AND c.state = 'STORED') ORDER BY b.id LIMIT 1000`,
+     WHERE NOT EXISTS (SELECT 1 FROM copies c WHERE c.blob_id = b.id AND c.state = 'STORED')
+       AND b.condemned_at IS NULL ORDER BY b.id LIMIT 1000`,
   );
   return { lostCount: rows[0]?.count ?? 0, lost: rows.map((row) => row.sha256) };
 }
@@ -200,7 +201,7 @@ async function* walkCopies(
       `SELECT ${column}::text AS at, b.id, b.sha256, b.bytes, b.mime_type AS "mimeType", c.store, c.state, c.key, c.fingerprint
        FROM copies c JOIN blobs b ON b.id = c.blob_id
        WHERE (${column}, c.blob_id, c.store) > ($1::timestamptz, $2::bigint, $3::text) AND ${column} < $4::timestamptz
-         AND c.store = ANY($5::text[])
+         AND c.store = ANY($5::text[]) AND b.condemned_at IS NULL
        ORDER BY ${column}, c.blob_id, c.store LIMIT ${PAGE}`,
       [after.at, after.id, after.store, now?.now, options.names],
     );

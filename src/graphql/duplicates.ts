@@ -1,0 +1,36 @@
+import type { DuplicateError } from '../errors.ts';
+import { MAX_DUPLICATES } from '../image/duplicates.ts';
+import { builder } from './builder.ts';
+import { Image } from './image.ts';
+import { type Fault, UserError } from './user-error.ts';
+
+builder.prismaObjectFields(Image, (t) => ({
+  duplicates: t.field({
+    type: [Image],
+    description: `Other images of the same bytes, oldest first, at most ${MAX_DUPLICATES}; none of those in the trash.`,
+    resolve: async ({ id, sha256 }, _args, { imagesByHash }) => {
+      const same = sha256 === null ? [] : await imagesByHash.load(sha256);
+      return same.filter((image) => image.id !== id).slice(0, MAX_DUPLICATES);
+    },
+  }),
+  purgedBefore: t.field({
+    type: 'DateTime',
+    nullable: true,
+    description: 'When the user last purged an image of the same bytes; null when that never happened.',
+    resolve: ({ sha256, userId }, _args, { purgeOf }) =>
+      sha256 === null ? null : purgeOf.load({ sha256, userId }),
+  }),
+}));
+
+builder.objectRef<Fault<DuplicateError>>('DuplicateError').implement({
+  description: 'The user has an image of the same bytes already.',
+  interfaces: [UserError],
+  fields: (t) => ({
+    image: t.field({
+      type: Image,
+      nullable: true,
+      description: 'The image that is there.',
+      resolve: ({ fault }, _args, { imageByUuid }) => imageByUuid.load(fault.uuid),
+    }),
+  }),
+});

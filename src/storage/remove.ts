@@ -1,0 +1,117 @@
+import type { Database, PrismaTransaction } from '../database/database.ts';
+import { StoreError } from '../errors.ts';
+import { keyOf } from './blob.ts';
+import { recordError } from './copies.ts';
+import type { StorageDeps } from './service.ts';
+
+/**
+ * How bytes leave. Whoever keeps a blob ends that in a transaction, which condemns the blob when nothing refers to it any more; only then
+ * do its bytes go, store by store, each copy off the record once it is gone, and the blob's own row last. All of it happens under the lock
+ * of the blob, which `put` holds as well: a put of the same bytes pardons it before or after, never in between. A crash at any
+ * point leaves a condemned blob, which is the queue: the next run goes on from there.
+ */
+
+type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'log'>;
+
+/** See Storage.remove. */
+export async function remove(
+  deps: RemoveDeps,
+  blobId: number,
+  forget: (transaction: PrismaTransaction) => Promise<void>,
+): Promise<void> {
+  await underLock(deps.database, blobId, async (sha256) => {
+    const condemned = await deps.database.prisma.$transaction(async (transaction) => {
+      await forget(transaction);
+      const rows = await transaction.$queryRawUnsafe<unknown[]>(
+        `UPDATE blobs SET condemned_at = now() WHERE id = $1
+           AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = $1) RETURNING id`,
+        blobId,
+      );
+      return rows.length > 0;
+    });
+    await deps.database.flush();
+    if (!condemned) return;
+    // What is on record by now is done in any case; bytes that cannot be removed at once are removed by a later run.
+    await removeBytes(deps, { blobId, sha256 }).catch((error) =>
+      deps.log.warn({ sha256, err: error }, 'could not remove all bytes of a blob yet'),
+    );
+  });
+}
+
+/** See Storage.removeCondemned. */
+export async function removeCondemned(
+  deps: RemoveDeps,
+  signal?: AbortSignal,
+): Promise<{ removed: number; left: number }> {
+  const tally = { removed: 0, left: 0 };
+  for (let after = 0; ; ) {
+    const rows = await deps.database.query<{ id: number }>(
+      'SELECT id FROM blobs WHERE condemned_at IS NOT NULL AND id > $1 ORDER BY id LIMIT 100',
+      [after],
+    );
+    for (const { id } of rows) {
+      signal?.throwIfAborted();
+      await underLock(deps.database, id, async (sha256) => {
+        try {
+          const gone = await removeBytes(deps, { blobId: id, sha256 });
+          tally[gone ? 'removed' : 'left']++;
+        } catch (error) {
+          if (!(error instanceof StoreError)) throw error;
+          tally.left++;
+          deps.log.warn({ sha256, err: error }, 'could not remove all bytes of a blob yet');
+        }
+      });
+    }
+    const last = rows.at(-1);
+    if (!last) return tally;
+    after = last.id;
+  }
+}
+
+async function underLock(
+  database: Database,
+  blobId: number,
+  work: (sha256: string) => Promise<void>,
+): Promise<void> {
+  const [blob] = await database.query<{ sha256: string }>('SELECT sha256 FROM blobs WHERE id = $1', [blobId]);
+  if (blob) await database.exclusively(`blob:${blob.sha256}`, () => work(blob.sha256));
+}
+
+/**
+ * Removes the bytes of a condemned blob from every store, and its record with the last of them.
+ * @returns whether all is gone: false where a put has pardoned the blob, or where a copy lies in a store that is not configured now.
+ * @throws StoreError of the first store that could not be asked; the others have been.
+ */
+async function removeBytes(deps: RemoveDeps, subject: { blobId: number; sha256: string }): Promise<boolean> {
+  const { database } = deps;
+  const [blob] = await database.query<{ id: number; mimeType: string }>(
+    `SELECT b.id, b.mime_type AS "mimeType" FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = b.id)`,
+    [subject.blobId],
+  );
+  if (!blob) return false;
+  let fault: StoreError | null = null;
+  for (const store of deps.stores) {
+    const [copy] = await database.query<{ key: string }>(
+      // Before a byte goes the record no longer says that the copy is there: whoever pardons the blob makes it anew.
+      `UPDATE copies SET state = 'PENDING', fingerprint = NULL, updated_at = now() WHERE blob_id = $1 AND store = $2 RETURNING key`,
+      [blob.id, store.name],
+    );
+    try {
+      await store.delete(copy?.key ?? keyOf(subject.sha256, blob.mimeType));
+      await database.query('DELETE FROM copies WHERE blob_id = $1 AND store = $2', [blob.id, store.name]);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      fault ??= error;
+      await recordError(database, blob, store.name, error.message);
+    }
+  }
+  if (fault) throw fault;
+  const gone = await database.query(
+    `DELETE FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.blob_id = b.id) RETURNING b.id`,
+    [blob.id],
+  );
+  await database.flush();
+  return gone.length > 0;
+}
