@@ -62,6 +62,10 @@ export interface Config {
   readonly maxBodyBytes: number;
   /** null: the one kept in the data directory, made at the first start. */
   readonly rootToken: string | null;
+  /** The first signs addresses, all verify; null: the one kept in the data directory, made at the first start. */
+  readonly signingKeys: readonly string[] | null;
+  /** How long an upload target takes bytes. */
+  readonly uploadTargetSeconds: number;
   readonly openai: { readonly apiKey: string; readonly baseUrl: string } | null;
   /** null: the first model of the first provider that has a key, else `sample`. */
   readonly defaultModel: string | null;
@@ -176,6 +180,15 @@ const Environment = z.object({
       'at least 16 characters without spaces; `openssl rand -base64 32` makes a good one',
     )
     .optional(),
+  SIGNING_KEYS: z
+    .string()
+    .transform((text) => text.split(',').map((key) => key.trim()))
+    .refine(
+      (keys) => keys.every((key) => /^[\x21-\x7e]{16,}$/.test(key)),
+      'a list, divided by commas, of keys of at least 16 characters without spaces',
+    )
+    .optional(),
+  UPLOAD_TARGET_SECONDS: wholeNumber(60, 86_400).default(3600),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),
   DEFAULT_MODEL: z.string().optional(),
@@ -258,6 +271,8 @@ export function parseConfig(
     maxImagePixels: values.MAX_IMAGE_PIXELS,
     maxBodyBytes: values.MAX_BODY_BYTES,
     rootToken: values.FIXATIVE_ROOT_TOKEN ?? null,
+    signingKeys: values.SIGNING_KEYS ?? null,
+    uploadTargetSeconds: values.UPLOAD_TARGET_SECONDS,
     openai: values.OPENAI_API_KEY ? { apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL } : null,
     defaultModel: values.DEFAULT_MODEL ?? null,
     providerTimeoutSeconds: values.PROVIDER_TIMEOUT_SECONDS,
