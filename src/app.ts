@@ -1,6 +1,8 @@
 import path from 'node:path';
 import { type Authenticator, makeAuthenticator } from './auth/authenticator.ts';
 import { loadRootToken } from './auth/root-token.ts';
+import { loadSigningKeys, makeSigner } from './auth/signature.ts';
+import { makeUploadAddress } from './auth/upload-address.ts';
 import type { Config, GithubConfig, S3Config, StoreKind } from './config.ts';
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
@@ -12,11 +14,14 @@ import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeGenerator } from './image/generate.ts';
 import { runScheduledPurge } from './job/purge.ts';
 import { startSchedule } from './job/schedule.ts';
+import { clearUploads } from './job/uploads.ts';
 import { runScheduledVerify } from './job/verify.ts';
 import type { Logger } from './log.ts';
 import { openOpenAiProvider } from './provider/openai.ts';
 import { makeProviders } from './provider/providers.ts';
 import { makeSampleProvider } from './provider/sample.ts';
+import type { Arrivals } from './storage/arrivals/arrivals.ts';
+import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
 import { makePictureReader } from './storage/picture.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
 import { makeSpaceGuard } from './storage/space.ts';
@@ -32,6 +37,8 @@ const CLOSE_GRACE_SECONDS = 10;
 const SETTLE_SECONDS = 30;
 /** When the trash is emptied of what has been in it for TRASH_DAYS; five fields of cron, in UTC. */
 const PURGE_SCHEDULE = '23 * * * *';
+/** When what was never completed is cleared away. */
+const CLEAR_UPLOADS_SCHEDULE = '17 * * * *';
 
 /** What is open between start and stop. The only file that names concrete classes is this one. */
 export interface App {
@@ -108,14 +115,31 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
 
     const rootToken = await loadRootToken(config);
     const authenticator = makeAuthenticator(rootToken);
+    const publicUrl = () => config.publicUrl ?? server.address();
+    const uploadAddress = makeUploadAddress(makeSigner(await loadSigningKeys(config)), publicUrl);
+    const place = await openDirectoryArrivals({
+      directory: path.join(config.dataDirectory, 'uploads'),
+      urlOf: uploadAddress.urlOf,
+    });
+    const { s3Arrivals, closeS3Arrivals } = await openS3Arrivals(config);
+    opened.push(closeS3Arrivals);
+    const arrivals: [Arrivals, ...Arrivals[]] = s3Arrivals ? [s3Arrivals, place] : [place];
     const services: Services = {
       database,
       storage,
+      arrivals,
+      uploadTargetSeconds: config.uploadTargetSeconds,
       generator,
-      publicUrl: () => config.publicUrl ?? server.address(),
+      publicUrl,
       copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
     };
-    const server: HttpServer = makeHttpServer({ services, authenticator, limits: config, log });
+    const server: HttpServer = makeHttpServer({
+      services,
+      authenticator,
+      limits: config,
+      uploads: { database, storage, place, uploadAddress },
+      log,
+    });
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));
     const startJobs = () => {
       storage.startRepairs();
@@ -130,6 +154,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       repeat({ expression: PURGE_SCHEDULE, atStart: true }, (signal) =>
         runScheduledPurge(deps, config.trashDays, signal),
       );
+      repeat({ expression: CLEAR_UPLOADS_SCHEDULE }, (signal) => clearUploads({ ...deps, arrivals }, signal));
       if (config.verifySchedule === null) return;
       const limits = { seconds: config.verifySeconds, maxBytesPerSecond: config.verifyBytesPerSecond };
       repeat({ expression: config.verifySchedule }, (signal) => runScheduledVerify(deps, limits, signal));
@@ -237,6 +262,17 @@ async function openStores(
       for (const close of closers.reverse()) await close();
     },
   };
+}
+
+/** Bytes arrive at S3 itself where it is a store. */
+async function openS3Arrivals(config: Config) {
+  if (!config.stores.includes('s3')) return { s3Arrivals: null, closeS3Arrivals: async () => {} };
+  const { openS3Store } = await import('./storage/stores/s3.ts');
+  const { ARRIVALS_PREFIX, makeS3Arrivals } = await import('./storage/arrivals/s3.ts');
+  const { publicUrl: _, ...settings } = config.s3 as S3Config;
+  const prefix = `${settings.prefix.replace(/\/+$/, '')}/${ARRIVALS_PREFIX}`;
+  const store = await openS3Store({ name: 's3', ...settings, prefix });
+  return { s3Arrivals: makeS3Arrivals(store), closeS3Arrivals: () => store.close() };
 }
 
 function openProviders(config: Config) {

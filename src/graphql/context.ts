@@ -1,15 +1,12 @@
 import type DataLoader from 'dataloader';
 import type { Caller } from '../auth/caller.ts';
-import type { Database } from '../database/database.ts';
 import type { Generator } from '../image/generate.ts';
 import type { Image } from '../image/image.ts';
-import type { Storage } from '../storage/service.ts';
+import type { UploadTargetDeps } from '../image/upload-target.ts';
 import type { CopyRow } from './copy.ts';
 
 /** What resolvers call. The same for every request. */
-export interface Services {
-  readonly database: Database;
-  readonly storage: Storage;
+export interface Services extends UploadTargetDeps {
   readonly generator: Generator;
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;

@@ -14,6 +14,7 @@ import { lingerAfter } from './linger.ts';
 import { sendLoginPage, serveLogin } from './login.ts';
 import { serveMetrics } from './metrics.ts';
 import type { BodyLimits } from './request-body.ts';
+import { serveUpload, type UploadsDeps } from './uploads.ts';
 
 export interface HttpServer {
   /** `http://127.0.0.1:4000`; known once it listens. */
@@ -33,6 +34,7 @@ export function makeHttpServer(deps: {
   services: Services;
   authenticator: Authenticator;
   limits: BodyLimits;
+  uploads: UploadsDeps;
   log: Logger;
 }): HttpServer {
   const { services, authenticator, log } = deps;
@@ -53,8 +55,10 @@ export function makeHttpServer(deps: {
       if (!allows(exchange, ['GET', 'POST'])) return;
       return serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') });
     }
-    if (!allows(exchange, ['GET', 'HEAD'])) return;
     const [, room, name, ...rest] = path.split('/').map(decode);
+    if (room === 'uploads' && name && rest.length === 0)
+      return serveUpload(deps.uploads, exchange, { id: name, query: new URLSearchParams(search) });
+    if (!allows(exchange, ['GET', 'HEAD'])) return;
     if (room === 'images' && name && rest.length <= 1) return serveImage(bytes, exchange, name);
     if (room === 'generated' && name && rest.length === 0) return serveFilename(bytes, exchange, name);
     if (path === '/api/images/generated') {

@@ -28,15 +28,19 @@ export type OnDuplicate = 'reuse' | 'create' | 'error';
  * The only way in which bytes become an image. They are proven to be a whole picture and put into every required store; then
  * blob, copies and image are recorded in one transaction. The spool still belongs to the caller.
  * @param image.onDuplicate `create` without it. Two that arrive at once see each other: `put` takes one of the same bytes at a time.
+ * @param image.also adds what the caller keeps of it, in the same transaction; nothing is recorded when it throws.
  * @throws what storage.put throws, and DuplicateError; no image is recorded then.
  */
 export async function ingest(
   deps: { storage: Storage },
   spool: Spool,
-  image: NewImage & { readonly onDuplicate?: OnDuplicate },
+  image: NewImage & {
+    readonly onDuplicate?: OnDuplicate;
+    readonly also?: (transaction: PrismaTransaction, image: Image) => Promise<void>;
+  },
 ): Promise<Image> {
   const uuid = uuidV7();
-  const { filename, metadata, onDuplicate = 'create', ...columns } = image;
+  const { filename, metadata, onDuplicate = 'create', also, ...columns } = image;
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
     const known = onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, image.userId);
     if (known && onDuplicate === 'error') {
@@ -45,16 +49,19 @@ export async function ingest(
         known.uuid,
       );
     }
-    if (known) return known;
-    return transaction.image.create({
-      data: {
-        ...columns,
-        metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
-        uuid,
-        n: 1,
-        ...keptColumns({ uuid, filename }, blob, storeName),
-      },
-    });
+    const kept =
+      known ??
+      (await transaction.image.create({
+        data: {
+          ...columns,
+          metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
+          uuid,
+          n: 1,
+          ...keptColumns({ uuid, filename }, blob, storeName),
+        },
+      }));
+    await also?.(transaction, kept);
+    return kept;
   });
 }
 

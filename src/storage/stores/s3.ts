@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { codeOf, openS3Connection, type S3ConnectionOptions, statusOf } from './s3-client.ts';
+import { type PresignedContent, presignPut } from './s3-presign.ts';
 import { putInParts, putWhole } from './s3-put.ts';
 import type { ObjectStat, Store } from './store.ts';
 
@@ -20,6 +21,12 @@ export interface S3StoreOptions extends S3ConnectionOptions {
 }
 
 export interface S3Store extends Store {
+  /** An address to which a client may PUT exactly this, and the headers that it has to send. @throws StoreError without credentials. */
+  presignPut(
+    key: string,
+    content: PresignedContent,
+    expiresAt: Date,
+  ): Promise<{ url: string; headers: Record<string, string> }>;
   /** Cuts every connection; whoever still reads gets an error. */
   close(): Promise<void>;
 }
@@ -203,6 +210,7 @@ export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
       }
     },
 
+    presignPut: (key, content, expiresAt) => presignPut(connection, at(key), { content, expiresAt }),
     close: connection.close,
   };
 }
