@@ -41,7 +41,7 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /**
  * An S3 server in this process, on a port of loopback: fauxqs, which keeps objects in memory and believes everybody, behind hooks that
  * do what it leaves out. They verify signatures (AWS Signature Version 4 in headers, with the hash of the body where it is
- * signed), keep `If-None-Match: *`, and fail on demand.
+ * signed, or in the query) and announced checksums, keep `If-None-Match: *`, and fail on demand.
  */
 export async function openS3Server(): Promise<S3Server> {
   const app = buildApp({ logger: false });
@@ -100,6 +100,9 @@ export async function openS3Server(): Promise<S3Server> {
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     if (/^[0-9a-f]{64}$/.test(signed) && createHash('sha256').update(body).digest('hex') !== signed)
       return refuse(400, 'XAmzContentSHA256Mismatch');
+    const checksum = headers['x-amz-checksum-sha256'];
+    if (checksum && createHash('sha256').update(body).digest('base64') !== checksum)
+      return refuse(400, 'BadDigest');
     const [path = '', query = ''] = url.split('?');
     if (method === 'PUT' && !query.includes('uploadId')) {
       if (headers['if-none-match'] === '*' && objects.has(path)) return refuse(412, 'PreconditionFailed');
@@ -174,10 +177,14 @@ interface Signable {
   readonly path: string;
   readonly query?: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** What is said of the content, and when, where headers do not say it. */
+  readonly content?: string;
+  readonly date?: string;
 }
 
 /** @returns the code of S3 for what is wrong with the signature of a request; null when nothing is. */
 function refusalOf(request: IncomingMessage, credentials: S3Server['credentials']): string | null {
+  if (request.url?.includes('X-Amz-Signature=')) return refusalOfPresigned(request, credentials);
   const parsed =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8}\/[^/]+\/s3\/aws4_request), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
       request.headers.authorization ?? '',
@@ -198,8 +205,39 @@ function refusalOf(request: IncomingMessage, credentials: S3Server['credentials'
   return timingSafeEqual(Buffer.from(expected), Buffer.from(signature)) ? null : 'SignatureDoesNotMatch';
 }
 
+/** The same for a signature in the query, https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html */
+function refusalOfPresigned(request: IncomingMessage, credentials: S3Server['credentials']): string | null {
+  const [path = '', query = ''] = (request.url ?? '').split('?');
+  const parameters = new URLSearchParams(query);
+  const said = (name: string) => parameters.get(`X-Amz-${name}`) ?? '';
+  const [accessKeyId, ...scope] = said('Credential').split('/');
+  if (accessKeyId !== credentials.accessKeyId) return 'InvalidAccessKeyId';
+  const date = said('Date').replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z');
+  if (!(Date.parse(date) + Number(said('Expires')) * 1000 > Date.now())) return 'AccessDenied';
+  const names = said('SignedHeaders').split(';');
+  if (!names.includes('host')) return 'AccessDenied';
+  const headers = Object.fromEntries(names.map((name) => [name, String(request.headers[name] ?? '')]));
+  const signed = {
+    method: request.method ?? '',
+    path,
+    query: query
+      .split('&')
+      .filter((pair) => !pair.startsWith('X-Amz-Signature='))
+      .join('&'),
+    headers,
+    content: 'UNSIGNED-PAYLOAD',
+    date: said('Date'),
+  };
+  const expected = signatureOf(signed, scope.join('/'), credentials.secretAccessKey);
+  const given = Buffer.from(said('Signature'));
+  return given.length === expected.length && timingSafeEqual(Buffer.from(expected), given)
+    ? null
+    : 'SignatureDoesNotMatch';
+}
+
 /** AWS Signature Version 4, https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html */
-function signatureOf({ method, path, query, headers }: Signable, scope: string, secret: string): string {
+function signatureOf(signable: Signable, scope: string, secret: string): string {
+  const { method, path, query, headers } = signable;
   const names = Object.keys(headers).sort();
   const canonical = [
     method,
@@ -213,10 +251,10 @@ function signatureOf({ method, path, query, headers }: Signable, scope: string, 
     ...names.map((name) => `${name}:${headers[name]?.trim().replace(/\s+/g, ' ')}`),
     '',
     names.join(';'),
-    headers['x-amz-content-sha256'],
+    signable.content ?? headers['x-amz-content-sha256'],
   ].join('\n');
   const hash = createHash('sha256').update(canonical).digest('hex');
-  const toSign = ['AWS4-HMAC-SHA256', headers['x-amz-date'], scope, hash].join('\n');
+  const toSign = ['AWS4-HMAC-SHA256', signable.date ?? headers['x-amz-date'], scope, hash].join('\n');
   const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).update(data).digest();
   return hmac(scope.split('/').reduce<string | Buffer>(hmac, `AWS4${secret}`), toSign).toString('hex');
 }
