@@ -147,6 +147,6 @@ async function imageOfClosed({ database }: UploadTargetDeps, target: UploadTarge
   const { refused } = target.record as unknown as TargetRecord;
   if (refused) throw new InputError(refused.code as ErrorCode, refused.message);
   const image = target.imageId && (await database.prisma.image.findUnique({ where: { id: target.imageId } }));
-  if (image) return image;
-  throw new NotFoundError('This target was completed, and its image is gone since. Create a new target.');
+  if (image && !image.deletedAt) return image;
+  throw new NotFoundError('This target was completed, and its image is deleted since. Create a new target.');
 }

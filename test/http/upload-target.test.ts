@@ -8,6 +8,7 @@ import {
   CompleteUploadDocument,
   CreateUploadTargetDocument,
   type CreateUploadTargetInput,
+  DeleteImageDocument,
 } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
@@ -228,6 +229,15 @@ describe('an upload target of our own', () => {
       expect(await app.files('uploads')).toEqual([]);
     }
     expect(await imageCount()).toBe(before);
+  });
+
+  test('says that the image was deleted since', async () => {
+    const picture = await makePicture({ seed: 15 });
+    const made = await target(picture);
+    await (await put(made, picture)).text();
+    const { image } = await complete(made.id);
+    await app.ask(DeleteImageDocument, { input: { id: image?.id ?? '' } });
+    expect((await complete(made.id)).userErrors).toMatchObject([{ code: 'NOT_FOUND' }]);
   });
 
   test('does with a duplicate as it was told', async () => {

@@ -595,6 +595,30 @@ if (endpoint) {
       await lost.close();
     });
 
+    test('takes what an address is signed for, and nothing else', async () => {
+      const content = randomBytes(1000);
+      const { sha256 } = sourceOf(content);
+      const sign = (key: string, hash: string | null) => {
+        const expected = { bytes: content.length, mimeType: 'image/png', sha256: hash };
+        return subject.store.presignPut(key, expected, new Date(Date.now() + 60_000));
+      };
+      const put = ({ url, headers }: { url: string; headers: object }, body: Uint8Array, more = {}) =>
+        fetch(url, { method: 'PUT', headers: { ...headers, ...more }, body: body as BodyInit });
+      for (const hash of [sha256, null]) {
+        const key = `signed-${hash ? 'with' : 'without'}-hash`;
+        const address = await sign(key, hash);
+        expect((await put(address, content.subarray(1))).status).toBe(403);
+        expect((await put(address, content, { 'Content-Type': 'text/html' })).status).toBe(403);
+        expect((await put({ ...address, url: address.url.replace(key, 'another') }, content)).status).toBe(
+          403,
+        );
+        if (hash) expect((await put(address, randomBytes(1000))).status).toBe(400);
+        expect(await subject.store.stat(key)).toBeNull();
+        expect((await put(address, content)).status).toBe(200);
+        expect(await hashOf(subject.store, key)).toBe(sha256);
+      }
+    });
+
     test('keeps the condition of a put', async () => {
       const put = (Body: string) =>
         direct.send(new PutObjectCommand({ Bucket: subject.bucket, Key: 'once', Body, IfNoneMatch: '*' }));
