@@ -43,7 +43,7 @@ const CreateUploadTargetInput = builder.inputType('CreateUploadTargetInput', {
     bytes: t.field({ type: 'BigInt', required: true, description: 'Exactly how many will be sent.' }),
     sha256: t.string({
       description:
-        'Of the bytes, in 64 hexadecimal digits. With it other bytes are refused where they arrive.',
+        'Of the bytes, in 64 hexadecimal digits. With it other bytes are refused, where they arrive or when they are completed.',
     }),
     prefix: t.string({
       description: 'The name begins with it, and `metadata.prefix` is it; up to 100 characters.',

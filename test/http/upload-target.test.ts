@@ -453,6 +453,24 @@ describe('an upload target at S3', () => {
     expect((await complete(made.id)).userErrors).toMatchObject([{ code: 'CONFLICT' }]);
   });
 
+  test('is held against what was announced once more, since not every S3 server does', async () => {
+    const picture = await makePicture({ seed: 23 });
+    for (const [column, value, says] of [
+      ['sha256', '0'.repeat(64), /SHA-256/],
+      ['bytes', picture.length - 1, /^More than/],
+      ['bytes', picture.length + 1, /were announced/],
+    ] as const) {
+      const made = await target(picture);
+      await (await put(made, picture)).text();
+      await app.database.query(`UPDATE upload_targets SET ${column} = $1 WHERE id = $2`, [value, made.id]);
+      expect(await complete(made.id)).toMatchObject({
+        image: null,
+        userErrors: [{ code: 'MISMATCH', message: expect.stringMatching(says) }],
+      });
+      expect(await arrived()).toEqual([]);
+    }
+  });
+
   test('is left as it is while S3 cannot be asked', async () => {
     const picture = await makePicture({ seed: 22 });
     const made = await target(picture);

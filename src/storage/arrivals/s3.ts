@@ -6,7 +6,7 @@ export const ARRIVALS_PREFIX = '.uploads';
 
 /**
  * Arrivals in the bucket: the client sends to S3 itself, past us, and S3 holds the bytes against what the address is signed for:
- * their number, their type and, where it was announced, their hash.
+ * their number, their type and, where it was announced and the server knows checksums, their hash.
  * @param store the bucket of the store `s3`, below ARRIVALS_PREFIX.
  */
 export function makeS3Arrivals(store: S3Store): Arrivals {

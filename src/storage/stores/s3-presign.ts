@@ -12,7 +12,8 @@ export interface PresignedContent {
 /**
  * An address to which whoever has it may PUT one object until it expires, by AWS Signature Version 4 in the query
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html). Length, type and checksum are signed headers, so that
- * the client has to send exactly them. Nothing is asked of S3.
+ * the client has to send exactly them. Amazon refuses a body of another checksum; servers that know no checksums (Ceph 16) take it, so
+ * whoever uses what arrived has to prove its hash. Nothing is asked of S3.
  */
 export async function presignPut(
   { client, failure }: S3Connection,
