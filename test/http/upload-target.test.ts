@@ -497,6 +497,8 @@ describe('an upload target at S3', () => {
     );
     // Sent after all by somebody who still holds the address of a target that is closed.
     await (await put(refused, html)).text();
+    // To the store it is no orphan.
+    expect(await app.storage.quarantine('s3', { graceSeconds: 0 })).toEqual({ moved: 0, young: 0 });
     await clear();
     expect(await arrived()).toEqual([refused.id]);
     const now = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * 3_600_000);
