@@ -2,20 +2,36 @@ import { v7 as uuidV7 } from 'uuid';
 import type { PrismaTransaction } from '../database/database.ts';
 import { Prisma } from '../database/generated/client/client.ts';
 import { DuplicateError } from '../errors.ts';
+import { readProvenance } from '../provenance/provenance.ts';
 import type { Blob } from '../storage/blob.ts';
 import type { Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
 import { makeFilename } from './filename.ts';
 import type { Image, ImageOrigin } from './image.ts';
 import type { ImageRecord } from './input.ts';
+import { keepProvenance } from './provenance.ts';
 
 /** An image that does not exist yet. */
 export interface NewImage extends ImageRecord {
   readonly origin: ImageOrigin;
+  /** Where it is empty, and where no model is given, what the picture itself says is taken. */
   readonly prompt: string;
   readonly filename: string;
   readonly model?: string | null;
   readonly originalUrl?: string | null;
+  /** What an image had before, where it comes back; nobody may have the uuid now. */
+  readonly former?: FormerImage | null;
+}
+
+export interface FormerImage {
+  readonly uuid?: string;
+  /** ISO 8601, to the microsecond. */
+  readonly createdAt: string;
+  readonly revisedPrompt?: string | null;
+  readonly provider?: string | null;
+  readonly size?: string | null;
+  readonly quality?: string | null;
+  readonly style?: string | null;
 }
 
 /**
@@ -35,8 +51,9 @@ export async function ingest(
   spool: Spool,
   image: NewImage & { readonly onDuplicate?: OnDuplicate },
 ): Promise<Image> {
-  const uuid = uuidV7();
-  const { filename, metadata, onDuplicate = 'create', ...columns } = image;
+  const { filename, metadata, onDuplicate = 'create', former, ...columns } = image;
+  const { uuid = uuidV7(), ...before } = former ?? {};
+  const provenance = await readProvenance(spool.path);
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
     const known = onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, image.userId);
     if (known && onDuplicate === 'error') {
@@ -46,17 +63,27 @@ export async function ingest(
       );
     }
     if (known) return known;
-    return transaction.image.create({
+    await keepProvenance(transaction, blob.id, provenance);
+    const created = await transaction.image.create({
       data: {
         ...columns,
+        ...before,
+        ...(former ? { createdAt: new Date(former.createdAt) } : {}),
+        prompt: image.prompt || (provenance.prompt ?? ''),
+        model: image.model ?? provenance.model,
         metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
         uuid,
         n: 1,
         ...keptColumns({ uuid, filename }, blob, storeName),
       },
     });
+    // Prisma's client has no microseconds, and lists are ordered by them.
+    if (former) await transaction.$executeRawUnsafe(SET_TIME, former.createdAt, created.id);
+    return created;
   });
 }
+
+const SET_TIME = 'UPDATE generated_images SET created_at = $1::text::timestamptz WHERE id = $2::bigint';
 
 /** The first image that the user has of these bytes. */
 function findSame(transaction: PrismaTransaction, sha256: string, userId: string): Promise<Image | null> {
@@ -72,8 +99,10 @@ export async function ingestInto(
   spool: Spool,
   image: { id: bigint; uuid: string; filename: string; more: Prisma.ImageUncheckedUpdateInput },
 ): Promise<Image> {
-  return deps.storage.put(spool, (transaction: PrismaTransaction, blob, storeName) =>
-    transaction.image.update({
+  const provenance = await readProvenance(spool.path);
+  return deps.storage.put(spool, async (transaction: PrismaTransaction, blob, storeName) => {
+    await keepProvenance(transaction, blob.id, provenance);
+    return transaction.image.update({
       where: { id: image.id },
       data: {
         ...image.more,
@@ -82,8 +111,8 @@ export async function ingestInto(
         errorRetryable: null,
         ...keptColumns(image, blob, storeName),
       },
-    }),
-  );
+    });
+  });
 }
 
 /** What the row says once its bytes are safe. The address is ours and relative, so that it cannot expire. */
