@@ -91,7 +91,8 @@ async function importFile(run: Run, name: string): Promise<Outcome | null> {
   const sidecar = await findSidecar(run, name, sha256);
   const image = sidecar?.image ?? describe(run, name, mtimeNs);
   const identity = `${image.userId} ${sidecar?.uuid ?? sha256}`;
-  return run.lock(identity, async () => {
+  // Awaited here, because the file is open as long as this function runs.
+  return await run.lock(identity, async () => {
     const known = await findKnown(run, { sha256, userId: image.userId, uuid: sidecar?.uuid ?? null });
     if (known.outcome) return { outcome: known.outcome, uuid: known.uuid };
     if (run.options.dryRun) {

@@ -69,7 +69,7 @@ const SIDECAR = z.object({
   requestId: text,
   messageId: text,
   tags: z.array(z.string()).nullish(),
-  metadata: z.unknown(),
+  metadata: z.unknown().optional(),
   originalUrl: text,
   // Years that both JavaScript and PostgreSQL have.
   createdAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/, 'is no time in UTC'),
