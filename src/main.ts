@@ -11,6 +11,7 @@ import { EXIT, type ExitCode, type Terminal } from './command/terminal.ts';
 import { runVerify } from './command/verify.ts';
 import { type Config, parseConfig } from './config.ts';
 import { FixativeError } from './errors.ts';
+import { parseImageFilter } from './image/filter-json.ts';
 import type { ImageFilter } from './image/list.ts';
 import { makeLog } from './log.ts';
 
@@ -136,12 +137,11 @@ const wholeNumber = (name: string, low: number, high: number) => (text: string) 
 };
 function parseFilter(text: string): ImageFilter {
   try {
-    const filter: unknown = JSON.parse(text);
-    if (typeof filter === 'object' && filter !== null && !Array.isArray(filter)) return filter as ImageFilter;
-  } catch {
-    // Said below.
+    return parseImageFilter(text);
+  } catch (error) {
+    if (error instanceof FixativeError) throw new InvalidArgumentError(error.message);
+    throw error;
   }
-  throw new InvalidArgumentError('--filter takes a JSON object with the fields of ImageFilter.');
 }
 
 const MANY = Number.MAX_SAFE_INTEGER;

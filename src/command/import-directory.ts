@@ -28,7 +28,9 @@ export async function runImportDirectory(
       if (outcome.outcome === 'refused') refused.push(outcome);
       if (options.json) terminal.out(`${JSON.stringify({ type: 'file', ...outcome })}\n`);
       const seen = Object.values(tally).reduce((sum, count) => sum + count);
-      progress.update(`${seen} files, ${tally.imported} imported, ${tally.refused} refused: ${outcome.file}`);
+      progress.update(
+        `${seen} files, ${tally.imported} imported, ${tally.refused} refused: ${printable(outcome.file)}`,
+      );
     });
   } finally {
     // Also when a store gave out: what was done is done, and is told.

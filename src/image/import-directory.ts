@@ -8,8 +8,9 @@ import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { type KeyedLock, makeKeyedLock } from '../database/keyed-lock.ts';
 import { FixativeError, UnsupportedTypeError } from '../errors.ts';
-import { SNIFF_BYTES, sniff } from '../storage/sniff.ts';
+import { type PictureType, SNIFF_BYTES, sniff } from '../storage/sniff.ts';
 import { tooLarge } from '../storage/spool.ts';
+import { proveWhole } from '../storage/whole.ts';
 import { type FoundFile, isFile, openFile, walkFolder } from './folder.ts';
 import type { ImageDeps } from './image.ts';
 import { ingest, type NewImage } from './ingest.ts';
@@ -70,7 +71,7 @@ interface Run {
   readonly deps: ImageDeps;
   readonly options: DirectoryImport;
   readonly record: ImageRecord;
-  /** Files of one identity wait for each other, so that the second one finds the first. */
+  /** Files of the same bytes, or of the same uuid, wait for each other, so that the second one finds the first. */
   readonly lock: KeyedLock;
   /** In a dry run, the identities that would be there by now. */
   readonly seen: Set<string>;
@@ -84,34 +85,40 @@ async function importFile(run: Run, name: string): Promise<Outcome | null> {
   if (name.endsWith('.json') && (await isFile(file.slice(0, -5))) && (await readSidecar(file))) return null;
   await using handle = await openFile(file);
   const { size, mtimeNs } = await handle.stat({ bigint: true });
-  await checkHead(handle);
+  const mimeType = await checkHead(handle);
   const { maxBytes } = run.deps.storage.spooler;
   if (Number(size) > maxBytes) throw tooLarge('The file', maxBytes);
   const sha256 = await hashOf(handle);
   const sidecar = await findSidecar(run, name, sha256);
   const image = sidecar?.image ?? describe(run, name, mtimeNs);
-  const identity = `${image.userId} ${sidecar?.uuid ?? sha256}`;
-  // Awaited here, because the file is open as long as this function runs.
-  return await run.lock(identity, async () => {
+  const take = async (): Promise<Outcome> => {
     const known = await findKnown(run, { sha256, userId: image.userId, uuid: sidecar?.uuid ?? null });
     if (known.outcome) return { outcome: known.outcome, uuid: known.uuid };
     if (run.options.dryRun) {
-      const outcome = run.seen.has(identity) ? 'there' : 'imported';
-      run.seen.add(identity);
-      return { outcome, uuid: null };
+      // Whether its pixels decode is only known when it is taken in.
+      await proveWhole(file, mimeType);
+      return { outcome: countOnce(run.seen, sidecar?.uuid ?? `${image.userId} ${sha256}`), uuid: null };
     }
     const uuid = await keep(run, handle, { sha256, image: known.uuidIsTaken ? withoutUuid(image) : image });
     return { outcome: 'imported', uuid };
-  });
+  };
+  // Awaited here, because the file is open as long as this function runs. First the name of the bytes, then the uuid: always in this order.
+  return await run.lock(`${image.userId} ${sha256}`, () => (sidecar ? run.lock(sidecar.uuid, take) : take()));
+}
+
+function countOnce(seen: Set<string>, identity: string): 'imported' | 'there' {
+  if (seen.has(identity)) return 'there';
+  seen.add(identity);
+  return 'imported';
 }
 
 /** Says quickly what is no picture, before all of it is read. */
-async function checkHead(handle: FileHandle): Promise<void> {
+async function checkHead(handle: FileHandle): Promise<PictureType> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);
   if (bytesRead === 0) throw new FixativeError('EMPTY_FILE', 'The file has no bytes.');
   const { mimeType, detected } = sniff(buffer.subarray(0, bytesRead));
-  if (mimeType === null)
-    throw new UnsupportedTypeError(`It is no picture that is kept: ${detected}.`, detected);
+  if (mimeType !== null) return mimeType;
+  throw new UnsupportedTypeError(`It is no picture that is kept: ${detected}.`, detected);
 }
 
 async function hashOf(handle: FileHandle): Promise<string> {

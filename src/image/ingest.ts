@@ -55,6 +55,7 @@ export async function ingest(
   const { uuid = uuidV7(), ...before } = former ?? {};
   const provenance = await readProvenance(spool.path);
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
+    await keepProvenance(transaction, blob.id, provenance);
     const known = onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, image.userId);
     if (known && onDuplicate === 'error') {
       throw new DuplicateError(
@@ -63,7 +64,6 @@ export async function ingest(
       );
     }
     if (known) return known;
-    await keepProvenance(transaction, blob.id, provenance);
     const created = await transaction.image.create({
       data: {
         ...columns,

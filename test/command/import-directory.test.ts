@@ -5,8 +5,10 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runExport } from '../../src/command/export.ts';
 import { runImportDirectory } from '../../src/command/import-directory.ts';
+import { parseImageFilter } from '../../src/image/filter-json.ts';
 import type { DirectoryImport } from '../../src/image/import-directory.ts';
 import type { ImageFilter } from '../../src/image/list.ts';
+import { purgeImage } from '../../src/image/purge.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { pngWith, textChunk } from '../provenance/files.ts';
@@ -82,7 +84,7 @@ test('a mixed folder comes in once, and a second run adds nothing', async () => 
   await writeFile(path.join(folder, '.hidden.png'), await makePicture({ seed: 5000 }));
   const dry = await bring({ dryRun: true });
   expect(await counts()).toBe(0);
-  expect(dry.summary.there).toBe(copies);
+  expect(dry.summary).toMatchObject({ dryRun: true, imported: pictures, there: copies, refused });
 
   const first = await bring({ userId: 'ann', tags: ['old'] });
   expect(first).toMatchObject({
@@ -146,6 +148,9 @@ test('what was removed stays removed, unless it is asked for again', async () =>
   expect((await bring({ userId: 'someone' })).summary).toMatchObject({ imported: 2, removed: 0 });
   expect((await bring({ again: true })).summary).toMatchObject({ imported: 2, removed: 0 });
   expect((await bring({ again: true })).summary).toMatchObject({ imported: 0, there: 2 });
+  for (const image of await app.database.prisma.image.findMany()) await purgeImage(app, image);
+  expect((await bring()).summary).toMatchObject({ imported: 0, removed: 2 });
+  expect((await bring({ again: true })).summary).toMatchObject({ imported: 2, removed: 0 });
 });
 
 test('links are not followed, and a folder that is not there is said to be so', async () => {
@@ -292,4 +297,43 @@ test('a sidecar is checked like any input', async () => {
   expect((await bring({ directory: bad })).summary).toMatchObject({ imported: 1 });
   expect((await bring({ directory: bad })).summary).toMatchObject({ imported: 0, there: 1 });
   expect((await everything()).find((row) => row.prompt === 'q')?.uuid).not.toBe(right.uuid);
+});
+
+test('a filter in JSON is read as GraphQL reads it, and a field that there is none of is refused', () => {
+  expect(
+    parseImageFilter('{"userId":"ann","status":["SUCCESS"],"createdAfter":"2026-01-02T00:00:00Z"}'),
+  ).toEqual({
+    userId: 'ann',
+    status: ['success'],
+    createdAfter: new Date('2026-01-02T00:00:00Z'),
+  });
+  for (const wrong of ['{"user":"ann"}', '{"tags":"a"}', '[]', 'null', '{', '{"createdAfter":"soon"}'])
+    expect(() => parseImageFilter(wrong)).toThrow(/filter/);
+});
+
+test('files that share bytes or a uuid in one run end as the rules say', async () => {
+  const bytes = await makePicture({ seed: 1 });
+  const uuid = '019aa57e-0000-7000-8000-00000000000a';
+  const sidecar = (picture: Buffer, userId: string) =>
+    JSON.stringify({
+      fixative: 1,
+      uuid,
+      sha256: createHash('sha256').update(picture).digest('hex'),
+      origin: 'uploaded',
+      prompt: 'p',
+      userId,
+      createdAt: '2020-01-01T00:00:00.123456Z',
+    });
+  const other = await makePicture({ seed: 2 });
+  for (const [name, picture, user] of [
+    ['a', bytes, 'ann'],
+    ['b', bytes, 'ann'],
+    ['c', other, 'ann'],
+    ['d', bytes, 'bob'],
+  ] as const) {
+    await writeFile(path.join(folder, `${name}.png`), picture);
+    await writeFile(path.join(folder, `${name}.png.json`), sidecar(picture, user));
+  }
+  expect((await bring()).summary).toMatchObject({ imported: 3, there: 1, refused: 0 });
+  expect((await bring()).summary).toMatchObject({ imported: 0, there: 4 });
 });
