@@ -15,6 +15,7 @@ import { type FoundFile, isFile, openFile, walkFolder } from './folder.ts';
 import type { ImageDeps } from './image.ts';
 import { ingest, type NewImage } from './ingest.ts';
 import { type ImageRecord, parseImageInput } from './input.ts';
+import { findKnown } from './known.ts';
 import { parseSidecar, readSidecar, type Sidecar } from './sidecar.ts';
 import { isoOfMicros } from './time.ts';
 import { runWorkers } from './workers.ts';
@@ -92,7 +93,8 @@ async function importFile(run: Run, name: string): Promise<Outcome | null> {
   const sidecar = await findSidecar(run, name, sha256);
   const image = sidecar?.image ?? describe(run, name, mtimeNs);
   const take = async (): Promise<Outcome> => {
-    const known = await findKnown(run, { sha256, userId: image.userId, uuid: sidecar?.uuid ?? null });
+    const who = { sha256, userId: image.userId, uuid: sidecar?.uuid ?? null };
+    const known = await findKnown(run.deps.database, who, { again: run.options.again === true });
     if (known.outcome) return { outcome: known.outcome, uuid: known.uuid };
     if (run.options.dryRun) {
       // Whether its pixels decode is only known when it is taken in.
@@ -167,35 +169,6 @@ function withoutUuid(image: NewImage): NewImage {
   if (!image.former) return image;
   const { uuid: _taken, ...former } = image.former;
   return { ...image, former };
-}
-
-/** By uuid: where it is, or was. By hash: what the user has, or had, of these bytes. */
-const KNOWN = `SELECT uuid, user_id = $1 AS own, sha256, deleted_at IS NOT NULL AS removed, uuid = $3::uuid AS same
-  FROM generated_images WHERE uuid = $3::uuid OR (sha256 = $2 AND user_id = $1 AND status = 'success')
-  UNION ALL
-  SELECT uuid, user_id = $1, sha256, true, uuid = $3::uuid FROM tombstones WHERE uuid = $3::uuid OR (sha256 = $2 AND user_id = $1)`;
-
-interface KnownRow {
-  readonly uuid: string;
-  readonly own: boolean;
-  readonly sha256: string | null;
-  readonly removed: boolean;
-  readonly same: boolean | null;
-}
-
-async function findKnown(
-  { deps, options }: Run,
-  { sha256, userId, uuid }: { sha256: string; userId: string; uuid: string | null },
-): Promise<{ outcome: 'there' | 'removed' | null; uuid: string | null; uuidIsTaken: boolean }> {
-  const rows = await deps.database.query<KnownRow>(KNOWN, [userId, sha256, uuid]);
-  const uuidIsTaken = rows.some((row) => row.same);
-  const mine = rows.filter((row) => row.own && row.sha256 === sha256);
-  // An exported image is known by its uuid: the user may have several of the same bytes, and each of them comes back.
-  const there = mine.find((row) => !row.removed && (uuid === null || row.same || uuidIsTaken));
-  if (there) return { outcome: 'there', uuid: there.uuid, uuidIsTaken };
-  const removed = mine.find((row) => row.removed && (row.same || mine.every((each) => each.removed)));
-  if (removed && !options.again) return { outcome: 'removed', uuid: removed.uuid, uuidIsTaken };
-  return { outcome: null, uuid: null, uuidIsTaken };
 }
 
 async function keep(
