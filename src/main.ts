@@ -2,6 +2,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { App } from './app.ts';
 import { runClaim } from './command/claim.ts';
+import { runExport } from './command/export.ts';
+import { runImportDirectory } from './command/import-directory.ts';
 import { runMigrate, runNewMigration } from './command/migrate.ts';
 import { runRestore } from './command/restore.ts';
 import { serve } from './command/serve.ts';
@@ -9,6 +11,7 @@ import { EXIT, type ExitCode, type Terminal } from './command/terminal.ts';
 import { runVerify } from './command/verify.ts';
 import { type Config, parseConfig } from './config.ts';
 import { FixativeError } from './errors.ts';
+import { parseImageFilter } from './image/filter-json.ts';
 import type { ImageFilter } from './image/list.ts';
 import { makeLog } from './log.ts';
 
@@ -134,12 +137,11 @@ const wholeNumber = (name: string, low: number, high: number) => (text: string) 
 };
 function parseFilter(text: string): ImageFilter {
   try {
-    const filter: unknown = JSON.parse(text);
-    if (typeof filter === 'object' && filter !== null && !Array.isArray(filter)) return filter as ImageFilter;
-  } catch {
-    // Said below.
+    return parseImageFilter(text);
+  } catch (error) {
+    if (error instanceof FixativeError) throw new InvalidArgumentError(error.message);
+    throw error;
   }
-  throw new InvalidArgumentError('--filter takes a JSON object with the fields of ImageFilter.');
 }
 
 const MANY = Number.MAX_SAFE_INTEGER;
@@ -229,6 +231,56 @@ program
           json: boolean;
         },
       ) => withApp((app) => runRestore(app, { ids, ...options, orphanGraceSeconds: orphanGrace }, terminal)),
+    ),
+  );
+
+/** A signal that the first SIGINT or SIGTERM gives: what is under way is finished, and nothing more is begun. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  void firstSignal().then(() => controller.abort());
+  return controller.signal;
+}
+
+const importCommand = program.command('import').description('bring in images that exist already');
+
+importCommand
+  .command('directory')
+  .description('every picture below a folder; the same command again goes on, and adds nothing twice')
+  .argument('<path>', 'the folder')
+  .option('--user <id>', 'whose they are; `root` without it, or whose the sidecar of an export says')
+  .option('--tool <name>', 'the tool that they belong to')
+  .option('--tag <tag...>', 'tags for each of them')
+  .option('--again', 'also what was removed before', false)
+  .option('--dry-run', 'say what would be done', false)
+  .option('--json', 'a line of JSON for each file, and one for the summary', false)
+  .action(
+    command(
+      (
+        directory: string,
+        {
+          user,
+          tag,
+          ...options
+        }: { user?: string; tool?: string; tag?: string[]; again: boolean; dryRun: boolean; json: boolean },
+      ) =>
+        withApp((app) => {
+          const given = { directory, userId: user, tags: tag, signal: stopSignal() };
+          return runImportDirectory(app, { ...options, ...given }, terminal);
+        }),
+    ),
+  );
+
+program
+  .command('export')
+  .description(
+    'write images to a directory, each with what is known of it beside it; `import directory` reads that',
+  )
+  .argument('<directory>', 'made where it is not there')
+  .option('--filter <json>', 'the images of a filter; all without it', parseFilter, {})
+  .option('--json', 'a line of JSON for each image, and one for the summary', false)
+  .action(
+    command((directory: string, options: { filter: ImageFilter; json: boolean }) =>
+      withApp((app) => runExport(app, { directory, ...options, signal: stopSignal() }, terminal)),
     ),
   );
 

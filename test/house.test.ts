@@ -11,7 +11,7 @@ const ORDER = [
   ['config', 'log'],
   ['database'],
   ['storage'],
-  ['provider', 'tool'],
+  ['provider', 'tool', 'provenance'],
   ['image'],
   ['job', 'auth'],
   ['graphql'],

@@ -3,6 +3,7 @@ import type { Caller } from '../auth/caller.ts';
 import type { Generator } from '../image/generate.ts';
 import type { Image } from '../image/image.ts';
 import type { UploadTargetDeps } from '../image/upload-target.ts';
+import type { Provenance } from '../provenance/provenance.ts';
 import type { CopyRow } from './copy.ts';
 
 /** What resolvers call. The same for every request. */
@@ -23,4 +24,5 @@ export interface GraphqlContext {
   readonly imagesByHash: DataLoader<string, Image[]>;
   readonly purgeOf: DataLoader<Pick<Image, 'sha256' | 'userId'>, Date | null>;
   readonly copiesOfBlob: DataLoader<number, CopyRow[]>;
+  readonly provenanceOfBlob: DataLoader<number, Provenance | null>;
 }

@@ -114,7 +114,7 @@ const CARD_FIELDS = new Set(
     'url',
     'createdAt',
     'deletedAt',
-  ].concat(['copies', 'durability']),
+  ].concat(['copies', 'durability', 'provenance']),
 );
 
 const known = new WeakMap<object, Wishes>();

@@ -4,6 +4,7 @@ import { type Image as ImageModel, parseUuid } from '../image/image.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
 import { Copy, type CopyRow } from './copy.ts';
+import { Provenance } from './provenance.ts';
 import { ErrorCode } from './user-error.ts';
 
 export const ImageStatus = builder.enumType('ImageStatus', {
@@ -142,6 +143,14 @@ export const Image = builder.prismaObject('Image', {
       type: 'DateTime',
       nullable: true,
       description: 'Since when it lies in the trash; null for an image that does not.',
+    }),
+    provenance: t.field({
+      type: Provenance,
+      nullable: true,
+      description:
+        'What generators and cameras wrote into its bytes; null where there is nothing of that kind.',
+      resolve: ({ blobId }, _args, { provenanceOfBlob }) =>
+        blobId === null ? null : provenanceOfBlob.load(Number(blobId)),
     }),
     copies: t.field({
       type: [Copy],

@@ -2,6 +2,7 @@
 import './scalars.ts';
 import './user-error.ts';
 import './copy.ts';
+import './provenance.ts';
 import './image.ts';
 import './duplicates.ts';
 import './image-list.ts';

@@ -9,6 +9,7 @@ import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
 import type { GraphqlContext, Services } from '../graphql/context.ts';
 import { makeCopyLoader } from '../graphql/copy.ts';
+import { makeProvenanceLoader } from '../graphql/provenance.ts';
 import { schema } from '../graphql/schema.ts';
 import { findByHashes, findPurges } from '../image/duplicates.ts';
 import { findImages, type Image } from '../image/image.ts';
@@ -43,6 +44,7 @@ export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: 
         findPurges(services.database, images),
       ),
       copiesOfBlob: makeCopyLoader(services.database, readOrder),
+      provenanceOfBlob: makeProvenanceLoader(services.database),
     }),
     maskedErrors: { maskError: (error) => mask(error, log) },
   });

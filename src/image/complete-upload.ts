@@ -71,7 +71,7 @@ async function ingestArrival(deps: UploadTargetDeps, target: UploadTarget, place
       ...record,
       filename: target.filename,
       origin: 'uploaded',
-      also: async (transaction, image) => {
+      alsoRecord: async (transaction, image) => {
         const { count } = await transaction.uploadTarget.updateMany({
           where: { id: target.id, completedAt: null },
           data: { completedAt: new Date(), imageId: image.id },

@@ -15,6 +15,8 @@ export function makeFilename(wish: string, image: { uuid: string; mimeType: stri
     .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
     .replaceAll(/\.{2,}/g, '.')
     .replace(/^[.-]+/, '')
+    // The name that it has already stays as it is.
+    .replace(new RegExp(`-${image.uuid.slice(-12)}$`), '')
     .slice(0, MAX_STEM_LENGTH)
     .replace(/[.-]+$/, '');
   return `${stem || 'image'}-${image.uuid.slice(-12)}.${extensionOf(image.mimeType)}`;

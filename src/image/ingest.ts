@@ -2,20 +2,33 @@ import { v7 as uuidV7 } from 'uuid';
 import type { PrismaTransaction } from '../database/database.ts';
 import { Prisma } from '../database/generated/client/client.ts';
 import { DuplicateError } from '../errors.ts';
+import { readProvenance } from '../provenance/provenance.ts';
 import type { Blob } from '../storage/blob.ts';
 import type { Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
 import { makeFilename } from './filename.ts';
 import type { Image, ImageOrigin } from './image.ts';
 import type { ImageRecord } from './input.ts';
+import { keepProvenance } from './provenance.ts';
 
 /** An image that does not exist yet. */
 export interface NewImage extends ImageRecord {
   readonly origin: ImageOrigin;
+  /** Where it is empty, and where no model is given, what the picture itself says is taken. */
   readonly prompt: string;
   readonly filename: string;
   readonly model?: string | null;
   readonly originalUrl?: string | null;
+  readonly revisedPrompt?: string | null;
+  readonly provider?: string | null;
+  readonly size?: string | null;
+  readonly quality?: string | null;
+  readonly style?: string | null;
+  readonly n?: number | null;
+  /** Now, without it; as text (ISO 8601) to the microsecond. */
+  readonly createdAt?: Date | string;
+  /** A new one, without it; nobody may have it now. */
+  readonly uuid?: string;
 }
 
 /**
@@ -24,24 +37,28 @@ export interface NewImage extends ImageRecord {
  */
 export type OnDuplicate = 'reuse' | 'create' | 'error';
 
+export interface IngestOptions {
+  /** `create` without it. Two that arrive at once see each other: `put` takes one of the same bytes at a time. */
+  readonly onDuplicate?: OnDuplicate;
+  /** Runs in the transaction that records the image: both are there afterwards, or neither is. */
+  readonly alsoRecord?: (transaction: PrismaTransaction, image: Image) => Promise<void>;
+}
+
 /**
  * The only way in which bytes become an image. They are proven to be a whole picture and put into every required store; then
  * blob, copies and image are recorded in one transaction. The spool still belongs to the caller.
- * @param image.onDuplicate `create` without it. Two that arrive at once see each other: `put` takes one of the same bytes at a time.
- * @param image.also adds what the caller keeps of it, in the same transaction; nothing is recorded when it throws.
  * @throws what storage.put throws, and DuplicateError; no image is recorded then.
  */
 export async function ingest(
   deps: { storage: Storage },
   spool: Spool,
-  image: NewImage & {
-    readonly onDuplicate?: OnDuplicate;
-    readonly also?: (transaction: PrismaTransaction, image: Image) => Promise<void>;
-  },
+  image: NewImage & IngestOptions,
 ): Promise<Image> {
-  const uuid = uuidV7();
-  const { filename, metadata, onDuplicate = 'create', also, ...columns } = image;
+  const { filename, metadata, createdAt, uuid = uuidV7(), ...rest } = image;
+  const { onDuplicate = 'create', alsoRecord, ...columns } = rest;
+  const provenance = await readProvenance(spool.path);
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
+    await keepProvenance(transaction, blob.id, provenance);
     const known = onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, image.userId);
     if (known && onDuplicate === 'error') {
       throw new DuplicateError(
@@ -49,21 +66,29 @@ export async function ingest(
         known.uuid,
       );
     }
-    const kept =
+    const recorded =
       known ??
       (await transaction.image.create({
         data: {
+          n: 1,
           ...columns,
+          prompt: image.prompt || (provenance.prompt ?? ''),
+          model: image.model ?? provenance.model,
+          ...(createdAt === undefined ? {} : { createdAt: new Date(createdAt) }),
           metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
           uuid,
-          n: 1,
           ...keptColumns({ uuid, filename }, blob, storeName),
         },
       }));
-    await also?.(transaction, kept);
-    return kept;
+    // Prisma's client has no microseconds, and lists are ordered by them.
+    if (!known && typeof createdAt === 'string')
+      await transaction.$executeRawUnsafe(SET_TIME, createdAt, recorded.id);
+    await alsoRecord?.(transaction, recorded);
+    return recorded;
   });
 }
+
+const SET_TIME = 'UPDATE generated_images SET created_at = $1::text::timestamptz WHERE id = $2::bigint';
 
 /** The first image that the user has of these bytes. */
 function findSame(transaction: PrismaTransaction, sha256: string, userId: string): Promise<Image | null> {
@@ -77,10 +102,15 @@ function findSame(transaction: PrismaTransaction, sha256: string, userId: string
 export async function ingestInto(
   deps: { storage: Storage },
   spool: Spool,
-  image: { id: bigint; uuid: string; filename: string; more: Prisma.ImageUncheckedUpdateInput },
+  image: { id: bigint; uuid: string; filename: string; more: Prisma.ImageUncheckedUpdateInput } & Pick<
+    IngestOptions,
+    'alsoRecord'
+  >,
 ): Promise<Image> {
-  return deps.storage.put(spool, (transaction: PrismaTransaction, blob, storeName) =>
-    transaction.image.update({
+  const provenance = await readProvenance(spool.path);
+  return deps.storage.put(spool, async (transaction: PrismaTransaction, blob, storeName) => {
+    await keepProvenance(transaction, blob.id, provenance);
+    const recorded = await transaction.image.update({
       where: { id: image.id },
       data: {
         ...image.more,
@@ -89,8 +119,10 @@ export async function ingestInto(
         errorRetryable: null,
         ...keptColumns(image, blob, storeName),
       },
-    }),
-  );
+    });
+    await image.alsoRecord?.(transaction, recorded);
+    return recorded;
+  });
 }
 
 /** What the row says once its bytes are safe. The address is ours and relative, so that it cannot expire. */

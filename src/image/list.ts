@@ -12,6 +12,7 @@ import {
 } from './image.ts';
 import { checkCharacters } from './input.ts';
 import { faultOfJson } from './json.ts';
+import { isoOfMicros } from './time.ts';
 
 export interface ImageFilter {
   readonly userId?: string | null | undefined;
@@ -159,11 +160,7 @@ const ORDER_KEYS: Record<OrderField, OrderKey> = {
     // Microseconds: what a JavaScript Date would cut off decides between neighbours.
     cursor: '(extract(epoch FROM i.created_at) * 1000000)::bigint',
     cast: '::timestamptz',
-    valueOf: ({ key }) => {
-      const seconds = Math.floor(key / 1e6);
-      const micros = String(key - seconds * 1e6).padStart(6, '0');
-      return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${micros}Z`;
-    },
+    valueOf: ({ key }) => isoOfMicros(key),
   },
   bytes: {
     column: 'coalesce(i.bytes, 0)',

@@ -1,0 +1,58 @@
+/** What a generator says of how it made a picture. */
+export interface Recipe {
+  readonly generator: string;
+  readonly prompt?: string | null;
+  readonly negativePrompt?: string | null;
+  readonly model?: string | null;
+  readonly seed?: string | null;
+  readonly steps?: number | null;
+  readonly sampler?: string | null;
+  readonly cfgScale?: number | null;
+}
+
+export type JsonObject = Record<string, unknown>;
+
+/**
+ * The JSON object in a text, or null. Python writes NaN and Infinity, which are no JSON; and whole numbers that JavaScript cannot hold
+ * become texts of their digits, for seeds are such numbers.
+ */
+export function parseObject(text: string | undefined): JsonObject | null {
+  if (text === undefined || !/^\s*\{/.test(text)) return null;
+  for (const attempt of [text, text.replaceAll(/([[:,]\s{0,9})-?(?:NaN|Infinity)\b/g, '$1null')]) {
+    try {
+      return objectOf(JSON.parse(attempt, keepDigits));
+    } catch {
+      // Not JSON, or nested deeper than the stack is high.
+    }
+  }
+  return null;
+}
+
+function keepDigits(this: unknown, _key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
+  return /^-?\d+$/.test(context?.source ?? '') ? context?.source : value;
+}
+
+export function objectOf(value: unknown): JsonObject | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
+}
+
+/** A property of the object itself, never of what every object has. */
+export function own(object: JsonObject | null, key: string): unknown {
+  return object !== null && Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+export function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value.trim() !== '' ? value : null;
+}
+
+/** A number, or a text of digits. */
+export function digitsOf(value: unknown): string | null {
+  if (typeof value === 'number' && Number.isInteger(value)) return String(value);
+  return typeof value === 'string' && /^\s*-?\d{1,40}\s*$/.test(value) ? value.trim() : null;
+}
+
+export function numberOf(value: unknown): number | null {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? number : null;
+}
