@@ -11,6 +11,7 @@ const ORDER = [
   ['config', 'log'],
   ['database'],
   ['storage'],
+  ['source'],
   ['provider', 'tool'],
   ['image'],
   ['job', 'auth'],
