@@ -17,6 +17,7 @@ import type { Logger } from './log.ts';
 import { openOpenAiProvider } from './provider/openai.ts';
 import { makeProviders } from './provider/providers.ts';
 import { makeSampleProvider } from './provider/sample.ts';
+import { openFetcher } from './source/fetch.ts';
 import { makePictureReader } from './storage/picture.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
 import { makeSpaceGuard } from './storage/space.ts';
@@ -101,6 +102,13 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     });
     opened.push(() => within(SETTLE_SECONDS, storage.stopRepairs()));
 
+    const fetcher = openFetcher({
+      spooler,
+      allowPrivate: config.allowPrivateSources,
+      timeoutSeconds: config.fetchTimeoutSeconds,
+    });
+    opened.push(() => fetcher.close());
+
     const { providers, closeProviders } = openProviders(config);
     opened.push(closeProviders);
     const generator = makeGenerator({ database, storage, providers, log });
@@ -112,6 +120,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       database,
       storage,
       generator,
+      fetcher,
       publicUrl: () => config.publicUrl ?? server.address(),
       copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
     };

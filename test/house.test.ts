@@ -61,7 +61,7 @@ test('only main.ts touches the process', async () => {
 
 test('only app.ts names the classes that it composes', async () => {
   const makers =
-    /\b(openFilesystemStore|makeDatabaseStore|openPostgresql|openS3Store|openGithubStore|makeSampleProvider|openOpenAiProvider)\(/;
+    /\b(openFilesystemStore|makeDatabaseStore|openPostgresql|openS3Store|openGithubStore|makeSampleProvider|openOpenAiProvider|openFetcher)\(/;
   const files = (await sources()).filter(({ text }) =>
     makers.test(text.replaceAll(/export (async )?function .*/g, '')),
   );

@@ -3,6 +3,7 @@ import type { Caller } from '../auth/caller.ts';
 import type { Database } from '../database/database.ts';
 import type { Generator } from '../image/generate.ts';
 import type { Image } from '../image/image.ts';
+import type { Fetcher } from '../source/fetch.ts';
 import type { Storage } from '../storage/service.ts';
 import type { CopyRow } from './copy.ts';
 
@@ -11,6 +12,7 @@ export interface Services {
   readonly database: Database;
   readonly storage: Storage;
   readonly generator: Generator;
+  readonly fetcher: Fetcher;
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;
   /** Where a copy can be fetched without this server, such as at a CDN; null where it cannot. */

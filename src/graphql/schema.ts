@@ -7,6 +7,7 @@ import './duplicates.ts';
 import './image-list.ts';
 import './generate-image.ts';
 import './upload-image.ts';
+import './import-image.ts';
 import './restore-image.ts';
 import './trash.ts';
 import './store.ts';

@@ -16,6 +16,14 @@ export interface NewImage extends ImageRecord {
   readonly filename: string;
   readonly model?: string | null;
   readonly originalUrl?: string | null;
+  readonly revisedPrompt?: string | null;
+  readonly provider?: string | null;
+  readonly size?: string | null;
+  readonly quality?: string | null;
+  readonly style?: string | null;
+  readonly n?: number | null;
+  /** Now, without it. */
+  readonly createdAt?: Date;
 }
 
 /**
@@ -24,19 +32,25 @@ export interface NewImage extends ImageRecord {
  */
 export type OnDuplicate = 'reuse' | 'create' | 'error';
 
+export interface IngestOptions {
+  /** `create` without it. Two that arrive at once see each other: `put` takes one of the same bytes at a time. */
+  readonly onDuplicate?: OnDuplicate;
+  /** Runs in the transaction that records the image: both are there afterwards, or neither is. */
+  readonly alsoRecord?: (transaction: PrismaTransaction, image: Image) => Promise<void>;
+}
+
 /**
  * The only way in which bytes become an image. They are proven to be a whole picture and put into every required store; then
  * blob, copies and image are recorded in one transaction. The spool still belongs to the caller.
- * @param image.onDuplicate `create` without it. Two that arrive at once see each other: `put` takes one of the same bytes at a time.
  * @throws what storage.put throws, and DuplicateError; no image is recorded then.
  */
 export async function ingest(
   deps: { storage: Storage },
   spool: Spool,
-  image: NewImage & { readonly onDuplicate?: OnDuplicate },
+  image: NewImage & IngestOptions,
 ): Promise<Image> {
   const uuid = uuidV7();
-  const { filename, metadata, onDuplicate = 'create', ...columns } = image;
+  const { filename, metadata, onDuplicate = 'create', alsoRecord, ...columns } = image;
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
     const known = onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, image.userId);
     if (known && onDuplicate === 'error') {
@@ -45,16 +59,19 @@ export async function ingest(
         known.uuid,
       );
     }
-    if (known) return known;
-    return transaction.image.create({
-      data: {
-        ...columns,
-        metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
-        uuid,
-        n: 1,
-        ...keptColumns({ uuid, filename }, blob, storeName),
-      },
-    });
+    const recorded =
+      known ??
+      (await transaction.image.create({
+        data: {
+          n: 1,
+          ...columns,
+          metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
+          uuid,
+          ...keptColumns({ uuid, filename }, blob, storeName),
+        },
+      }));
+    await alsoRecord?.(transaction, recorded);
+    return recorded;
   });
 }
 

@@ -21,6 +21,9 @@ export interface AddressGuard {
 
 const MAX_ADDRESS_LENGTH = 8192;
 
+/** The fault lies in what the caller named, wherever a redirect led from there. */
+const AT_URL = { path: ['input', 'url'] };
+
 /** All of the internet's unicast IPv6 is here (RFC 4291, 2.4); what translates to IPv4 or is obsolete is mostly not. */
 const GLOBAL_UNICAST: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3];
 
@@ -55,12 +58,20 @@ export function makeAddressGuard(allowed: readonly string[]): AddressGuard {
     allows,
     parse(text) {
       if (text.length > MAX_ADDRESS_LENGTH) {
-        throw new InputError('INVALID_INPUT', `The address is longer than ${MAX_ADDRESS_LENGTH} characters.`);
+        throw new InputError(
+          'INVALID_INPUT',
+          `The address is longer than ${MAX_ADDRESS_LENGTH} characters.`,
+          AT_URL,
+        );
       }
       // WHATWG's parser spells hosts one way: `0x7f.1`, `2130706433` and `①②⑦.0.0.1` all come out as 127.0.0.1.
       const url = URL.parse(text);
       if (!url)
-        throw new InputError('INVALID_INPUT', 'That is not an address; it begins with https:// or http://.');
+        throw new InputError(
+          'INVALID_INPUT',
+          'That is not an address; it begins with https:// or http://.',
+          AT_URL,
+        );
       if (url.protocol !== 'https:' && url.protocol !== 'http:') {
         throw forbidden(`Only http and https addresses are fetched, not ${url.protocol}//.`);
       }
@@ -83,7 +94,7 @@ export function notPublic(hostname: string): FixativeError {
 }
 
 export function forbidden(message: string): FixativeError {
-  return new FixativeError('SOURCE_FORBIDDEN', message);
+  return new FixativeError('SOURCE_FORBIDDEN', message, AT_URL);
 }
 
 /** `localhost.` is `localhost`. */
