@@ -87,10 +87,13 @@ function findSame(transaction: PrismaTransaction, sha256: string, userId: string
 export async function ingestInto(
   deps: { storage: Storage },
   spool: Spool,
-  image: { id: bigint; uuid: string; filename: string; more: Prisma.ImageUncheckedUpdateInput },
+  image: { id: bigint; uuid: string; filename: string; more: Prisma.ImageUncheckedUpdateInput } & Pick<
+    IngestOptions,
+    'alsoRecord'
+  >,
 ): Promise<Image> {
-  return deps.storage.put(spool, (transaction: PrismaTransaction, blob, storeName) =>
-    transaction.image.update({
+  return deps.storage.put(spool, async (transaction: PrismaTransaction, blob, storeName) => {
+    const recorded = await transaction.image.update({
       where: { id: image.id },
       data: {
         ...image.more,
@@ -99,8 +102,10 @@ export async function ingestInto(
         errorRetryable: null,
         ...keptColumns(image, blob, storeName),
       },
-    }),
-  );
+    });
+    await image.alsoRecord?.(transaction, recorded);
+    return recorded;
+  });
 }
 
 /** What the row says once its bytes are safe. The address is ours and relative, so that it cannot expire. */

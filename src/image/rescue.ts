@@ -1,7 +1,8 @@
+import type { Database } from '../database/database.ts';
 import type { Fetcher } from '../source/fetch.ts';
 import type { Storage } from '../storage/service.ts';
 import type { Image } from './image.ts';
-import { type IngestOptions, ingest, type NewImage } from './ingest.ts';
+import { type IngestOptions, ingest, ingestInto, type NewImage } from './ingest.ts';
 import { checkCharacters } from './input.ts';
 import { parseUploadInput, type UploadInput } from './upload.ts';
 
@@ -16,7 +17,7 @@ export interface RescueInput extends UploadInput {
 }
 
 /** An image that is to be rescued: without a filename, it is called what its source calls it. */
-export type RescuedImage = Omit<NewImage, 'origin' | 'filename' | 'originalUrl'> &
+export type RescuedImage = Omit<NewImage, 'origin' | 'filename'> &
   IngestOptions & { readonly filename: string | null };
 
 /** Checks what is said of an image at an address. */
@@ -42,10 +43,25 @@ export async function rescueImage(
     return await ingest(deps, spool, {
       ...image,
       origin: 'imported',
-      originalUrl: url,
+      originalUrl: image.originalUrl ?? url,
       filename: image.filename ?? filename,
     });
   } finally {
     await spool.discard();
+  }
+}
+
+/** The same for a failed image that waits for its bytes. */
+export async function rescueInto(
+  deps: RescueDeps & { readonly database: Database },
+  image: { id: bigint; url: string; filename: string | null } & Pick<IngestOptions, 'alsoRecord'>,
+): Promise<Image> {
+  const { uuid } = await deps.database.prisma.image.findUniqueOrThrow({ where: { id: image.id } });
+  const fetched = await deps.fetcher.fetch(image.url);
+  try {
+    const filename = image.filename ?? fetched.filename;
+    return await ingestInto(deps, fetched.spool, { ...image, uuid, filename, more: {} });
+  } finally {
+    await fetched.spool.discard();
   }
 }
