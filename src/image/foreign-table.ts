@@ -73,7 +73,8 @@ export async function openForeignTable(db: Queryable, options: ForeignTableOptio
   const selected = [
     `${id}::text AS id`,
     ...[...fields].map(([field, name]) => `${quoteName(name)} AS ${quoteName(field)}`),
-    `ARRAY[${urlColumns.map((name) => `${quoteName(name)}::text`).join(', ')}] AS urls`,
+    // One by one: PGlite reads the NULL of an array as a word.
+    ...urlColumns.map((name, index) => `${quoteName(name)}::text AS "url ${index}"`),
   ].join(', ');
 
   return {
@@ -101,7 +102,9 @@ export async function openForeignTable(db: Queryable, options: ForeignTableOptio
         `SELECT ${selected} FROM ${table} WHERE ${id} IN (${marks})`,
         ids,
       );
-      return new Map(rows.map((row) => [row.id, row]));
+      return new Map(
+        rows.map((row) => [row.id, { ...row, urls: urlColumns.map((_, index) => row[`url ${index}`]) }]),
+      );
     },
     async write(rowId, column, value) {
       await db.query(`UPDATE ${table} SET ${quoteName(require(column))} = $1 WHERE ${id} = $2`, [
