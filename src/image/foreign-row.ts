@@ -91,16 +91,14 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A time; a number counts seconds or, if it is that large, milliseconds since 1970. */
+/** A time; a number counts seconds or, if it is that large, milliseconds since 1970. `pg` gives an int8 as text. */
 function timeOf(value: unknown): Date | null {
   if (value === null || value === undefined) return null;
-  const number = typeof value === 'bigint' || typeof value === 'number' ? Number(value) : null;
-  const time =
-    value instanceof Date
-      ? value
-      : new Date(number === null ? String(value) : number < 1e11 ? number * 1000 : number);
+  const text = value instanceof Date ? value.toISOString() : String(value);
+  const number = /^\d{6,}(\.\d+)?$/.test(text) ? Number(text) : null;
+  const time = new Date(number === null ? text : number < 1e11 ? number * 1000 : number);
   if (!Number.isNaN(time.getTime())) return time;
-  throw new InputError('INVALID_INPUT', `createdAt is not a time: ${JSON.stringify(String(value))}.`);
+  throw new InputError('INVALID_INPUT', `createdAt is not a time: ${JSON.stringify(text)}.`);
 }
 
 /** The addresses of a row at which its bytes may be, those of its own server made whole by `baseUrl`. */
