@@ -261,7 +261,12 @@ importOptions('table')
   .option('--table <name>', 'its name, or schema.name', 'generated_images')
   .option('--id-column <name>', 'what names its rows, unique and not null', 'id')
   .option('--url-column <name>', 'where its addresses are; default: storage_url, else original_url')
-  .option('--map <column=field...>', 'columns that have other names than the fields of generated_images', [])
+  .option(
+    '--map <column=field>',
+    'a column that has another name than its field in generated_images; again for each',
+    (text: string, before: string[]) => [...before, text],
+    [] as string[],
+  )
   .option('--base-url <url>', 'what relative addresses are relative to')
   .option('--write-back <column>', 'write our permanent address there once the bytes are kept')
   .option('--retry-failed', 'try again what is on record as lost', false)

@@ -57,12 +57,12 @@ export interface KnownImport {
   readonly key: string;
   readonly outcome: 'imported' | 'failed';
   readonly imageId: number | null;
-  /** Our address of it, relative; null when there are no bytes or the image was purged. */
+  /** Our address of it, relative; null when there are no bytes, or the image is in the trash or purged. */
   readonly storageUrl: string | null;
 }
 
 const KNOWN = `SELECT r.key, r.outcome, r.image_id AS "imageId", nullif(i.storage_url, '') AS "storageUrl"
-  FROM import_records r LEFT JOIN generated_images i ON i.id = r.image_id WHERE r.source = $1 AND r.key = ANY($2::text[])`;
+  FROM import_records r LEFT JOIN generated_images i ON i.id = r.image_id AND i.deleted_at IS NULL WHERE r.source = $1 AND r.key = ANY($2::text[])`;
 
 /** What is on record of some keys of a source. */
 export async function findImported(
