@@ -20,6 +20,7 @@ import type { Logger } from './log.ts';
 import { openOpenAiProvider } from './provider/openai.ts';
 import { makeProviders } from './provider/providers.ts';
 import { makeSampleProvider } from './provider/sample.ts';
+import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
 import { makePictureReader } from './storage/picture.ts';
@@ -108,6 +109,13 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     });
     opened.push(() => within(SETTLE_SECONDS, storage.stopRepairs()));
 
+    const fetcher = openFetcher({
+      spooler,
+      allowPrivate: config.allowPrivateSources,
+      timeoutSeconds: config.fetchTimeoutSeconds,
+    });
+    opened.push(() => fetcher.close());
+
     const { providers, closeProviders } = openProviders(config);
     opened.push(closeProviders);
     const generator = makeGenerator({ database, storage, providers, log });
@@ -131,6 +139,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       uploadTargetSeconds: config.uploadTargetSeconds,
       generator,
       publicUrl,
+      fetcher,
       copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
     };
     const server: HttpServer = makeHttpServer({

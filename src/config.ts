@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { CronExpressionParser } from 'cron-parser';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { FixativeError } from './errors.ts';
 
@@ -70,6 +71,9 @@ export interface Config {
   /** null: the first model of the first provider that has a key, else `sample`. */
   readonly defaultModel: string | null;
   readonly providerTimeoutSeconds: number;
+  /** Host names, addresses and CIDR ranges that may be fetched from although they are not public. */
+  readonly allowPrivateSources: readonly string[];
+  readonly fetchTimeoutSeconds: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFormat: 'text' | 'json';
 }
@@ -114,6 +118,19 @@ function isSchedule(text: string): boolean {
     return false;
   }
 }
+
+const isSource = (text: string) =>
+  ipaddr.isValid(text) || ipaddr.isValidCIDR(text) || /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(text);
+
+const sourceList = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter(Boolean),
+  )
+  .refine((entries) => entries.every(isSource), 'host names, addresses or CIDR ranges, divided by commas');
 
 const storeList = z
   .string()
@@ -193,6 +210,8 @@ const Environment = z.object({
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),
   DEFAULT_MODEL: z.string().optional(),
   PROVIDER_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(180),
+  ALLOW_PRIVATE_SOURCES: sourceList.default([]),
+  FETCH_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(60),
   LOG_LEVEL: z.enum(LOG_LEVELS, `one of: ${LOG_LEVELS.join(', ')}`).default('info'),
   LOG_FORMAT: z.enum(['text', 'json'], 'text or json').default('text'),
 });
@@ -276,6 +295,8 @@ export function parseConfig(
     openai: values.OPENAI_API_KEY ? { apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL } : null,
     defaultModel: values.DEFAULT_MODEL ?? null,
     providerTimeoutSeconds: values.PROVIDER_TIMEOUT_SECONDS,
+    allowPrivateSources: values.ALLOW_PRIVATE_SOURCES,
+    fetchTimeoutSeconds: values.FETCH_TIMEOUT_SECONDS,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT,
   });

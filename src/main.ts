@@ -4,6 +4,8 @@ import type { App } from './app.ts';
 import { runClaim } from './command/claim.ts';
 import { runExport } from './command/export.ts';
 import { runImportDirectory } from './command/import-directory.ts';
+import { type ImportTableCommand, runImportTable } from './command/import-table.ts';
+import { type ImportUrlsCommand, runImportUrls } from './command/import-urls.ts';
 import { runMigrate, runNewMigration } from './command/migrate.ts';
 import { runRestore } from './command/restore.ts';
 import { serve } from './command/serve.ts';
@@ -267,6 +269,50 @@ importCommand
           const given = { directory, userId: user, tags: tag, signal: stopSignal() };
           return runImportDirectory(app, { ...options, ...given }, terminal);
         }),
+    ),
+  );
+
+const importOptions = (name: string) =>
+  importCommand
+    .command(name)
+    .option('--user <id>', 'whose they are where the source does not say', 'root')
+    .option('--concurrency <n>', 'fetch so many at a time', wholeNumber('--concurrency', 1, 64), 4)
+    .option('--dry-run', 'only say what would be fetched', false)
+    .option('--json', 'a line of JSON for each, and one for the summary', false);
+
+importOptions('urls')
+  .description('rescue addresses before they expire, the soonest first; a second run adds nothing')
+  .argument(
+    '<file>',
+    'an address a line; or CSV with a column url, and prompt, tool, userId, model, tags (a;b), …',
+  )
+  .action(
+    command((file: string, options: Omit<ImportUrlsCommand, 'file'>) =>
+      withApp((app) => runImportUrls(app.services, { file, ...options }, terminal)),
+    ),
+  );
+
+importOptions('table')
+  .description('bring over the rows of another table, with their bytes; a second run adds nothing')
+  .argument('<database-url>', 'where it is: postgresql://…')
+  .option('--table <name>', 'its name, or schema.name', 'generated_images')
+  .option('--id-column <name>', 'what names its rows, unique and not null', 'id')
+  .option('--url-column <name>', 'where its addresses are; default: storage_url, else original_url')
+  .option(
+    '--map <column=field>',
+    'a column that has another name than its field in generated_images; again for each',
+    (text: string, before: string[]) => [...before, text],
+    [] as string[],
+  )
+  .option('--base-url <url>', 'what relative addresses are relative to')
+  .option('--write-back <column>', 'write our permanent address there once the bytes are kept')
+  .option('--retry-failed', 'try again what is on record as lost', false)
+  .action(
+    command((databaseUrl: string, options: Omit<ImportTableCommand, 'databaseUrl' | 'publicUrl'>) =>
+      withApp((app) => {
+        const { publicUrl } = app.config;
+        return runImportTable(app.services, { databaseUrl, publicUrl, ...options }, terminal);
+      }),
     ),
   );
 

@@ -11,6 +11,7 @@ const ORDER = [
   ['config', 'log'],
   ['database'],
   ['storage'],
+  ['source'],
   ['provider', 'tool', 'provenance'],
   ['image'],
   ['job', 'auth'],
@@ -60,7 +61,7 @@ test('only main.ts touches the process', async () => {
 
 test('only app.ts names the classes that it composes', async () => {
   const makers =
-    /\b(openFilesystemStore|makeDatabaseStore|openPostgresql|openS3Store|openGithubStore|makeSampleProvider|openOpenAiProvider)\(/;
+    /\b(openFilesystemStore|makeDatabaseStore|openPostgresql|openS3Store|openGithubStore|makeSampleProvider|openOpenAiProvider|openFetcher)\(/;
   const files = (await sources()).filter(({ text }) =>
     makers.test(text.replaceAll(/export (async )?function .*/g, '')),
   );

@@ -4,11 +4,13 @@ import type { Generator } from '../image/generate.ts';
 import type { Image } from '../image/image.ts';
 import type { UploadTargetDeps } from '../image/upload-target.ts';
 import type { Provenance } from '../provenance/provenance.ts';
+import type { Fetcher } from '../source/fetch.ts';
 import type { CopyRow } from './copy.ts';
 
 /** What resolvers call. The same for every request. */
 export interface Services extends UploadTargetDeps {
   readonly generator: Generator;
+  readonly fetcher: Fetcher;
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;
   /** Where a copy can be fetched without this server, such as at a CDN; null where it cannot. */

@@ -9,6 +9,7 @@ import './image-list.ts';
 import './generate-image.ts';
 import './upload-image.ts';
 import './upload-target.ts';
+import './import-image.ts';
 import './restore-image.ts';
 import './trash.ts';
 import './store.ts';

@@ -3,6 +3,7 @@ import {
   ERROR_CODES,
   type FixativeError,
   ProviderError,
+  SourceExpiredError,
   StoreError,
   TooLargeError,
   UnsupportedTypeError,
@@ -30,6 +31,7 @@ const TYPES = [
   [ProviderError, 'ProviderError'],
   [StoreError, 'StoreError'],
   [DuplicateError, 'DuplicateError'],
+  [SourceExpiredError, 'SourceExpiredError'],
 ] as const;
 
 export const UserError = builder.interfaceRef<Fault>('UserError').implement({

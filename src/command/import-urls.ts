@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises';
+import type { Database } from '../database/database.ts';
+import { FixativeError } from '../errors.ts';
+import { importUrls, parseAddressList } from '../image/import-urls.ts';
+import type { RescueDeps } from '../image/rescue.ts';
+import { makeImportReport } from './import-report.ts';
+import type { ExitCode, Terminal } from './terminal.ts';
+
+export interface ImportUrlsCommand {
+  readonly file: string;
+  /** Whose the images are where the list does not say. */
+  readonly user: string;
+  readonly concurrency: number;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/** `import urls FILE`: rescues the addresses of a list, lines or CSV, before they expire. */
+export async function runImportUrls(
+  deps: RescueDeps & { readonly database: Database },
+  options: ImportUrlsCommand,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const text = await readFile(options.file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new FixativeError('INVALID_INPUT', `${options.file} cannot be read (${cause.code}).`, { cause });
+  });
+  const report = makeImportReport(terminal, options);
+  await importUrls(deps, parseAddressList(text, { userId: options.user }), { ...options, ...report });
+  return report.finish();
+}

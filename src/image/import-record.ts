@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import type { PrismaTransaction, Queryable } from '../database/database.ts';
+import type { FixativeError } from '../errors.ts';
+import type { Image } from './image.ts';
+
+/** What an importer has done with one thing of one source is on record, so that the next run neither does it again nor forgets it. */
+export interface ImportKey {
+  /** `urls`, `table:<host>/<database>/<table>`. */
+  readonly source: string;
+  readonly key: string;
+}
+
+/** A B-tree of PostgreSQL takes keys of up to 2,704 bytes, and signed addresses may be longer. */
+const MAX_KEY_BYTES = 1000;
+
+export function importKeyOf(text: string): string {
+  if (Buffer.byteLength(text) <= MAX_KEY_BYTES) return text;
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+/** Another run has imported the same thing meanwhile. */
+export class AlreadyImported extends Error {}
+
+/**
+ * Records in the transaction that records the image, so that a run that is killed leaves both or neither.
+ * @throws AlreadyImported, which rolls the image back.
+ */
+export async function recordImported(
+  transaction: PrismaTransaction,
+  { source, key }: ImportKey,
+  image: Pick<Image, 'id' | 'sha256'>,
+): Promise<void> {
+  const written = await transaction.$executeRaw`
+    INSERT INTO import_records (source, key, image_id, sha256, outcome) VALUES (${source}, ${key}, ${image.id}, ${image.sha256}, 'imported')
+    ON CONFLICT (source, key) DO UPDATE
+      SET image_id = excluded.image_id, sha256 = excluded.sha256, outcome = 'imported', detail = NULL, imported_at = now()
+      WHERE import_records.outcome = 'failed'`;
+  if (written === 0) throw new AlreadyImported(`${source} ${key}`);
+}
+
+/** @param imageId the failed image that stands for it, if there is one. */
+export async function recordFailed(
+  transaction: PrismaTransaction,
+  { source, key }: ImportKey,
+  { error, imageId }: { error: FixativeError; imageId: bigint | null },
+): Promise<void> {
+  const detail = `${error.code}: ${error.message}`;
+  const written = await transaction.$executeRaw`
+    INSERT INTO import_records (source, key, image_id, outcome, detail) VALUES (${source}, ${key}, ${imageId}, 'failed', ${detail})
+    ON CONFLICT (source, key) DO UPDATE
+      SET image_id = coalesce(excluded.image_id, import_records.image_id), detail = excluded.detail, imported_at = now()
+      WHERE import_records.outcome = 'failed'`;
+  if (written === 0) throw new AlreadyImported(`${source} ${key}`);
+}
+
+export interface KnownImport {
+  readonly key: string;
+  readonly outcome: 'imported' | 'failed';
+  readonly imageId: number | null;
+  /** Our address of it, relative; null when there are no bytes, or the image is in the trash or purged. */
+  readonly storageUrl: string | null;
+}
+
+const KNOWN = `SELECT r.key, r.outcome, r.image_id AS "imageId", nullif(i.storage_url, '') AS "storageUrl"
+  FROM import_records r LEFT JOIN generated_images i ON i.id = r.image_id AND i.deleted_at IS NULL WHERE r.source = $1 AND r.key = ANY($2::text[])`;
+
+/** What is on record of some keys of a source. */
+export async function findImported(
+  db: Queryable,
+  source: string,
+  keys: readonly string[],
+): Promise<Map<string, KnownImport>> {
+  const rows = await db.query<KnownImport>(KNOWN, [source, keys]);
+  return new Map(rows.map((row) => [row.key, row]));
+}

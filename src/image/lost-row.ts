@@ -1,0 +1,41 @@
+import { v7 as uuidV7 } from 'uuid';
+import type { Database } from '../database/database.ts';
+import { Prisma } from '../database/generated/client/client.ts';
+import type { FixativeError } from '../errors.ts';
+import type { ForeignImage } from './foreign-row.ts';
+import type { Image } from './image.ts';
+import { type ImportKey, recordFailed, recordImported } from './import-record.ts';
+
+/** A row of another system whose bytes cannot be had. */
+export interface LostRow extends ImportKey {
+  readonly image: Omit<ForeignImage, 'status' | 'error'>;
+  readonly originalUrl: string | null;
+  /** The failed image that stands for it already. */
+  readonly imageId: number | null;
+  /** It was brought over as it was: there is nothing to try again. */
+  readonly imported?: boolean;
+}
+
+/** Keeps everything of it but the bytes, as a failed image that says why, so that it can be found and made again. */
+export async function recordLost(database: Database, lost: LostRow, error: FixativeError): Promise<Image> {
+  const { filename: _unique, metadata, ...columns } = lost.image;
+  const failure = { error: error.message, errorCode: error.code, errorRetryable: false };
+  return database.prisma.$transaction(async (transaction) => {
+    const image =
+      lost.imageId === null
+        ? await transaction.image.create({
+            data: {
+              ...columns,
+              metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
+              originalUrl: lost.originalUrl,
+              uuid: uuidV7(),
+              status: 'failed',
+              ...failure,
+            },
+          })
+        : await transaction.image.update({ where: { id: BigInt(lost.imageId) }, data: failure });
+    if (lost.imported) await recordImported(transaction, lost, image);
+    else await recordFailed(transaction, lost, { error, imageId: image.id });
+    return image;
+  });
+}

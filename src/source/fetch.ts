@@ -1,0 +1,182 @@
+import dns from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { Readable } from 'node:stream';
+import { Agent, fetch, type Response } from 'undici';
+import { FixativeError } from '../errors.ts';
+import { type Spool, type Spooler, tooLarge } from '../storage/spool.ts';
+import { forbidden, makeAddressGuard, notPublic } from './address.ts';
+import { expiryOf } from './expiry.ts';
+import { explainAnswer, sourceFailed } from './refusal.ts';
+
+/**
+ * The guarded fetch of a foreign address. What is fetched is named by strangers, so it trusts neither the address, nor what its
+ * name resolves to, nor where it redirects, nor what it answers: every connection is checked at the moment when it is made, so
+ * that a name which changes its mind between a check and a connection gains nothing; and time, size and hops are limited. It
+ * sends no cookies, no credentials and no Referer.
+ */
+export interface Fetcher {
+  /**
+   * Takes what is at an address into a spool, which belongs to the caller.
+   * @param options.maxBytes a limit other than the spooler's own.
+   * @throws InputError INVALID_INPUT; FixativeError SOURCE_FORBIDDEN, SOURCE_FAILED; SourceExpiredError; TooLargeError; InputError EMPTY_FILE.
+   */
+  fetch(address: string, options?: { maxBytes?: number; signal?: AbortSignal }): Promise<FetchedFile>;
+  /** Breaks off what is under way. */
+  close(): Promise<void>;
+}
+
+export interface FetchedFile {
+  readonly spool: Spool;
+  /** Where it was in the end, after redirects. */
+  readonly url: string;
+  /** As the source says it; nothing of it is trusted. */
+  readonly contentType: string | null;
+  /** What the source calls it, else the end of the path; may be empty. */
+  readonly filename: string;
+}
+
+export interface FetcherOptions {
+  readonly spooler: Spooler;
+  /** Host names, addresses and CIDR ranges that may be asked although they are not public. */
+  readonly allowPrivate: readonly string[];
+  /** For all of a fetch, its redirects included. */
+  readonly timeoutSeconds: number;
+  /** For tests: what names resolve to. */
+  readonly lookup?: LookupFunction;
+}
+
+const MAX_REDIRECTS = 5;
+const CONNECT_SECONDS = 10;
+
+export function openFetcher(options: FetcherOptions): Fetcher {
+  const guard = makeAddressGuard(options.allowPrivate);
+  const { spooler } = options;
+  const agent = new Agent({
+    // Node calls it for every connection to a name; literal addresses never come here, so `parse` has checked those.
+    connect: {
+      lookup: guardedLookup(options.lookup ?? dns.lookup, guard.allows),
+      timeout: Math.min(CONNECT_SECONDS, options.timeoutSeconds) * 1000,
+    },
+    headersTimeout: options.timeoutSeconds * 1000,
+    bodyTimeout: options.timeoutSeconds * 1000,
+    allowH2: false,
+  });
+
+  const request = (url: URL, signal: AbortSignal) =>
+    fetch(url, {
+      dispatcher: agent,
+      redirect: 'manual',
+      credentials: 'omit',
+      referrerPolicy: 'no-referrer',
+      headers: { accept: 'image/*,*/*;q=0.5', 'accept-encoding': 'identity', 'user-agent': 'Fixative' },
+      signal,
+    }).catch((error: unknown) => {
+      throw causeOf(error) ?? sourceFailed(`${url.host} could not be reached${time(signal)}.`, error);
+    });
+
+  /** Follows redirects, each as warily as the address itself. */
+  async function follow(first: URL, signal: AbortSignal): Promise<{ url: URL; response: Response }> {
+    let url = first;
+    for (let hops = 0; ; hops++) {
+      const response = await request(url, signal);
+      const location = response.headers.get('location');
+      if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return { url, response };
+      await discardBody(response);
+      if (hops === MAX_REDIRECTS) {
+        throw sourceFailed(`${first.host} redirects more than ${MAX_REDIRECTS} times.`);
+      }
+      const next = guard.parse(URL.parse(location, url)?.href ?? location);
+      // Whoever asked for https is not to be answered by whoever sits on the wire.
+      if (url.protocol === 'https:' && next.protocol === 'http:') {
+        throw forbidden(`${url.host} redirects from https to http.`);
+      }
+      url = next;
+    }
+  }
+
+  return {
+    async fetch(address, { maxBytes = spooler.maxBytes, signal: given } = {}) {
+      const first = guard.parse(address);
+      const timeout = AbortSignal.timeout(options.timeoutSeconds * 1000);
+      const signal = given ? AbortSignal.any([timeout, given]) : timeout;
+      const { url, response } = await follow(first, signal);
+      const expiresAt = expiryOf(url) ?? expiryOf(first);
+      if (response.status !== 200) throw await explainAnswer(response, { url, expiresAt });
+      const subject = `What ${url.host} sends`;
+      const announced = Number(response.headers.get('content-length') ?? 0);
+      if (announced > maxBytes) {
+        await discardBody(response);
+        throw tooLarge(subject, maxBytes);
+      }
+      const body = response.body ? Readable.fromWeb(response.body as never) : Readable.from([]);
+      const spool = await spooler.receive(body, { maxBytes, subject, signal }).catch((error: unknown) => {
+        if (error instanceof FixativeError && error.code === 'UPLOAD_INTERRUPTED') {
+          throw sourceFailed(`${url.host} broke off before the end${time(signal)}.`, error);
+        }
+        throw error;
+      });
+      return {
+        spool,
+        url: url.href,
+        contentType: response.headers.get('content-type'),
+        filename: filenameOf(response, url),
+      };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** Resolves as `lookup` does, and refuses a name of which any address is not allowed: the next connection might take that one. */
+function guardedLookup(
+  lookup: LookupFunction,
+  allows: (hostname: string, address: string) => boolean,
+): LookupFunction {
+  return (hostname, lookupOptions, callback) => {
+    lookup(hostname, { ...lookupOptions, all: true }, (error, found) => {
+      if (error) return callback(error, []);
+      const addresses = typeof found === 'string' ? [{ address: found, family: isIP(found) }] : found;
+      const [first] = addresses;
+      if (!first || !addresses.every(({ address }) => allows(hostname, address))) {
+        return callback(notPublic(hostname) as Error, []);
+      }
+      return lookupOptions.all ? callback(null, addresses) : callback(null, first.address, first.family);
+    });
+  };
+}
+
+/** fetch wraps what went wrong in a TypeError; ours lies within. */
+function causeOf(error: unknown): FixativeError | null {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (each instanceof FixativeError) return each;
+    if (each instanceof AggregateError)
+      return each.errors.map(causeOf).find((found) => found !== null) ?? null;
+  }
+  return null;
+}
+
+function time(signal: AbortSignal): string {
+  const { reason } = signal as { reason?: unknown };
+  return reason instanceof Error && reason.name === 'TimeoutError' ? ' in time (FETCH_TIMEOUT_SECONDS)' : '';
+}
+
+async function discardBody(response: Response): Promise<void> {
+  // It may have broken off by itself by now.
+  await response.body?.cancel().catch(() => {});
+}
+
+/** RFC 6266: `filename*` before `filename`. */
+function filenameOf(response: Response, url: URL): string {
+  const disposition = response.headers.get('content-disposition') ?? '';
+  const extended = /filename\*\s*=\s*UTF-8''([^;\s]+)/i.exec(disposition)?.[1];
+  const plain = /filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(disposition);
+  const name = extended ? decode(extended) : (plain?.[1]?.replaceAll(/\\(.)/g, '$1') ?? plain?.[2]);
+  return name ?? decode(url.pathname.split('/').at(-1) ?? '');
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
