@@ -287,8 +287,8 @@ importOptions('urls')
     'an address a line; or CSV with a column url, and prompt, tool, userId, model, tags (a;b), …',
   )
   .action(
-    command((file: string, options: Omit<ImportUrlsCommand, 'file'>) =>
-      withApp((app) => runImportUrls(app.services, { file, ...options }, terminal)),
+    command((file: string, options: Omit<ImportUrlsCommand, 'file' | 'signal'>) =>
+      withApp((app) => runImportUrls(app.services, { file, ...options, signal: stopSignal() }, terminal)),
     ),
   );
 
@@ -308,11 +308,13 @@ importOptions('table')
   .option('--write-back <column>', 'write our permanent address there once the bytes are kept')
   .option('--retry-failed', 'try again what is on record as lost', false)
   .action(
-    command((databaseUrl: string, options: Omit<ImportTableCommand, 'databaseUrl' | 'publicUrl'>) =>
-      withApp((app) => {
-        const { publicUrl } = app.config;
-        return runImportTable(app.services, { databaseUrl, publicUrl, ...options }, terminal);
-      }),
+    command(
+      (databaseUrl: string, options: Omit<ImportTableCommand, 'databaseUrl' | 'publicUrl' | 'signal'>) =>
+        withApp((app) => {
+          const { publicUrl } = app.config;
+          const given = { databaseUrl, publicUrl, signal: stopSignal() };
+          return runImportTable(app.services, { ...options, ...given }, terminal);
+        }),
     ),
   );
 

@@ -21,6 +21,7 @@ export interface ImportTableCommand {
   readonly concurrency: number;
   readonly dryRun: boolean;
   readonly json: boolean;
+  readonly signal?: AbortSignal | undefined;
   /** Where this server is reached; what is written back begins with it. */
   readonly publicUrl: string | null;
 }

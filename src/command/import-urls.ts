@@ -13,6 +13,7 @@ export interface ImportUrlsCommand {
   readonly concurrency: number;
   readonly dryRun: boolean;
   readonly json: boolean;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** `import urls FILE`: rescues the addresses of a list, lines or CSV, before they expire. */

@@ -18,6 +18,8 @@ export interface ImportOptions {
   readonly concurrency: number;
   /** Only says what would be fetched, and asks no source. */
   readonly dryRun: boolean;
+  /** Begins nothing more, and ends when what is under way is finished. */
+  readonly signal?: AbortSignal | undefined;
   readonly onResult: (result: ImportResult) => void;
   /** How many there are to do, once that is known, and how many were done by earlier runs. */
   readonly onPlan?: (plan: { pending: number; known: number }) => void;
@@ -31,26 +33,6 @@ export function compareUrgency(now: number) {
   const rank = (at: number | null) => (at === null ? 1 : at > now ? 0 : 2);
   return (a: { expiresAt: number | null }, b: { expiresAt: number | null }): number =>
     rank(a.expiresAt) - rank(b.expiresAt) || (a.expiresAt ?? 0) - (b.expiresAt ?? 0);
-}
-
-/** Does `work` for each, so many at a time, in their order. The first that throws stops the rest, and what is under way is waited for. */
-export async function inParallel<Item>(
-  items: AsyncIterable<Item> | Iterable<Item>,
-  concurrency: number,
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const underWay = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  for await (const item of items) {
-    if (failures.length > 0) break;
-    const one: Promise<void> = work(item)
-      .catch((error: unknown) => void failures.push(error))
-      .finally(() => underWay.delete(one));
-    underWay.add(one);
-    if (underWay.size >= concurrency) await Promise.race(underWay);
-  }
-  await Promise.all(underWay);
-  if (failures.length > 0) throw failures[0];
 }
 
 /**

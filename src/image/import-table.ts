@@ -5,9 +5,10 @@ import { addressesOf, parseForeignRow } from './foreign-row.ts';
 import type { ForeignRow, ForeignTable } from './foreign-table.ts';
 import type { Image } from './image.ts';
 import { findImported, importKeyOf, recordImported } from './import-record.ts';
-import { attempt, compareUrgency, type ImportOptions, inParallel } from './import-run.ts';
+import { attempt, compareUrgency, type ImportOptions } from './import-run.ts';
 import { type LostRow, recordLost } from './lost-row.ts';
 import { type RescueDeps, rescueImage, rescueInto } from './rescue.ts';
+import { runWorkers } from './workers.ts';
 
 /** Rows of another system, with the table that they are in. */
 export interface ImportTableDeps extends RescueDeps {
@@ -82,7 +83,7 @@ export async function importTable(
   pending.sort(compareUrgency(Date.now()));
   options.onPlan?.({ pending: pending.length, known });
 
-  await inParallel(inBatches(table, pending), options.concurrency, async ([item, row]) => {
+  const take = async ([item, row]: [PendingRow, ForeignRow]) => {
     if (options.dryRun) {
       const expiresAt = item.expiresAt === null ? null : new Date(item.expiresAt);
       return options.onResult({ subject: `row ${item.id}`, outcome: 'planned', expiresAt });
@@ -90,7 +91,8 @@ export async function importTable(
     const result = await importRow(deps, { item, row }, options);
     await writeBack(item.id, result.image?.storageUrl || null);
     options.onResult(result);
-  });
+  };
+  await runWorkers(inBatches(table, pending), take, { count: options.concurrency, signal: options.signal });
   return tally;
 }
 

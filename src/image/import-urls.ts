@@ -3,8 +3,9 @@ import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
 import { expiryOf } from '../source/expiry.ts';
 import { findImported, importKeyOf, recordFailed, recordImported } from './import-record.ts';
-import { attempt, compareUrgency, type ImportOptions, inParallel, withoutQuery } from './import-run.ts';
+import { attempt, compareUrgency, type ImportOptions, withoutQuery } from './import-run.ts';
 import { parseRescueInput, type RescueDeps, type RescuedImage, rescueImage } from './rescue.ts';
+import { runWorkers } from './workers.ts';
 
 const SOURCE = 'urls';
 
@@ -138,7 +139,7 @@ export async function importUrls(
     .sort(compareUrgency(Date.now()));
   options.onPlan?.({ pending: pending.length, known: done.size });
 
-  await inParallel(pending, options.concurrency, async ({ key, line, url, image, expiresAt }) => {
+  const take = async ({ key, line, url, image, expiresAt }: (typeof pending)[number]) => {
     const subject = `line ${line}: ${withoutQuery(url)}`;
     if (image instanceof FixativeError)
       return options.onResult({ subject, outcome: 'refused', error: image });
@@ -154,5 +155,6 @@ export async function importUrls(
       (error) => recordFailed(deps.database.prisma, { source: SOURCE, key }, { error, imageId: null }),
     );
     options.onResult(result);
-  });
+  };
+  await runWorkers(pending, take, { count: options.concurrency, signal: options.signal });
 }

@@ -1,13 +1,16 @@
 /**
- * Does `work` for each thing that `source` gives, `count` of them at a time, in about their order. After `signal` nothing more is begun and
- * what is under way is finished. The first error of `source` or `work` ends it in the same way, and is thrown then.
+ * Does `work` for each of `things`, `count` of them at a time, in about their order. After `signal` nothing more is begun and
+ * what is under way is finished. The first error of `things` or `work` ends it in the same way, and is thrown then.
  */
 export async function runWorkers<Thing>(
-  source: AsyncGenerator<Thing>,
+  things: AsyncIterable<Thing> | Iterable<Thing>,
   work: (thing: Thing) => Promise<void>,
   options: { count: number; signal?: AbortSignal | undefined },
 ): Promise<void> {
   let failed = false;
+  const source = (async function* () {
+    yield* things;
+  })();
   // A generator answers one call at a time, so that the workers may share it.
   const worker = async () => {
     while (!failed && !options.signal?.aborted) {
