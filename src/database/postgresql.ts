@@ -11,6 +11,9 @@ const INT8 = 20;
 /** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
 const MAX_PREPARED_STATEMENTS = 1000;
 
+/** How many jobs may hold a lock for as long as they run: verify, purge, uploads. */
+const JOBS = 3;
+
 export async function openPostgresql(options: {
   url: string;
   poolSize: number;
@@ -33,7 +36,8 @@ export async function openPostgresql(options: {
   // Locks are held on connections of their own: whoever holds one works with the others, and must never wait for its own place.
   const locks = new pg.Pool({
     connectionString: options.url,
-    max: options.poolSize,
+    // A job holds its own name for as long as it runs, and takes those of blobs meanwhile: there is always a place for them.
+    max: options.poolSize + JOBS,
     connectionTimeoutMillis: 0,
   });
   locks.on('error', options.onError);

@@ -24,6 +24,8 @@ export interface GraphqlContext {
   readonly imageByUuid: DataLoader<string, Image | null>;
   /** In or out of the trash no more than MAX_DUPLICATES + 1 of each. */
   readonly imagesByHash: DataLoader<string, Image[]>;
+  /** How many more images `duplicates` may answer, nested or not: each level would multiply by a hundred. */
+  duplicatesLeft: number;
   readonly purgeOf: DataLoader<Pick<Image, 'sha256' | 'userId'>, Date | null>;
   readonly copiesOfBlob: DataLoader<number, CopyRow[]>;
   readonly provenanceOfBlob: DataLoader<number, Provenance | null>;

@@ -1,5 +1,5 @@
-import type { DuplicateError } from '../errors.ts';
-import { MAX_DUPLICATES } from '../image/duplicates.ts';
+import { type DuplicateError, InputError } from '../errors.ts';
+import { MAX_DUPLICATES, MAX_DUPLICATES_PER_REQUEST } from '../image/duplicates.ts';
 import { builder } from './builder.ts';
 import { Image } from './image.ts';
 import { type Fault, UserError } from './user-error.ts';
@@ -8,9 +8,15 @@ builder.prismaObjectFields(Image, (t) => ({
   duplicates: t.field({
     type: [Image],
     description: `Other images of the same bytes, oldest first, at most ${MAX_DUPLICATES}; none of those in the trash.`,
-    resolve: async ({ id, sha256 }, _args, { imagesByHash }) => {
-      const same = sha256 === null ? [] : await imagesByHash.load(sha256);
-      return same.filter((image) => image.id !== id).slice(0, MAX_DUPLICATES);
+    resolve: async ({ id, sha256 }, _args, context) => {
+      const same = sha256 === null ? [] : await context.imagesByHash.load(sha256);
+      const others = same.filter((image) => image.id !== id).slice(0, MAX_DUPLICATES);
+      context.duplicatesLeft -= others.length;
+      if (context.duplicatesLeft >= 0) return others;
+      throw new InputError(
+        'LIMIT_REACHED',
+        `The document asks for more than ${MAX_DUPLICATES_PER_REQUEST} duplicates; ask for a smaller page, or do not nest them.`,
+      );
     },
   }),
   purgedBefore: t.field({

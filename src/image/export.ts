@@ -8,8 +8,7 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FixativeError } from '../errors.ts';
-import { type Blob, extensionOf } from '../storage/blob.ts';
-import { findImageBytes } from './bytes.ts';
+import { type Blob, extensionOf, findBlob } from '../storage/blob.ts';
 import { parseCursor } from './cursor.ts';
 import type { Image, ImageDeps } from './image.ts';
 import { type ImageFilter, listImages, MAX_PAGE_SIZE } from './list.ts';
@@ -77,10 +76,10 @@ async function exportImage(
   { directory, createdAt }: { directory: string; createdAt: string },
 ): Promise<ExportOutcome> {
   const { uuid } = image;
-  const found = image.blobId === null ? null : await findImageBytes(deps.database, { uuid });
-  if (!found) return { uuid, outcome: 'without', status: image.status };
-  const { blob } = found;
-  const name = nameOf(found.filename, uuid, blob);
+  // By the blob and not by the address, which images in the trash do not have.
+  const blob = image.blobId === null ? null : await findBlob(deps.database, { id: Number(image.blobId) });
+  if (!blob) return { uuid, outcome: 'without', status: image.status };
+  const name = nameOf(image.filename ?? '', uuid, blob);
   const file = path.join(directory, name);
   const sidecar = `${JSON.stringify(makeSidecar(image, createdAt), null, 2)}\n`;
   try {

@@ -74,7 +74,7 @@ function blankToNull(text: string | null): string | null {
 function tagsOf(value: unknown): string[] {
   const list = typeof value === 'string' ? (parseJson(value) ?? value.split(/[,;]/)) : value;
   if (!Array.isArray(list)) return [];
-  return list.map((tag) => String(tag).trim()).filter(Boolean);
+  return list.map((tag) => (textOf(tag) ?? '').trim()).filter(Boolean);
 }
 
 /** What is JSON but no object is kept as the `value` of one. */
@@ -101,8 +101,14 @@ function timeOf(value: unknown): Date | null {
   throw new InputError('INVALID_INPUT', `createdAt is not a time: ${JSON.stringify(text)}.`);
 }
 
-/** The addresses of a row at which its bytes may be, those of its own server made whole by `baseUrl`. */
-export function addressesOf(urls: readonly (string | null)[], baseUrl: string | null): string[] {
+/**
+ * The addresses of a row at which its bytes may be, those of its own server made whole by `baseUrl`; and whether one was left out for want
+ * of that.
+ */
+export function addressesOf(
+  urls: readonly (string | null)[],
+  baseUrl: string | null,
+): { addresses: string[]; leftOut: boolean } {
   const found = urls.flatMap((text) => {
     if (!text?.trim()) return [];
     if (URL.canParse(text)) return [text];
@@ -115,5 +121,6 @@ export function addressesOf(urls: readonly (string | null)[], baseUrl: string | 
       retryable: true,
     });
   }
-  return [...new Set(found)];
+  const wanted = urls.filter((text) => text?.trim()).length;
+  return { addresses: [...new Set(found)], leftOut: found.length < wanted };
 }

@@ -52,6 +52,7 @@ export async function openForeignTable(db: Queryable, options: ForeignTableOptio
   };
 
   const id = quoteName(require(options.idColumn));
+  await requireUnique(db, table, options.idColumn);
   const urlColumns = options.urlColumn
     ? [require(options.urlColumn)]
     : ['storage_url', 'original_url'].filter((name) => columns.includes(name));
@@ -119,6 +120,25 @@ export async function openForeignTable(db: Queryable, options: ForeignTableOptio
 function fieldOf(name: string): Field | null {
   const plain = (text: string) => text.replaceAll('_', '').toLowerCase();
   return FIELDS.find((field) => plain(field) === plain(name)) ?? null;
+}
+
+/** A row is known by its id, and written to by it: a column that two rows share would bring one over and overwrite the other's address. */
+async function requireUnique(db: Queryable, table: string, column: string): Promise<void> {
+  const indexes = await db.query(
+    `SELECT 1 FROM pg_index x JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
+     WHERE x.indrelid = to_regclass($1) AND x.indisunique AND x.indpred IS NULL AND x.indnkeyatts = 1
+       AND a.attname = $2 AND a.attnotnull`,
+    [table, column],
+  );
+  if (indexes.length > 0) return;
+  const [row] = await db.query<{ shared: boolean }>(
+    `SELECT count(*) <> count(DISTINCT ${quoteName(column)}) AS shared FROM ${table}`,
+  );
+  if (row?.shared) {
+    throw invalid(
+      `${column} names no row: some share it or have none. Say --id-column, a column that is unique.`,
+    );
+  }
 }
 
 function invalid(message: string): FixativeError {

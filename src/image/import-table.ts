@@ -125,11 +125,13 @@ async function importRow(
   const subject = `row ${item.id}`;
   const record = { source: options.source, key: importKeyOf(item.id) };
   let lost: LostRow | null = null;
+  let incomplete = false;
 
   const work = async (): Promise<Image | null> => {
     const { status, error, ...image } = parseForeignRow(row, { userId: options.user });
     if (status === 'pending' || status === 'processing') return null;
-    const addresses = addressesOf(row.urls as (string | null)[], options.baseUrl);
+    const { addresses, leftOut } = addressesOf(row.urls as (string | null)[], options.baseUrl);
+    incomplete = leftOut;
     const originalUrl = addresses.at(-1) ?? null;
     lost = { ...record, image, originalUrl, imageId: item.imageId };
     if (addresses.length === 0 && status === 'failed') {
@@ -149,12 +151,16 @@ async function importRow(
 
   return attempt(subject, work, async (error) => {
     // What may work the next time, and what only a setting of ours forbids, is left for the next run.
-    if (!lost || error.retryable || error.code === 'SOURCE_FORBIDDEN') return;
-    await recordLost(deps.database, lost, error);
+    if (!lost || incomplete || error.retryable || error.code === 'SOURCE_FORBIDDEN') return;
+    await recordLost(deps.database, lost, error).catch((fault: unknown) => {
+      // What our columns cannot hold stands in the report, and nowhere else.
+      if (!(fault instanceof InputError)) throw fault;
+    });
   });
 }
 
-/** @throws what says the most of why no address gave it: that one may yet, else that one has expired, else the first. */
+/** @throws what says the most of why no address gave it: that one may yet, else that only a setting of ours forbids one, else that one
+ * has expired, else the first. */
 async function firstOf(
   addresses: readonly string[],
   rescue: (url: string) => Promise<Image>,
@@ -172,6 +178,7 @@ async function firstOf(
   }
   throw (
     errors.find((error) => error.retryable) ??
+    errors.find((error) => error.code === 'SOURCE_FORBIDDEN') ??
     errors.find((error) => error.code === 'SOURCE_EXPIRED') ??
     errors[0] ??
     new InputError('SOURCE_FAILED', 'The row has no address.')

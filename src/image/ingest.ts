@@ -1,10 +1,11 @@
 import { v7 as uuidV7 } from 'uuid';
+import { isDataFault } from '../database/data-fault.ts';
 import type { PrismaTransaction } from '../database/database.ts';
 import { Prisma } from '../database/generated/client/client.ts';
-import { DuplicateError } from '../errors.ts';
+import { DuplicateError, InputError } from '../errors.ts';
 import { readProvenance } from '../provenance/provenance.ts';
 import type { Blob } from '../storage/blob.ts';
-import type { Storage } from '../storage/service.ts';
+import type { Recorder, Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
 import { makeFilename } from './filename.ts';
 import type { Image, ImageOrigin } from './image.ts';
@@ -57,7 +58,7 @@ export async function ingest(
   const { filename, metadata, createdAt, uuid = uuidV7(), ...rest } = image;
   const { onDuplicate = 'create', alsoRecord, ...columns } = rest;
   const provenance = await readProvenance(spool.path);
-  return deps.storage.put(spool, async (transaction, blob, storeName) => {
+  const record: Recorder<Image> = async (transaction, blob, storeName) => {
     await keepProvenance(transaction, blob.id, provenance);
     const known = onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, image.userId);
     if (known && onDuplicate === 'error') {
@@ -85,7 +86,16 @@ export async function ingest(
       await transaction.$executeRawUnsafe(SET_TIME, createdAt, recorded.id);
     await alsoRecord?.(transaction, recorded);
     return recorded;
-  });
+  };
+  return deps.storage.put(spool, record).catch(explainDataFault);
+}
+
+/** What the database cannot hold is a matter of what is said of this one image. */
+export function explainDataFault(error: unknown): never {
+  if (!isDataFault(error)) throw error;
+  const message =
+    'The database cannot hold what is said of the image: a number, time, name or text is beyond what it takes, or taken.';
+  throw new InputError('INVALID_INPUT', message, { cause: error });
 }
 
 const SET_TIME = 'UPDATE generated_images SET created_at = $1::text::timestamptz WHERE id = $2::bigint';

@@ -1,10 +1,11 @@
 import { v7 as uuidV7 } from 'uuid';
-import type { Database } from '../database/database.ts';
+import type { Database, PrismaTransaction } from '../database/database.ts';
 import { Prisma } from '../database/generated/client/client.ts';
 import type { FixativeError } from '../errors.ts';
 import type { ForeignImage } from './foreign-row.ts';
 import type { Image } from './image.ts';
 import { type ImportKey, recordFailed, recordImported } from './import-record.ts';
+import { explainDataFault } from './ingest.ts';
 
 /** A row of another system whose bytes cannot be had. */
 export interface LostRow extends ImportKey {
@@ -20,7 +21,7 @@ export interface LostRow extends ImportKey {
 export async function recordLost(database: Database, lost: LostRow, error: FixativeError): Promise<Image> {
   const { filename: _unique, metadata, ...columns } = lost.image;
   const failure = { error: error.message, errorCode: error.code, errorRetryable: false };
-  return database.prisma.$transaction(async (transaction) => {
+  const record = async (transaction: PrismaTransaction) => {
     const image =
       lost.imageId === null
         ? await transaction.image.create({
@@ -37,5 +38,6 @@ export async function recordLost(database: Database, lost: LostRow, error: Fixat
     if (lost.imported) await recordImported(transaction, lost, image);
     else await recordFailed(transaction, lost, { error, imageId: image.id });
     return image;
-  });
+  };
+  return database.prisma.$transaction(record).catch(explainDataFault);
 }

@@ -69,7 +69,14 @@ export async function readProvenance(path: string): Promise<Provenance> {
     // A container that is not what it should be ends the reading, not the ingest: whether it is whole is storage's question.
     if (error instanceof Error && 'syscall' in error) throw error;
   }
-  return interpret(embedded);
+  try {
+    return interpret(embedded);
+  } catch {
+    // What strangers wrote may be of any shape, and none of them is to keep a picture out.
+    const nothing = new Embedded();
+    nothing.hasContentCredentials = embedded.hasContentCredentials;
+    return interpret(nothing);
+  }
 }
 
 /** Whether there is anything to keep. */

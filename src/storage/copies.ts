@@ -24,6 +24,23 @@ export async function recordStored(
   );
 }
 
+/**
+ * Notes the same for a copy that was only looked at, without the lock of its blob: a copy that was removed or made anew meanwhile stays as it is.
+ */
+export async function recordProven(
+  db: Queryable,
+  blob: Pick<Blob, 'id'>,
+  seen: Copy,
+  stat: ObjectStat,
+): Promise<void> {
+  await db.query(
+    `UPDATE copies SET state = 'STORED', bytes = $4, fingerprint = $5, verified_at = now(), checked_at = now(), seen_at = now(),
+       error = NULL, attempts = 0, updated_at = now()
+     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3`,
+    [blob.id, seen.store, seen.fingerprint, stat.bytes, stat.fingerprint],
+  );
+}
+
 /** Notes that the store is to hold the blob and does not yet; a copy that is on record already stays as it is. */
 export async function recordPending(
   db: Queryable,
@@ -38,7 +55,8 @@ export async function recordPending(
 
 /**
  * Notes that a copy was found missing or corrupt. `seen` is the copy as it was on record when it was looked at: where another
- * process has restored it since, the record has another fingerprint and stays.
+ * process has restored or removed it since, the record has another fingerprint or is gone, and stays so.
+ * @returns whether it was noted.
  */
 export async function recordBad(
   db: Queryable,
@@ -46,13 +64,14 @@ export async function recordBad(
   seen: Copy,
   found: { state: Exclude<CopyState, 'STORED'>; error: string },
   repairDelaySeconds: number,
-): Promise<void> {
-  await db.query(
+): Promise<boolean> {
+  const noted = await db.query(
     `UPDATE copies SET state = $4, error = $5, checked_at = now(), seen_at = now(), updated_at = now(),
        retry_at = CASE WHEN state = 'STORED' THEN now() + $6 * interval '1 second' ELSE retry_at END
-     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3`,
+     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 RETURNING blob_id`,
     [blob.id, seen.store, seen.fingerprint, found.state, found.error, repairDelaySeconds],
   );
+  return noted.length > 0;
 }
 
 /** Notes that a copy was looked at without being read, and is there. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { FixativeError, NotFoundError, StoreError } from '../errors.ts';
 import { type Blob, keyOf } from './blob.ts';
-import { recordBad, recordStored } from './copies.ts';
+import { recordBad, recordProven } from './copies.ts';
 import { examine, type Finding } from './examine.ts';
 import type { StorageDeps } from './service.ts';
 import type { ByteRange, OpenObject, Store } from './stores/store.ts';
@@ -25,7 +25,7 @@ export async function open(
     const copy = blob.copies.find((each) => each.store === store.name);
     if (opened && finding.state === 'STORED') {
       if (copy && (finding.read || copy.state !== 'STORED')) {
-        await note(deps, () => recordStored(deps.database, blob, copy, finding.stat));
+        await note(deps, () => recordProven(deps.database, blob, copy, finding.stat));
       }
       if (met) deps.wakeRepairer(deps.healDelaySeconds);
       return { stream: opened.stream, store: store.name };
@@ -84,6 +84,6 @@ async function openProven(
 }
 
 /** The answer does not wait for, nor fail with, what is noted beside it. */
-async function note(deps: StorageDeps, write: () => Promise<void>): Promise<void> {
+async function note(deps: StorageDeps, write: () => Promise<unknown>): Promise<void> {
   await write().catch((error) => deps.log.error({ err: error }, 'could not note the state of a copy'));
 }

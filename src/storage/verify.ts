@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queryable } from '../database/database.ts';
 import type { Blob, Copy } from './blob.ts';
-import { recordBad, recordError, recordSeen, recordStored } from './copies.ts';
+import { recordBad, recordError, recordProven, recordSeen } from './copies.ts';
 import { examine } from './examine.ts';
 import { DEFAULT_MAX_MISSING_PERCENT, guardAgainstLoss } from './guard.ts';
 import { findOrphans, type Orphan } from './orphans.ts';
@@ -97,7 +97,7 @@ export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Pro
     copies++;
     if (finding.state === 'STORED') {
       if (finding.read || copy.state !== 'STORED')
-        await recordStored(deps.database, blob, copy, finding.stat);
+        await recordProven(deps.database, blob, copy, finding.stat);
       else await recordSeen(deps.database, blob, store.name);
       tally.right++;
       if (finding.read) {
@@ -114,8 +114,9 @@ export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Pro
         await recordSeen(deps.database, blob, store.name);
         continue;
       } else {
+        // One that was purged or restored since it was looked up is not bad.
+        if (!(await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds))) continue;
         tally[finding.state === 'MISSING' ? 'missing' : 'corrupt']++;
-        await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds);
       }
       const error = finding.state === 'UNREACHABLE' ? finding.error.message : finding.error;
       options.onBad?.({ store: store.name, sha256: blob.sha256, key: copy.key, state: finding.state, error });

@@ -166,5 +166,6 @@ function readBehind<Value>(
 
 function linked(nodes: ReadonlyMap<string, Node>, value: unknown): Node | null {
   if (!Array.isArray(value) || value.length !== 2) return null;
-  return nodes.get(String(value[0])) ?? null;
+  const [id] = value;
+  return typeof id === 'string' || typeof id === 'number' ? (nodes.get(String(id)) ?? null) : null;
 }
