@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
@@ -61,6 +61,7 @@ export async function openSpooler(options: {
       const hash = createHash('sha256');
       let bytes = 0;
       let discarded = false;
+      let sink: WriteStream | null = null;
       const discard = async () => {
         if (discarded) return;
         discarded = true;
@@ -71,6 +72,7 @@ export async function openSpooler(options: {
       count++;
       try {
         await options.space.require(0);
+        sink = createWriteStream(file, { flags: 'wx', highWaterMark: 256 * 1024 });
         await pipeline(
           stream,
           async function* measure(source: AsyncIterable<Buffer>) {
@@ -81,13 +83,14 @@ export async function openSpooler(options: {
               yield chunk;
             }
           },
-          createWriteStream(file, { flags: 'wx', highWaterMark: 256 * 1024 }),
+          sink,
           { ...(signal ? { signal } : {}) },
         );
         if (bytes === 0) throw new InputError('EMPTY_FILE', `${subject} has no bytes.`);
       } catch (error) {
         // Whoever sends is not left waiting with a stream that nobody reads.
         stream.destroy();
+        if (sink) await closed(sink);
         await discard();
         if (error instanceof FixativeError) throw error;
         if (isOurDisk(error)) throw error;
@@ -99,6 +102,15 @@ export async function openSpooler(options: {
       return { path: file, bytes, sha256: hash.digest('hex'), open: () => createReadStream(file), discard };
     },
   };
+}
+
+/** A file that is still being opened appears after it was removed, and stays. */
+function closed(sink: WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (sink.closed) return resolve();
+    sink.once('close', resolve).on('error', () => {});
+    sink.destroy();
+  });
 }
 
 export function tooLarge(subject: string, maxBytes: number): TooLargeError {
