@@ -16,11 +16,16 @@ export const ERROR_CODES = {
     'The content is not an image of a supported type, whatever its name or declared type says.',
   DAMAGED_IMAGE: 'The content begins as an image but is cut short, corrupt or cannot be decoded.',
   UNKNOWN_MODEL: 'No configured provider has this model.',
+  UNKNOWN_TOOL: 'There is no such tool; the message names those there are.',
+  MODEL_UNAVAILABLE: 'The model is known, but its provider is not configured on this server.',
   UNSUPPORTED_BY_MODEL: 'The model cannot do what was asked of it.',
   PROVIDER_REFUSED: 'The provider declined the request, for example by moderation.',
   PROVIDER_BUSY: 'The provider limits the rate; try again later.',
   PROVIDER_FAILED: 'The provider failed or could not be reached.',
   PROVIDER_UNAUTHORIZED: "The provider did not accept this server's key.",
+  INTERRUPTED:
+    'The server stopped while the provider worked; the request may have been paid for, so it is not repeated by itself.',
+  CANCELLED: 'It was cancelled before it was done.',
   STORE_UNAVAILABLE: 'A store that must keep the bytes could not take or give them.',
   NO_SPACE: 'The server is short of disk space and takes nothing in until there is more (MIN_FREE_BYTES).',
   STOPPED: 'The run stopped itself, because going on might do harm; the message says why and how to go on.',
@@ -103,20 +108,24 @@ export class UnsupportedTypeError extends FixativeError {
   }
 }
 
-/** A provider declined or failed. `retryAfterSeconds` is the provider's own word, where it gave one. */
+/** A provider declined or failed. */
 export class ProviderError extends FixativeError {
   readonly provider: string;
+  /** The provider's own word, where it gave one. */
   readonly retryAfterSeconds: number | null;
+  /** Whether the provider may have done the work, and charge for it, although nothing came of it. Such a request is never repeated by itself. */
+  readonly paid: boolean;
 
   constructor(
     code: ErrorCode,
     message: string,
-    subject: { provider: string; retryAfterSeconds?: number | null },
+    subject: { provider: string; retryAfterSeconds?: number | null; paid?: boolean },
     options?: ErrorOptions,
   ) {
     super(code, message, options);
     this.provider = subject.provider;
     this.retryAfterSeconds = subject.retryAfterSeconds ?? null;
+    this.paid = subject.paid ?? false;
   }
 }
 

@@ -40,6 +40,10 @@ export const ImageFilter = builder.inputType('ImageFilter', {
     }),
     storageUrl: t.string({ description: 'The path part of `url`: `/images/…`.' }),
     copies: t.field({ type: CopyFilter }),
+    parts: t.boolean({
+      description:
+        'Also images that are parts of others, such as the panels of a comic or the original of an avatar; false by default.',
+    }),
     trash: t.field({ type: TrashFilter, description: 'EXCLUDE by default.' }),
   }),
 });

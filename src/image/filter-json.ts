@@ -30,6 +30,7 @@ const FILTER = z.strictObject({
   search: text,
   metadata: z.unknown().optional(),
   storageUrl: text,
+  parts: z.boolean().nullish(),
   trash: oneOf(['exclude', 'include', 'only']).nullish(),
   copies: z.strictObject({ store: text, state: z.string().toUpperCase().nullish() }).nullish(),
 }) satisfies z.ZodType<ImageFilter>;

@@ -4,7 +4,7 @@ import { v7 as uuidV7 } from 'uuid';
 import { Prisma } from '../database/generated/client/client.ts';
 import { FixativeError, InputError } from '../errors.ts';
 import { checkRequest } from '../provider/models.ts';
-import type { Picture, PictureRequest, Provider } from '../provider/provider.ts';
+import type { Answer, PictureRequest, Provider } from '../provider/provider.ts';
 import type { Providers } from '../provider/providers.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
 import { ingestInto } from './ingest.ts';
@@ -79,7 +79,9 @@ async function begin(deps: GenerateDeps, input: GenerateInput, caller: { userId:
     data: Array.from({ length: n }, () => ({
       ...record,
       metadata: record.metadata === null ? Prisma.DbNull : (record.metadata as Prisma.InputJsonObject),
-      ...settings,
+      size: settings.size,
+      quality: settings.quality,
+      style: settings.style,
       uuid: uuidV7(),
       prompt: input.prompt,
       origin: 'generated',
@@ -89,7 +91,14 @@ async function begin(deps: GenerateDeps, input: GenerateInput, caller: { userId:
       n,
     })),
   });
-  const request: PictureRequest = { model: model.id, prompt: input.prompt, user: record.userId, ...settings };
+  const request: PictureRequest = {
+    model: model.id,
+    prompt: input.prompt,
+    user: record.userId,
+    ...settings,
+    references: [],
+    mask: null,
+  };
   return { rows, provider, request, waitSeconds };
 }
 
@@ -109,9 +118,10 @@ async function run(
   }
 }
 
-async function keep(deps: GenerateDeps, row: Image, picture: Picture): Promise<void> {
+async function keep(deps: GenerateDeps, row: Image, picture: Answer): Promise<void> {
+  if (!('bytes' in picture.picture)) throw new TypeError('An address came, and none was expected.');
   const { spooler } = deps.storage;
-  const spool = await spooler.receive(Readable.from([picture.bytes], { objectMode: false }), {
+  const spool = await spooler.receive(Readable.from([picture.picture.bytes], { objectMode: false }), {
     subject: "The provider's picture",
   });
   try {
@@ -121,7 +131,6 @@ async function keep(deps: GenerateDeps, row: Image, picture: Picture): Promise<v
       filename: `${row.toolName}-${row.createdAt.getTime()}`,
       more: {
         revisedPrompt: picture.revisedPrompt,
-        originalUrl: picture.originalUrl,
         ...(Object.keys(picture.metadata).length > 0
           ? {
               // What the client said stays as it was said.

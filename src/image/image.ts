@@ -23,7 +23,7 @@ export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_
   i.mime_type AS "mimeType", i.bytes, i.sha256, i.width, i.height, i.thumbhash, i.tags, i.status, i.error,
   i.error_code AS "errorCode", i.error_retryable AS "errorRetryable", i.metadata, i.message_id AS "messageId",
   i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.blob_id AS "blobId",
-  i.deleted_at AS "deletedAt"`;
+  i.deleted_at AS "deletedAt", i.parent_id AS "parentId", i.part_of AS "partOf", i.part`;
 
 /**
  * What a list of cards shows, a third of the columns. What is left out costs more than finding the rows: PostgreSQL writes each value as
@@ -33,9 +33,11 @@ export const CARD_COLUMNS = `i.id, i.uuid, i.user_id AS "userId", i.tool_name AS
   i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt", i.deleted_at AS "deletedAt"`;
 
 /** A row of IMAGE_COLUMNS as the database gives it: int8 is a number there, and `tags` may be null in rows of other services. */
-export type ImageRow = Omit<Image, 'id' | 'blobId' | 'tags'> & {
+export type ImageRow = Omit<Image, 'id' | 'blobId' | 'parentId' | 'partOf' | 'tags'> & {
   id: number;
   blobId: number | null;
+  parentId: number | null;
+  partOf: number | null;
   tags: string[] | null;
 };
 
@@ -43,10 +45,15 @@ export function imageOf(row: ImageRow): Image {
   return {
     ...row,
     id: BigInt(row.id),
-    blobId: row.blobId === null ? null : BigInt(row.blobId),
+    blobId: bigintOf(row.blobId),
+    parentId: bigintOf(row.parentId),
+    partOf: bigintOf(row.partOf),
     tags: row.tags ?? [],
   };
 }
+
+// A column that was not read is undefined.
+const bigintOf = (value: number | null) => (value == null ? null : BigInt(value));
 
 const BY_UUID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.uuid = ANY($1::uuid[])`;
 

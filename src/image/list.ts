@@ -39,6 +39,8 @@ export interface ImageFilter {
   readonly storageUrl?: string | null | undefined;
   /** Images in the trash: `exclude` without it. */
   readonly trash?: TrashFilter | null | undefined;
+  /** Images that are parts of others, such as the panels of a comic: left out without it. */
+  readonly parts?: boolean | null | undefined;
   readonly copies?:
     | { readonly store?: string | null | undefined; readonly state?: string | null | undefined }
     | null
@@ -131,13 +133,13 @@ export async function listImages(
 }
 
 export async function countImages(db: Queryable, filter: ImageFilter): Promise<number> {
-  // Without the trash: all, less those in the trash, of which there are few and an index. So neither count looks into a row of the table
-  // where an index holds what is filtered by.
-  const excludes = (filter.trash ?? 'exclude') === 'exclude';
-  const conditions = new Conditions({ ...filter, trash: excludes ? 'include' : filter.trash });
+  // Without the trash and the parts: all, less those, of which there are few and an index. So neither count looks into a row of the
+  // table where an index holds what is filtered by.
+  const excludes = (filter.trash ?? 'exclude') === 'exclude' && !filter.parts;
+  const conditions = new Conditions(excludes ? { ...filter, trash: 'include', parts: true } : filter);
   const count = `SELECT count(*) FROM generated_images i`;
   const all = `(${count}${conditions.where()})`;
-  conditions.add(IN_TRASH);
+  conditions.add(HIDDEN);
   const [row] = await db.query<{ count: number }>(
     excludes ? `SELECT ${all} - (${count}${conditions.where()}) AS count` : `SELECT ${all} AS count`,
     conditions.values,
@@ -196,6 +198,8 @@ function parsePageArgs(args: PageArgs, order: ImageOrder) {
 }
 
 const IN_TRASH = 'i.deleted_at IS NOT NULL';
+/** As the condition of idx_generated_images_hidden says it. */
+const HIDDEN = '(i.deleted_at IS NOT NULL OR i.part_of IS NOT NULL)';
 
 /** The WHERE of a filter. Its text depends on which fields are given, never on their values, so there are few statements. */
 class Conditions {
@@ -247,6 +251,7 @@ class Conditions {
     }
     const trash = filter.trash ?? 'exclude';
     if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
+    if (!filter.parts) this.add('i.part_of IS NULL');
     if (filter.copies) {
       const terms = ['c.blob_id = i.blob_id'];
       if (filter.copies.store != null) {

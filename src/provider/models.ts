@@ -4,7 +4,7 @@
  * no model could take is `INVALID_INPUT`; one that another model might take is `UNSUPPORTED_BY_MODEL`.
  */
 import { InputError } from '../errors.ts';
-import type { Model, PictureRequest } from './provider.ts';
+import type { Model, PictureFormat, PictureRequest } from './provider.ts';
 
 /** What the user asked for, as it came in. */
 export interface AskedPicture {
@@ -15,7 +15,20 @@ export interface AskedPicture {
   readonly quality?: string | null | undefined;
   /** Without it, the provider decides. */
   readonly style?: string | null | undefined;
+  readonly seed?: number | null | undefined;
+  readonly background?: 'transparent' | null | undefined;
+  readonly format?: PictureFormat | null | undefined;
+  /** How many pictures it is to work from. */
+  readonly references?: number;
+  readonly mask?: boolean;
 }
+
+export type PictureSettings = Pick<
+  PictureRequest,
+  'size' | 'quality' | 'style' | 'seed' | 'background' | 'format'
+>;
+
+const MAX_SEED = 2 ** 31 - 1;
 
 /**
  * Checks what was asked against what the model can do, and fills in the default size.
@@ -23,12 +36,28 @@ export interface AskedPicture {
  * @throws InputError `INVALID_INPUT` for a blank prompt or a malformed size, `UNSUPPORTED_BY_MODEL` for what this model
  *   cannot do; the message names the model and what it allows, and `path` the field of the input.
  */
-export function checkRequest(
-  model: Model,
-  asked: AskedPicture,
-): Pick<PictureRequest, 'size' | 'quality' | 'style'> {
+export function checkRequest(model: Model, asked: AskedPicture): PictureSettings {
   checkPrompt(model, asked.prompt);
+  checkEdit(model, asked);
+  const { seed = null, background = null, format = null } = asked;
+  if (seed !== null && !(Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED)) {
+    throw new InputError('INVALID_INPUT', `The seed is ${seed}; it goes from 0 to ${MAX_SEED}.`, {
+      path: ['input', 'seed'],
+    });
+  }
+  if (seed !== null && !model.seeds) throw unsupported(model, 'seed', 'takes no seed');
+  if (background !== null && !model.transparency)
+    throw unsupported(model, 'background', 'cannot leave the background transparent');
+  if (format !== null && !model.formats.includes(format)) {
+    const takes = model.formats.length > 0 ? `makes ${listed(model.formats)}` : 'decides the format itself';
+    throw unsupported(model, 'format', `cannot be asked for ${format}; it ${takes}`);
+  }
+  if (background !== null && format === 'jpeg')
+    throw unsupported(model, 'format', 'cannot make a transparent JPEG; ask for png or webp');
   return {
+    seed,
+    background,
+    format,
     size: checkSize(model, asked.size ?? model.defaultSize),
     quality: checkChoice(model, 'quality', model.qualities, asked.quality),
     style: checkChoice(model, 'style', model.styles, asked.style),
@@ -49,6 +78,26 @@ export function parseSize(size: string): { width: number; height: number } {
     );
   }
   return { width: Number(width), height: Number(height) };
+}
+
+function checkEdit(model: Model, { references = 0, mask = false }: AskedPicture): void {
+  if (references > 0 && model.edits === null)
+    throw unsupported(model, 'references', 'makes new pictures only and takes no references');
+  const most = model.edits?.maxReferences ?? 0;
+  if (references > most)
+    throw unsupported(model, 'references', `takes at most ${most} references, not ${references}`);
+  if (mask && !model.edits?.mask) throw unsupported(model, 'mask', 'takes no mask');
+  if (mask && references === 0) {
+    throw new InputError('INVALID_INPUT', 'There is a mask and no reference for it to lie upon.', {
+      path: ['input', 'mask'],
+    });
+  }
+}
+
+function unsupported(model: Model, field: string, cannot: string): InputError {
+  return new InputError('UNSUPPORTED_BY_MODEL', `The model ${model.id} ${cannot}.`, {
+    path: ['input', field],
+  });
 }
 
 function checkPrompt(model: Model, prompt: string): void {
@@ -124,6 +173,11 @@ export interface OpenAiModel extends Model {
 
 const GPT_IMAGE = {
   provider: 'openai',
+  edits: { maxReferences: 16, mask: true },
+  seeds: false,
+  transparency: true,
+  formats: ['png', 'jpeg', 'webp'],
+  prices: [],
   sizes: ['1024x1024', '1536x1024', '1024x1536'],
   defaultSize: '1024x1024',
   qualities: ['low', 'medium', 'high', 'auto'],
@@ -144,7 +198,16 @@ const GPT_IMAGE_2_5 = {
   qualities: ['low', 'medium', 'high', 'xhigh', 'max', 'auto'],
 } as const;
 
-const DALL_E = { provider: 'openai', defaultSize: '1024x1024', shutDown: '2026-05-12' } as const;
+const DALL_E = {
+  provider: 'openai',
+  defaultSize: '1024x1024',
+  edits: null,
+  seeds: false,
+  transparency: false,
+  formats: [],
+  prices: [],
+  shutDown: '2026-05-12',
+} as const;
 
 /**
  * OpenAI's image models as of 2026-11-21, the first one the default. It is 2.5 flare, which OpenAI names as the successor of

@@ -12,7 +12,7 @@ import type { APICallError } from 'ai';
 import type * as Undici from 'undici';
 import { type ErrorCode, ProviderError } from '../errors.ts';
 import { OPENAI_MODELS } from './models.ts';
-import type { Model, Picture, PictureRequest, Provider } from './provider.ts';
+import type { Answer, Model, PictureRequest, Provider } from './provider.ts';
 
 const NAME = 'openai';
 const MiB = 1024 * 1024;
@@ -46,11 +46,11 @@ export interface OpenAiProvider extends Provider {
  * @see https://developers.openai.com/api/reference/resources/images/methods/generate
  */
 export function openOpenAiProvider(options: OpenAiOptions): OpenAiProvider {
-  const underWay = new Set<Promise<Picture>>();
+  const underWay = new Set<Promise<Answer>>();
   let client: Promise<Client> | null = null;
   let closed: Promise<void> | null = null;
 
-  async function generate(request: PictureRequest, signal: AbortSignal): Promise<Picture> {
+  async function generate(request: PictureRequest, signal: AbortSignal): Promise<Answer> {
     if (closed !== null) {
       const message = 'The server stops and asks OpenAI for nothing more.';
       throw new ProviderError('PROVIDER_FAILED', message, { provider: NAME }, { retryable: true });
@@ -84,7 +84,7 @@ function servedModels(baseUrl: string): readonly Model[] {
 }
 
 interface Client {
-  draw(request: PictureRequest, signal: AbortSignal): Promise<Picture>;
+  draw(request: PictureRequest, signal: AbortSignal): Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -101,7 +101,7 @@ async function openClient(options: OpenAiOptions): Promise<Client> {
   });
   const clean = makeCleaner(apiKey);
 
-  async function draw(request: PictureRequest, signal: AbortSignal): Promise<Picture> {
+  async function draw(request: PictureRequest, signal: AbortSignal): Promise<Answer> {
     const timeout = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
     try {
       const result = await generateImage({
@@ -146,7 +146,7 @@ interface SdkResult {
   readonly providerMetadata: Readonly<Record<string, { readonly images?: unknown }>>;
 }
 
-function toPicture({ image, usage, warnings, responses, providerMetadata }: SdkResult): Picture {
+function toPicture({ image, usage, warnings, responses, providerMetadata }: SdkResult): Answer {
   const bytes = Buffer.from(image.base64, 'base64');
   if (bytes.length === 0) {
     const message = 'OpenAI answered with an empty picture.';
@@ -161,7 +161,7 @@ function toPicture({ image, usage, warnings, responses, providerMetadata }: SdkR
     ...rest,
   };
   // The way through JSON drops what is undefined.
-  return { bytes, revisedPrompt, originalUrl: null, metadata: JSON.parse(JSON.stringify(metadata)) };
+  return { picture: { bytes }, revisedPrompt, metadata: JSON.parse(JSON.stringify(metadata)) };
 }
 
 /**

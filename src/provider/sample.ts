@@ -9,7 +9,7 @@ import sharp from 'sharp';
 import { ProviderError } from '../errors.ts';
 import { composeScene, drawScene } from './landscape.ts';
 import { parseSize } from './models.ts';
-import type { Model, Picture, PictureRequest, Provider } from './provider.ts';
+import type { Answer, Model, PictureRequest, Provider } from './provider.ts';
 
 const NAME = 'sample';
 
@@ -21,6 +21,11 @@ const SAMPLE_MODEL: Model = {
   qualities: [],
   styles: [],
   maxPromptLength: 32_000,
+  edits: { maxReferences: 16, mask: true },
+  seeds: true,
+  transparency: true,
+  formats: ['png', 'jpeg', 'webp'],
+  prices: [],
 };
 
 /**
@@ -32,7 +37,7 @@ export function makeSampleProvider(): Provider {
   return { name: NAME, models: [SAMPLE_MODEL], generate: paint };
 }
 
-async function paint(request: PictureRequest, signal: AbortSignal): Promise<Picture> {
+async function paint(request: PictureRequest, signal: AbortSignal): Promise<Answer> {
   if (signal.aborted) {
     const message = 'The request was cancelled before its picture was begun.';
     throw new ProviderError(
@@ -51,7 +56,7 @@ async function paint(request: PictureRequest, signal: AbortSignal): Promise<Pict
       .png({ compressionLevel: 9 })
       .toBuffer();
     const metadata = { seed: seed.toString('hex'), mood: scene.mood };
-    return { bytes, revisedPrompt: null, originalUrl: null, metadata };
+    return { picture: { bytes }, revisedPrompt: null, metadata };
   } catch (cause) {
     const message = `The sample picture of ${request.size} could not be rendered; sharp must be able to read SVG.`;
     throw new ProviderError('PROVIDER_FAILED', message, { provider: NAME }, { cause });
