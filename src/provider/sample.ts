@@ -5,11 +5,13 @@
  * differ between machines, and rendered by sharp.
  */
 import { createHash } from 'node:crypto';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { ProviderError } from '../errors.ts';
+import { drawEmblem } from './emblem.ts';
 import { composeScene, drawScene } from './landscape.ts';
 import { parseSize } from './models.ts';
-import type { Answer, Model, PictureRequest, Provider } from './provider.ts';
+import type { Answer, Model, PictureFormat, PictureRequest, Provider } from './provider.ts';
+import { paintEdit } from './sample-edit.ts';
 
 const NAME = 'sample';
 
@@ -29,9 +31,11 @@ const SAMPLE_MODEL: Model = {
 };
 
 /**
- * Makes the provider of landscapes. A picture is a PNG of exactly the size that was asked for; its metadata has the `seed`
- * (the SHA-256 of the prompt, in hexadecimal) and the `mood`. Its `generate` throws ProviderError `PROVIDER_FAILED`:
- * retryable when the signal was aborted before the start, not retryable when the picture could not be rendered.
+ * Makes the provider of landscapes. A picture is exactly of the size that was asked for, a PNG where no other format was; its
+ * metadata has the `seed` (the SHA-256 that everything in it follows from, in hexadecimal) and the `mood`. With references it is
+ * an edit (sample-edit.ts); with a transparent background and no reference it is an emblem. Its `generate` throws ProviderError:
+ * `PROVIDER_FAILED`, retryable when the signal was aborted before the start, not retryable when the picture could not be
+ * rendered; `INVALID_INPUT` for a reference or mask that it cannot work from.
  */
 export function makeSampleProvider(): Provider {
   return { name: NAME, models: [SAMPLE_MODEL], generate: paint };
@@ -47,18 +51,49 @@ async function paint(request: PictureRequest, signal: AbortSignal): Promise<Answ
       { retryable: true, cause: signal.reason },
     );
   }
-  const { width, height } = parseSize(request.size);
-  const seed = createHash('sha256').update(request.prompt, 'utf8').digest();
-  const scene = composeScene(seed);
+  const seed = seedOf(request);
   try {
-    const bytes = await sharp(Buffer.from(drawScene(scene, width, height)))
-      .removeAlpha()
-      .png({ compressionLevel: 9 })
-      .toBuffer();
-    const metadata = { seed: seed.toString('hex'), mood: scene.mood };
-    return { picture: { bytes }, revisedPrompt: null, metadata };
+    const { picture, about } = await draw(request, seed);
+    const bytes = await encode(picture, request.format);
+    return { picture: { bytes }, revisedPrompt: null, metadata: { seed: seed.toString('hex'), ...about } };
   } catch (cause) {
+    if (cause instanceof ProviderError) throw cause;
     const message = `The sample picture of ${request.size} could not be rendered; sharp must be able to read SVG.`;
     throw new ProviderError('PROVIDER_FAILED', message, { provider: NAME }, { cause });
   }
+}
+
+/** The prompt alone, where no seed was asked for: the sample provider knows no chance. */
+function seedOf({ prompt, seed }: PictureRequest): Buffer {
+  const hash = createHash('sha256').update(prompt, 'utf8');
+  if (seed !== null) hash.update(`\0${seed}`);
+  return hash.digest();
+}
+
+async function draw(request: PictureRequest, seed: Buffer) {
+  const { width, height } = parseSize(request.size);
+  const { references, mask, background } = request;
+  if (background === 'transparent' && references.length === 0) {
+    return { picture: sharp(Buffer.from(drawEmblem(seed, width, height))), about: { emblem: true } };
+  }
+  const scene = composeScene(seed);
+  const landscape = sharp(Buffer.from(drawScene(scene, width, height))).removeAlpha();
+  if (references.length === 0) return { picture: landscape, about: { mood: scene.mood } };
+  const edited = await paintEdit(
+    { width, height },
+    {
+      scene: await landscape.png().toBuffer(),
+      colour: scene.glow.hex,
+      references,
+      mask,
+      transparent: background === 'transparent',
+    },
+  );
+  return { picture: sharp(edited), about: { mood: scene.mood, references: references.length } };
+}
+
+function encode(picture: Sharp, format: PictureFormat | null): Promise<Buffer> {
+  if (format === 'jpeg') return picture.flatten({ background: '#fff' }).jpeg({ quality: 90 }).toBuffer();
+  if (format === 'webp') return picture.webp({ quality: 90 }).toBuffer();
+  return picture.png({ compressionLevel: 9 }).toBuffer();
 }

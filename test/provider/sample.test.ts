@@ -1,13 +1,45 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { checkRequest } from '../../src/provider/models.ts';
-import type { Model, PictureRequest } from '../../src/provider/provider.ts';
+import type { Attachment, Model, PictureRequest } from '../../src/provider/provider.ts';
 import { makeSampleProvider } from '../../src/provider/sample.ts';
 
 const never = new AbortController().signal;
 
-function ask(prompt: string, size = '128x128'): PictureRequest {
-  return { model: 'sample', prompt, size, quality: null, style: null, user: 'u1' };
+const NOTHING_MORE = {
+  quality: null,
+  style: null,
+  seed: null,
+  background: null,
+  format: null,
+  references: [],
+  mask: null,
+} as const;
+
+function ask(prompt: string, size = '128x128', more: Partial<PictureRequest> = {}): PictureRequest {
+  return { model: 'sample', prompt, size, user: 'u1', ...NOTHING_MORE, ...more };
+}
+
+async function paint(request: PictureRequest): Promise<Uint8Array> {
+  const { picture } = await makeSampleProvider().generate(request, never);
+  if (!('bytes' in picture)) throw new Error('An address came.');
+  return picture.bytes;
+}
+
+async function drawn(svg: string): Promise<Attachment> {
+  const bytes = await sharp(Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" ${svg}</svg>`))
+    .png()
+    .toBuffer();
+  return { bytes, mimeType: 'image/png' };
+}
+
+async function pixelAt(bytes: Uint8Array, x: number, y: number): Promise<number[]> {
+  const { data } = await sharp(bytes)
+    .ensureAlpha()
+    .extract({ left: x, top: y, width: 1, height: 1 })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return [...data];
 }
 
 /** The picture as 8 by 8 colours, which says what it looks like and forgets its details. */
@@ -32,6 +64,11 @@ describe('the sample provider', () => {
         qualities: [],
         styles: [],
         maxPromptLength: 32_000,
+        edits: { maxReferences: 16, mask: true },
+        seeds: true,
+        transparency: true,
+        formats: ['png', 'jpeg', 'webp'],
+        prices: [],
       },
     ]);
     expect(checkRequest(models[0] as Model, { prompt: 'a fox' }).size).toBe('512x512');
@@ -45,43 +82,35 @@ describe('the sample provider', () => {
     [333, 777],
     [1920, 1080],
   ])('draws a whole PNG of exactly %d by %d pixels', async (width, height) => {
-    const { bytes } = await makeSampleProvider().generate(
-      ask('a fox in the snow', `${width}x${height}`),
-      never,
-    );
+    const bytes = await paint(ask('a fox in the snow', `${width}x${height}`));
     const { info } = await sharp(bytes, { failOn: 'warning' }).raw().toBuffer({ resolveWithObject: true });
     expect(await sharp(bytes).metadata()).toMatchObject({ format: 'png', width, height });
     expect(info).toMatchObject({ width, height, channels: 3 });
   });
 
   test('gives the same bytes for the same request', async () => {
-    const one = await makeSampleProvider().generate(ask('a fox'), never);
-    const other = await makeSampleProvider().generate({ ...ask('a fox'), user: 'u2' }, never);
-    expect(Buffer.compare(one.bytes, other.bytes)).toBe(0);
+    const one = await paint(ask('a fox'));
+    const other = await paint({ ...ask('a fox'), user: 'u2' });
+    expect(Buffer.compare(one, other)).toBe(0);
   });
 
   test('gives pictures that differ to the eye for prompts that differ in a letter', async () => {
-    const provider = makeSampleProvider();
     const prompts = Array.from({ length: 24 }, (_, i) => `a fox ${i}`);
-    const looks = await Promise.all(
-      prompts.map(async (p) => look((await provider.generate(ask(p), never)).bytes)),
-    );
+    const looks = await Promise.all(prompts.map(async (p) => look(await paint(ask(p)))));
     const differences = looks.flatMap((a, i) => looks.slice(i + 1).map((b) => difference(a, b)));
     expect(Math.min(...differences)).toBeGreaterThan(2);
     expect(differences.reduce((a, b) => a + b) / differences.length).toBeGreaterThan(25);
   });
 
   test('shows the same scene in another size', async () => {
-    const provider = makeSampleProvider();
-    const small = await provider.generate(ask('a fox', '128x128'), never);
-    const large = await provider.generate(ask('a fox', '512x512'), never);
-    expect(difference(await look(small.bytes), await look(large.bytes))).toBeLessThan(2);
+    const small = await paint(ask('a fox', '128x128'));
+    const large = await paint(ask('a fox', '512x512'));
+    expect(difference(await look(small), await look(large))).toBeLessThan(2);
   });
 
   test('takes any text for a prompt', async () => {
-    const provider = makeSampleProvider();
     for (const prompt of ['</svg><script>', '&amp;"\'', '\ud800 half a pair', '🦊'.repeat(1000), '\u0000']) {
-      const { bytes } = await provider.generate(ask(prompt, '32x32'), never);
+      const bytes = await paint(ask(prompt, '32x32'));
       expect((await sharp(bytes).metadata()).width).toBe(32);
     }
   });
@@ -90,7 +119,6 @@ describe('the sample provider', () => {
     const picture = await makeSampleProvider().generate(ask('a fox'), never);
     expect(picture).toMatchObject({
       revisedPrompt: null,
-      originalUrl: null,
       metadata: { seed: expect.stringMatching(/^[0-9a-f]{64}$/), mood: expect.stringMatching(/^[a-z]+$/) },
     });
   });
@@ -102,5 +130,133 @@ describe('the sample provider', () => {
       provider: 'sample',
       retryable: true,
     });
+  });
+});
+
+describe('the sample provider, asked for more', () => {
+  test('paints another scene for another seed, and the same bytes for the same', async () => {
+    const [none, one, again, two] = await Promise.all(
+      [null, 1, 1, 2].map((seed) => paint(ask('a fox', '128x128', { seed }))),
+    );
+    expect(Buffer.compare(one as Uint8Array, again as Uint8Array)).toBe(0);
+    for (const [a, b] of [
+      [none, one],
+      [one, two],
+    ] as [Uint8Array, Uint8Array][]) {
+      expect(difference(await look(a), await look(b))).toBeGreaterThan(2);
+    }
+  });
+
+  test.each(['png', 'jpeg', 'webp'] as const)('gives %s when that is asked for', async (format) => {
+    const bytes = await paint(ask('a fox', '64x32', { format }));
+    expect(await sharp(bytes).metadata()).toMatchObject({ format, width: 64, height: 32 });
+  });
+
+  test.each(['png', 'webp'] as const)('draws an emblem upon real transparency, as %s', async (format) => {
+    const bytes = await paint(ask('a star', '128x96', { background: 'transparent', format }));
+    expect(await sharp(bytes).metadata()).toMatchObject({ format, width: 128, height: 96, hasAlpha: true });
+    expect((await pixelAt(bytes, 0, 0))[3]).toBe(0);
+    expect((await pixelAt(bytes, 127, 95))[3]).toBe(0);
+    expect((await pixelAt(bytes, 64, 48))[3]).toBe(255);
+  });
+
+  test('starts an edit from the first reference, cut to the size', async () => {
+    const red = await drawn('width="300" height="100"><rect width="300" height="100" fill="#f00"/>');
+    const blue = await drawn('width="300" height="100"><rect width="300" height="100" fill="#00f"/>');
+    const [a, b] = await Promise.all([
+      paint(ask('a fox', '128x128', { references: [red] })),
+      paint(ask('a fox', '128x128', { references: [blue] })),
+    ]);
+    expect(await sharp(a).metadata()).toMatchObject({ width: 128, height: 128 });
+    const [[r = 0, , rb = 0], [br = 0, , bb = 0]] = [await pixelAt(a, 64, 64), await pixelAt(b, 64, 64)];
+    expect(r - br).toBeGreaterThan(100);
+    expect(bb - rb).toBeGreaterThan(100);
+  });
+
+  test('shows the other references small along the lower edge', async () => {
+    const white = await drawn('width="50" height="50"><rect width="50" height="50" fill="#fff"/>');
+    const green = await drawn('width="50" height="50"><rect width="50" height="50" fill="#0f0"/>');
+    const bytes = await paint(ask('a fox', '200x200', { references: [white, white, green] }));
+    expect(await pixelAt(bytes, 8 + 48 + 20, 200 - 8 - 20)).toEqual([0, 255, 0, 255]);
+  });
+
+  test('takes sixteen references, also for the smallest picture', async () => {
+    const white = await drawn('width="50" height="50"><rect width="50" height="50" fill="#fff"/>');
+    for (const size of ['16x16', '300x200']) {
+      const bytes = await paint(ask('a fox', size, { references: Array(16).fill(white) }));
+      expect((await sharp(bytes).metadata()).format).toBe('png');
+    }
+  });
+
+  test('paints anew only where the mask is transparent, and leaves every other pixel as it was', async () => {
+    const [width, height] = [120, 80];
+    const noise = Buffer.from(await paint(ask('something detailed', `${width}x${height}`)));
+    const reference = { bytes: noise, mimeType: 'image/png' };
+    const mask = await drawn(
+      `width="${width}" height="${height}"><path fill-rule="evenodd" d="M0 0H120V80H0ZM20 20V60H70V20Z"/>`,
+    );
+    const bytes = await paint(ask('a fox', `${width}x${height}`, { references: [reference], mask }));
+    const fresh = await paint(ask('a fox', `${width}x${height}`));
+    const [edited, before, scene] = await Promise.all(
+      [bytes, noise, fresh].map((picture) => sharp(picture).removeAlpha().raw().toBuffer()),
+    );
+    const wrong: string[] = [];
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const open = x >= 20 && x < 70 && y >= 20 && y < 60;
+        const at = (y * width + x) * 3;
+        const expected = (open ? scene : before)?.subarray(at, at + 3);
+        if (!expected?.equals(edited?.subarray(at, at + 3) as Buffer)) wrong.push(`${x},${y}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('leaves transparent what was transparent, when asked to', async () => {
+    const emblem = {
+      bytes: await paint(ask('a star', '128x128', { background: 'transparent' })),
+      mimeType: 'image/png',
+    };
+    const kept = await paint(ask('a fox', '128x128', { references: [emblem], background: 'transparent' }));
+    expect((await pixelAt(kept, 0, 0))[3]).toBe(0);
+    const filled = await paint(ask('a fox', '128x128', { references: [emblem] }));
+    expect((await pixelAt(filled, 0, 0))[3]).toBe(255);
+  });
+
+  test('refuses, and does not try again, what it cannot work from', async () => {
+    const white = await drawn('width="50" height="50"><rect width="50" height="50" fill="#fff"/>');
+    const open = await drawn('width="50" height="40"><rect width="10" height="10"/>');
+    const opaque = await sharp(white.bytes).removeAlpha().png().toBuffer();
+    const text = { bytes: Buffer.from('no picture'), mimeType: 'image/png' };
+    const svg = {
+      bytes: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+      mimeType: 'image/png',
+    };
+    const cut = { bytes: white.bytes.subarray(0, 60), mimeType: 'image/png' };
+    const wrong: Partial<PictureRequest>[] = [
+      { references: [text] },
+      { references: [svg] },
+      { references: [cut] },
+      { references: [white, text] },
+      { references: [white], mask: text },
+      { references: [white], mask: open },
+      { references: [white], mask: { bytes: opaque, mimeType: 'image/png' } },
+    ];
+    for (const more of wrong) {
+      await expect(paint(ask('a fox', '64x64', more))).rejects.toMatchObject({
+        name: 'ProviderError',
+        code: 'INVALID_INPUT',
+        retryable: false,
+      });
+    }
+  });
+
+  test('refuses a reference that would unpack to more pixels than it takes', async () => {
+    const bomb = await sharp({ create: { width: 12_000, height: 5_000, channels: 3, background: '#fff' } })
+      .png()
+      .toBuffer();
+    await expect(
+      paint(ask('a fox', '64x64', { references: [{ bytes: bomb, mimeType: 'image/png' }] })),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT', retryable: false });
   });
 });
