@@ -1,0 +1,158 @@
+/**
+ * What a chart may say before anything of it is compiled. A Vega-Lite specification is a program: it fetches, computes and can be made
+ * to do so for ever. Here all is refused that reaches outside, and all that is plainly too much; what it computes is bounded where
+ * it runs (chart-drawing.ts). What leaves this file is a copy of plain JSON, of known size and depth, without a key that is special
+ * to JavaScript.
+ */
+import { InputError } from '../errors.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+const KiB = 1024;
+export const MAX_SPEC_BYTES = 256 * KiB;
+export const MAX_ROWS_BYTES = 1024 * KiB;
+export const MAX_ROWS = 10_000;
+const MAX_DEPTH = 32;
+const MAX_CHART_SIDE = 4096;
+
+const SPECIAL_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Each key that reaches outside of the chart, with what to write instead. */
+const OUTWARD: Readonly<Record<string, string>> = {
+  url: 'A chart loads nothing: put the data into data.values',
+  href: 'A chart is a picture and has no links',
+  usermeta: 'Settings for embedding mean nothing here: leave usermeta out',
+};
+
+/**
+ * Copies what came as JSON.
+ * @throws InputError INVALID_INPUT for what is no JSON, is nested too deeply, is larger than `maxBytes` or has a special key.
+ */
+export function copyJson(value: unknown, at: readonly string[], maxBytes: number): Json {
+  let bytes = 0;
+  const count = (more: number): void => {
+    bytes += more;
+    if (bytes > maxBytes) throw refused(at, `It is larger than ${maxBytes / KiB} KiB`);
+  };
+  const copy = (one: unknown, path: readonly string[]): Json => {
+    if (path.length - at.length > MAX_DEPTH) throw refused(at, `It is nested more than ${MAX_DEPTH} deep`);
+    if (one === null || typeof one === 'boolean') {
+      count(5);
+      return one;
+    }
+    if (typeof one === 'number') {
+      if (!Number.isFinite(one)) throw refused(path, `${one} is no number that JSON knows`);
+      count(8);
+      return one;
+    }
+    if (typeof one === 'string') {
+      // The length first, for a string is not to be read that is too long anyway.
+      count(one.length + 2);
+      count(Buffer.byteLength(one) - one.length);
+      return one;
+    }
+    if (Array.isArray(one)) {
+      count(2);
+      return one.map((item, i) => copy(item, [...path, String(i)]));
+    }
+    if (typeof one !== 'object') throw refused(path, `A ${typeof one} is not JSON`);
+    const prototype: unknown = Object.getPrototypeOf(one);
+    if (prototype !== null && prototype !== Object.prototype) throw refused(path, 'It is not plain JSON');
+    count(2);
+    const entries = Object.entries(one).filter(([, held]) => held !== undefined);
+    return Object.fromEntries(
+      entries.map(([key, held]) => {
+        if (SPECIAL_KEYS.has(key)) throw refused(path, `The name ${JSON.stringify(key)} is not allowed`);
+        count(Buffer.byteLength(key) + 3);
+        return [key, copy(held, [...path, key])];
+      }),
+    );
+  };
+  return copy(value, at);
+}
+
+/**
+ * Checks a specification that `copyJson` has copied.
+ * @throws InputError INVALID_INPUT that names the place.
+ */
+export function checkSpec(spec: JsonObject, at: readonly string[]): void {
+  const schema = spec.$schema;
+  if (schema !== undefined && !(typeof schema === 'string' && /\/vega-lite\//.test(schema))) {
+    throw refused([...at, '$schema'], 'Only Vega-Lite is drawn here');
+  }
+  let rows = 0;
+  const countRows = (values: Json, path: readonly string[]): void => {
+    if (!Array.isArray(values)) throw refused(path, 'Data are a list of rows, not text or an object');
+    rows += values.length;
+    if (rows > MAX_ROWS) throw refused(path, `There are more than ${MAX_ROWS} rows`);
+  };
+  const walk = (value: Json, path: readonly string[]): void => {
+    if (Array.isArray(value)) {
+      for (const [i, item] of value.entries()) walk(item, [...path, String(i)]);
+      return;
+    }
+    if (!isObject(value)) return;
+    for (const [key, held] of Object.entries(value)) {
+      const here = [...path, key];
+      const outward = Object.hasOwn(OUTWARD, key) ? OUTWARD[key] : undefined;
+      if (outward) throw refused(here, outward);
+      if (key === 'data' && isObject(held)) {
+        checkData(held, here);
+        if (held.values !== undefined) countRows(held.values, [...here, 'values']);
+      } else if (key === 'datasets' && isObject(held)) {
+        for (const [name, values] of Object.entries(held)) countRows(values, [...here, name]);
+      } else {
+        checkMark(key, held, here);
+        if (key === 'width' || key === 'height') checkSide(held, here);
+        walk(held, here);
+      }
+    }
+  };
+  walk(spec, at);
+}
+
+function checkData(data: JsonObject, path: readonly string[]): void {
+  for (const [key, outward] of Object.entries(OUTWARD)) {
+    if (data[key] !== undefined) throw refused([...path, key], outward);
+  }
+  const { format, sequence } = data;
+  if (isObject(format) && format.type !== undefined && format.type !== 'json') {
+    throw refused([...path, 'format', 'type'], 'Data are a list of rows; no other format is read');
+  }
+  if (isObject(sequence)) {
+    const [start, stop, step] = [sequence.start, sequence.stop, sequence.step ?? 1].map(Number);
+    const count = ((stop ?? 0) - (start ?? 0)) / (step || 1);
+    if (!(Math.abs(count) <= MAX_ROWS)) {
+      throw refused([...path, 'sequence'], `It makes more than ${MAX_ROWS} rows`);
+    }
+  }
+}
+
+function checkMark(key: string, held: Json, path: readonly string[]): void {
+  const mark = isObject(held) ? held.type : held;
+  if (key === 'mark' && mark === 'image') throw refused(path, 'A chart loads nothing, so it has no images');
+}
+
+function checkSide(side: Json, path: readonly string[]): void {
+  const pixels = isObject(side) && typeof side.step === 'number' ? side.step : side;
+  // In a mark or a configuration, a width may also be a part of a band, or an expression.
+  if (typeof pixels === 'number' && !(pixels >= 0 && pixels <= MAX_CHART_SIDE)) {
+    throw refused(path, `It goes up to ${MAX_CHART_SIDE} pixels`);
+  }
+  if (pixels === 'container') throw refused(path, 'There is no container to fill; say how many pixels');
+}
+
+export function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function refused(path: readonly string[], why: string): InputError {
+  // Paths come from what the client sent, and none needs to be long to be found.
+  const short = path.slice(0, 12).map((step) => step.slice(0, 60));
+  return new InputError('INVALID_INPUT', `The chart is not drawn. ${why} (${short.slice(1).join('.')}).`, {
+    path: short,
+  });
+}
