@@ -22,6 +22,8 @@ export interface Tool {
   readonly mask: boolean;
   /** The highest `n`. */
   readonly maxImages: number;
+  /** How many prompts the list of a plan that has one may hold: `panels` of a comic, `pages` of a story. */
+  readonly parts: { readonly min: number; readonly max: number } | null;
   /** What is asked of the provider for what the user wrote. */
   prompt(asked: ToolPrompt): string;
   /** What is made of the provider's picture, which is kept beside it; null: nothing. */
@@ -44,10 +46,13 @@ export interface ToolPrompt {
 export interface StemFacts {
   /** Milliseconds since 1970, when the request came. */
   readonly epoch: number;
-  /** From 1. */
+  /** From 1; the page of a story, otherwise the place among the `n` images of the request. */
   readonly position: number;
   readonly count: number;
+  /** `WIDTHxHEIGHT` of the finished image; null: the model's. */
+  readonly size: string | null;
   readonly model: string;
+  /** Whether it is drawn with a reference: one of the user's, or an earlier page. */
   readonly hasReference: boolean;
 }
 
