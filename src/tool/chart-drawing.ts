@@ -1,5 +1,5 @@
 /**
- * Draws a chart as a PNG: Vega compiles and draws SVG in a process of its own (chart-process.ts) that has ten seconds, a bounded heap,
+ * Draws a chart as a PNG: Vega compiles and draws SVG in a process of its own (chart-child.ts) that has ten seconds, a bounded heap,
  * an empty environment and, by Node's permissions, no files but the program's and no processes, and is ended whatever happens;
  * then the SVG is looked through for anything that leads outside, and sharp renders it. Fonts are those of the machine; without
  * any, a chart has no letters.
@@ -92,7 +92,7 @@ function sized(spec: JsonObject, wanted: { width: number; height: number }): Jso
 
 function drawApart(spec: JsonObject, { timeoutSeconds = 10, signal }: DrawingOptions): Promise<Drawing> {
   signal?.throwIfAborted();
-  const program = fileURLToPath(new URL('./chart-process.ts', import.meta.url));
+  const program = fileURLToPath(new URL('./chart-child.ts', import.meta.url));
   const child = spawn(execPath, [...confine(program), program], {
     env: { TZ: 'UTC' },
     stdio: ['pipe', 'pipe', 'ignore'],

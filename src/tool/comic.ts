@@ -89,7 +89,7 @@ function layOut(count: number, width = DEFAULT_WIDTH): Layout {
   if (!Number.isInteger(width) || width < MIN_WIDTH || width > MAX_WIDTH) {
     throw new RangeError(`A comic page is ${MIN_WIDTH} to ${MAX_WIDTH} pixels wide, not ${width}.`);
   }
-  const [margin, gutter, frame] = [0.024, 0.016, 0.004].map((part) => Math.max(1, Math.round(width * part)));
+  const [margin, gutter, frame] = [0.024, 0.016, 0.005].map((part) => Math.max(1, Math.round(width * part)));
   const [m, g, f] = [margin ?? 1, gutter ?? 1, frame ?? 1];
   const places: Place[] = [];
   let y = m;

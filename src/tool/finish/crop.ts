@@ -27,11 +27,11 @@ export async function chooseCrop(file: string, wanted: Extent): Promise<Crop> {
     .raw()
     .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = copy.info;
+  const [wide, high] = [side(crop.width * scale), side(crop.height * scale)];
+  // Where nothing is to be cut, libvips would not look; a pixel less, and it does.
+  const whole = wide === width && high === height;
   const { info } = await sharp(copy.data, { raw: { width, height, channels } })
-    .resize(side(crop.width * scale), side(crop.height * scale), {
-      position: sharp.strategy.attention,
-      withoutEnlargement: true,
-    })
+    .resize(whole ? Math.max(1, wide - 1) : wide, high, { position: sharp.strategy.attention })
     .raw()
     .toBuffer({ resolveWithObject: true });
   const focus = {

@@ -11,13 +11,16 @@ export interface Pixels {
   readonly height: number;
 }
 
-/** How far a channel may be from the background's: within CLEAR it is background (JPEG and light shades), beyond SOLID it is subject. */
+/** How far a channel may be from the background's, to be background: what JPEG and light shades change. */
 const CLEAR = 22;
-const SOLID = 90;
+/** How far a channel may be from a mixture of background and subject, to be one. */
+const DETAIL = 40;
 /** How much of the edge must be of one colour for there to be a background at all. */
 const UNIFORM_PART = 0.85;
 /** How far from the background a rim may reach into the subject, in pixels. */
 const RIM = 2;
+/** How far around a pixel of the rim the subject's own colour is looked for. */
+const REACH = 4;
 
 export type Rgb = readonly [number, number, number];
 
@@ -67,7 +70,9 @@ function flood(picture: Pixels, background: Rgb): { mask: Uint8Array; count: num
   return { mask, count: end };
 }
 
-function clear({ data, width, height }: Pixels, background: Rgb, mask: Uint8Array): void {
+function clear(picture: Pixels, background: Rgb, mask: Uint8Array): void {
+  const { data, width, height } = picture;
+  const rim: number[] = [];
   let front: number[] = [];
   for (let pixel = 0; pixel < mask.length; pixel++) {
     if (mask[pixel] !== 255) continue;
@@ -75,29 +80,50 @@ function clear({ data, width, height }: Pixels, background: Rgb, mask: Uint8Arra
     front.push(pixel);
   }
   for (let depth = 1; depth <= RIM; depth++) {
-    const rim: number[] = [];
+    const next: number[] = [];
     for (const pixel of front) {
-      for (const next of neighbours(pixel, width, height)) {
-        if (mask[next] !== 0) continue;
-        mask[next] = depth;
-        const off = distance({ data, width, height }, next, background);
-        if (off >= SOLID) continue;
-        unmix(data, next * 4, background, Math.max(0, (off - CLEAR) / (SOLID - CLEAR)));
-        rim.push(next);
+      for (const beside of neighbours(pixel, width, height)) {
+        if (mask[beside] !== 0) continue;
+        mask[beside] = depth;
+        next.push(beside);
       }
     }
-    front = rim;
+    rim.push(...next);
+    front = next;
   }
+  for (const pixel of rim) unmix(picture, pixel, background, colourBehind(picture, mask, pixel));
 }
 
-/** Takes the background's share out of a pixel that is a mixture of it and of something else. */
-function unmix(data: Uint8Array, at: number, background: Rgb, part: number): void {
-  for (const channel of [0, 1, 2] as const) {
-    const mixed = data[at + channel] ?? 0;
-    const own = part < 0.05 ? mixed : (mixed - (1 - part) * background[channel]) / part;
-    data[at + channel] = Math.round(Math.min(255, Math.max(0, own)));
+/** The colour of the subject behind a pixel of its rim: the mean of what lies deeper, close by. */
+function colourBehind({ data, width, height }: Pixels, mask: Uint8Array, pixel: number): Rgb | null {
+  const [x, y] = [pixel % width, Math.floor(pixel / width)];
+  const sum: [number, number, number] = [0, 0, 0];
+  let count = 0;
+  for (let v = Math.max(0, y - REACH); v <= Math.min(height - 1, y + REACH); v++) {
+    for (let u = Math.max(0, x - REACH); u <= Math.min(width - 1, x + REACH); u++) {
+      const near = v * width + u;
+      if (mask[near] !== 0) continue;
+      for (const channel of [0, 1, 2] as const) sum[channel] += data[near * 4 + channel] ?? 0;
+      count += 1;
+    }
   }
-  data[at + 3] = Math.round(255 * part);
+  return count === 0 ? null : [sum[0] / count, sum[1] / count, sum[2] / count];
+}
+
+/** Where a pixel is a mixture of background and subject, it becomes the subject's colour, as opaque as its part in it. */
+function unmix({ data }: Pixels, pixel: number, background: Rgb, behind: Rgb | null): void {
+  if (behind === null) return;
+  const at = pixel * 4;
+  const channels = [0, 1, 2] as const;
+  const apart = channels.map((channel) => behind[channel] - background[channel]);
+  const own = channels.map((channel) => (data[at + channel] ?? 0) - background[channel]);
+  const length = apart.reduce((sum, value) => sum + value * value, 0);
+  const part = own.reduce((sum, value, channel) => sum + value * (apart[channel] ?? 0), 0) / length;
+  // A detail of the subject lies on no line between the two colours, and stays.
+  const off = Math.max(...own.map((value, channel) => Math.abs(value - part * (apart[channel] ?? 0))));
+  if (!(part < 0.97) || off > DETAIL) return;
+  for (const channel of channels) data[at + channel] = Math.round(behind[channel]);
+  data[at + 3] = Math.round(255 * Math.max(0, part));
 }
 
 function distance({ data }: Pixels, pixel: number, [r, g, b]: Rgb): number {

@@ -43,7 +43,6 @@ export async function finishIcon(file: string, size: string): Promise<Finished> 
         background: '#0000',
       })
       .extend({ top: margin, bottom: margin, left: margin, right: margin, background: '#0000' })
-      .resize(wide, high, { fit: 'fill' })
       .png()
       .toBuffer();
   };
