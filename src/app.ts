@@ -11,7 +11,10 @@ import { openPglite } from './database/pglite.ts';
 import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
-import { makeGenerator } from './image/generate.ts';
+import { makeImageEvents } from './image/events.ts';
+import { openAnswers } from './image/generation/answers.ts';
+import { makeGenerationRunner } from './image/generation/run.ts';
+import { openGenerationJobs } from './job/generations.ts';
 import { runScheduledPurge } from './job/purge.ts';
 import { startSchedule } from './job/schedule.ts';
 import { clearUploads } from './job/uploads.ts';
@@ -52,8 +55,10 @@ export interface App {
   readonly server: HttpServer;
   /** Names of the migrations that were applied when it was opened. */
   readonly migrated: readonly string[];
-  /** Begins to repair and to verify by itself, as a server does and a command does not. */
-  startJobs(): void;
+  /** Begins to take generations from the queue. */
+  startGenerating(): Promise<void>;
+  /** The same, and begins and to verify by itself, as a server does and a command does not. */
+  startJobs(): Promise<void>;
   /** Stops in the reverse order of the start; what was acknowledged is safe, what is under way is finished. */
   close(): Promise<void>;
 }
@@ -62,6 +67,8 @@ export interface AppOptions {
   readonly log: Logger;
   /** Said to whoever finds the data directory locked. */
   readonly processId: number;
+  /** Whether it takes jobs, once `startJobs` is called. */
+  readonly works?: boolean;
   /** For tests: a dump that the embedded database begins from when it is new. */
   readonly pgliteTemplate?: Blob;
   /** For tests: stores in place of those that the configuration names. */
@@ -118,8 +125,11 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
 
     const { providers, closeProviders } = openProviders(config);
     opened.push(closeProviders);
-    const generator = makeGenerator({ database, storage, providers, log });
-    opened.push(() => within(SETTLE_SECONDS, generator.settled()));
+    const imageEvents = makeImageEvents(database, log);
+    opened.push(() => imageEvents.close());
+    const lanes = providers.all.map(({ name }) => name);
+    const jobs = await openGenerationJobs(database, { lanes, works: options.works ?? false, log });
+    opened.push(() => jobs.stop(SETTLE_SECONDS));
 
     const rootToken = await loadRootToken(config);
     const authenticator = makeAuthenticator(rootToken);
@@ -137,7 +147,12 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       storage,
       arrivals,
       uploadTargetSeconds: config.uploadTargetSeconds,
-      generator,
+      providers,
+      queue: jobs,
+      imageEvents,
+      defaultFormat: config.generatedImageFormat,
+      saveImages: config.saveGeneratedImages,
+      log,
       publicUrl,
       fetcher,
       copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
@@ -150,7 +165,19 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       log,
     });
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));
-    const startJobs = () => {
+    opened.push(async () => imageEvents.end());
+    const startGenerating = async () => {
+      const answers = await openAnswers(path.join(config.dataDirectory, 'answers'));
+      const runner = makeGenerationRunner({ ...services, answers });
+      opened.push(() => runner.stop());
+      await runner.adopt();
+      await jobs.work(runner, {
+        perProvider: config.generationsPerProvider,
+        perUser: config.generationsPerUser,
+      });
+    };
+    const startJobs = async () => {
+      await startGenerating();
       storage.startRepairs();
       const deps = { database, storage, log };
       const repeat = (
@@ -177,6 +204,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       rootToken,
       server,
       migrated,
+      startGenerating,
       startJobs,
       close,
     };

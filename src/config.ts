@@ -71,6 +71,11 @@ export interface Config {
   /** null: the first model of the first provider that has a key, else `sample`. */
   readonly defaultModel: string | null;
   readonly providerTimeoutSeconds: number;
+  /** How many generations of one provider run at once in one process, and of one user and provider in all. */
+  readonly generationsPerProvider: number;
+  readonly generationsPerUser: number;
+  readonly saveGeneratedImages: boolean;
+  readonly generatedImageFormat: 'png' | 'jpeg' | 'webp' | null;
   /** Host names, addresses and CIDR ranges that may be fetched from although they are not public. */
   readonly allowPrivateSources: readonly string[];
   readonly fetchTimeoutSeconds: number;
@@ -210,6 +215,10 @@ const Environment = z.object({
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),
   DEFAULT_MODEL: z.string().optional(),
   PROVIDER_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(180),
+  GENERATIONS_PER_PROVIDER: wholeNumber(1, 100).default(4),
+  GENERATIONS_PER_USER: wholeNumber(1, 100).default(4),
+  SAVE_GENERATED_IMAGES: flag.default(true),
+  GENERATED_IMAGE_FORMAT: z.enum(['png', 'jpeg', 'webp'], 'png, jpeg or webp').optional(),
   ALLOW_PRIVATE_SOURCES: sourceList.default([]),
   FETCH_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(60),
   LOG_LEVEL: z.enum(LOG_LEVELS, `one of: ${LOG_LEVELS.join(', ')}`).default('info'),
@@ -295,6 +304,10 @@ export function parseConfig(
     openai: values.OPENAI_API_KEY ? { apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL } : null,
     defaultModel: values.DEFAULT_MODEL ?? null,
     providerTimeoutSeconds: values.PROVIDER_TIMEOUT_SECONDS,
+    generationsPerProvider: values.GENERATIONS_PER_PROVIDER,
+    generationsPerUser: values.GENERATIONS_PER_USER,
+    saveGeneratedImages: values.SAVE_GENERATED_IMAGES,
+    generatedImageFormat: values.GENERATED_IMAGE_FORMAT ?? null,
     allowPrivateSources: values.ALLOW_PRIVATE_SOURCES,
     fetchTimeoutSeconds: values.FETCH_TIMEOUT_SECONDS,
     logLevel: values.LOG_LEVEL,

@@ -11,6 +11,7 @@ import { runRestore } from './command/restore.ts';
 import { serve } from './command/serve.ts';
 import { EXIT, type ExitCode, type Terminal } from './command/terminal.ts';
 import { runVerify } from './command/verify.ts';
+import { work } from './command/work.ts';
 import { type Config, parseConfig } from './config.ts';
 import { FixativeError } from './errors.ts';
 import { parseImageFilter } from './image/filter-json.ts';
@@ -45,10 +46,13 @@ function appOptions(config: Config) {
 }
 
 /** Opens the app for as long as a command runs. */
-async function withApp(run: (app: App) => Promise<ExitCode>): Promise<ExitCode> {
+async function withApp(
+  run: (app: App) => Promise<ExitCode>,
+  options: { works: boolean } = { works: false },
+): Promise<ExitCode> {
   const config = readConfig();
   const { openApp } = await import('./app.ts');
-  const app = await openApp(config, appOptions(config));
+  const app = await openApp(config, { ...appOptions(config), ...options });
   try {
     return await run(app);
   } finally {
@@ -108,11 +112,24 @@ const program = new Command('fixative')
 
 program
   .command('serve', { isDefault: true })
-  .description('serve GraphQL and images')
+  .description('serve GraphQL and images, and work: generate, repair, verify, purge')
+  .option('--no-workers', 'only serve; `work` does the rest, in processes of its own')
+  .action(
+    command(async ({ workers }: { workers: boolean }) => {
+      const stopped = firstSignal();
+      return withApp((app) => serve(app, app.config, { terminal, stopped, workers }), { works: workers });
+    }),
+  );
+
+program
+  .command('work')
+  .description(
+    'generate, repair, verify and purge for servers that run with --no-workers; as many as you like',
+  )
   .action(
     command(async () => {
       const stopped = firstSignal();
-      return withApp((app) => serve(app, app.config, { terminal, stopped }));
+      return withApp((app) => work(app, app.config, { terminal, stopped }), { works: true });
     }),
   );
 

@@ -64,10 +64,12 @@ export async function openTestApp(
   const app = await openApp(config, {
     log,
     processId: process.pid,
+    works: true,
     ...(template ? { pgliteTemplate: new Blob([await readFile(template)]) } : {}),
     ...options,
   });
   await app.server.listen('127.0.0.1', 0);
+  await app.startGenerating();
   const url = app.server.address();
 
   const test: TestApp = {

@@ -11,14 +11,14 @@ export interface ServedApp {
   readonly storage: Storage;
   readonly authenticator: Authenticator;
   readonly migrated: readonly string[];
-  startJobs(): void;
+  startJobs(): Promise<void>;
 }
 
 /** Listens, says where, and ends when `stopped` resolves. */
 export async function serve(
   app: ServedApp,
   config: Config,
-  { terminal, stopped }: { terminal: Terminal; stopped: Promise<void> },
+  { terminal, stopped, workers }: { terminal: Terminal; stopped: Promise<void>; workers: boolean },
 ): Promise<ExitCode> {
   try {
     await app.server.listen(config.host, config.port);
@@ -38,7 +38,7 @@ export async function serve(
     }
     throw error;
   }
-  app.startJobs();
+  if (workers) await app.startJobs();
   const url = config.publicUrl ?? app.server.address();
   const database = config.databaseUrl ? 'PostgreSQL' : `embedded, in ${config.dataDirectory}`;
   terminal.out(`

@@ -23,6 +23,17 @@ export interface Database extends Queryable {
   readonly adapter: SqlMigrationAwareDriverAdapterFactory;
   /** A transaction of plain statements; rolled back when `work` throws. */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
+  /** Sends a statement, or without values a script, as it is: for pg-boss, which brings its own. */
+  executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  /**
+   * Hears what is notified on a channel, in whichever process. Notifications are hints: those of a time without a connection are lost,
+   * and `onGap` says so once it is back, and when it is there for the first time.
+   */
+  listen(
+    channel: string,
+    onNotification: (payload: string) => void,
+    onGap: () => void,
+  ): Promise<{ close(): Promise<void> }>;
   /** Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. */
   exclusively<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
   /**
@@ -34,3 +45,8 @@ export interface Database extends Queryable {
 }
 
 export type PrismaTransaction = Prisma.TransactionClient;
+
+/** Plain statements in a transaction of Prisma's client; int8 comes back as bigint there. */
+export function sqlOf(transaction: PrismaTransaction): Queryable {
+  return { query: (text, values = []) => transaction.$queryRawUnsafe(text, ...values) };
+}

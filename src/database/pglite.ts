@@ -38,6 +38,21 @@ export async function openPglite(options: { directory: string; template?: Blob }
     adapter,
     query: queryOn(pglite),
     transaction: (work) => pglite.transaction((transaction) => work({ query: queryOn(transaction) })),
+    async executeSql(text, values = []) {
+      try {
+        if (values.length > 0) return await pglite.query(text, values);
+        return { rows: (await pglite.exec(text)).flatMap(({ rows }) => rows) };
+      } catch (error) {
+        // A script that fails within its transaction leaves it open, and there is one connection for all.
+        await pglite.query('ROLLBACK').catch(() => {});
+        throw error;
+      }
+    },
+    async listen(channel, onNotification, onGap) {
+      const close = await pglite.listen(channel, onNotification);
+      onGap();
+      return { close };
+    },
     // The lock on the directory leaves no other process to exclude.
     exclusively: makeKeyedLock(),
     flush: makeFlush(path.join(options.directory, 'pg_wal')),

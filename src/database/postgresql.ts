@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
+import { makeListener } from './listener.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 const INT8 = 20;
@@ -42,6 +43,7 @@ export async function openPostgresql(options: {
   });
   locks.on('error', options.onError);
   const inProcess = makeKeyedLock();
+  const listener = makeListener(options.url, options.onError);
   const adapter = new PrismaPg(pool, { onPoolError: options.onError });
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
   const nameOf = makeStatementNames();
@@ -89,6 +91,14 @@ export async function openPostgresql(options: {
           throw error;
         }
       }),
+    async executeSql(text, values = []) {
+      const result: pg.QueryResult | pg.QueryResult[] = await pool.query(
+        text,
+        values.length > 0 ? values : undefined,
+      );
+      return { rows: Array.isArray(result) ? result.flatMap(({ rows }) => rows) : result.rows };
+    },
+    listen: listener.listen,
     exclusively: (name, work) =>
       inProcess(name, () =>
         withClient(locks, async (client) => {
@@ -104,7 +114,7 @@ export async function openPostgresql(options: {
     flush: async () => {},
     async close() {
       await prisma.$disconnect();
-      await Promise.all([pool.end(), locks.end()]);
+      await Promise.all([listener.close(), pool.end(), locks.end()]);
     },
   };
 }

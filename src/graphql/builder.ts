@@ -41,3 +41,6 @@ export const builder = new SchemaBuilder<{
 
 builder.queryType({});
 builder.mutationType({});
+builder.subscriptionType({
+  description: 'Over server-sent events: GET or POST /graphql with `Accept: text/event-stream`.',
+});

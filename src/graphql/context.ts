@@ -1,16 +1,14 @@
 import type DataLoader from 'dataloader';
 import type { Caller } from '../auth/caller.ts';
-import type { Generator } from '../image/generate.ts';
+import type { GenerateDeps } from '../image/generate.ts';
+import type { Generation } from '../image/generation/work.ts';
 import type { Image } from '../image/image.ts';
 import type { UploadTargetDeps } from '../image/upload-target.ts';
 import type { Provenance } from '../provenance/provenance.ts';
-import type { Fetcher } from '../source/fetch.ts';
 import type { CopyRow } from './copy.ts';
 
 /** What resolvers call. The same for every request. */
-export interface Services extends UploadTargetDeps {
-  readonly generator: Generator;
-  readonly fetcher: Fetcher;
+export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof UploadTargetDeps> {
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;
   /** Where a copy can be fetched without this server, such as at a CDN; null where it cannot. */
@@ -28,5 +26,6 @@ export interface GraphqlContext {
   duplicatesLeft: number;
   readonly purgeOf: DataLoader<Pick<Image, 'sha256' | 'userId'>, Date | null>;
   readonly copiesOfBlob: DataLoader<number, CopyRow[]>;
+  readonly generationOfImage: DataLoader<number, Generation | null>;
   readonly provenanceOfBlob: DataLoader<number, Provenance | null>;
 }

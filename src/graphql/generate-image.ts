@@ -1,28 +1,100 @@
-import { DEFAULT_WAIT_SECONDS, MAX_IMAGES_PER_REQUEST, MAX_WAIT_SECONDS } from '../image/generate.ts';
+import { InputError } from '../errors.ts';
+import { cancelGeneration } from '../image/cancel.ts';
+import {
+  DEFAULT_WAIT_SECONDS,
+  generateImages,
+  MAX_IMAGES_PER_REQUEST,
+  MAX_SCHEDULE_DAYS,
+  MAX_WAIT_SECONDS,
+} from '../image/generate.ts';
 import type { Image as ImageModel } from '../image/image.ts';
+import type { PictureSource } from '../image/references.ts';
+import { regenerateImage } from '../image/regenerate.ts';
+import type { ReceivedFile } from '../image/upload.ts';
 import { builder } from './builder.ts';
-import { Image } from './image.ts';
-import { answer, type Payload } from './payload.ts';
+import { Image, parseImageId, requireImage } from './image.ts';
+import { answer, type ImagePayload, imagePayload, type Payload } from './payload.ts';
 import { UserError } from './user-error.ts';
+
+const PictureSourceInput = builder.inputType('PictureSourceInput', {
+  description: 'A picture to work from: exactly one of these.',
+  fields: (t) => ({
+    id: t.id({ description: 'An image that is kept.' }),
+    file: t.field({
+      type: 'Upload',
+      description: 'A file of this request; it is kept as an image of its own.',
+    }),
+  }),
+});
+
+const Background = builder.enumType('Background', {
+  values: { TRANSPARENT: { value: 'transparent' } } as const,
+});
+
+const PictureFormat = builder.enumType('PictureFormat', {
+  values: { PNG: { value: 'png' }, JPEG: { value: 'jpeg' }, WEBP: { value: 'webp' } } as const,
+});
+
+const WAIT = `How long to wait for the images, 0 to ${MAX_WAIT_SECONDS}; ${DEFAULT_WAIT_SECONDS} by default. What is not ready by then is answered as it is and goes on: \`image(id)\`, \`node\` and the subscription \`imageUpdated\` bring the rest.`;
 
 const GenerateImageInput = builder.inputType('GenerateImageInput', {
   fields: (t) => ({
-    prompt: t.string({ required: true }),
-    tool: t.string({ description: 'The tool that it is made for; `generateUserImage` by default.' }),
-    model: t.string({ description: "A configured provider's model; the server's default model without it." }),
-    size: t.string({ description: "`WIDTHxHEIGHT` in pixels; the model's default without it." }),
+    prompt: t.string({
+      description:
+        'What the picture is to show; every tool but renderChart needs it, or the panels or pages.',
+    }),
+    tool: t.string({ description: 'One of `tools`; `generateUserImage` by default.' }),
+    model: t.string({
+      description: "A configured provider's model (`models`); the server's default model without it.",
+    }),
+    size: t.string({
+      description: "`WIDTHxHEIGHT` in pixels; the tool's or the model's default without it.",
+    }),
     quality: t.string(),
     style: t.string(),
-    n: t.int({ description: `How many images, 1 to ${MAX_IMAGES_PER_REQUEST}; 1 by default.` }),
+    seed: t.int({ description: 'The same seed gives the same picture, with models that take one.' }),
+    background: t.field({ type: Background }),
+    format: t.field({
+      type: PictureFormat,
+      description:
+        'Asked of the provider; without it GENERATED_IMAGE_FORMAT, where the model can, else as the provider decides.',
+    }),
+    n: t.int({
+      description: `How many images, 1 to ${MAX_IMAGES_PER_REQUEST}; 1 by default. Each is a call to the provider.`,
+    }),
+    references: t.field({
+      type: [PictureSourceInput],
+      description: 'Pictures to work from, up to 16, 64 MiB together.',
+    }),
+    mask: t.field({
+      type: PictureSourceInput,
+      description: 'As large as the first reference; where its alpha is 0, that one is painted anew.',
+    }),
+    parentId: t.id({
+      description:
+        'The image that this is a new version of (`Image.parent`); it is the reference when no others are given.',
+    }),
+    panels: t.stringList({ description: 'Of a comic: what each panel shows, 1 to 6.' }),
+    pages: t.stringList({ description: 'Of a story: what each page shows, 1 to 10.' }),
+    character: t.string({ description: 'Of a story: who is on all of its pages.' }),
+    chart: t.field({
+      type: 'JSON',
+      description: 'Of renderChart: `{ spec }` with a Vega-Lite specification, or `{ kind, rows, x, y, … }`.',
+    }),
     userId: t.string({ description: 'Whose it is, up to 32 characters; `root` by default.' }),
     username: t.string(),
-    requestId: t.string(),
+    requestId: t.string({
+      description:
+        'The key of the request: sent again by the same user with the same input, it answers the same images, and nothing is made or paid twice. CONFLICT for another input.',
+    }),
     messageId: t.string(),
     tags: t.stringList(),
     metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
-    waitSeconds: t.int({
-      description: `How long to wait for the images, 0 to ${MAX_WAIT_SECONDS}; ${DEFAULT_WAIT_SECONDS} by default. What is not ready by then is answered as PROCESSING and goes on.`,
+    scheduledFor: t.field({
+      type: 'DateTime',
+      description: `Not before this time, up to ${MAX_SCHEDULE_DAYS} days ahead.`,
     }),
+    waitSeconds: t.int({ description: WAIT }),
   }),
 });
 
@@ -37,15 +109,64 @@ const GenerateImagePayload = builder.objectRef<GeneratePayload>('GenerateImagePa
   }),
 });
 
-builder.mutationField('generateImage', (t) =>
-  t.field({
+const RegenerateImageInput = builder.inputType('RegenerateImageInput', {
+  fields: (t) => ({ id: t.id({ required: true }), waitSeconds: t.int({ description: WAIT }) }),
+});
+
+const CancelGenerationInput = builder.inputType('CancelGenerationInput', {
+  fields: (t) => ({ id: t.id({ required: true }) }),
+});
+
+type SourceInput = {
+  readonly id?: string | null | undefined;
+  readonly file?: Promise<ReceivedFile> | null | undefined;
+};
+
+function parseSource({ id, file }: SourceInput, ...path: string[]): PictureSource {
+  if (id != null && file == null) return { uuid: parseImageId(id, ['input', ...path, 'id']) };
+  if (file != null && id == null) return { file };
+  throw new InputError('INVALID_INPUT', `Give ${path.join('.')} an id or a file, and not both.`, {
+    path: ['input', ...path],
+  });
+}
+
+builder.mutationFields((t) => ({
+  generateImage: t.field({
     type: GenerateImagePayload,
     description:
-      'Makes images from a prompt and keeps them. An image whose provider refuses or fails is returned with the status FAILED and its `error`.',
+      'Makes images with a tool and keeps them. An image whose provider refuses or fails is returned with the status FAILED and its `error`.',
     args: { input: t.arg({ type: GenerateImageInput, required: true }) },
-    resolve: (_root, { input }, { services, caller }) =>
-      answer<GeneratePayload>({ images: [] }, async () => ({
-        payload: { images: await services.generator.generate(input, caller) },
-      })),
+    resolve: (_root, { input: { references, mask, parentId, ...input } }, { services, caller }) =>
+      answer<GeneratePayload>({ images: [] }, async () => {
+        const asked = {
+          ...input,
+          references: references?.map((source, index) => parseSource(source, 'references', String(index))),
+          mask: mask && parseSource(mask, 'mask'),
+          parent: parentId == null ? null : parseImageId(parentId, ['input', 'parentId']),
+        };
+        return { payload: { images: await generateImages(services, asked, caller) } };
+      }),
   }),
-);
+  regenerateImage: t.field({
+    type: imagePayload('RegenerateImagePayload'),
+    description:
+      'Makes an image again that has failed or whose bytes are lost: the same id and address, the same request. What was paid and can still be used is not paid again; a lost image of which some store has a healthy copy is restored.',
+    args: { input: t.arg({ type: RegenerateImageInput, required: true }) },
+    resolve: (_root, { input: { id, waitSeconds } }, context) =>
+      answer<ImagePayload>({ image: null }, async () => {
+        const image = await requireImage(context, String(id));
+        return { payload: { image: await regenerateImage(context.services, image, { waitSeconds }) } };
+      }),
+  }),
+  cancelGeneration: t.field({
+    type: imagePayload('CancelGenerationPayload'),
+    description:
+      'Ends the making of an image that is PENDING or PROCESSING; it is FAILED with CANCELLED then. What the provider has begun may be paid for all the same.',
+    args: { input: t.arg({ type: CancelGenerationInput, required: true }) },
+    resolve: (_root, { input: { id } }, context) =>
+      answer<ImagePayload>({ image: null }, async () => {
+        const image = await requireImage(context, String(id));
+        return { payload: { image: await cancelGeneration(context.services, image) } };
+      }),
+  }),
+}));

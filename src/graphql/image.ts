@@ -1,5 +1,6 @@
 import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
 import { type ErrorCode as Code, ERROR_CODES, InputError } from '../errors.ts';
+import type { AnsweredImage } from '../image/generate.ts';
 import { type Image as ImageModel, parseUuid } from '../image/image.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
@@ -127,8 +128,10 @@ export const Image = builder.prismaObject('Image', {
       ...text,
       description:
         'Where the bytes are. It does not expire; null until the bytes are safe, and for ever if they never were.',
-      resolve: (image, _args, { services }) =>
-        isKept(image) ? services.publicUrl() + image.storageUrl : null,
+      resolve: (image, _args, { services }) => {
+        const { dataUrl } = image as AnsweredImage;
+        return dataUrl ?? (isKept(image) ? services.publicUrl() + image.storageUrl : null);
+      },
     }),
     originalUrl: t.exposeString('originalUrl', {
       ...text,

@@ -9,6 +9,7 @@ import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
 import type { GraphqlContext, Services } from '../graphql/context.ts';
 import { makeCopyLoader } from '../graphql/copy.ts';
+import { makeGenerationLoader } from '../graphql/generation.ts';
 import { makeProvenanceLoader } from '../graphql/provenance.ts';
 import { schema } from '../graphql/schema.ts';
 import { findByHashes, findPurges, MAX_DUPLICATES_PER_REQUEST } from '../image/duplicates.ts';
@@ -45,6 +46,7 @@ export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: 
         findPurges(services.database, images),
       ),
       copiesOfBlob: makeCopyLoader(services.database, readOrder),
+      generationOfImage: makeGenerationLoader(services.database),
       provenanceOfBlob: makeProvenanceLoader(services.database),
     }),
     maskedErrors: { maskError: (error) => mask(error, log) },

@@ -1,186 +1,309 @@
-import { Readable } from 'node:stream';
+import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as uuidV7 } from 'uuid';
+import { type PrismaTransaction, sqlOf } from '../database/database.ts';
 import { Prisma } from '../database/generated/client/client.ts';
-import { FixativeError, InputError } from '../errors.ts';
-import { checkRequest } from '../provider/models.ts';
-import type { Answer, PictureRequest, Provider } from '../provider/provider.ts';
+import { InputError } from '../errors.ts';
+import type { Model, PictureFormat } from '../provider/provider.ts';
 import type { Providers } from '../provider/providers.ts';
+import type { Fetcher } from '../source/fetch.ts';
+import type { Tool } from '../tool/tool.ts';
+import { findTool } from '../tool/tools.ts';
+import type { ImageEvents } from './events.ts';
+import { type AskedGeneration, type PlannedImage, planGeneration } from './generation/plan.ts';
+import { makeTransient } from './generation/transient.ts';
+import type { GenerationOrder, GenerationQueue } from './generation/work.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
-import { ingestInto } from './ingest.ts';
-import { checkCharacters, type ImageInput, parseImageInput } from './input.ts';
+import { type ImageInput, type ImageRecord, parseImageInput } from './input.ts';
+import { MAX_REFERENCES, type PictureSource, resolveReferences } from './references.ts';
+import { waitForImages } from './watch.ts';
 
 export const MAX_IMAGES_PER_REQUEST = 10;
 export const DEFAULT_WAIT_SECONDS = 25;
 export const MAX_WAIT_SECONDS = 120;
+/** The queue keeps what is scheduled for so long. */
+export const MAX_SCHEDULE_DAYS = 366;
 
-export interface GenerateInput extends ImageInput {
-  readonly prompt: string;
+export interface GenerateInput extends ImageInput, Omit<AskedGeneration, 'n'> {
   readonly model?: string | null | undefined;
-  readonly size?: string | null | undefined;
-  readonly quality?: string | null | undefined;
-  readonly style?: string | null | undefined;
   /** How many images, 1 to 10; 1 by default. Each is a call to the provider and a row of its own. */
   readonly n?: number | null | undefined;
+  /** Images that are kept, or files of the same request. */
+  readonly references?: readonly PictureSource[] | null | undefined;
+  readonly mask?: PictureSource | null | undefined;
+  /** The uuid of the image that this one is a new version of; it is the first reference, unless references are given. */
+  readonly parent?: string | null | undefined;
+  /** Not before this time. */
+  readonly scheduledFor?: Date | null | undefined;
   /** How long to wait for them, 0 to 120; 25 by default. What is not ready by then goes on, and is answered as it is. */
   readonly waitSeconds?: number | null | undefined;
 }
 
-/** Runs generations; what is still under way when nobody waits for it any more is held here. */
-export interface Generator {
-  /**
-   * @returns the images, each with what became of it: a provider that refuses or fails is told by the image's status and error.
-   * @throws InputError for a request that no call should be paid for.
-   */
-  generate(input: GenerateInput, caller: { userId: string }): Promise<Image[]>;
-  /** Resolves when no generation is under way. */
-  settled(): Promise<void>;
-}
-
 export interface GenerateDeps extends ImageDeps {
   readonly providers: Providers;
+  readonly queue: GenerationQueue;
+  readonly fetcher: Fetcher;
+  readonly imageEvents: ImageEvents;
+  /** Asked of models that can, where a request asks for none; null: as the provider decides. */
+  readonly defaultFormat: PictureFormat | null;
+  /** Whether what is generated is kept; otherwise it is answered this once, and nothing of it is stored. */
+  readonly saveImages: boolean;
   readonly log: Logger;
 }
 
-export function makeGenerator(deps: GenerateDeps): Generator {
-  const underWay = new Set<Promise<void>>();
-  return {
-    async generate(input, caller) {
-      const { rows, provider, request, waitSeconds } = await begin(deps, input, caller);
-      const work = Promise.all(rows.map((row) => run(deps, row, provider, request))).then(() => {});
-      underWay.add(work);
-      work.finally(() => underWay.delete(work));
-      await finishedWithin(work, waitSeconds);
-      return readAgain(deps, rows);
-    },
-    async settled() {
-      while (underWay.size > 0) await Promise.allSettled(underWay);
-    },
-  };
-}
+/** An image that is not kept: what would be its bytes comes with it, as a data address. */
+export type AnsweredImage = Image & { readonly dataUrl?: string };
 
-/** Checks everything that can be checked, and writes the rows: from here on nothing that is asked for can be forgotten. */
-async function begin(deps: GenerateDeps, input: GenerateInput, caller: { userId: string }) {
+/**
+ * Checks everything that can be checked, writes the rows and the job in one transaction, and waits for what comes of it. From the commit on
+ * nothing that was asked for can be forgotten, and no provider is paid twice for it. The same `requestId` of the same user answers the
+ * same images.
+ * @returns the images, each with what became of it so far: a provider that refuses or fails is told by the image's status and error.
+ * @throws InputError for a request that no call should be paid for.
+ */
+export async function generateImages(
+  deps: GenerateDeps,
+  input: GenerateInput,
+  caller: { userId: string },
+): Promise<AnsweredImage[]> {
   const record = parseImageInput(input, { ...caller, tool: 'generateUserImage' });
-  const n = checkRange('n', input.n ?? 1, 1, MAX_IMAGES_PER_REQUEST);
-  const waitSeconds = checkRange(
-    'waitSeconds',
-    input.waitSeconds ?? DEFAULT_WAIT_SECONDS,
-    0,
-    MAX_WAIT_SECONDS,
-  );
-  const { provider, model } = deps.providers.find(input.model ?? deps.providers.defaultModel.id);
-  const settings = checkRequest(model, input);
-  checkCharacters('prompt', input.prompt);
+  const tool = findTool(record.toolName);
+  const waitSeconds = parseWaitSeconds(input.waitSeconds);
+  const scheduledFor = parseSchedule(input.scheduledFor ?? null);
+  const model = findModel(deps.providers, input, tool);
 
+  const { references, mask, parent } = await findSources(deps, input, record);
+  const planned = planGeneration(input, {
+    tool,
+    model,
+    references: references.map(({ uuid }) => uuid),
+    mask: mask?.uuid ?? null,
+    defaultFormat: deps.defaultFormat,
+    epoch: Date.now(),
+  });
   // Refused before the provider is paid for what could not be kept.
   await deps.storage.requireSpace();
-  const rows = await deps.database.prisma.image.createManyAndReturn({
-    data: Array.from({ length: n }, () => ({
-      ...record,
-      metadata: record.metadata === null ? Prisma.DbNull : (record.metadata as Prisma.InputJsonObject),
-      size: settings.size,
-      quality: settings.quality,
-      style: settings.style,
-      uuid: uuidV7(),
-      prompt: input.prompt,
-      origin: 'generated',
-      status: 'processing',
-      provider: provider.name,
-      model: model.id,
-      n,
-    })),
-  });
-  const request: PictureRequest = {
-    model: model.id,
-    prompt: input.prompt,
-    user: record.userId,
-    ...settings,
-    references: [],
-    mask: null,
-  };
-  return { rows, provider, request, waitSeconds };
-}
-
-/** One image: asks the provider, keeps what it gives, or records why there is nothing to keep. Never throws. */
-async function run(
-  deps: GenerateDeps,
-  row: Image,
-  provider: Provider,
-  request: PictureRequest,
-): Promise<void> {
-  try {
-    // The time-out is the provider's own matter; nothing else cancels a generation yet.
-    const picture = await provider.generate(request, new AbortController().signal);
-    await keep(deps, row, picture);
-  } catch (error) {
-    await recordFailure(deps, row, error);
+  const facts = { record, tool, model, parent };
+  if (!deps.saveImages) {
+    if (scheduledFor) {
+      const message =
+        'Nothing is kept on this server (SAVE_GENERATED_IMAGES=false), so nothing can be scheduled.';
+      throw new InputError('INVALID_INPUT', message, { path: ['input', 'scheduledFor'] });
+    }
+    return makeTransient(deps, planned, (image) => describeImage(image, facts));
   }
+
+  const fingerprint = fingerprintOf(input, { references, mask });
+  const uuids = await write(deps, planned, { ...facts, scheduledFor, fingerprint });
+  const soon = !scheduledFor || scheduledFor.getTime() <= Date.now() + waitSeconds * 1000;
+  if (soon) await waitForImages(deps, uuids, waitSeconds);
+  return readAgain(deps, uuids);
 }
 
-async function keep(deps: GenerateDeps, row: Image, picture: Answer): Promise<void> {
-  if (!('bytes' in picture.picture)) throw new TypeError('An address came, and none was expected.');
-  const { spooler } = deps.storage;
-  const spool = await spooler.receive(Readable.from([picture.picture.bytes], { objectMode: false }), {
-    subject: "The provider's picture",
+export function parseWaitSeconds(value: number | null | undefined): number {
+  const seconds = value ?? DEFAULT_WAIT_SECONDS;
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= MAX_WAIT_SECONDS) return seconds;
+  throw new InputError('INVALID_INPUT', `waitSeconds is ${seconds}; it goes from 0 to ${MAX_WAIT_SECONDS}.`, {
+    path: ['input', 'waitSeconds'],
   });
-  try {
-    await ingestInto(deps, spool, {
-      id: row.id,
-      uuid: row.uuid,
-      filename: `${row.toolName}-${row.createdAt.getTime()}`,
-      more: {
-        revisedPrompt: picture.revisedPrompt,
-        ...(Object.keys(picture.metadata).length > 0
-          ? {
-              // What the client said stays as it was said.
-              metadata: { provider: picture.metadata, ...(row.metadata as object) } as Prisma.InputJsonObject,
-            }
-          : {}),
-      },
-    });
-  } finally {
-    await spool.discard();
-  }
 }
 
-async function recordFailure(deps: GenerateDeps, row: Image, error: unknown): Promise<void> {
-  const known = error instanceof FixativeError;
-  deps.log[known ? 'warn' : 'error']({ image: row.uuid, err: error }, 'a generation failed');
-  await deps.database.prisma.image
-    .update({
-      where: { id: row.id },
-      data: {
-        status: 'failed',
-        error: known ? error.message : 'The server failed; its log has it under the id of this image.',
-        errorCode: known ? error.code : 'INTERNAL',
-        errorRetryable: known ? error.retryable : true,
+function parseSchedule(time: Date | null): Date | null {
+  if (time === null || time.getTime() <= Date.now()) return null;
+  if (time.getTime() < Date.now() + MAX_SCHEDULE_DAYS * 86_400_000) return time;
+  throw new InputError('INVALID_INPUT', `scheduledFor lies more than ${MAX_SCHEDULE_DAYS} days ahead.`, {
+    path: ['input', 'scheduledFor'],
+  });
+}
+
+function findModel(providers: Providers, input: GenerateInput, tool: Tool): Model | null {
+  if (tool.plan !== 'chart')
+    return providers.find(input.model ?? tool.defaultModel ?? providers.defaultModel.id).model;
+  if (input.model == null) return null;
+  throw new InputError('INVALID_INPUT', `The tool ${tool.name} draws by itself and takes no model.`, {
+    path: ['input', 'model'],
+  });
+}
+
+/** The pictures to work from. Their number is checked first: files that are too many are not kept. */
+async function findSources(deps: GenerateDeps, input: GenerateInput, record: ImageRecord) {
+  const given = input.references ?? [];
+  if (given.length > MAX_REFERENCES) {
+    throw new InputError(
+      'INVALID_INPUT',
+      `There are ${given.length} references; ${MAX_REFERENCES} are allowed.`,
+      {
+        path: ['input', 'references'],
       },
-    })
-    .catch((cause) =>
-      deps.log.error({ image: row.uuid, err: cause }, 'could not record that a generation failed'),
     );
+  }
+  const at = (source: PictureSource, ...path: string[]) => ({ source, path: ['input', ...path] });
+  const parents = input.parent == null ? [] : [at({ uuid: input.parent }, 'parentId')];
+  const [parent = null] = await resolveReferences(deps, parents, record);
+  const sources = given.map((source, index) => at(source, 'references', String(index)));
+  const found = await resolveReferences(deps, sources, record);
+  const references = found.length === 0 && parent ? [parent] : found;
+  const [mask = null] = await resolveReferences(deps, input.mask ? [at(input.mask, 'mask')] : [], record);
+  const [first] = references;
+  if (mask && first && (mask.width !== first.width || mask.height !== first.height)) {
+    throw new InputError(
+      'INVALID_INPUT',
+      `The mask is ${mask.width}x${mask.height} and the first reference ${first.width}x${first.height}; they must be equal.`,
+      { path: ['input', 'mask'] },
+    );
+  }
+  // An edit of one image is a version of it.
+  return {
+    references,
+    mask,
+    parent: parent ?? (given.length > 0 && isKept(given[0]) ? (first ?? null) : null),
+  };
 }
 
-async function finishedWithin(work: Promise<void>, seconds: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const time = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, seconds * 1000);
+const isKept = (source: PictureSource | undefined) => source !== undefined && 'uuid' in source;
+
+interface ImageFacts {
+  readonly record: ImageRecord;
+  readonly tool: Tool;
+  readonly model: Model | null;
+  readonly parent: Image | null;
+}
+
+/** The columns of a planned image. */
+function describeImage({ prompt, work, order }: PlannedImage, { record, tool, model, parent }: ImageFacts) {
+  const { size, settings } = order;
+  return {
+    ...record,
+    toolName: tool.name,
+    prompt,
+    origin: 'generated',
+    status: 'pending',
+    provider: model?.provider ?? 'vega',
+    model: order.model,
+    // The size of what is composed follows from what it is composed of.
+    size: work === 'compose' ? null : size,
+    quality: settings.quality,
+    style: settings.style,
+    parentId: parent?.id ?? null,
+  };
+}
+
+/** @returns the uuids of the images that are asked for; of those that the same request made before, if it did. */
+async function write(
+  deps: GenerateDeps,
+  planned: readonly PlannedImage[],
+  facts: ImageFacts & { readonly scheduledFor: Date | null; readonly fingerprint: string },
+): Promise<string[]> {
+  const { userId, requestId, metadata } = facts.record;
+  const uuids = planned.map(() => uuidV7());
+  const results = planned.filter(({ partOf }) => partOf === null).length;
+  const known = await deps.database.prisma.$transaction(async (transaction) => {
+    if (requestId !== null) {
+      const before = await claimRequest(transaction, { userId, requestId }, facts.fingerprint);
+      if (before) return before;
+    }
+    const ids: bigint[] = [];
+    // Wholes before their parts, which name them; none of them waits for one that follows, but by its row.
+    for (const [index, image] of planned.entries()) {
+      const { partOf } = image;
+      const created = await transaction.image.create({
+        data: {
+          ...describeImage(image, facts),
+          metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
+          uuid: uuids[index] as string,
+          n: results,
+          ...(partOf ? { partOf: ids[partOf.index] as bigint, part: partOf.part } : {}),
+        },
+        select: { id: true },
+      });
+      ids.push(created.id);
+    }
+    const sql = sqlOf(transaction);
+    for (const [index, image] of planned.entries()) {
+      const { refersTo } = image;
+      const order: GenerationOrder = {
+        ...image.order,
+        references: [...image.order.references, ...(refersTo === null ? [] : [uuids[refersTo] as string])],
+      };
+      await transaction.generation.create({
+        data: {
+          imageId: ids[index] as bigint,
+          state: image.waitsFor.length > 0 ? 'waiting' : 'queued',
+          work: image.work,
+          request: order as unknown as Prisma.InputJsonObject,
+          waitsFor: image.waitsFor.map((place) => ids[place] as bigint),
+          ...(facts.scheduledFor ? { runAt: facts.scheduledFor } : {}),
+        },
+        select: { imageId: true },
+      });
+    }
+    const ready = planned.flatMap(({ order, waitsFor }, index) =>
+      waitsFor.length > 0
+        ? []
+        : [{ imageId: Number(ids[index]), lane: order.lane, userId, runAt: facts.scheduledFor }],
+    );
+    await deps.queue.push(sql, ready);
+    if (requestId !== null) {
+      const imageIds = ids.filter((_, index) => planned[index]?.partOf === null);
+      await transaction.generationRequest.update({
+        where: { userId_requestId: { userId, requestId } },
+        data: { imageIds },
+      });
+    }
+    return null;
   });
-  await Promise.race([work, time]).finally(() => clearTimeout(timer));
+  await deps.database.flush();
+  return known ?? uuids.filter((_, index) => planned[index]?.partOf === null);
 }
 
-async function readAgain(deps: GenerateDeps, rows: readonly Image[]): Promise<Image[]> {
-  const now = await deps.database.query<ImageRow>(
-    `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = ANY($1::bigint[]) ORDER BY i.id`,
-    [rows.map((row) => Number(row.id))],
+/**
+ * Takes the key of a request, or finds what was made under it; a second that comes at once waits here for the first.
+ * @throws InputError CONFLICT for another input under the same key.
+ */
+async function claimRequest(
+  transaction: PrismaTransaction,
+  key: { userId: string; requestId: string },
+  fingerprint: string,
+): Promise<string[] | null> {
+  const claimed = await transaction.$executeRaw`
+    INSERT INTO generation_requests (user_id, request_id, fingerprint, image_ids)
+    VALUES (${key.userId}, ${key.requestId}, ${fingerprint}, '{}') ON CONFLICT DO NOTHING`;
+  if (claimed === 1) return null;
+  const before = await transaction.generationRequest.findUniqueOrThrow({ where: { userId_requestId: key } });
+  if (before.fingerprint !== fingerprint) {
+    const message = `The user's request ${JSON.stringify(key.requestId)} was made before with another input. Send the same input to get its images, or another requestId.`;
+    throw new InputError('CONFLICT', message, { path: ['input', 'requestId'] });
+  }
+  const images = await transaction.image.findMany({
+    where: { id: { in: before.imageIds } },
+    orderBy: { id: 'asc' },
+    select: { uuid: true },
+  });
+  return images.map(({ uuid }) => uuid);
+}
+
+/** What an input asks for, whatever the order of its keys; how long the client waits for it is no part of that. */
+function fingerprintOf(
+  input: GenerateInput,
+  { references, mask }: { references: readonly Image[]; mask: Image | null },
+): string {
+  const { waitSeconds: _, references: _sources, mask: _mask, ...rest } = input;
+  const asked = { ...rest, references: references.map(({ sha256 }) => sha256), mask: mask?.sha256 ?? null };
+  return createHash('sha256').update(canonical(asked)).digest('hex');
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, each) => {
+    if (typeof each !== 'object' || each === null || Array.isArray(each)) return each;
+    const entries = Object.entries(each).filter(([, inner]) => inner !== null && inner !== undefined);
+    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+async function readAgain(deps: ImageDeps, uuids: readonly string[]): Promise<Image[]> {
+  const rows = await deps.database.query<ImageRow>(
+    `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.uuid = ANY($1::uuid[]) ORDER BY i.id`,
+    [uuids],
   );
-  return now.map(imageOf);
-}
-
-function checkRange(field: string, value: number, low: number, high: number): number {
-  if (Number.isInteger(value) && value >= low && value <= high) return value;
-  throw new InputError('INVALID_INPUT', `${field} is ${value}; it goes from ${low} to ${high}.`, {
-    path: ['input', field],
-  });
+  return rows.map(imageOf);
 }

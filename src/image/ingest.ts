@@ -7,7 +7,7 @@ import { readProvenance } from '../provenance/provenance.ts';
 import type { Blob } from '../storage/blob.ts';
 import type { Recorder, Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
-import { makeFilename } from './filename.ts';
+import { exactFilename, makeFilename } from './filename.ts';
 import type { Image, ImageOrigin } from './image.ts';
 import type { ImageRecord } from './input.ts';
 import { keepProvenance } from './provenance.ts';
@@ -26,6 +26,10 @@ export interface NewImage extends ImageRecord {
   readonly quality?: string | null;
   readonly style?: string | null;
   readonly n?: number | null;
+  /** The image that it is a part of, and which. */
+  readonly partOf?: bigint;
+  readonly part?: string;
+  readonly parentId?: bigint | null;
   /** Now, without it; as text (ISO 8601) to the microsecond. */
   readonly createdAt?: Date | string;
   /** A new one, without it; nobody may have it now. */
@@ -108,18 +112,34 @@ function findSame(transaction: PrismaTransaction, sha256: string, userId: string
   });
 }
 
-/** The same for an image whose row is there already and waits for its bytes. `more` is what was learnt with them. */
+/** An image whose row is there and waits for its bytes. */
+export interface WaitingImage extends Pick<IngestOptions, 'alsoRecord'> {
+  readonly id: bigint;
+  readonly uuid: string;
+  readonly filename: string;
+  /** The filename is kept to, but for its ending, unless another image has it. */
+  readonly exact?: boolean;
+  /** What was learnt with the bytes. */
+  readonly more: Prisma.ImageUncheckedUpdateInput;
+}
+
+/** The same for an image whose row is there already. */
 export async function ingestInto(
   deps: { storage: Storage },
   spool: Spool,
-  image: { id: bigint; uuid: string; filename: string; more: Prisma.ImageUncheckedUpdateInput } & Pick<
-    IngestOptions,
-    'alsoRecord'
-  >,
+  image: WaitingImage,
 ): Promise<Image> {
   const provenance = await readProvenance(spool.path);
   return deps.storage.put(spool, async (transaction: PrismaTransaction, blob, storeName) => {
     await keepProvenance(transaction, blob.id, provenance);
+    const exact = image.exact ? exactFilename(image.filename, blob.mimeType) : null;
+    const taken =
+      exact !== null &&
+      (await transaction.image.findFirst({
+        where: { filename: exact, NOT: { id: image.id } },
+        select: { id: true },
+      }));
+    const kept = keptColumns(image, blob, storeName, taken ? null : exact);
     const recorded = await transaction.image.update({
       where: { id: image.id },
       data: {
@@ -127,7 +147,7 @@ export async function ingestInto(
         error: null,
         errorCode: null,
         errorRetryable: null,
-        ...keptColumns(image, blob, storeName),
+        ...kept,
       },
     });
     await image.alsoRecord?.(transaction, recorded);
@@ -140,8 +160,9 @@ function keptColumns(
   image: { uuid: string; filename: string },
   blob: Omit<Blob, 'copies'>,
   storeName: string,
+  exact: string | null = null,
 ) {
-  const filename = makeFilename(image.filename, { uuid: image.uuid, mimeType: blob.mimeType });
+  const filename = exact ?? makeFilename(image.filename, { uuid: image.uuid, mimeType: blob.mimeType });
   return {
     status: 'success',
     filename,

@@ -132,6 +132,29 @@ export async function listImages(
   };
 }
 
+/** Those of some images that a filter finds, newest last. */
+export async function findAmong(db: Queryable, filter: ImageFilter, uuids: readonly string[]) {
+  const conditions = new Conditions(filter);
+  conditions.add(`i.uuid = ANY(${conditions.value(uuids)}::uuid[])`);
+  const rows = await db.query<ImageRow>(
+    `SELECT ${IMAGE_COLUMNS} FROM generated_images i${conditions.where()} ORDER BY i.id`,
+    conditions.values,
+  );
+  return rows.map(imageOf);
+}
+
+/** Images of a filter that were changed at or after a time, among the newest `limit` * 10 of it. */
+export async function findChangedSince(db: Queryable, filter: ImageFilter, since: Date, limit: number) {
+  const conditions = new Conditions(filter);
+  const rows = await db.query<ImageRow>(
+    `SELECT * FROM (SELECT ${IMAGE_COLUMNS} FROM generated_images i${conditions.where()}
+       ORDER BY i.created_at DESC, i.id DESC LIMIT ${conditions.value(limit * 10)}) newest
+     WHERE newest."updatedAt" >= ${conditions.value(since)} ORDER BY newest.id DESC LIMIT ${conditions.value(limit)}`,
+    conditions.values,
+  );
+  return rows.map(imageOf).reverse();
+}
+
 export async function countImages(db: Queryable, filter: ImageFilter): Promise<number> {
   // Without the trash and the parts: all, less those, of which there are few and an index. So neither count looks into a row of the
   // table where an index holds what is filtered by.

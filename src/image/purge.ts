@@ -17,7 +17,7 @@ export async function purgeImage(
   if (image.status === 'pending' || image.status === 'processing') {
     throw new InputError(
       'CONFLICT',
-      `Image ${image.uuid} is still being made; it can be purged afterwards.`,
+      `Image ${image.uuid} is still being made; cancelGeneration ends that, and it can be purged then.`,
       {
         path: ['input', 'id'],
         retryable: true,

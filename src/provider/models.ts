@@ -28,7 +28,7 @@ export type PictureSettings = Pick<
   'size' | 'quality' | 'style' | 'seed' | 'background' | 'format'
 >;
 
-const MAX_SEED = 2 ** 31 - 1;
+export const MAX_SEED = 2 ** 31 - 1;
 
 /**
  * Checks what was asked against what the model can do, and fills in the default size.

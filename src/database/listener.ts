@@ -1,0 +1,113 @@
+import pg from 'pg';
+import type { Database } from './database.ts';
+
+/** How long a lost connection waits before it is made again, and how often a silent one is asked whether it is there. */
+const RECONNECT_SECONDS = 1;
+const HEARTBEAT_SECONDS = 15;
+
+interface Hearing {
+  readonly channel: string;
+  readonly onNotification: (payload: string) => void;
+  readonly onGap: () => void;
+}
+
+interface Listener {
+  readonly listen: Database['listen'];
+  close(): Promise<void>;
+}
+
+/** LISTEN of PostgreSQL on one connection for all channels, made when the first is listened to, and made again when it is lost. */
+export function makeListener(url: string, onError: (error: Error) => void): Listener {
+  const hearings = new Set<Hearing>();
+  let connection: Promise<pg.Client> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  async function connect(): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 10_000 });
+    let lost = false;
+    const lose = (error?: Error) => {
+      if (lost) return;
+      lost = true;
+      clearInterval(heartbeat);
+      if (error) onError(error);
+      client.end().catch(() => {});
+      if (connection !== null && !closed) reconnect();
+    };
+    client.on('error', lose).on('end', () => lose());
+    client.on('notification', ({ channel, payload = '' }) => {
+      for (const hearing of hearings) if (hearing.channel === channel) hearing.onNotification(payload);
+    });
+    const heartbeat = setInterval(() => {
+      const late = setTimeout(
+        () => lose(new Error('The connection that listens is silent.')),
+        HEARTBEAT_SECONDS * 1000,
+      );
+      client.query('SELECT 1').then(
+        () => clearTimeout(late),
+        (error: Error) => {
+          clearTimeout(late);
+          lose(error);
+        },
+      );
+    }, HEARTBEAT_SECONDS * 1000);
+    heartbeat.unref();
+    try {
+      await client.connect();
+      for (const channel of new Set([...hearings].map((each) => each.channel))) await hear(client, channel);
+    } catch (error) {
+      lost = true;
+      clearInterval(heartbeat);
+      client.end().catch(() => {});
+      throw error;
+    }
+    return client;
+  }
+
+  function reconnect(): void {
+    connection = null;
+    if (hearings.size === 0 || closed) return;
+    timer = setTimeout(() => {
+      if (closed || connection) return;
+      connection = connect();
+      connection.then(
+        () => {
+          for (const hearing of hearings) hearing.onGap();
+        },
+        () => reconnect(),
+      );
+    }, RECONNECT_SECONDS * 1000);
+    timer.unref();
+  }
+
+  return {
+    async listen(channel, onNotification, onGap) {
+      const hearing = { channel, onNotification, onGap };
+      const first = connection === null;
+      hearings.add(hearing);
+      clearTimeout(timer);
+      connection ??= connect();
+      try {
+        const client = await connection;
+        if (!first) await hear(client, channel);
+      } catch (error) {
+        // Whoever listens hears of it when the connection is there.
+        onError(error as Error);
+        reconnect();
+        return { close: async () => void hearings.delete(hearing) };
+      }
+      onGap();
+      return { close: async () => void hearings.delete(hearing) };
+    },
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      const client = await connection?.catch(() => null);
+      await client?.end().catch(() => {});
+    },
+  };
+}
+
+function hear(client: pg.Client, channel: string) {
+  return client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+}

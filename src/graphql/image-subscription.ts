@@ -1,0 +1,34 @@
+import DataLoader from 'dataloader';
+import type { Image as ImageModel } from '../image/image.ts';
+import { watchImage, watchImages } from '../image/watch.ts';
+import { builder } from './builder.ts';
+import type { GraphqlContext } from './context.ts';
+import { Image, parseImageId } from './image.ts';
+import { ImageFilter } from './image-list.ts';
+
+builder.subscriptionFields((t) => ({
+  imageUpdated: t.field({
+    type: Image,
+    description:
+      'The image now, and whenever it has changed, whichever server or worker changed it. Changes that follow each other fast may come as one. It ends when the image is purged.',
+    args: { id: t.arg.id({ required: true }) },
+    subscribe: (_root, { id }, { services }) => watchImage(services, parseImageId(String(id))),
+    resolve: (image, _args, context) => fresh(image, context),
+  }),
+  imagesUpdated: t.field({
+    type: Image,
+    description:
+      'Images that the filter finds, each whenever it was made or has changed, from now on. With `trash: INCLUDE` also those that are deleted.',
+    args: { filter: t.arg({ type: ImageFilter }) },
+    subscribe: (_root, { filter }, { services }) => watchImages(services, filter ?? {}),
+    resolve: (image, _args, context) => fresh(image, context),
+  }),
+}));
+
+/** The context lasts as long as the subscription: what its loaders have read of an earlier state is forgotten with each event. */
+function fresh(image: ImageModel, context: GraphqlContext): ImageModel {
+  for (const each of Object.values(context)) {
+    if (each instanceof DataLoader) each.clearAll();
+  }
+  return image;
+}

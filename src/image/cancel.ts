@@ -1,0 +1,37 @@
+import { InputError } from '../errors.ts';
+import { type GenerationQueue, pushWaiting } from './generation/work.ts';
+import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
+
+const CANCEL = `UPDATE generations g SET state = 'cancelled', updated_at = now()
+  FROM generated_images i WHERE i.id = g.image_id AND (i.id = $1 OR i.part_of = $1)
+    AND g.state IN ('waiting', 'queued', 'asking', 'answered') RETURNING g.image_id AS "imageId"`;
+const FAIL = `UPDATE generated_images i SET status = 'failed', error = $2, error_code = 'CANCELLED', error_retryable = true,
+  updated_at = now() WHERE i.id = ANY($1::bigint[]) RETURNING ${IMAGE_COLUMNS}`;
+
+/**
+ * Ends a generation that is not done, with its parts. What a provider has begun may be paid for all the same, and is thrown away.
+ * @throws InputError CONFLICT when there is nothing to end.
+ */
+export async function cancelGeneration(
+  { database, queue }: Pick<ImageDeps, 'database'> & { readonly queue: GenerationQueue },
+  image: Pick<Image, 'id' | 'uuid'>,
+): Promise<Image> {
+  const cancelled = await database.transaction(async (transaction) => {
+    const generations = await transaction.query<{ imageId: number }>(CANCEL, [Number(image.id)]);
+    const ids = generations.map(({ imageId }) => imageId);
+    if (!ids.includes(Number(image.id))) {
+      throw new InputError(
+        'CONFLICT',
+        `Image ${image.uuid} is not being made, so there is nothing to cancel.`,
+        {
+          path: ['input', 'id'],
+        },
+      );
+    }
+    for (const id of ids) await pushWaiting(queue, transaction, id);
+    return transaction.query<ImageRow>(FAIL, [ids, 'It was cancelled before it was done.']);
+  });
+  await database.flush();
+  const row = cancelled.find(({ id }) => id === Number(image.id)) as ImageRow;
+  return imageOf(row);
+}

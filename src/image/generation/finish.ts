@@ -1,0 +1,171 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { type PrismaTransaction, sqlOf } from '../../database/database.ts';
+import type { Prisma } from '../../database/generated/client/client.ts';
+import { FixativeError } from '../../errors.ts';
+import { findBlob } from '../../storage/blob.ts';
+import type { Spool } from '../../storage/spool.ts';
+import { type Chart, drawChart } from '../../tool/chart.ts';
+import { composeComic } from '../../tool/comic.ts';
+import type { Finished } from '../../tool/tool.ts';
+import { findTool } from '../../tool/tools.ts';
+import { IMAGE_COLUMNS, type Image, type ImageRow } from '../image.ts';
+import { ingest, ingestInto } from '../ingest.ts';
+import type { RunDeps } from './run.ts';
+import { endAttempt, type Generation, pushWaiting } from './work.ts';
+
+/**
+ * Makes the image of what was answered: takes the picture into a spool, has the tool finish it, keeps the provider's original and what the
+ * tool made beside it as parts, and ends with the image itself, in one transaction with the end of the generation. Every step may have been
+ * done before by one that was killed.
+ * @throws what storage, source and tool throw; nothing is lost then, and it may be called again.
+ */
+export async function finishGeneration(deps: RunDeps, generation: Generation, image: Image): Promise<void> {
+  const { spooler } = deps.storage;
+  const spools: Spool[] = [];
+  const spoolOf = async (bytes: Readable) => {
+    const spool = await spooler.receive(bytes, { subject: "The provider's picture" });
+    spools.push(spool);
+    return spool;
+  };
+  try {
+    const made = await PICTURES[generation.work](deps, { generation, image, spoolOf, spools });
+    const { tool, size } = generation.request;
+    const { finish } = findTool(tool);
+    if (finish === null || generation.work !== 'ask') {
+      await keepImage(deps, { generation, image, spool: made.spool, toolSaid: made.metadata });
+      return;
+    }
+    const finished = await finish(made.spool.path, size);
+    await keepPart(deps, image, 'original', made.spool);
+    for (const { part, bytes } of finished.variants)
+      await keepPart(deps, image, part, await spoolOf(readableOf(bytes)));
+    const spool = await spoolOf(readableOf(finished.bytes));
+    await keepImage(deps, { generation, image, spool, toolSaid: finished.metadata });
+  } finally {
+    for (const spool of spools) await spool.discard();
+  }
+}
+
+interface Making {
+  readonly generation: Generation;
+  readonly image: Image;
+  readonly spoolOf: (bytes: Readable) => Promise<Spool>;
+  /** Discarded at the end. */
+  readonly spools: Spool[];
+}
+
+type Made = { readonly spool: Spool; readonly metadata: Finished['metadata'] };
+
+const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Promise<Made>> = {
+  async ask({ answers, fetcher }, { generation, image, spoolOf, spools }) {
+    const address = generation.answer?.address;
+    if (address) {
+      const { spool } = await fetcher.fetch(address);
+      spools.push(spool);
+      return { spool, metadata: {} };
+    }
+    const found = await answers.find(image.uuid);
+    if (!found?.file) {
+      throw new FixativeError(
+        'INTERRUPTED',
+        "The provider's picture is no longer on the disk of the worker.",
+        {
+          retryable: false,
+        },
+      );
+    }
+    return { spool: await spoolOf(createReadStream(found.file)), metadata: {} };
+  },
+
+  async compose({ database, storage }, { generation, spoolOf }) {
+    const rows = await database.query<ImageRow>(
+      `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = ANY($1::bigint[]) ORDER BY i.part`,
+      [generation.waitsFor],
+    );
+    const panels: Spool[] = [];
+    for (const { blobId } of rows) {
+      const blob = blobId === null ? null : await findBlob(database, { id: blobId });
+      if (!blob) throw new FixativeError('NOT_FOUND', 'A panel of the page has no bytes any more.');
+      panels.push(await spoolOf((await storage.open(blob)).stream));
+    }
+    const { bytes, metadata } = await composeComic(panels.map(({ path }) => ({ file: path })));
+    return { spool: await spoolOf(readableOf(bytes)), metadata };
+  },
+
+  async chart(_deps, { generation, spoolOf }) {
+    const { chart, size } = generation.request;
+    const { bytes, metadata } = await drawChart(chart as Chart, size);
+    return { spool: await spoolOf(readableOf(bytes)), metadata };
+  },
+};
+
+/** Keeps what belongs to an image as a part of it, unless one that was killed has done so. */
+async function keepPart(deps: RunDeps, image: Image, part: string, spool: Spool): Promise<void> {
+  const known = await deps.database.query('SELECT 1 FROM generated_images WHERE part_of = $1 AND part = $2', [
+    Number(image.id),
+    part,
+  ]);
+  if (known.length > 0) return;
+  const { userId, username, toolName, requestId, messageId, tags, prompt, model, provider } = image;
+  await ingest(deps, spool, {
+    ...{ userId, username, toolName, requestId, messageId, tags, prompt, model, provider },
+    metadata: null,
+    origin: 'generated',
+    filename: `${toolName}-${part}`,
+    partOf: image.id,
+    part,
+  });
+}
+
+async function keepImage(
+  deps: RunDeps,
+  {
+    generation,
+    image,
+    spool,
+    toolSaid,
+  }: { generation: Generation; image: Image; spool: Spool; toolSaid: Finished['metadata'] },
+): Promise<void> {
+  const { answer, request } = generation;
+  const said = {
+    ...(answer && Object.keys(answer.metadata).length > 0 ? { provider: answer.metadata } : {}),
+    ...(Object.keys(toolSaid).length > 0 ? { tool: toolSaid } : {}),
+    ...(answer?.expiresAt ? { originalUrlExpiresAt: answer.expiresAt } : {}),
+  };
+  await ingestInto(deps, spool, {
+    id: image.id,
+    uuid: image.uuid,
+    filename: request.stem,
+    exact: true,
+    more: {
+      revisedPrompt: answer?.revisedPrompt ?? null,
+      originalUrl: answer?.address ?? null,
+      // What the client said stays as it was said.
+      ...(Object.keys(said).length > 0
+        ? { metadata: { ...said, ...(image.metadata as object) } as Prisma.InputJsonObject }
+        : {}),
+    },
+    alsoRecord: (transaction) => end(deps, transaction, generation),
+  });
+}
+
+/** Ends the generation with the image; another worker may have done so, or somebody cancelled it, and then nothing is recorded. */
+async function end(deps: RunDeps, transaction: PrismaTransaction, generation: Generation): Promise<void> {
+  const sql = sqlOf(transaction);
+  const attempts = endAttempt(generation.attempts, { code: null, message: null, retryAt: null });
+  const rows = await sql.query(
+    `UPDATE generations SET state = 'done', attempts = $2::text::jsonb, updated_at = now()
+       WHERE image_id = $1 AND state = 'answered' RETURNING image_id`,
+    [generation.imageId, JSON.stringify(attempts)],
+  );
+  if (rows.length === 0) throw new Overtaken();
+  await pushWaiting(deps.queue, sql, generation.imageId);
+}
+
+/** Somebody else ended the generation meanwhile; what was begun here is rolled back. */
+export class Overtaken extends Error {}
+
+function readableOf(bytes: Uint8Array): Readable {
+  return Readable.from([bytes], { objectMode: false });
+}

@@ -1,0 +1,374 @@
+import type { Logger } from 'pino';
+import type { Queryable } from '../../database/database.ts';
+import { FixativeError } from '../../errors.ts';
+import type { Answer } from '../../provider/provider.ts';
+import type { Providers } from '../../provider/providers.ts';
+import type { Fetcher } from '../../source/fetch.ts';
+import type { ImageEvents } from '../events.ts';
+import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from '../image.ts';
+import type { Answers } from './answers.ts';
+import { finishGeneration, Overtaken } from './finish.ts';
+import { makeRequest } from './request.ts';
+import { retryDelaySeconds } from './retry.ts';
+import {
+  beginAttempt,
+  endAttempt,
+  findGeneration,
+  type Generation,
+  type GenerationQueue,
+  type GenerationState,
+  pushWaiting,
+  type RecordedAnswer,
+} from './work.ts';
+
+export interface RunDeps extends ImageDeps {
+  readonly providers: Providers;
+  readonly queue: GenerationQueue;
+  readonly answers: Answers;
+  readonly fetcher: Fetcher;
+  readonly imageEvents: ImageEvents;
+  readonly log: Logger;
+}
+
+/** What a worker does with the queue. */
+export interface GenerationRunner {
+  /** Looks at a generation and does what is to be done next; never asks a provider twice for what may be paid already. */
+  run(imageId: number): Promise<void>;
+  /** Puts back into the queue what was answered and not finished when a worker of this directory ended. */
+  adopt(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** When to look again at what another worker seems to be at. */
+const LOOK_AGAIN_SECONDS = 30;
+/** How long after it asked a worker with another disk may come back with the answer. */
+const FOREIGN_ANSWER_SECONDS = 10 * 60;
+
+const CLAIM = `UPDATE generations SET state = 'asking', asked_at = now(), asked_by = $2, calls = calls + 1, attempts = $3::text::jsonb,
+  updated_at = now() WHERE image_id = $1 AND state = 'queued'`;
+const BEGIN_LOCAL = `UPDATE generations SET state = 'answered', attempts = $2::text::jsonb, updated_at = now()
+  WHERE image_id = $1 AND state = 'queued'`;
+// A late answer is taken although the generation was given up as interrupted: it is paid.
+const ANSWERED = `UPDATE generations g SET state = 'answered', answer = $2::text::jsonb, asked_by = $3, updated_at = now()
+  WHERE image_id = $1 AND (state = 'asking' OR (state = 'failed' AND EXISTS (
+    SELECT 1 FROM generated_images i WHERE i.id = g.image_id AND i.error_code = 'INTERRUPTED')))`;
+const PROCESSING = `UPDATE generated_images SET status = 'processing', error = NULL, error_code = NULL, error_retryable = NULL,
+  updated_at = now() WHERE id = $1 AND status IN ('pending', 'failed')`;
+
+export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
+  const { database, queue, answers, log } = deps;
+  const running = new Map<number, { uuid: string; cancel: AbortController }>();
+  const stopping = new AbortController();
+  let unwatch: Promise<() => void> | null = null;
+
+  async function run(imageId: number): Promise<void> {
+    unwatch ??= deps.imageEvents.watch(onChange);
+    await unwatch;
+    const image = await findRow(imageId);
+    const generation = await findGeneration(database, imageId);
+    if (!image || !generation) return;
+    if (running.has(imageId)) return lookAgain(generation, image, LOOK_AGAIN_SECONDS);
+    const cancel = new AbortController();
+    running.set(imageId, { uuid: image.uuid, cancel });
+    try {
+      await step(generation, image, cancel.signal);
+    } finally {
+      running.delete(imageId);
+    }
+  }
+
+  async function step(generation: Generation, image: Image, signal: AbortSignal): Promise<void> {
+    switch (generation.state) {
+      case 'waiting':
+        return lookAtWaits(generation, image, signal);
+      case 'queued': {
+        const early = (generation.runAt.getTime() - Date.now()) / 1000;
+        if (early > 1) return lookAgain(generation, image, early);
+        return generation.work === 'ask' ? ask(generation, image, signal) : doHere(generation, image);
+      }
+      case 'asking':
+        return takeOver(generation, image);
+      case 'answered':
+        return finish(generation, image);
+      case 'failed':
+        return image.errorCode === 'INTERRUPTED' ? takeOver(generation, image) : undefined;
+      default:
+        return answers.discard(image.uuid);
+    }
+  }
+
+  /** Goes on when all that it waits for is there, and fails when one of them has failed. */
+  async function lookAtWaits(generation: Generation, image: Image, signal: AbortSignal): Promise<void> {
+    const rows = await database.query<ImageRow>(
+      `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = ANY($1::bigint[]) ORDER BY i.id`,
+      [generation.waitsFor],
+    );
+    const failed = rows.find((row) => row.status === 'failed');
+    if (failed || rows.length < generation.waitsFor.length) {
+      const what = failed?.part?.replace('-', ' ') ?? 'The image that it is made from';
+      const why = failed ? `${what} failed: ${failed.error}` : 'What it is made from was removed.';
+      const code = (failed?.errorCode ?? 'NOT_FOUND') as FixativeError['code'];
+      const error = new FixativeError(code, why, { retryable: failed?.errorRetryable ?? false });
+      return fail(generation, image, error);
+    }
+    if (!rows.every((row) => row.status === 'success')) return;
+    await database.query(
+      `UPDATE generations SET state = 'queued', updated_at = now() WHERE image_id = $1 AND state = 'waiting'`,
+      [generation.imageId],
+    );
+    const now = await findGeneration(database, generation.imageId);
+    if (now?.state === 'queued') await step(now, image, signal);
+  }
+
+  async function ask(generation: Generation, image: Image, signal: AbortSignal): Promise<void> {
+    const ready = await attempt(generation, image, 'before', async () => {
+      const { provider } = deps.providers.find(generation.request.model);
+      await deps.storage.requireSpace();
+      return { provider, request: await makeRequest(deps, generation.request, image.userId) };
+    });
+    if (!ready) return;
+    const attempts = beginAttempt(generation.attempts);
+    const claimed = await transition(generation, image, CLAIM, [answers.id, JSON.stringify(attempts)]);
+    if (!claimed) return;
+    // What was asked must be known also after a loss of power.
+    await database.flush();
+    const asking: Generation = { ...generation, state: 'asking', attempts, calls: generation.calls + 1 };
+    const answer = await attempt(asking, image, 'asked', () =>
+      ready.provider.generate(ready.request, signal),
+    );
+    if (!answer) return;
+    const recorded = await keepAnswer(asking, image, answer);
+    if (recorded) await finish(recorded, image);
+  }
+
+  /** What needs no provider is begun at once. */
+  async function doHere(generation: Generation, image: Image): Promise<void> {
+    const attempts = beginAttempt(generation.attempts);
+    if (!(await transition(generation, image, BEGIN_LOCAL, [JSON.stringify(attempts)]))) return;
+    await finish({ ...generation, state: 'answered', attempts }, image);
+  }
+
+  /** Puts the answer on the disk, then on record; waits for the database as long as the process lives. */
+  async function keepAnswer(
+    generation: Generation,
+    image: Image,
+    answer: Answer,
+  ): Promise<Generation | null> {
+    const { picture, revisedPrompt, metadata } = answer;
+    const said: RecordedAnswer = {
+      address: 'address' in picture ? picture.address : null,
+      expiresAt: 'address' in picture ? (picture.expiresAt?.toISOString() ?? null) : null,
+      revisedPrompt,
+      metadata,
+    };
+    await answers.keep(image.uuid, { said, bytes: 'bytes' in picture ? picture.bytes : null });
+    return recordAnswer(generation, image, said);
+  }
+
+  async function recordAnswer(
+    generation: Generation,
+    image: Image,
+    said: RecordedAnswer,
+  ): Promise<Generation | null> {
+    const taken = await untilRecorded(() =>
+      transition(generation, image, ANSWERED, [JSON.stringify(said), answers.id]),
+    );
+    if (taken) return { ...generation, state: 'answered', answer: said, askedBy: answers.id };
+    const now = await findGeneration(database, generation.imageId);
+    // Another worker of this directory may have found the answer first, and be at it.
+    if (now?.state === 'cancelled' || now?.state === 'done' || !now) await answers.discard(image.uuid);
+    return null;
+  }
+
+  /** Somebody asked and is gone. Either the answer is here, or it is with another, or it is lost. */
+  async function takeOver(generation: Generation, image: Image): Promise<void> {
+    const found = await answers.find(image.uuid);
+    if (found !== null) {
+      const recorded = await recordAnswer(generation, image, found.said as RecordedAnswer);
+      if (recorded) await finish(recorded, image);
+      return;
+    }
+    if (generation.state === 'failed') return;
+    const age = (Date.now() - (generation.askedAt?.getTime() ?? 0)) / 1000;
+    if (generation.askedBy !== answers.id && age < FOREIGN_ANSWER_SECONDS)
+      return lookAgain(generation, image, LOOK_AGAIN_SECONDS);
+    const message =
+      'The server stopped while the provider worked. The picture may have been paid for, so the provider was not asked again; regenerateImage asks it.';
+    await fail(generation, image, new FixativeError('INTERRUPTED', message, { retryable: true }));
+  }
+
+  async function finish(generation: Generation, image: Image): Promise<void> {
+    if (
+      generation.work === 'ask' &&
+      generation.answer?.address == null &&
+      generation.askedBy !== answers.id
+    ) {
+      // The bytes are on the disk of another worker.
+      return lookAgain(generation, image, 2 * LOOK_AGAIN_SECONDS);
+    }
+    const done = await attempt(generation, image, 'answered', async () => {
+      await finishGeneration(deps, generation, image).catch((error) => {
+        if (!(error instanceof Overtaken)) throw error;
+      });
+      return true;
+    });
+    if (done) await answers.discard(image.uuid);
+  }
+
+  /** Does a part of the work; when it fails, puts it off or records why there will be no image. */
+  async function attempt<Result>(
+    generation: Generation,
+    image: Image,
+    phase: 'before' | 'asked' | 'answered',
+    work: () => Promise<Result>,
+  ): Promise<Result | null> {
+    try {
+      return await work();
+    } catch (error) {
+      const seconds = retryDelaySeconds(error, { ...generation, phase });
+      log[error instanceof FixativeError ? 'warn' : 'error'](
+        { image: image.uuid, err: error, retryInSeconds: seconds },
+        seconds === null ? 'a generation failed' : 'a generation is tried again',
+      );
+      await untilRecorded(() =>
+        seconds === null ? fail(generation, image, error) : putOff(generation, image, { error, seconds }),
+      );
+      return null;
+    }
+  }
+
+  async function putOff(
+    generation: Generation,
+    image: Image,
+    { error, seconds }: { error: unknown; seconds: number },
+  ): Promise<void> {
+    const retryAt = new Date(Date.now() + seconds * 1000);
+    const attempts = endAttempt(generation.attempts, { ...explain(error, image), retryAt });
+    const back: GenerationState = generation.state === 'asking' ? 'queued' : generation.state;
+    await database.transaction(async (transaction) => {
+      const rows = await transaction.query(
+        `UPDATE generations SET state = $3, run_at = $4, attempts = $5::text::jsonb, updated_at = now()
+           WHERE image_id = $1 AND state = $2 RETURNING image_id`,
+        [generation.imageId, generation.state, back, retryAt, JSON.stringify(attempts)],
+      );
+      if (rows.length > 0) await push(transaction, generation, image, retryAt);
+    });
+    await database.flush();
+  }
+
+  async function fail(generation: Generation, image: Image, error: unknown): Promise<void> {
+    const { code, message } = explain(error, image);
+    const retryable = error instanceof FixativeError ? error.retryable : true;
+    const attempts = endAttempt(generation.attempts, { code, message, retryAt: null });
+    await database.transaction(async (transaction) => {
+      const rows = await transaction.query(
+        `UPDATE generations SET state = 'failed', attempts = $3::text::jsonb, updated_at = now()
+           WHERE image_id = $1 AND state = $2 RETURNING image_id`,
+        [generation.imageId, generation.state, JSON.stringify(attempts)],
+      );
+      if (rows.length === 0) return;
+      await transaction.query(
+        `UPDATE generated_images SET status = 'failed', error = $2, error_code = $3, error_retryable = $4, updated_at = now()
+           WHERE id = $1`,
+        [generation.imageId, message, code, retryable],
+      );
+      await pushWaiting(queue, transaction, generation.imageId);
+    });
+    await database.flush();
+  }
+
+  /** Tries again while the database is away: what is to be recorded is known nowhere else. */
+  async function untilRecorded<Result>(record: () => Promise<Result>): Promise<Result> {
+    for (let delay = 500; ; delay = Math.min(delay * 2, 10_000)) {
+      try {
+        return await record();
+      } catch (error) {
+        const answers = await database.query('SELECT 1').then(
+          () => true,
+          () => false,
+        );
+        if (answers || stopping.signal.aborted) throw error;
+        log.warn(
+          { err: error },
+          'the database is away; what a generation came to is recorded when it is back',
+        );
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, delay);
+          stopping.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+        });
+      }
+    }
+  }
+
+  /** Moves a generation on if it still is where it was, and shows the image as being made. */
+  async function transition(
+    generation: Generation,
+    image: Image,
+    statement: string,
+    values: readonly unknown[],
+  ): Promise<boolean> {
+    return database.transaction(async (transaction) => {
+      const rows = await transaction.query(`${statement} RETURNING image_id`, [
+        generation.imageId,
+        ...values,
+      ]);
+      if (rows.length === 0) return false;
+      await transaction.query(PROCESSING, [Number(image.id)]);
+      return true;
+    });
+  }
+
+  async function lookAgain(generation: Generation, image: Image, seconds: number): Promise<void> {
+    await push(database, generation, image, new Date(Date.now() + seconds * 1000));
+  }
+
+  function push(db: Queryable, generation: Generation, image: Image, runAt: Date): Promise<void> {
+    const { lane } = generation.request;
+    return queue.push(db, [{ imageId: generation.imageId, lane, userId: image.userId, runAt }]);
+  }
+
+  async function findRow(imageId: number): Promise<Image | null> {
+    const [row] = await database.query<ImageRow>(
+      `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = $1`,
+      [imageId],
+    );
+    return row ? imageOf(row) : null;
+  }
+
+  /** A generation that is under way here may have been cancelled elsewhere. */
+  function onChange(uuid: string | null): void {
+    for (const [imageId, each] of running) {
+      if (uuid !== null && each.uuid !== uuid) continue;
+      findGeneration(database, imageId).then(
+        (generation) => {
+          if (generation === null || generation.state === 'cancelled') each.cancel.abort();
+        },
+        () => {},
+      );
+    }
+  }
+
+  return {
+    run,
+    async adopt() {
+      for (const uuid of await answers.list()) {
+        const [row] = await database.query<{ imageId: number; lane: string; userId: string; state: string }>(
+          `SELECT g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId", g.state
+             FROM generations g JOIN generated_images i ON i.id = g.image_id WHERE i.uuid = $1`,
+          [uuid],
+        );
+        if (!row || row.state === 'done' || row.state === 'cancelled') await answers.discard(uuid);
+        else await queue.push(database, [{ ...row, runAt: null }]);
+      }
+    },
+    async stop() {
+      stopping.abort();
+      (await unwatch?.catch(() => null))?.();
+    },
+  };
+}
+
+function explain(error: unknown, image: Image): { code: string; message: string } {
+  if (error instanceof FixativeError) return { code: error.code, message: error.message };
+  return { code: 'INTERNAL', message: `The server failed; its log has it under the image ${image.uuid}.` };
+}

@@ -1,0 +1,167 @@
+import { sqlOf } from '../database/database.ts';
+import type { Prisma } from '../database/generated/client/client.ts';
+import { FixativeError, InputError } from '../errors.ts';
+import { findTool } from '../tool/tools.ts';
+import { type GenerateDeps, parseWaitSeconds } from './generate.ts';
+import { planGeneration } from './generation/plan.ts';
+import { findGeneration, type Generation, type QueuedGeneration } from './generation/work.ts';
+import { findImages, type Image } from './image.ts';
+import { waitForImages } from './watch.ts';
+
+/** After these the answer that is on record is of no use, and the provider is asked anew. */
+const SPOILT = new Set([
+  'DAMAGED_IMAGE',
+  'UNSUPPORTED_TYPE',
+  'TOO_LARGE',
+  'EMPTY_FILE',
+  'SOURCE_EXPIRED',
+  'SOURCE_FORBIDDEN',
+  'INTERRUPTED',
+]);
+
+const BACK = `UPDATE generated_images SET status = 'pending', error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
+  WHERE id = $1`;
+
+/**
+ * Makes an image again that has failed, or whose bytes are lost: the same row, address and request. An answer that is paid and still of use
+ * is taken first; bytes of which some store has a healthy copy are restored, and nothing is paid.
+ * @throws InputError CONFLICT for an image that is being made, is there, or was not generated here; StoreError when it cannot be known.
+ */
+export async function regenerateImage(
+  deps: GenerateDeps,
+  image: Image,
+  options: { waitSeconds?: number | null | undefined } = {},
+): Promise<Image> {
+  const waitSeconds = parseWaitSeconds(options.waitSeconds);
+  if (image.status === 'pending' || image.status === 'processing')
+    throw conflict(`Image ${image.uuid} is being made; cancelGeneration ends that.`);
+  const generation = await findGeneration(deps.database, Number(image.id));
+  if (image.status === 'success') {
+    if (await isHealthy(deps, image)) {
+      const [now] = await findImages(deps.database, [image.uuid]);
+      return now ?? image;
+    }
+    await release(deps, image, generation);
+  } else {
+    await again(deps, image, generation);
+  }
+  await deps.database.flush();
+  await waitForImages(deps, [image.uuid], waitSeconds);
+  const [now] = await findImages(deps.database, [image.uuid]);
+  return now ?? image;
+}
+
+/** Restores what can be; what is whole already is no case for a provider. */
+async function isHealthy({ storage }: GenerateDeps, image: Image): Promise<boolean> {
+  if (image.blobId === null) return false;
+  try {
+    const restoration = await storage.restore(Number(image.blobId), { deep: true });
+    if (restoration.restored.length === 0)
+      throw conflict(`Image ${image.uuid} is there, with a healthy copy of its bytes.`);
+    return true;
+  } catch (error) {
+    if (error instanceof FixativeError && error.code === 'BYTES_LOST') return false;
+    throw error;
+  }
+}
+
+/** Parts with the lost bytes, and puts the image back into the queue, in one transaction. */
+async function release(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
+  const blobId = Number(image.blobId);
+  const orders = await ordersOf(deps, image, generation);
+  await deps.storage.remove(blobId, async (transaction) => {
+    const { count } = await transaction.image.updateMany({
+      where: { id: image.id, blobId: image.blobId, status: 'success' },
+      data: {
+        blobId: null,
+        storageUrl: '',
+        storageProvider: null,
+        sha256: null,
+        bytes: null,
+        thumbhash: null,
+      },
+    });
+    if (count === 0) throw conflict(`Image ${image.uuid} was changed meanwhile.`);
+    await requeue(deps, transaction, orders);
+  });
+}
+
+async function again(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
+  const orders = await ordersOf(deps, image, generation);
+  await deps.database.prisma.$transaction((transaction) => requeue(deps, transaction, orders));
+}
+
+interface Order {
+  readonly image: Image;
+  readonly state: 'waiting' | 'queued' | 'answered';
+  readonly work: string;
+  readonly request: Generation['request'];
+  readonly isNew: boolean;
+}
+
+/** What is to be done again: the image, and those that it waits for and that have failed as well. */
+async function ordersOf(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<Order[]> {
+  if (!generation) return [orderAnew(deps, image)];
+  const orders: Order[] = [];
+  for (const id of generation.waitsFor) {
+    const other = await findGeneration(deps.database, id);
+    const row = await deps.database.prisma.image.findUnique({ where: { id: BigInt(id) } });
+    if (!other || !row) throw conflict(`What image ${image.uuid} is made from was removed.`);
+    if (row.status === 'failed') orders.push(...(await ordersOf(deps, row, other)));
+  }
+  const usable =
+    generation.answer !== null && image.status === 'failed' && !SPOILT.has(image.errorCode ?? '');
+  const waits = generation.waitsFor.length > 0;
+  const state = usable ? 'answered' : waits ? 'waiting' : 'queued';
+  return [...orders, { image, state, work: generation.work, request: generation.request, isNew: false }];
+}
+
+/** The request of an image that was generated before generations were on record, by its columns. */
+function orderAnew(deps: GenerateDeps, image: Image): Order {
+  if (image.origin !== 'generated' || !image.model || !image.prompt)
+    throw conflict(`Image ${image.uuid} was not generated here, so it cannot be made again.`);
+  const { model } = deps.providers.find(image.model);
+  const tool = findTool('generateUserImage');
+  const { prompt, size, quality, style } = image;
+  const [planned] = planGeneration(
+    { prompt, size, quality, style },
+    {
+      ...{ tool, model, references: [], mask: null },
+      defaultFormat: deps.defaultFormat,
+      epoch: image.createdAt.getTime(),
+    },
+  );
+  if (!planned) throw new TypeError('A picture is planned.');
+  return { image, state: 'queued', work: planned.work, request: planned.order, isNew: true };
+}
+
+async function requeue(
+  deps: GenerateDeps,
+  transaction: Prisma.TransactionClient,
+  orders: readonly Order[],
+): Promise<void> {
+  const sql = sqlOf(transaction);
+  const ready: QueuedGeneration[] = [];
+  for (const { image, state, work, request, isNew } of orders) {
+    if (isNew) {
+      await transaction.generation.create({
+        data: { imageId: image.id, state, work, request: request as unknown as Prisma.InputJsonObject },
+      });
+    } else {
+      const rows = await sql.query(
+        `UPDATE generations SET state = $2::text, calls = 0, run_at = now(), updated_at = now(),
+           answer = CASE WHEN $2::text = 'answered' THEN answer END, asked_by = CASE WHEN $2::text = 'answered' THEN asked_by END
+           WHERE image_id = $1 AND state IN ('failed', 'cancelled', 'done') RETURNING image_id`,
+        [image.id, state],
+      );
+      if (rows.length === 0) throw conflict(`Image ${image.uuid} is being made by now.`);
+    }
+    await sql.query(BACK, [image.id]);
+    ready.push({ imageId: Number(image.id), lane: request.lane, userId: image.userId, runAt: null });
+  }
+  await deps.queue.push(sql, ready);
+}
+
+function conflict(message: string): InputError {
+  return new InputError('CONFLICT', message, { path: ['input', 'id'] });
+}

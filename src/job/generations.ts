@@ -1,0 +1,118 @@
+import type { PgBoss } from 'pg-boss';
+import type { Logger } from 'pino';
+import type { Database, Queryable } from '../database/database.ts';
+import type { GenerationRunner } from '../image/generation/run.ts';
+import { type GenerationQueue, LOCAL_LANE } from '../image/generation/work.ts';
+
+/**
+ * The queue of generations, on pg-boss (https://pgboss.io) in the same database: a lane for each provider, so that one that is slow or limited holds up
+ * none of the others. A job says only that it is time to look at a generation (image/generation/run.ts), and a worker that dies is
+ * noticed by its heartbeat, whereupon another looks.
+ */
+export interface GenerationJobs extends GenerationQueue {
+  /** Begins to take jobs in this process. */
+  work(runner: GenerationRunner, limits: WorkLimits): Promise<void>;
+  /** Takes no more, and resolves when those under way have ended, or the time is over. */
+  stop(graceSeconds: number): Promise<void>;
+}
+
+export interface WorkLimits {
+  /** How many generations of one provider run at once in this process. */
+  readonly perProvider: number;
+  /** How many of one user and provider, in all processes. */
+  readonly perUser: number;
+}
+
+/** The shortest that pg-boss allows is 10. */
+const HEARTBEAT_SECONDS = 15;
+const MONITOR_SECONDS = 5;
+/** A job whose worker neither ends it nor dies; longer than any provider may take. */
+const EXPIRE_SECONDS = 3 * 3600;
+/** What is scheduled lies in the queue until its time. */
+const RETENTION_SECONDS = 400 * 86_400;
+const DONE_SECONDS = 3600;
+/** Jobs that are there now are notified; those whose time comes later are found by looking. */
+const POLL_SECONDS = 2;
+/** The queue, and not the generation: what failed there without being recorded, such as while the database was away. */
+const RETRY_LIMIT = 10_000;
+
+const nameOf = (lane: string) => `generate-${lane}`;
+
+/** @param options.lanes the names of the providers that are configured. @param options.works whether this process takes jobs. */
+export async function openGenerationJobs(
+  database: Database,
+  options: { readonly lanes: readonly string[]; readonly works: boolean; readonly log: Logger },
+): Promise<GenerationJobs> {
+  const { log, works } = options;
+  const { PgBoss } = await import('pg-boss');
+  const boss: PgBoss = new PgBoss({
+    db: database as never,
+    backend: database.kind === 'pglite' ? 'pglite' : 'postgres',
+    useListenNotify: true,
+    schedule: false,
+    supervise: works,
+    superviseIntervalSeconds: MONITOR_SECONDS,
+    monitorIntervalSeconds: MONITOR_SECONDS,
+    // Advice for those who run pg-boss alone; here it would speak of tables that are not its own.
+    monitorVacuum: false,
+    reindex: false,
+  });
+  boss.on('error', (error) => log.warn({ err: error }, 'the queue of generations has a fault'));
+  boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations warns'));
+  await boss.start();
+  const lanes = [...new Set([...options.lanes, LOCAL_LANE])];
+  for (const lane of lanes) {
+    const settings = {
+      notify: true,
+      heartbeatSeconds: HEARTBEAT_SECONDS,
+      expireInSeconds: EXPIRE_SECONDS,
+      retentionSeconds: RETENTION_SECONDS,
+      deleteAfterSeconds: DONE_SECONDS,
+      retryLimit: RETRY_LIMIT,
+      retryDelay: 5,
+    };
+    await boss.createQueue(nameOf(lane), settings);
+    await boss.updateQueue(nameOf(lane), settings);
+  }
+
+  return {
+    async push(transaction, generations) {
+      const byLane = Map.groupBy(generations, ({ lane }) => lane);
+      for (const [lane, each] of byLane) {
+        await boss.insert(
+          nameOf(lane),
+          each.map(({ imageId, userId, runAt }) => ({
+            data: { imageId },
+            group: { id: userId },
+            ...(runAt ? { startAfter: runAt } : {}),
+          })),
+          { db: dbOf(transaction) },
+        );
+      }
+    },
+    async work(runner, { perProvider, perUser }) {
+      for (const lane of lanes) {
+        await boss.work<{ imageId: number }>(
+          nameOf(lane),
+          {
+            localConcurrency: perProvider,
+            groupConcurrency: perUser,
+            pollingIntervalSeconds: POLL_SECONDS,
+            notifyPollingIntervalSeconds: POLL_SECONDS,
+          },
+          async ([job]) => {
+            if (job) await runner.run(job.data.imageId);
+          },
+        );
+      }
+    },
+    stop: (graceSeconds) => boss.stop({ graceful: true, timeout: graceSeconds * 1000, close: false }),
+  };
+}
+
+/** pg-boss's word for where SQL can be sent. */
+function dbOf(transaction: Queryable) {
+  return {
+    executeSql: async (text: string, values?: unknown[]) => ({ rows: await transaction.query(text, values) }),
+  };
+}

@@ -1,0 +1,63 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { makePicture } from '../pictures.ts';
+
+/** An image service that speaks as OpenAI's does, counts what it is asked, and answers when it is told to. */
+export interface Gate {
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  /** The prompts, in the order in which they came; each is a call that is paid. */
+  readonly calls: readonly string[];
+  /** How many wait for their answer. */
+  readonly waiting: () => number;
+  /** Answers all that wait, and from now on at once. */
+  open(): void;
+  shut(): void;
+  close(): Promise<void>;
+}
+
+export async function openGate(): Promise<Gate> {
+  const calls: string[] = [];
+  let isOpen = true;
+  let waiting: (() => void)[] = [];
+  let seed = 0;
+
+  async function answer(response: ServerResponse, prompt: string): Promise<void> {
+    const picture = await makePicture({ width: 64, height: 64, seed: 90_000 + seed++ });
+    const b64_json = Buffer.from(picture).toString('base64');
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ created: 1, data: [{ b64_json, revised_prompt: `${prompt}, revised` }] }));
+  }
+
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const { prompt } = JSON.parse(body) as { prompt: string };
+    calls.push(prompt);
+    if (!isOpen) await new Promise<void>((resolve) => waiting.push(resolve));
+    if (!response.destroyed) await answer(response, prompt);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const open = () => {
+    isOpen = true;
+    for (const release of waiting.splice(0)) release();
+  };
+  return {
+    baseUrl: `http://127.0.0.1:${port}/v1`,
+    apiKey: 'sk-gate-0123456789abcdef',
+    calls,
+    waiting: () => waiting.length,
+    open,
+    shut: () => {
+      isOpen = false;
+      waiting = [];
+    },
+    close: () =>
+      new Promise<void>((resolve) => {
+        open();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
