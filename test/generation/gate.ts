@@ -12,13 +12,14 @@ export interface Gate {
   readonly waiting: () => number;
   /** Answers all that wait, and from now on at once. */
   open(): void;
-  shut(): void;
+  /** Answers so many more, and lets those wait that come after them. */
+  shut(after?: number): void;
   close(): Promise<void>;
 }
 
 export async function openGate(): Promise<Gate> {
   const calls: string[] = [];
-  let isOpen = true;
+  let left = Number.POSITIVE_INFINITY;
   let waiting: (() => void)[] = [];
   let seed = 0;
 
@@ -34,13 +35,13 @@ export async function openGate(): Promise<Gate> {
     for await (const chunk of request) body += chunk;
     const { prompt } = JSON.parse(body) as { prompt: string };
     calls.push(prompt);
-    if (!isOpen) await new Promise<void>((resolve) => waiting.push(resolve));
+    if (left-- <= 0) await new Promise<void>((resolve) => waiting.push(resolve));
     if (!response.destroyed) await answer(response, prompt);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const open = () => {
-    isOpen = true;
+    left = Number.POSITIVE_INFINITY;
     for (const release of waiting.splice(0)) release();
   };
   return {
@@ -49,8 +50,8 @@ export async function openGate(): Promise<Gate> {
     calls,
     waiting: () => waiting.length,
     open,
-    shut: () => {
-      isOpen = false;
+    shut: (after = 0) => {
+      left = after;
       waiting = [];
     },
     close: () =>

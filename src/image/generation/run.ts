@@ -294,7 +294,11 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
         );
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, delay);
-          stopping.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+          const stop = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+          stopping.signal.addEventListener('abort', stop, { once: true });
         });
       }
     }
