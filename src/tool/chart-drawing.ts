@@ -127,16 +127,18 @@ function drawApart(spec: JsonObject, { timeoutSeconds = 10, signal }: DrawingOpt
   });
 }
 
+/** What it may read is what it runs, and neither the settings nor the data that may lie beside it. */
 function confine(program: string): string[] {
   const vega = findPackageJSON('vega', import.meta.url);
   if (!vega) throw new TypeError('The package vega is not installed.');
-  const project = path.dirname(path.dirname(path.dirname(program)));
+  const room = path.dirname(program);
   const packages = path.dirname(path.dirname(realpathSync(vega)));
+  const manifest = path.resolve(room, '../../package.json');
   return [
     `--max-old-space-size=${MAX_HEAP_MIB}`,
     '--disallow-code-generation-from-strings',
     '--permission',
-    ...new Set([project, packages].map((folder) => `--allow-fs-read=${folder}`)),
+    ...[room, manifest, packages].map((readable) => `--allow-fs-read=${readable}`),
     '--allow-worker',
   ];
 }

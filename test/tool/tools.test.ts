@@ -1,10 +1,13 @@
+import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { OPENAI_MODELS } from '../../src/provider/models.ts';
+import { checkRequest, OPENAI_MODELS } from '../../src/provider/models.ts';
 import type { Model } from '../../src/provider/provider.ts';
 import { makeSampleProvider } from '../../src/provider/sample.ts';
-import { chooseSize, wantedSize } from '../../src/tool/size.ts';
+import { chooseSize, sizeToDraw, wantedSize } from '../../src/tool/size.ts';
 import type { StemFacts, ToolPrompt } from '../../src/tool/tool.ts';
 import { findTool, TOOLS } from '../../src/tool/tools.ts';
+import { makePicture } from '../pictures.ts';
+import { openFolder } from './pictures.ts';
 
 const FACTS: StemFacts = {
   epoch: 1_763_740_800_000,
@@ -139,6 +142,43 @@ describe('the size that is asked of a model', () => {
         } else expect(model.sizes).toContain(size);
       }
     }
+  });
+});
+
+describe('a tool that draws pictures', () => {
+  const keep = openFolder();
+  const sample = makeSampleProvider();
+  const [model] = sample.models as [Model];
+
+  test.each(TOOLS.filter(({ plan }) => plan === 'pictures').map((tool) => [tool.name, tool] as const))(
+    'works offline: %s',
+    async (_, tool) => {
+      const wanted = wantedSize(tool, null);
+      const reference = { bytes: await makePicture({ width: 60, height: 40 }), mimeType: 'image/png' };
+      const references = Array.from({ length: tool.references.max }, () => reference);
+      const asked = {
+        prompt: tool.prompt({ ...ASKED, hasReference: references.length > 0 }),
+        size: sizeToDraw(tool, model, wanted),
+        background: tool.background,
+      };
+      const settings = checkRequest(model, { ...asked, references: references.length });
+      const { picture } = await sample.generate(
+        { model: model.id, prompt: asked.prompt, user: 'u1', ...settings, references, mask: null },
+        new AbortController().signal,
+      );
+      if (!('bytes' in picture)) throw new Error('An address came.');
+      const size = wanted ?? settings.size;
+      const finished = tool.finish ? await tool.finish(await keep(picture.bytes), size) : picture;
+      const { width, height } = await sharp(finished.bytes).metadata();
+      expect(`${width}x${height}`).toBe(size);
+    },
+  );
+
+  test('asks for more than it needs where it cuts, and for what was wanted elsewhere', () => {
+    expect(sizeToDraw(findTool('generateIconEmoji'), model, '64x64')).toBe('1024x1024');
+    expect(sizeToDraw(findTool('generateUserAvatar'), model, '64x64')).toBe('64x64');
+    expect(sizeToDraw(findTool('generateUserImage'), model, '640x480')).toBe('640x480');
+    expect(sizeToDraw(findTool('generateUserImage'), model, null)).toBe(model.defaultSize);
   });
 });
 
