@@ -43,7 +43,7 @@ const MAX_SIDE = 4096;
 const MAX_DRAWING_BYTES = 16 * MiB;
 const MAX_HEAP_MIB = 384;
 /** Charts are designed for about this many pixels on their shorter side; larger ones are the same, enlarged. */
-const DESIGNED_SIDE = 400;
+const DESIGNED_SIDE = 480;
 
 /**
  * @param size `WIDTHxHEIGHT`: exactly that for a chart that says no width and height of its own; others keep their shape and become as
