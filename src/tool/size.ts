@@ -33,15 +33,6 @@ export function wantedSize(tool: Tool, asked: string | null | undefined): string
 }
 
 /**
- * The size to ask a model for, for an image that is to have `wanted` in the end: exactly that, unless the tool makes it itself.
- * @param wanted from `wantedSize`; null: the model's default.
- */
-export function sizeToDraw(tool: Tool, model: Model, wanted: string | null): string {
-  if (wanted === null) return model.defaultSize;
-  return tool.finish === null ? wanted : chooseSize(model, tool.drawnSize ?? wanted);
-}
-
-/**
  * Chooses what to ask a model for, so that `wanted` can be made of it by cutting and scaling: exactly that, where the model has it;
  * otherwise, of the sizes whose shape is nearest, the smallest that is at least as large, so that nothing has to be enlarged, or
  * the largest there is.

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { checkRequest, OPENAI_MODELS } from '../../src/provider/models.ts';
 import type { Model } from '../../src/provider/provider.ts';
 import { makeSampleProvider } from '../../src/provider/sample.ts';
-import { chooseSize, sizeToDraw, wantedSize } from '../../src/tool/size.ts';
+import { chooseSize, wantedSize } from '../../src/tool/size.ts';
 import type { StemFacts, ToolPrompt } from '../../src/tool/tool.ts';
 import { findTool, TOOLS } from '../../src/tool/tools.ts';
 import { makePicture } from '../pictures.ts';
@@ -158,7 +158,7 @@ describe('a tool that draws pictures', () => {
       const references = Array.from({ length: tool.references.max }, () => reference);
       const asked = {
         prompt: tool.prompt({ ...ASKED, hasReference: references.length > 0 }),
-        size: sizeToDraw(tool, model, wanted),
+        size: chooseSize(model, tool.drawnSize ?? wanted ?? model.defaultSize),
         background: tool.background,
       };
       const settings = checkRequest(model, { ...asked, references: references.length });
@@ -173,13 +173,6 @@ describe('a tool that draws pictures', () => {
       expect(`${width}x${height}`).toBe(size);
     },
   );
-
-  test('asks for more than it needs where it cuts, and for what was wanted elsewhere', () => {
-    expect(sizeToDraw(findTool('generateIconEmoji'), model, '64x64')).toBe('1024x1024');
-    expect(sizeToDraw(findTool('generateUserAvatar'), model, '64x64')).toBe('64x64');
-    expect(sizeToDraw(findTool('generateUserImage'), model, '640x480')).toBe('640x480');
-    expect(sizeToDraw(findTool('generateUserImage'), model, null)).toBe(model.defaultSize);
-  });
 });
 
 describe('the size of the finished image', () => {
