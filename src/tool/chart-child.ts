@@ -11,7 +11,7 @@
 import { exit, stdin, stdout } from 'node:process';
 import { text } from 'node:stream/consumers';
 import { Worker } from 'node:worker_threads';
-import { type Loader, parse, View } from 'vega';
+import * as vega from 'vega';
 import { expressionInterpreter } from 'vega-interpreter';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { Drawing, DrawingJob } from './chart-drawing.ts';
@@ -24,8 +24,16 @@ const { kill, pid } = require('node:process');
 setTimeout(() => kill(pid, 'SIGKILL'), require('node:worker_threads').workerData);
 `;
 
+/** A text as Vega gives it to be measured. */
+interface TextItem {
+  readonly fontSize?: number;
+  readonly fontWeight?: string | number;
+  readonly limit?: number;
+}
+
 const job = JSON.parse(await text(stdin)) as DrawingJob;
 new Worker(WATCH, { eval: true, workerData: job.endAfterMs }).unref();
+measureTexts();
 disarm();
 // A specification may have set timers, which nobody waits for.
 stdout.write(JSON.stringify(await draw(job)), () => exit(0));
@@ -55,11 +63,11 @@ async function draw({ spec }: DrawingJob): Promise<Drawing> {
     sanitize: refuse,
     http: refuse,
     file: refuse,
-  } as unknown as Loader;
+  } as unknown as vega.Loader;
   try {
     const compiled = compile(spec as unknown as TopLevelSpec, { logger: logger as never }).spec;
-    const runtime = parse(compiled, undefined, { ast: true });
-    const view = new View(runtime, {
+    const runtime = vega.parse(compiled, undefined, { ast: true });
+    const view = new vega.View(runtime, {
       renderer: 'none',
       expr: expressionInterpreter,
       loader,
@@ -70,6 +78,30 @@ async function draw({ spec }: DrawingJob): Promise<Drawing> {
   } catch (error) {
     return { svg: null, faults: [...faults, textOf(error)] };
   }
+}
+
+/**
+ * There is no canvas to measure letters with, and Vega then takes every letter for 0.8 of its height, which leaves a third of a chart
+ * empty beside a legend. These are the widths of DejaVu Sans, rather wide among sans-serif fonts, by kinds of letters.
+ */
+function measureTexts(): void {
+  const { textMetrics } = vega as unknown as { textMetrics: { width: unknown } };
+  textMetrics.width = (item: TextItem, text: unknown): number => {
+    const bold = item.fontWeight === 'bold' || Number(item.fontWeight) >= 600;
+    let heights = 0;
+    for (const letter of String(text ?? '').trim()) heights += widthOf(letter);
+    const width = heights * (Number(item.fontSize ?? 11) || 0) * (bold ? 1.12 : 1);
+    return Math.ceil(item.limit && item.limit > 0 ? Math.min(width, item.limit) : width);
+  };
+}
+
+/** As a part of the height. */
+function widthOf(letter: string): number {
+  if (/[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\ufe30-\uffef]|[^\0-\uffff]/u.test(letter)) return 1;
+  if (/[\p{Mn}\p{Me}]/u.test(letter)) return 0;
+  if (/[ijlI.,:;'|!()[\] ]/.test(letter)) return 0.36;
+  if (/[mwMW%@]/.test(letter)) return 0.95;
+  return /[\p{Lu}]/u.test(letter) ? 0.72 : 0.62;
 }
 
 function textOf(value: unknown): string {

@@ -43,7 +43,7 @@ const MAX_SIDE = 4096;
 const MAX_DRAWING_BYTES = 16 * MiB;
 const MAX_HEAP_MIB = 384;
 /** Charts are designed for about this many pixels on their shorter side; larger ones are the same, enlarged. */
-const DESIGNED_SIDE = 400;
+const DESIGNED_SIDE = 480;
 
 /**
  * @param size `WIDTHxHEIGHT`: exactly that for a chart that says no width and height of its own; others keep their shape and become as
@@ -127,16 +127,18 @@ function drawApart(spec: JsonObject, { timeoutSeconds = 10, signal }: DrawingOpt
   });
 }
 
+/** What it may read is what it runs, and neither the settings nor the data that may lie beside it. */
 function confine(program: string): string[] {
   const vega = findPackageJSON('vega', import.meta.url);
   if (!vega) throw new TypeError('The package vega is not installed.');
-  const project = path.dirname(path.dirname(path.dirname(program)));
+  const room = path.dirname(program);
   const packages = path.dirname(path.dirname(realpathSync(vega)));
+  const manifest = path.resolve(room, '../../package.json');
   return [
     `--max-old-space-size=${MAX_HEAP_MIB}`,
     '--disallow-code-generation-from-strings',
     '--permission',
-    ...new Set([project, packages].map((folder) => `--allow-fs-read=${folder}`)),
+    ...[room, manifest, packages].map((readable) => `--allow-fs-read=${readable}`),
     '--allow-worker',
   ];
 }

@@ -15,6 +15,8 @@ export interface Tool {
   readonly defaultModel: string | null;
   /** `WIDTHxHEIGHT` of the finished image; null: the model's. */
   readonly defaultSize: string | null;
+  /** What is given to `chooseSize` in place of the finished size, where finishing needs more to cut from; null: the finished size. */
+  readonly drawnSize: string | null;
   /** The finished image is square, whatever the model makes. */
   readonly square: boolean;
   readonly background: 'transparent' | null;

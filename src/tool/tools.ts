@@ -13,6 +13,7 @@ const PLAIN = {
   plan: 'pictures',
   defaultModel: null,
   defaultSize: null,
+  drawnSize: null,
   square: false,
   background: null,
   references: { min: 0, max: 0 },
@@ -68,6 +69,7 @@ export const TOOLS: readonly Tool[] = [
     name: 'generateIconEmoji',
     description: 'An icon or emoji upon transparency, large and small.',
     defaultSize: '256x256',
+    drawnSize: '1024x1024',
     square: true,
     background: 'transparent',
     prompt: styled(

@@ -1,10 +1,13 @@
+import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { OPENAI_MODELS } from '../../src/provider/models.ts';
+import { checkRequest, OPENAI_MODELS } from '../../src/provider/models.ts';
 import type { Model } from '../../src/provider/provider.ts';
 import { makeSampleProvider } from '../../src/provider/sample.ts';
 import { chooseSize, wantedSize } from '../../src/tool/size.ts';
 import type { StemFacts, ToolPrompt } from '../../src/tool/tool.ts';
 import { findTool, TOOLS } from '../../src/tool/tools.ts';
+import { makePicture } from '../pictures.ts';
+import { openFolder } from './pictures.ts';
 
 const FACTS: StemFacts = {
   epoch: 1_763_740_800_000,
@@ -140,6 +143,36 @@ describe('the size that is asked of a model', () => {
       }
     }
   });
+});
+
+describe('a tool that draws pictures', () => {
+  const keep = openFolder();
+  const sample = makeSampleProvider();
+  const [model] = sample.models as [Model];
+
+  test.each(TOOLS.filter(({ plan }) => plan === 'pictures').map((tool) => [tool.name, tool] as const))(
+    'works offline: %s',
+    async (_, tool) => {
+      const wanted = wantedSize(tool, null);
+      const reference = { bytes: await makePicture({ width: 60, height: 40 }), mimeType: 'image/png' };
+      const references = Array.from({ length: tool.references.max }, () => reference);
+      const asked = {
+        prompt: tool.prompt({ ...ASKED, hasReference: references.length > 0 }),
+        size: chooseSize(model, tool.drawnSize ?? wanted ?? model.defaultSize),
+        background: tool.background,
+      };
+      const settings = checkRequest(model, { ...asked, references: references.length });
+      const { picture } = await sample.generate(
+        { model: model.id, prompt: asked.prompt, user: 'u1', ...settings, references, mask: null },
+        new AbortController().signal,
+      );
+      if (!('bytes' in picture)) throw new Error('An address came.');
+      const size = wanted ?? settings.size;
+      const finished = tool.finish ? await tool.finish(await keep(picture.bytes), size) : picture;
+      const { width, height } = await sharp(finished.bytes).metadata();
+      expect(`${width}x${height}`).toBe(size);
+    },
+  );
 });
 
 describe('the size of the finished image', () => {
