@@ -203,40 +203,46 @@ async function write(
       if (before) return before;
     }
     const ids: bigint[] = [];
-    // Wholes before their parts, which name them; none of them waits for one that follows, but by its row.
-    for (const [index, image] of planned.entries()) {
-      const { partOf } = image;
-      const created = await transaction.image.create({
-        data: {
-          ...describeImage(image, facts),
-          metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
-          uuid: uuids[index] as string,
-          n: results,
-          ...(partOf ? { partOf: ids[partOf.index] as bigint, part: partOf.part } : {}),
-        },
-        select: { id: true },
+    const create = async (places: readonly number[]) => {
+      const created = await transaction.image.createManyAndReturn({
+        data: places.map((place) => {
+          const image = planned[place] as PlannedImage;
+          const { partOf } = image;
+          return {
+            ...describeImage(image, facts),
+            metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
+            uuid: uuids[place] as string,
+            n: results,
+            ...(partOf ? { partOf: ids[partOf.index] as bigint, part: partOf.part } : {}),
+          };
+        }),
+        select: { id: true, uuid: true },
       });
-      ids.push(created.id);
-    }
+      for (const { id, uuid } of created) ids[uuids.indexOf(uuid)] = id;
+    };
+    // Wholes before their parts, which name them.
+    const places = [...planned.keys()];
+    await create(places.filter((place) => planned[place]?.partOf === null));
+    const parts = places.filter((place) => planned[place]?.partOf !== null);
+    if (parts.length > 0) await create(parts);
     const sql = sqlOf(transaction);
-    for (const [index, image] of planned.entries()) {
-      const { refersTo } = image;
-      const order: GenerationOrder = {
-        ...image.order,
-        references: [...image.order.references, ...(refersTo === null ? [] : [uuids[refersTo] as string])],
-      };
-      await transaction.generation.create({
-        data: {
-          imageId: ids[index] as bigint,
+    await transaction.generation.createMany({
+      data: planned.map((image, place) => {
+        const { refersTo } = image;
+        const order: GenerationOrder = {
+          ...image.order,
+          references: [...image.order.references, ...(refersTo === null ? [] : [uuids[refersTo] as string])],
+        };
+        return {
+          imageId: ids[place] as bigint,
           state: image.waitsFor.length > 0 ? 'waiting' : 'queued',
           work: image.work,
           request: order as unknown as Prisma.InputJsonObject,
-          waitsFor: image.waitsFor.map((place) => ids[place] as bigint),
+          waitsFor: image.waitsFor.map((other) => ids[other] as bigint),
           ...(facts.scheduledFor ? { runAt: facts.scheduledFor } : {}),
-        },
-        select: { imageId: true },
-      });
-    }
+        };
+      }),
+    });
     const ready = planned.flatMap(({ order, waitsFor }, index) =>
       waitsFor.length > 0
         ? []

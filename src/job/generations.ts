@@ -33,8 +33,12 @@ const RETENTION_SECONDS = 400 * 86_400;
 const DONE_SECONDS = 3600;
 /** Jobs that are there now are notified; those whose time comes later are found by looking. */
 const POLL_SECONDS = 2;
+/** What is drawn here takes the processor itself. */
+const LOCAL_PLACES = 2;
 /** The queue, and not the generation: what failed there without being recorded, such as while the database was away. */
 const RETRY_LIMIT = 10_000;
+
+const NO_JOB = '00000000-0000-0000-0000-000000000000';
 
 const nameOf = (lane: string) => `generate-${lane}`;
 
@@ -73,6 +77,9 @@ export async function openGenerationJobs(
     };
     await boss.createQueue(nameOf(lane), settings);
     await boss.updateQueue(nameOf(lane), settings);
+    // Reads the queue into pg-boss's cache. It would otherwise be read at the first push, which holds a connection by then: as many of
+    // those as there are connections would wait for one more, and for each other.
+    await boss.findJobs(nameOf(lane), { id: NO_JOB });
   }
 
   return {
@@ -91,19 +98,21 @@ export async function openGenerationJobs(
       }
     },
     async work(runner, { perProvider, perUser }) {
+      const options = {
+        groupConcurrency: perUser,
+        pollingIntervalSeconds: POLL_SECONDS,
+        notifyPollingIntervalSeconds: POLL_SECONDS,
+      };
       for (const lane of lanes) {
-        await boss.work<{ imageId: number }>(
-          nameOf(lane),
-          {
-            localConcurrency: perProvider,
-            groupConcurrency: perUser,
-            pollingIntervalSeconds: POLL_SECONDS,
-            notifyPollingIntervalSeconds: POLL_SECONDS,
-          },
-          async ([job]) => {
+        const places = lane === LOCAL_LANE ? Math.min(perProvider, LOCAL_PLACES) : perProvider;
+        for (let place = 0; place < places; place++) {
+          let worker = '';
+          worker = await boss.work<{ imageId: number }>(nameOf(lane), options, async ([job]) => {
             if (job) await runner.run(job.data.imageId);
-          },
-        );
+            // After a job the next is looked for at once, and not when it is time to look again.
+            boss.notifyWorker(worker);
+          });
+        }
       }
     },
     stop: (graceSeconds) => boss.stop({ graceful: true, timeout: graceSeconds * 1000, close: false }),

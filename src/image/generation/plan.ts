@@ -166,7 +166,7 @@ function checkSettings(
   const format = asked.format ?? (fits && !(background && defaultFormat === 'jpeg') ? defaultFormat : null);
   const settings = checkRequest(model, {
     ...asked,
-    size: exact ? size : chooseSize(model, size),
+    size: exact ? size : chooseSize(model, tool.drawnSize ?? size),
     background,
     format,
     seed,
