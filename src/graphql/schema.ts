@@ -14,6 +14,7 @@ import './upload-image.ts';
 import './upload-target.ts';
 import './import-image.ts';
 import './restore-image.ts';
+import './update-image.ts';
 import './trash.ts';
 import './store.ts';
 import { builder } from './builder.ts';
