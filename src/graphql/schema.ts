@@ -6,6 +6,7 @@ import './provenance.ts';
 import './image.ts';
 import './duplicates.ts';
 import './image-list.ts';
+import './image-stats.ts';
 import './generate-image.ts';
 import './generation.ts';
 import './image-subscription.ts';

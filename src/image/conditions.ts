@@ -49,10 +49,12 @@ export const HIDDEN = '(i.deleted_at IS NOT NULL OR i.part_of IS NOT NULL)';
 
 /** The WHERE of a filter. Its text depends on which fields are given, never on their values, so there are few statements. */
 export class Conditions {
-  readonly values: unknown[] = [];
+  readonly values: unknown[];
   readonly #terms: string[] = [];
 
-  constructor(filter: ImageFilter) {
+  /** @param values those of other conditions of the same statement. */
+  constructor(filter: ImageFilter, values: unknown[] = []) {
+    this.values = values;
     for (const [field, column] of EQUALITIES) {
       const value = filter[field];
       if (value == null) continue;
@@ -120,7 +122,12 @@ export class Conditions {
   }
 
   where(): string {
-    return this.#terms.length > 0 ? ` WHERE ${this.#terms.join(' AND ')}` : '';
+    return this.#terms.length > 0 ? ` WHERE ${this.all()}` : '';
+  }
+
+  /** As an expression. */
+  all(): string {
+    return this.#terms.length > 0 ? this.#terms.join(' AND ') : 'true';
   }
 }
 
