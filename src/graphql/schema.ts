@@ -14,6 +14,7 @@ import './tools.ts';
 import './upload-image.ts';
 import './upload-target.ts';
 import './import-image.ts';
+import './record-image.ts';
 import './restore-image.ts';
 import './update-image.ts';
 import './trash.ts';
