@@ -5,6 +5,7 @@ import './copy.ts';
 import './provenance.ts';
 import './image.ts';
 import './duplicates.ts';
+import './family.ts';
 import './image-list.ts';
 import './image-stats.ts';
 import './generate-image.ts';
