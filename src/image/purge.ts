@@ -33,11 +33,15 @@ export async function purgeImage(
   return parts.length + 1;
 }
 
-/** What stands there at the moment of the purge: the root is locked, so that it neither leaves the trash nor gets another part meanwhile. */
-const LOCK = `SELECT i.id FROM generated_images i
-  WHERE (i.id = $1::bigint AND i.id <> $2::bigint) OR (i.id = $2::bigint AND ($3::timestamptz IS NULL OR i.deleted_at < $3))
-  ORDER BY i.id FOR UPDATE`;
+/** The root first, then what is of it, as deleteImage does: so nobody waits for another who waits for him. */
+const LOCK_ROOT = `SELECT i.id FROM generated_images i
+  WHERE i.id = $1::bigint AND ($2::timestamptz IS NULL OR i.deleted_at < $2) FOR UPDATE`;
+const LOCK = `SELECT i.id FROM generated_images i WHERE i.id = $1::bigint FOR UPDATE`;
 
+/**
+ * Purges one image of a tree. Its root is locked, so that it does not leave the trash meanwhile, and so is the image, so that it gets no
+ * more parts.
+ */
 async function purgeOne(
   deps: ImageDeps,
   image: Image,
@@ -45,10 +49,9 @@ async function purgeOne(
 ): Promise<void> {
   const { uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height, createdAt } = image;
   const forget = async (transaction: PrismaTransaction) => {
-    const { id: rootId, deletedBefore } = root;
-    const locked = await transaction.$queryRawUnsafe<{ id: bigint }[]>(LOCK, image.id, rootId, deletedBefore);
-    const isThere = locked.some(({ id }) => id === rootId);
-    // After the lock: nothing comes any more that this would not see.
+    const locked = await transaction.$queryRawUnsafe<unknown[]>(LOCK_ROOT, root.id, root.deletedBefore);
+    const isThere = locked.length > 0;
+    if (isThere && image.id !== root.id) await transaction.$queryRawUnsafe(LOCK, image.id);
     if (isThere && (await transaction.image.count({ where: { partOf: image.id } })) > 0) {
       throw new InputError('CONFLICT', `Image ${uuid} has got more parts meanwhile; try again.`, {
         path: ['input', 'id'],

@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts';
 import type { Image } from './image.ts';
 import { ingest } from './ingest.ts';
-import { parseOptional, parseText } from './input.ts';
+import { parseOptional } from './input.ts';
 import type { RescueDeps } from './rescue.ts';
 import { MAX_PROMPT_LENGTH, parseUploadInput, type ReceivedFile, type UploadInput } from './upload.ts';
 
@@ -36,7 +36,7 @@ export function parseRecordInput(input: RecordInput, defaults: { userId: string 
   if (createdAt && createdAt.getUTCFullYear() < 1)
     throw invalid('createdAt', 'createdAt lies before the year 1.');
   return {
-    ...parseUploadInput({ ...input, tool: parseText('tool', input.tool, 200) }, defaults),
+    ...parseUploadInput(input, defaults),
     provider: parseOptional('provider', input.provider, 50),
     size: parseOptional('size', input.size, 20),
     quality: parseOptional('quality', input.quality, 20),

@@ -168,6 +168,22 @@ describe('parts and edits', () => {
     expect((await family(live.whole.id))?.parts).toHaveLength(2);
   });
 
+  test('a part that comes while the others are purged keeps its whole', async () => {
+    const { whole, parts } = await comic(['a']);
+    const late = await keep();
+    const { database } = app.services;
+    const slow: typeof database.query = async (text, values) => {
+      const found = await database.query(text, values);
+      await makePart(late, whole, 'late');
+      return found as never;
+    };
+    const image = await database.prisma.image.findUniqueOrThrow({ where: { id: BigInt(whole.row) } });
+    const deps = { ...app.services, database: { ...database, query: slow } };
+    await expect(purgeImage(deps, image)).rejects.toMatchObject({ code: 'CONFLICT', retryable: true });
+    expect(await statuses([whole, late, ...parts])).toEqual([200, 200, 404]);
+    expect((await purge(whole.id)).userErrors).toEqual([]);
+  });
+
   test('a purge by the job spares what was taken out meanwhile, and says so', async () => {
     const { whole, parts } = await comic(['a']);
     const image = await app.database.prisma.image.findUniqueOrThrow({ where: { id: BigInt(whole.row) } });
