@@ -23,10 +23,14 @@ export async function purgeImage(
   if (unfinished) {
     const subject =
       unfinished === image ? `Image ${image.uuid}` : `Part ${unfinished.part} of image ${image.uuid}`;
-    throw new InputError('CONFLICT', `${subject} is still being made; cancelGeneration ends that, and it can be purged then.`, {
-      path: ['input', 'id'],
-      retryable: true,
-    });
+    throw new InputError(
+      'CONFLICT',
+      `${subject} is still being made; cancelGeneration ends that, and it can be purged then.`,
+      {
+        path: ['input', 'id'],
+        retryable: true,
+      },
+    );
   }
   const root = { id: image.id, deletedBefore: options.deletedBefore ?? null };
   for (const each of [...parts, image]) await purgeOne(deps, each, root);
