@@ -51,7 +51,7 @@ export async function seed(database: Queryable, rows: number): Promise<void> {
     [1, 2, 3].map((n) => pick(SYLLABLES, `${chance(`${salt}${n}`)} ^ 2`)).join(' || ');
 
   await database.query(`INSERT INTO blobs (id, sha256, bytes, mime_type, width, height, thumbhash, created_at)
-    SELECT i, encode(sha256(i::text::bytea), 'hex'), 40000 + (i * 7919) % 2000000, 'image/png', 1024, 1024,
+    SELECT i, encode(sha256(i::text::bytea), 'hex'), 40000 + (i::bigint * 7919) % 2000000, 'image/png', 1024, 1024,
       'k/cFDYJzd4iPZ4ioeIiIeIh3iHcHiIeH', TIMESTAMPTZ '2025-11-21 00:00:00Z' + i * interval '1 year' / ${rows}
     FROM generate_series(1, ${rows}) i WHERE ${chance('1')} < 0.96`);
   await database.query(`INSERT INTO copies (blob_id, store, state, key, bytes, verified_at, fingerprint, created_at)

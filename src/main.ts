@@ -14,8 +14,8 @@ import { runVerify } from './command/verify.ts';
 import { work } from './command/work.ts';
 import { type Config, parseConfig } from './config.ts';
 import { FixativeError } from './errors.ts';
+import type { ImageFilter } from './image/conditions.ts';
 import { parseImageFilter } from './image/filter-json.ts';
-import type { ImageFilter } from './image/list.ts';
 import { makeLog } from './log.ts';
 
 // graphql checks every type of every answer while it is developed with; this decides before it is loaded.

@@ -1,5 +1,6 @@
 import type DataLoader from 'dataloader';
 import type { Caller } from '../auth/caller.ts';
+import type { EditsKey } from '../image/family.ts';
 import type { GenerateDeps } from '../image/generate.ts';
 import type { Generation } from '../image/generation/work.ts';
 import type { Image } from '../image/image.ts';
@@ -22,8 +23,12 @@ export interface GraphqlContext {
   readonly imageByUuid: DataLoader<string, Image | null>;
   /** In or out of the trash no more than MAX_DUPLICATES + 1 of each. */
   readonly imagesByHash: DataLoader<string, Image[]>;
-  /** How many more images `duplicates` may answer, nested or not: each level would multiply by a hundred. */
-  duplicatesLeft: number;
+  readonly imageById: DataLoader<number, Image | null>;
+  /** In or out of the trash, at most MAX_PARTS. */
+  readonly partsOfImage: DataLoader<number, Image[]>;
+  readonly editsOfImage: DataLoader<EditsKey, Image[]>;
+  /** How many more images the lists within images may answer, nested or not: each level would multiply by a hundred. */
+  relatedLeft: number;
   readonly purgeOf: DataLoader<Pick<Image, 'sha256' | 'userId'>, Date | null>;
   readonly copiesOfBlob: DataLoader<number, CopyRow[]>;
   readonly generationOfImage: DataLoader<number, Generation | null>;

@@ -1,7 +1,8 @@
-import { type DuplicateError, InputError } from '../errors.ts';
-import { MAX_DUPLICATES, MAX_DUPLICATES_PER_REQUEST } from '../image/duplicates.ts';
+import type { DuplicateError } from '../errors.ts';
+import { MAX_DUPLICATES } from '../image/duplicates.ts';
 import { builder } from './builder.ts';
 import { Image } from './image.ts';
+import { takeRelated } from './related.ts';
 import { type Fault, UserError } from './user-error.ts';
 
 builder.prismaObjectFields(Image, (t) => ({
@@ -11,12 +12,7 @@ builder.prismaObjectFields(Image, (t) => ({
     resolve: async ({ id, sha256 }, _args, context) => {
       const same = sha256 === null ? [] : await context.imagesByHash.load(sha256);
       const others = same.filter((image) => image.id !== id).slice(0, MAX_DUPLICATES);
-      context.duplicatesLeft -= others.length;
-      if (context.duplicatesLeft >= 0) return others;
-      throw new InputError(
-        'LIMIT_REACHED',
-        `The document asks for more than ${MAX_DUPLICATES_PER_REQUEST} duplicates; ask for a smaller page, or do not nest them.`,
-      );
+      return takeRelated(context, others);
     },
   }),
   purgedBefore: t.field({

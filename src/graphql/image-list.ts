@@ -1,5 +1,6 @@
 import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
-import { countImages, type ImageFilter as Filter, listImages } from '../image/list.ts';
+import type { ImageFilter as Filter } from '../image/conditions.ts';
+import { countImages, listImages } from '../image/list.ts';
 import { builder } from './builder.ts';
 import { CopyState } from './copy.ts';
 import { Image, ImageOrigin, ImageStatus } from './image.ts';

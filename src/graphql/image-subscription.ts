@@ -5,6 +5,7 @@ import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
 import { Image, parseImageId } from './image.ts';
 import { ImageFilter } from './image-list.ts';
+import { MAX_RELATED_PER_REQUEST } from './related.ts';
 
 builder.subscriptionFields((t) => ({
   imageUpdated: t.field({
@@ -30,5 +31,6 @@ function fresh(image: ImageModel, context: GraphqlContext): ImageModel {
   for (const each of Object.values(context)) {
     if (each instanceof DataLoader) each.clearAll();
   }
+  context.relatedLeft = MAX_RELATED_PER_REQUEST;
   return image;
 }

@@ -142,6 +142,10 @@ export const Image = builder.prismaObject('Image', {
       description: 'The store that was first to keep it.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description: 'When anything of it was changed last.',
+    }),
     deletedAt: t.expose('deletedAt', {
       type: 'DateTime',
       nullable: true,

@@ -1,7 +1,7 @@
 import type { SourceExpiredError } from '../errors.ts';
 import { parseRescueInput, rescueImage } from '../image/rescue.ts';
 import { builder } from './builder.ts';
-import { OnDuplicate } from './on-duplicate.ts';
+import { pictureFields } from './image-input.ts';
 import { answer, type ImagePayload, imagePayload } from './payload.ts';
 import { type Fault, UserError } from './user-error.ts';
 
@@ -28,16 +28,7 @@ const ImportImageInput = builder.inputType('ImportImageInput', {
     filename: t.string({
       description: 'The name to offer it under; without it, what its source calls it.',
     }),
-    userId: t.string({ description: 'Whose it is, up to 32 characters; `root` by default.' }),
-    username: t.string(),
-    tool: t.string({ description: 'The tool that it belongs to; `importImage` by default.' }),
-    prompt: t.string(),
-    model: t.string(),
-    requestId: t.string(),
-    messageId: t.string(),
-    tags: t.stringList(),
-    metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
-    onDuplicate: t.field({ type: OnDuplicate, description: 'CREATE by default.' }),
+    ...pictureFields(t, 'importImage'),
   }),
 });
 

@@ -32,7 +32,7 @@ builder.mutationFields((t) => ({
   deleteImage: t.field({
     type: imagePayload('DeleteImagePayload'),
     description:
-      'Puts an image into the trash: lists leave it out and its address answers 404. It is purged TRASH_DAYS later.',
+      'Puts an image into the trash, and its parts with it: lists leave it out and its address answers 404. It is purged TRASH_DAYS later.',
     args: { input: t.arg({ type: ofOne('DeleteImageInput'), required: true }) },
     resolve: (_root, { input: { id } }, context) =>
       answer<ImagePayload>({ image: null }, async () => {
@@ -42,7 +42,8 @@ builder.mutationFields((t) => ({
   }),
   undeleteImage: t.field({
     type: imagePayload('UndeleteImagePayload'),
-    description: 'Takes an image out of the trash.',
+    description:
+      'Takes an image out of the trash, and the parts that went there with it. A part is not taken out while its whole lies there (CONFLICT).',
     args: { input: t.arg({ type: ofOne('UndeleteImageInput'), required: true }) },
     resolve: (_root, { input: { id } }, context) =>
       answer<ImagePayload>({ image: null }, async () => {
@@ -53,7 +54,7 @@ builder.mutationFields((t) => ({
   purgeImage: t.field({
     type: PurgeImagePayload,
     description:
-      'Ends an image for good, in or out of the trash. Its bytes leave every store unless another image shares them; its hash stays on record.',
+      'Ends an image for good, in or out of the trash, and its parts before it. Its bytes leave every store unless another image shares them; its hash stays on record.',
     args: { input: t.arg({ type: ofOne('PurgeImageInput'), required: true }) },
     resolve: (_root, { input: { id } }, context) =>
       answer<PurgePayload>({ purgedId: null }, async () => {

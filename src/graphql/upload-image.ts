@@ -1,6 +1,6 @@
 import { parseUploadInput, uploadImage } from '../image/upload.ts';
 import { builder } from './builder.ts';
-import { OnDuplicate } from './on-duplicate.ts';
+import { pictureFields } from './image-input.ts';
 import { answer, type ImagePayload, imagePayload } from './payload.ts';
 
 const UploadImageInput = builder.inputType('UploadImageInput', {
@@ -13,16 +13,7 @@ const UploadImageInput = builder.inputType('UploadImageInput', {
     filename: t.string({
       description: 'The name to offer it under; without it, the name that comes with the file.',
     }),
-    userId: t.string({ description: 'Whose it is, up to 32 characters; `root` by default.' }),
-    username: t.string(),
-    tool: t.string({ description: 'The tool that it belongs to; `uploadImage` by default.' }),
-    prompt: t.string(),
-    model: t.string(),
-    requestId: t.string(),
-    messageId: t.string(),
-    tags: t.stringList(),
-    metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
-    onDuplicate: t.field({ type: OnDuplicate, description: 'CREATE by default.' }),
+    ...pictureFields(t, 'uploadImage'),
   }),
 });
 

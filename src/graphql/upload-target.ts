@@ -1,7 +1,7 @@
 import { completeUpload } from '../image/complete-upload.ts';
 import { createUploadTarget, type OpenedTarget } from '../image/upload-target.ts';
 import { builder } from './builder.ts';
-import { OnDuplicate } from './on-duplicate.ts';
+import { pictureFields } from './image-input.ts';
 import { answer, type ImagePayload, imagePayload, type Payload } from './payload.ts';
 import { UserError } from './user-error.ts';
 
@@ -51,16 +51,7 @@ const CreateUploadTargetInput = builder.inputType('CreateUploadTargetInput', {
     itemId: t.string({
       description: 'Follows the prefix in the name, and `metadata.itemId` is it; up to 100 characters.',
     }),
-    userId: t.string({ description: 'Whose it will be, up to 32 characters; `root` by default.' }),
-    username: t.string(),
-    tool: t.string({ description: 'The tool that it belongs to; `uploadImage` by default.' }),
-    prompt: t.string(),
-    model: t.string(),
-    requestId: t.string(),
-    messageId: t.string(),
-    tags: t.stringList(),
-    metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
-    onDuplicate: t.field({ type: OnDuplicate, description: 'CREATE by default.' }),
+    ...pictureFields(t, 'uploadImage'),
   }),
 });
 

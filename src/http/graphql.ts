@@ -9,10 +9,12 @@ import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
 import type { GraphqlContext, Services } from '../graphql/context.ts';
 import { makeCopyLoader } from '../graphql/copy.ts';
+import { makeFamilyLoaders } from '../graphql/family.ts';
 import { makeGenerationLoader } from '../graphql/generation.ts';
 import { makeProvenanceLoader } from '../graphql/provenance.ts';
+import { MAX_RELATED_PER_REQUEST } from '../graphql/related.ts';
 import { schema } from '../graphql/schema.ts';
-import { findByHashes, findPurges, MAX_DUPLICATES_PER_REQUEST } from '../image/duplicates.ts';
+import { findByHashes, findPurges } from '../image/duplicates.ts';
 import { findImages, type Image } from '../image/image.ts';
 import { useCompiledOperations } from './compiled-operations.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
@@ -41,7 +43,8 @@ export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: 
       caller,
       imageByUuid: new DataLoader((uuids: readonly string[]) => findImages(services.database, uuids)),
       imagesByHash: new DataLoader((hashes: readonly string[]) => findByHashes(services.database, hashes)),
-      duplicatesLeft: MAX_DUPLICATES_PER_REQUEST,
+      ...makeFamilyLoaders(services.database),
+      relatedLeft: MAX_RELATED_PER_REQUEST,
       purgeOf: new DataLoader((images: readonly Pick<Image, 'sha256' | 'userId'>[]) =>
         findPurges(services.database, images),
       ),

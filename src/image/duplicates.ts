@@ -3,7 +3,6 @@ import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
 
 /** A hash may be shared by as many images as there are. */
 export const MAX_DUPLICATES = 100;
-export const MAX_DUPLICATES_PER_REQUEST = 10_000;
 
 const SAME_BYTES = `SELECT s.* FROM unnest($1::bpchar[]) AS h(sha256), LATERAL (
     SELECT ${IMAGE_COLUMNS} FROM generated_images i

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { InputError } from '../errors.ts';
+import type { ImageFilter } from './conditions.ts';
 import { IMAGE_ORIGINS, IMAGE_STATUSES } from './image.ts';
-import type { ImageFilter } from './list.ts';
 
 const text = z.string().nullish();
 const texts = z.array(z.string()).nullish();

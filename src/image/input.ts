@@ -72,22 +72,22 @@ export function checkCharacters(field: string, value: string): void {
   if (fault) throw invalid(field, `${field} ${fault}.`);
 }
 
-function parseTags(tags: readonly string[]): string[] {
+export function parseTags(tags: readonly string[], field = 'tags'): string[] {
   if (tags.length > LIMITS.tags)
-    throw invalid('tags', `There are ${tags.length} tags; ${LIMITS.tags} are allowed.`);
-  return [...new Set(tags.map((tag) => parseText('tags', tag, LIMITS.tagLength)))];
+    throw invalid(field, `There are ${tags.length} ${field}; ${LIMITS.tags} are allowed.`);
+  return [...new Set(tags.map((tag) => parseText(field, tag, LIMITS.tagLength)))];
 }
 
-function parseMetadata(metadata: unknown): Record<string, unknown> | null {
+export function parseMetadata(metadata: unknown, field = 'metadata'): Record<string, unknown> | null {
   if (metadata === null) return null;
   if (typeof metadata !== 'object' || Array.isArray(metadata))
-    throw invalid('metadata', 'metadata must be a JSON object.');
+    throw invalid(field, `${field} must be a JSON object.`);
   const fault = faultOfJson(metadata, LIMITS.metadataDepth);
-  if (fault) throw invalid('metadata', `metadata ${fault}.`);
+  if (fault) throw invalid(field, `${field} ${fault}.`);
   const text = JSON.stringify(metadata);
   const bytes = Buffer.byteLength(text);
   if (bytes > LIMITS.metadataBytes) {
-    throw invalid('metadata', `metadata has ${bytes} bytes as JSON; ${LIMITS.metadataBytes} are allowed.`);
+    throw invalid(field, `${field} has ${bytes} bytes as JSON; ${LIMITS.metadataBytes} are allowed.`);
   }
   return metadata as Record<string, unknown>;
 }

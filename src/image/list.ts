@@ -1,53 +1,9 @@
 import type { Queryable } from '../database/database.ts';
 import { InputError } from '../errors.ts';
+import { Conditions, HIDDEN, type ImageFilter } from './conditions.ts';
 import { type Cursor, parseCursor, writeCursor } from './cursor.ts';
-import {
-  CARD_COLUMNS,
-  IMAGE_COLUMNS,
-  type Image,
-  type ImageOrigin,
-  type ImageRow,
-  type ImageStatus,
-  imageOf,
-} from './image.ts';
-import { checkCharacters } from './input.ts';
-import { faultOfJson } from './json.ts';
+import { CARD_COLUMNS, IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
 import { isoOfMicros } from './time.ts';
-
-export interface ImageFilter {
-  readonly userId?: string | null | undefined;
-  readonly tool?: string | null | undefined;
-  /** Images that have all of these tags. */
-  readonly tags?: readonly string[] | null | undefined;
-  /** Images that have one or more of these tags. */
-  readonly anyTag?: readonly string[] | null | undefined;
-  readonly status?: readonly ImageStatus[] | null | undefined;
-  readonly model?: string | null | undefined;
-  readonly provider?: string | null | undefined;
-  readonly origin?: ImageOrigin | null | undefined;
-  readonly requestId?: string | null | undefined;
-  readonly messageId?: string | null | undefined;
-  readonly sha256?: string | null | undefined;
-  /** At or after this time. */
-  readonly createdAfter?: Date | null | undefined;
-  /** Before this time. */
-  readonly createdBefore?: Date | null | undefined;
-  /** Words of the prompt, as `websearch_to_tsquery` reads them: `fox -winter "red moon" or owl`. */
-  readonly search?: string | null | undefined;
-  /** JSON that `metadata` contains, as `@>` does. */
-  readonly metadata?: unknown;
-  readonly storageUrl?: string | null | undefined;
-  /** Images in the trash: `exclude` without it. */
-  readonly trash?: TrashFilter | null | undefined;
-  /** Images that are parts of others, such as the panels of a comic: left out without it. */
-  readonly parts?: boolean | null | undefined;
-  readonly copies?:
-    | { readonly store?: string | null | undefined; readonly state?: string | null | undefined }
-    | null
-    | undefined;
-}
-
-export type TrashFilter = 'exclude' | 'include' | 'only';
 
 export type OrderField = 'createdAt' | 'bytes';
 
@@ -77,9 +33,6 @@ export interface ImagePage {
 
 export const DEFAULT_PAGE_SIZE = 20;
 export const MAX_PAGE_SIZE = 100;
-/** PostgreSQL parses what is searched for in time that grows faster than its length. */
-const MAX_SEARCH_LENGTH = 1000;
-const MAX_METADATA_DEPTH = 20;
 
 /**
  * One page of images, by one prepared statement that begins where the cursor says: a keyset walk on an index, so that page
@@ -219,104 +172,3 @@ function parsePageArgs(args: PageArgs, order: ImageOrder) {
   const cursor = backward ? args.before : args.after;
   return { size, backward, from: cursor == null ? null : parseCursor(order.field, cursor) };
 }
-
-const IN_TRASH = 'i.deleted_at IS NOT NULL';
-/** As the condition of idx_generated_images_hidden says it. */
-const HIDDEN = '(i.deleted_at IS NOT NULL OR i.part_of IS NOT NULL)';
-
-/** The WHERE of a filter. Its text depends on which fields are given, never on their values, so there are few statements. */
-class Conditions {
-  readonly values: unknown[] = [];
-  readonly #terms: string[] = [];
-
-  constructor(filter: ImageFilter) {
-    for (const [field, column] of EQUALITIES) {
-      const value = filter[field];
-      if (value == null) continue;
-      checkCharacters(`filter.${field}`, value);
-      this.add(`${column} = ${this.value(value)}`);
-    }
-    for (const tag of [...(filter.tags ?? []), ...(filter.anyTag ?? [])]) checkCharacters('filter.tags', tag);
-    if (filter.tags?.length) {
-      // With a user the user's index is the way: a few of one user's rows, filtered. PostgreSQL would take the index of tags as
-      // well and pay for the tag's rows of all users, so that index is hidden from it.
-      const column = filter.userId == null ? 'i.tags' : `(i.tags || '{}'::text[])`;
-      this.add(`${column} @> ${this.value(filter.tags)}::text[]`);
-    }
-    if (filter.anyTag?.length) {
-      const column = filter.userId == null ? 'i.tags' : `(i.tags || '{}'::text[])`;
-      this.add(`${column} && ${this.value(filter.anyTag)}::text[]`);
-    }
-    if (filter.status?.length) {
-      this.add(`i.status = ANY(${this.value(filter.status)}::text[])`);
-      // Says to PostgreSQL that the partial index of what did not succeed holds all of it.
-      if (!filter.status.includes('success')) this.add(`i.status <> 'success'`);
-    }
-    if (filter.createdAfter)
-      this.add(`i.created_at >= ${this.value(checkTime('createdAfter', filter.createdAfter))}`);
-    if (filter.createdBefore)
-      this.add(`i.created_at < ${this.value(checkTime('createdBefore', filter.createdBefore))}`);
-    if (filter.search?.trim()) {
-      checkCharacters('filter.search', filter.search);
-      if (filter.search.length > MAX_SEARCH_LENGTH) {
-        const message = `filter.search has ${filter.search.length} characters; ${MAX_SEARCH_LENGTH} are allowed.`;
-        throw new InputError('INVALID_INPUT', message, { path: ['filter', 'search'] });
-      }
-      this.add(
-        `to_tsvector('simple', i.prompt) @@ websearch_to_tsquery('simple', ${this.value(filter.search)})`,
-      );
-    }
-    if (filter.metadata != null) {
-      const fault = faultOfJson(filter.metadata, MAX_METADATA_DEPTH);
-      if (fault)
-        throw new InputError('INVALID_INPUT', `filter.metadata ${fault}.`, { path: ['filter', 'metadata'] });
-      this.add(`i.metadata @> ${this.value(JSON.stringify(filter.metadata))}::jsonb`);
-    }
-    const trash = filter.trash ?? 'exclude';
-    if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
-    if (!filter.parts) this.add('i.part_of IS NULL');
-    if (filter.copies) {
-      const terms = ['c.blob_id = i.blob_id'];
-      if (filter.copies.store != null) {
-        checkCharacters('filter.copies.store', filter.copies.store);
-        terms.push(`c.store = ${this.value(filter.copies.store)}`);
-      }
-      if (filter.copies.state != null) terms.push(`c.state = ${this.value(filter.copies.state)}`);
-      this.add(`EXISTS (SELECT 1 FROM copies c WHERE ${terms.join(' AND ')})`);
-    }
-  }
-
-  add(term: string): void {
-    this.#terms.push(term);
-  }
-
-  /** Takes a value in and returns its placeholder. */
-  value(value: unknown): string {
-    this.values.push(value);
-    return `$${this.values.length}`;
-  }
-
-  where(): string {
-    return this.#terms.length > 0 ? ` WHERE ${this.#terms.join(' AND ')}` : '';
-  }
-}
-
-/** JavaScript counts years from before 0, PostgreSQL has no year 0. */
-function checkTime(field: string, time: Date): Date {
-  if (time.getUTCFullYear() >= 1) return time;
-  throw new InputError('INVALID_INPUT', `filter.${field} lies before the year 1.`, {
-    path: ['filter', field],
-  });
-}
-
-const EQUALITIES = [
-  ['userId', 'i.user_id'],
-  ['tool', 'i.tool_name'],
-  ['model', 'i.model'],
-  ['provider', 'i.provider'],
-  ['origin', 'i.origin'],
-  ['requestId', 'i.request_id'],
-  ['messageId', 'i.message_id'],
-  ['sha256', 'i.sha256'],
-  ['storageUrl', 'i.storage_url'],
-] as const satisfies readonly (readonly [keyof ImageFilter, string])[];

@@ -1,26 +1,52 @@
 import type { Database } from '../database/database.ts';
+import { InputError } from '../errors.ts';
+import { TREE } from './family.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
 
-const DELETE = `UPDATE generated_images i SET deleted_at = coalesce(i.deleted_at, now()), updated_at = now()
-  WHERE i.id = $1 RETURNING ${IMAGE_COLUMNS}`;
-const UNDELETE = `UPDATE generated_images i SET deleted_at = NULL, updated_at = now() WHERE i.id = $1 RETURNING ${IMAGE_COLUMNS}`;
+/** Whoever changes an image with its parts waits here for others who do. */
+const LOCK = `SELECT i.id, w.uuid AS "trashedWhole" FROM generated_images i
+  LEFT JOIN generated_images w ON w.id = i.part_of AND w.deleted_at IS NOT NULL WHERE i.id = $1 FOR UPDATE OF i`;
+
+/** The parts go with the whole, and have its time; those that lay in the trash before keep theirs. */
+const DELETE = `${TREE}
+  UPDATE generated_images i SET deleted_at = coalesce(i.deleted_at, (SELECT w.deleted_at FROM generated_images w WHERE w.id = $1), now()),
+    updated_at = now()
+  WHERE i.id IN (SELECT id FROM tree) AND (i.id = $1 OR i.deleted_at IS NULL) RETURNING ${IMAGE_COLUMNS}`;
+
+/** What went with the whole is known by its time. */
+const UNDELETE = `${TREE}
+  UPDATE generated_images i SET deleted_at = NULL, updated_at = now()
+  WHERE i.id IN (SELECT id FROM tree)
+    AND (i.id = $1 OR i.deleted_at = (SELECT w.deleted_at FROM generated_images w WHERE w.id = $1)) RETURNING ${IMAGE_COLUMNS}`;
 
 /**
- * Puts an image into the trash: lists leave it out, its address answers 404, its bytes stay and are verified and repaired as before.
- * One that is there already keeps its time.
+ * Puts an image into the trash, and its parts with it: lists leave it out, its address answers 404, its bytes stay and are verified and
+ * repaired as before. One that is there already keeps its time.
  * @returns the image, or null when it was purged meanwhile.
  */
 export function deleteImage(deps: { database: Database }, image: Pick<Image, 'id'>): Promise<Image | null> {
   return change(deps.database, DELETE, image);
 }
 
-/** Takes an image out of the trash; one that is not in it stays as it is. */
+/**
+ * Takes an image out of the trash, and the parts that went there with it; one that is not in it stays as it is.
+ * @throws InputError CONFLICT for a part whose whole lies in the trash: it would go with that all the same.
+ */
 export function undeleteImage(deps: { database: Database }, image: Pick<Image, 'id'>): Promise<Image | null> {
   return change(deps.database, UNDELETE, image);
 }
 
 async function change(database: Database, sql: string, image: Pick<Image, 'id'>): Promise<Image | null> {
-  const [row] = await database.query<ImageRow>(sql, [Number(image.id)]);
+  const id = Number(image.id);
+  const rows = await database.transaction(async (transaction) => {
+    const [locked] = await transaction.query<{ trashedWhole: string | null }>(LOCK, [id]);
+    if (sql === UNDELETE && locked?.trashedWhole) {
+      const message = `It is a part of image ${locked.trashedWhole}, which lies in the trash; take that out.`;
+      throw new InputError('CONFLICT', message, { path: ['input', 'id'] });
+    }
+    return transaction.query<ImageRow>(sql, [id]);
+  });
   await database.flush();
+  const row = rows.find((each) => each.id === id);
   return row ? imageOf(row) : null;
 }

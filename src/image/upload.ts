@@ -4,7 +4,7 @@ import type { Image } from './image.ts';
 import { ingest, type OnDuplicate } from './ingest.ts';
 import { checkCharacters, type ImageInput, parseImageInput, parseOptional } from './input.ts';
 
-const MAX_PROMPT_LENGTH = 32_000;
+export const MAX_PROMPT_LENGTH = 32_000;
 
 export interface UploadInput extends ImageInput {
   readonly prompt?: string | null | undefined;

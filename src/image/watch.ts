@@ -1,8 +1,9 @@
 import type { Database } from '../database/database.ts';
 import { NotFoundError } from '../errors.ts';
+import type { ImageFilter } from './conditions.ts';
 import type { ImageEvents } from './events.ts';
 import { findImages, type Image } from './image.ts';
-import { findAmong, findChangedSince, type ImageFilter } from './list.ts';
+import { findAmong, findChangedSince } from './list.ts';
 
 export interface WatchDeps {
   readonly database: Database;
