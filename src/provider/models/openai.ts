@@ -1,3 +1,4 @@
+import { FixativeError } from '../../errors.ts';
 import type { Model, Price } from '../provider.ts';
 
 /** A row of OPENAI_MODELS. */
@@ -26,6 +27,7 @@ const GPT_IMAGE = {
 
 // From gpt-image-2 on, OpenAI takes any size with sides that are multiples of 16 and at most 3840, a ratio of at most 3:1, and
 // 655,360 to 8,294,400 pixels in all. These are the presets that it documents, and the upright twin of 2048x1152.
+// gpt-image-2 itself could make transparent backgrounds only from 2026-08-21 to 2026-09-30, as a preview.
 const GPT_IMAGE_2 = {
   ...GPT_IMAGE,
   sizes: [...GPT_IMAGE.sizes, '2048x2048', '2048x1152', '1152x2048', '3840x2160', '2160x3840'],
@@ -69,8 +71,8 @@ export const OPENAI_MODELS: readonly OpenAiModel[] = [
   { ...GPT_IMAGE_2_5, id: 'gpt-image-2.6-sunburst' },
   { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-flare-2026-09-08' },
   { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-sunburst-2026-09-08' },
-  { ...GPT_IMAGE_2, id: 'gpt-image-2' },
-  { ...GPT_IMAGE_2, id: 'gpt-image-2-2026-04-21' },
+  { ...GPT_IMAGE_2, id: 'gpt-image-2', transparency: false },
+  { ...GPT_IMAGE_2, id: 'gpt-image-2-2026-04-21', transparency: false },
   { ...GPT_IMAGE, id: 'gpt-image-1.5', shutDown: '2026-12-01' },
   { ...GPT_IMAGE, id: 'gpt-image-1-mini', shutDown: '2026-12-01' },
   { ...GPT_IMAGE, id: 'chatgpt-image-latest', shutDown: '2026-12-01' },
@@ -102,4 +104,17 @@ export const OPENAI_MODELS: readonly OpenAiModel[] = [
 /** Whether api.openai.com no longer serves the model on that day. */
 export function shutDownOn({ shutDown }: OpenAiModel, day: Date): boolean {
   return shutDown !== null && shutDown <= day.toISOString().slice(0, 10);
+}
+
+/**
+ * The row of the model that another one is said, in a setting, to be like.
+ * @throws FixativeError INVALID_INPUT that names the setting.
+ */
+export function followed(id: string, setting: string): Model {
+  const row = OPENAI_MODELS.find((model) => model.id === id);
+  if (row) return row;
+  throw new FixativeError(
+    'INVALID_INPUT',
+    `The configuration is not valid.\n  ${setting}: expected, after the =, one of: ${OPENAI_MODELS.map((model) => model.id).join(', ')}; not ${id}\nSee .env.example.`,
+  );
 }
