@@ -70,6 +70,16 @@ export function toProviderError(
 ): ProviderError {
   const cause = summarize(error, clean);
   const { statusCode: status, responseHeaders: headers = {} } = error;
+  if (status === undefined && call.broken) {
+    const facts = [200, call.requestId].filter(Boolean).join(', ');
+    const message = `${label}'s answer could not be read (${facts}): ${clean(deepest(error))}`;
+    return new ProviderError(
+      'PROVIDER_FAILED',
+      message,
+      { provider: name, paid: true },
+      { retryable: true, cause },
+    );
+  }
   if (status === undefined) {
     // Nothing came back. What was accepted before, and is only asked after, may be done all the same.
     const message = `${label} could not be reached: ${clean(deepest(error))}.`;
@@ -145,10 +155,11 @@ export type Cleaner = (text: string) => string;
 export function makeCleaner(apiKey: string | null): Cleaner {
   return (text) => {
     const known = apiKey ? text.replaceAll(apiKey, '[key]') : text;
-    // OpenAI and xAI quote a wrong key with its middle masked.
+    // OpenAI and xAI quote a wrong key with its middle masked. The text may be as long as an answer.
     const line = known
+      .slice(0, 5000)
       .replaceAll(/\b(sk-|xai-|r8_|AIza)[\w*-]{3,}/g, '[key]')
-      .replaceAll(/[\w-]*\*{3,}[\w*-]*/g, '[key]')
+      .replaceAll(/[\w-]{0,32}\*{3,}[\w*-]{0,200}/g, '[key]')
       .replaceAll(/\s+/g, ' ')
       .trim();
     return line.length > 500 ? `${line.slice(0, 500)}…` : line;

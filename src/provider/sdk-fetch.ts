@@ -16,6 +16,8 @@ export interface Call {
   sent: boolean;
   /** The provider took it. */
   accepted: boolean;
+  /** Its answer broke off. */
+  broken: boolean;
   /** What the provider's support asks for. */
   requestId: string | undefined;
   /** Where the provider is asked whether it is done; any other GET would be for the picture. */
@@ -57,6 +59,7 @@ export function makeCall(): Call {
   return {
     sent: false,
     accepted: false,
+    broken: false,
     requestId: undefined,
     askAgainAt: null,
     address: null,
@@ -72,7 +75,7 @@ export function makeFetch(deps: FetchDeps, call: Call): typeof globalThis.fetch 
     const body = init.body instanceof FormData ? foreignForm(undici, init.body) : init.body;
     const request = { ...init, body, redirect: 'manual', dispatcher: agent } as Undici.RequestInit;
     if (init.method === 'POST') {
-      call.sent = true;
+      call.sent = !init.signal?.aborted;
       const response = await undici.fetch(address, request);
       call.accepted = response.ok;
       call.requestId =
@@ -92,7 +95,11 @@ export function makeFetch(deps: FetchDeps, call: Call): typeof globalThis.fetch 
   async function show(response: Undici.Response): Promise<Undici.Response> {
     if (!deps.look || !response.ok) return response;
     const { status, statusText, headers } = response;
-    return new undici.Response(deps.look(await response.text(), call), { status, statusText, headers });
+    const text = await response.text().catch((error: unknown) => {
+      call.broken = true;
+      throw error;
+    });
+    return new undici.Response(deps.look(text, call), { status, statusText, headers });
   }
 
   // The types of undici 8 and of the fetch in Node describe the same things and do not know each other.
