@@ -24,7 +24,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ]);
 /** And sentences, of those that have no such word. */
 const REFUSAL_WORDS =
-  /content.moderation|content.policy|moderat(ed|ion)|safety (system|filter|checker)|\bnsfw\b|flagged as sensitive|\(E005\)/i;
+  /content.moderation|content.policy|violates .{0,40}(guidelines|polic)|safety (system|filter|checker)|\bnsfw\b|flagged as sensitive|\(E005\)/i;
 const EXHAUSTIONS: ReadonlySet<string> = new Set(['insufficient_quota', 'billing_hard_limit_reached']);
 /** Google and xAI answer 400 to a wrong key. */
 const KEY_FAULTS: ReadonlySet<string> = new Set(['API_KEY_INVALID', 'invalid_api_key']);
@@ -153,8 +153,12 @@ export type Cleaner = (text: string) => string;
 
 /** Makes words of the provider fit for logs and users: on one line, 500 characters at most, and without the key. */
 export function makeCleaner(apiKey: string | null): Cleaner {
+  // The keys of fal are a name and a secret.
+  const secrets = [apiKey ?? '', ...(apiKey ?? '').split(':')].filter(
+    (part) => part.length >= 6 || part === apiKey,
+  );
   return (text) => {
-    const known = apiKey ? text.replaceAll(apiKey, '[key]') : text;
+    const known = secrets.reduce((line, secret) => (secret ? line.replaceAll(secret, '[key]') : line), text);
     // OpenAI and xAI quote a wrong key with its middle masked. The text may be as long as an answer.
     const line = known
       .slice(0, 5000)

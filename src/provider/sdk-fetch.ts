@@ -49,9 +49,9 @@ export const PLACEHOLDER =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
 export const PLACEHOLDER_URL = `data:image/png;base64,${PLACEHOLDER}`;
 
-/** How often a question after a picture that is under way is repeated when it gets no answer, and after how long. */
-const MAX_QUESTIONS = 5;
-const QUESTION_MILLISECONDS = 500;
+/** How soon a question after a picture that is under way is repeated when it gets no answer: each time later, up to a bound. */
+const FIRST_REPEAT_MILLISECONDS = 500;
+const LAST_REPEAT_MILLISECONDS = 5000;
 
 const REQUEST_ID_HEADERS = ['x-request-id', 'apim-request-id', 'x-fal-request-id'];
 
@@ -107,21 +107,24 @@ export function makeFetch(deps: FetchDeps, call: Call): typeof globalThis.fetch 
     fetch(String(input), init)) as unknown as typeof globalThis.fetch;
 }
 
-/** To ask costs nothing, and what is asked for may be paid for already; so a question is not lost to one bad answer. */
+/**
+ * To ask costs nothing, and what is asked for may be paid for already; so a task is not given up for answers that say nothing of it, until the
+ * call's own time is over.
+ */
 async function askAgain(
   ask: () => Promise<Undici.Response>,
   signal: AbortSignal | null | undefined,
 ): Promise<Undici.Response> {
   for (let asked = 1; ; asked++) {
-    const last = asked === MAX_QUESTIONS || signal?.aborted;
     try {
       const response = await ask();
-      if (last || (response.status < 500 && response.status !== 429)) return response;
+      if (response.status < 500 && response.status !== 429) return response;
       await response.body?.cancel();
     } catch (error) {
-      if (last || signal?.aborted) throw error;
+      if (!signal || signal.aborted) throw error;
     }
-    await sleep(QUESTION_MILLISECONDS * asked, undefined, signal ? { signal } : {});
+    const wait = Math.min(FIRST_REPEAT_MILLISECONDS * asked, LAST_REPEAT_MILLISECONDS);
+    await sleep(wait, undefined, signal ? { signal } : {});
   }
 }
 
