@@ -474,8 +474,8 @@ describe('a picture at an address', () => {
     expect(answer).toMatchObject({ picture: { expiresAt: null }, revisedPrompt: 'a fox, but better' });
     const { address } = answer.picture as { address: string };
     expect(await sharp(await (await fetch(address)).bytes()).metadata()).toMatchObject({
-      width: 64,
-      height: 48,
+      width: 96,
+      height: 64,
     });
     expect(fetched()).toHaveLength(1);
   });
