@@ -90,14 +90,26 @@ export function openAiSdkProvider<Row extends Model>(
       throw new ProviderError('PROVIDER_FAILED', message, { provider: family.name }, { retryable: true });
     }
     client ??= openClient(family, options);
-    const picture = client.then(({ draw }) => draw(request, signal));
+    const picture = client.then(({ draw }) => draw(request, signal), unloadable);
     underWay.add(picture);
     return picture.finally(() => underWay.delete(picture));
   }
 
+  /** Nothing was sent, and the next call tries again. */
+  function unloadable(cause: unknown): never {
+    client = null;
+    const message = `The packages through which ${family.label} is asked could not be loaded; is node_modules whole?`;
+    throw new ProviderError(
+      'PROVIDER_FAILED',
+      message,
+      { provider: family.name },
+      { retryable: true, cause },
+    );
+  }
+
   async function closeOnce(): Promise<void> {
     await Promise.allSettled(underWay);
-    await (await client)?.close();
+    await (await client?.catch(() => null))?.close();
   }
 
   return {
