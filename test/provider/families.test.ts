@@ -489,7 +489,8 @@ describe('a picture at an address', () => {
   test.each(ADDRESSED)('of %s that has expired already is the same to us', async (family) => {
     standIn.failNext('expired-address');
     const { picture } = await generate(family);
-    const { address } = picture as { address: string };
+    const { address, expiresAt } = picture as { address: string; expiresAt: Date };
+    expect(expiresAt).toEqual(new Date('2020-01-01T00:00:00Z'));
     expect(fetched()).toEqual([]);
     expect((await fetch(address)).status).toBe(403);
   });

@@ -45,7 +45,7 @@ export type StandInFault =
   | 'no-picture'
   /** Resets the connection before any answer. */
   | 'reset'
-  /** Makes the picture, at an address that has expired: it answers 403. Base64 where the provider gives no addresses. */
+  /** Makes the picture, at an address that has expired and says so: it answers 403. As base64 where the provider gives no addresses. */
   | 'expired-address'
   /** Takes the task, answers the first questions after it with 500, and then goes on; only with providers that are asked. */
   | 'poll-error'
@@ -335,7 +335,7 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
       if (String(task.prompt).includes('slow') && task.asked === 1)
         return HTTP(200, { id, status: 'Queued', result: null, progress: 0.1 });
       const { width, height } = task.body as { width?: number; height?: number };
-      const sample = `${await desk.keep(task.prompt, width, height)}?se=2099-01-01T00%3A00%3A00Z&sp=r&sig=abc`;
+      const sample = await desk.keep(task.prompt, width, height);
       return HTTP(200, {
         id,
         status: 'Ready',
@@ -490,7 +490,8 @@ export async function openProviderStandIn(options: { apiKey?: string } = {}): Pr
         const place = `/pictures/${randomUUID()}.png`;
         const expired = fault === 'expired-address' || taskOf(url, tasks)?.fault === 'expired-address';
         pictures.set(place, { bytes: await paint(prompt, width, height), expired });
-        return `${galleryUrl}${place}`;
+        const query = `?se=${expired ? '2020' : '2099'}-01-01T00%3A00%3A00Z&sp=r&sig=abc`;
+        return `${galleryUrl}${place}${expired || family === 'bfl' ? query : ''}`;
       },
     };
     if (method === 'POST' && PAID_FAULTS.has(fault)) {
