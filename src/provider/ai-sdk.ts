@@ -236,7 +236,12 @@ function explain(
   const { name, label } = family;
   const cause = summarize(error, clean);
   const fail = (message: string, retryable: boolean): ProviderError =>
-    new ProviderError('PROVIDER_FAILED', message, { provider: name, paid: call.sent }, { retryable, cause });
+    new ProviderError(
+      'PROVIDER_FAILED',
+      message,
+      { provider: name, paid: call.sentAt !== null },
+      { retryable, cause },
+    );
   const ours = causes(error).find((e) => e instanceof ProviderError);
   if (ours !== undefined) return ours;
   if (how.cancelled) return fail(`The request to ${label} was cancelled.`, true);
@@ -244,7 +249,9 @@ function explain(
   if (sdk.APICallError.isInstance(error)) return toProviderError(family, error, { call, clean });
   if (sdk.NoImageGeneratedError.isInstance(error)) {
     const why = family.whyNone?.(saidOf(family, error.calls));
-    return why ? refused(family, clean(why)) : fail(`${label} answered without a picture.`, true);
+    if (why) return refused(family, clean(why));
+    const words = call.words === null ? '.' : `: ${clean(call.words)}`;
+    return fail(`${label} answered without a picture${words}`, true);
   }
   if (call.accepted) return fail(`${label} answered with no picture: ${clean(String(error))}`, true);
   return fail(`The request to ${label} could not be made: ${clean(String(error))}`, false);

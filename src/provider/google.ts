@@ -3,7 +3,7 @@ import { type ConnectionOptions, openAiSdkProvider, type Said, type SdkProvider 
 import { GOOGLE_MODELS } from './models/google.ts';
 import type { ShapedModel } from './models/shape.ts';
 import type { PictureRequest } from './provider.ts';
-import { asObject } from './sdk-fetch.ts';
+import { asObject, type Call, readObject } from './sdk-fetch.ts';
 
 /** Why a candidate ended, where it ended because of what it shows. @see https://ai.google.dev/api/generate-content#FinishReason */
 const REFUSALS: ReadonlySet<unknown> = new Set([
@@ -34,6 +34,7 @@ export function openGoogleProvider(options: ConnectionOptions & { readonly apiKe
         return (row, fetch) => createGoogle({ apiKey, baseURL, fetch }).image(row.id);
       },
       say,
+      look,
       hear: ({ finishReason }) => ({ finishReason }),
       whyNone: ({ finishReason, finishMessage, promptFeedback }) => {
         const blocked = asObject(promptFeedback)?.blockReason;
@@ -53,4 +54,15 @@ function say({ size, seed }: PictureRequest, { shapes }: ShapedModel): Said {
     ...(seed === null ? {} : { seed }),
     providerOptions: { google: resolution ? { imageConfig: { imageSize: resolution } } : {} },
   };
+}
+
+/** Where there is no picture, these models often say why in words, which the SDK drops. */
+function look(text: string, call: Call): string {
+  if (text.includes('"inlineData"')) return text;
+  const candidates = readObject(text)?.candidates;
+  const content = asObject(asObject(Array.isArray(candidates) ? candidates[0] : null)?.content);
+  const parts = Array.isArray(content?.parts) ? content.parts.map((part) => asObject(part)?.text) : [];
+  const words = parts.filter((part) => typeof part === 'string').join(' ');
+  if (words !== '') call.words = words;
+  return text;
 }

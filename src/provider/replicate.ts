@@ -10,6 +10,8 @@ import { asObject, type Call, isAddress, PLACEHOLDER_URL, readObject } from './s
 const REPLICATE: Subject = { name: 'replicate', label: 'Replicate' };
 
 const POLL_MILLISECONDS = 500;
+/** How long it may hold the first answer back. Once it has given an id, a connection that breaks loses nothing. */
+const WAIT_SECONDS = 5;
 const FORMATS: Readonly<Record<string, string>> = { png: 'png', jpeg: 'jpg', webp: 'webp' };
 
 /**
@@ -35,6 +37,7 @@ export function openReplicateProvider(options: ConnectionOptions & { readonly ap
         ...(seed === null ? {} : { seed }),
         providerOptions: {
           replicate: {
+            maxWaitTimeInSeconds: Math.max(1, Math.min(WAIT_SECONDS, Math.floor(timeoutSeconds / 2))),
             maxPollAttempts,
             pollIntervalMillis: POLL_MILLISECONDS,
             ...(format === null ? {} : { output_format: FORMATS[format] ?? format }),

@@ -81,9 +81,8 @@ export function toProviderError(
     );
   }
   if (status === undefined) {
-    // Nothing came back. What was accepted before, and is only asked after, may be done all the same.
     const message = `${label} could not be reached: ${clean(deepest(error))}.`;
-    const subject = { provider: name, paid: call.accepted };
+    const subject = { provider: name, paid: call.accepted || brokeOffAtWork(error, call) };
     return new ProviderError('PROVIDER_FAILED', message, subject, { retryable: true, cause });
   }
   const facts = [status, call.requestId].filter(Boolean).join(', ');
@@ -99,6 +98,26 @@ export function toProviderError(
   const [code, retryable, says] = judge(label, status, said.reasons, words);
   const subject = { provider: name, retryAfterSeconds: retryAfterSeconds(headers) ?? said.retryAfter, paid };
   return new ProviderError(code, `${says} (${facts}): ${clean(words)}`, subject, { retryable, cause });
+}
+
+/** With these there never was a connection. */
+const UNCONNECTED: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+const WORKING_SECONDS = 3;
+
+/**
+ * A connection that breaks at once had gone stale, or met a server that was about to stop, and nothing was begun. One that breaks after it has
+ * been silent for a while has most likely been cut by something in between, while the provider worked.
+ */
+function brokeOffAtWork(error: Error, { sentAt }: Call): boolean {
+  const unconnected = causes(error).some((e: Error & { code?: unknown }) => UNCONNECTED.has(e.code));
+  return sentAt !== null && !unconnected && performance.now() - sentAt > WORKING_SECONDS * 1000;
 }
 
 /**

@@ -12,8 +12,8 @@ import { ProviderError } from '../errors.ts';
 
 /** What is known of a call while it runs; the family's `look` adds to it. */
 export interface Call {
-  /** The request for a picture has left: from here on it may be paid for. */
-  sent: boolean;
+  /** When the request for a picture left, by `performance.now()`: from here on it may be paid for. */
+  sentAt: number | null;
   /** The provider took it. */
   accepted: boolean;
   /** Its answer broke off. */
@@ -25,6 +25,8 @@ export interface Call {
   /** Where the picture lies. */
   address: string | null;
   revisedPrompt: string | null;
+  /** What it says in place of a picture. */
+  words: string | null;
   /** What the SDK drops and we keep, for the metadata. */
   readonly notes: Record<string, unknown>;
 }
@@ -57,13 +59,14 @@ const REQUEST_ID_HEADERS = ['x-request-id', 'apim-request-id', 'x-fal-request-id
 
 export function makeCall(): Call {
   return {
-    sent: false,
+    sentAt: null,
     accepted: false,
     broken: false,
     requestId: undefined,
     askAgainAt: null,
     address: null,
     revisedPrompt: null,
+    words: null,
     notes: {},
   };
 }
@@ -75,7 +78,7 @@ export function makeFetch(deps: FetchDeps, call: Call): typeof globalThis.fetch 
     const body = init.body instanceof FormData ? foreignForm(undici, init.body) : init.body;
     const request = { ...init, body, redirect: 'manual', dispatcher: agent } as Undici.RequestInit;
     if (init.method === 'POST') {
-      call.sent = !init.signal?.aborted;
+      if (!init.signal?.aborted) call.sentAt = performance.now();
       const response = await undici.fetch(address, request);
       call.accepted = response.ok;
       call.requestId =

@@ -262,6 +262,20 @@ describe.each(FAMILIES)('%s', (family) => {
   });
 });
 
+test('a connection that is cut while the provider works may be paid for', async () => {
+  expect(await failWith('openai', 'late-reset')).toMatchObject({
+    code: 'PROVIDER_FAILED',
+    retryable: true,
+    paid: true,
+    message: expect.stringMatching(/could not be reached: /),
+  });
+  expect(standIn.paid).toBe(1);
+});
+
+test('what Google says in place of a picture is passed on', async () => {
+  expect((await failWith('google', 'no-picture')).message).toBe('Google answered without a picture: A fox.');
+});
+
 describe('what is sent', () => {
   test('to Google is a ratio, a resolution, a seed, and the references in the request itself', async () => {
     const provider = open('google');
@@ -396,7 +410,7 @@ describe('what is sent', () => {
     });
     expect(sent()).toMatchObject({
       path: '/replicate/v1/models/black-forest-labs/flux-dev/predictions',
-      headers: { authorization: `Bearer ${standIn.apiKey}`, prefer: 'wait' },
+      headers: { authorization: `Bearer ${standIn.apiKey}`, prefer: 'wait=5' },
     });
     expect(sent()?.body).toEqual({
       input: {

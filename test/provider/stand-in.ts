@@ -45,6 +45,8 @@ export type StandInFault =
   | 'no-picture'
   /** Resets the connection before any answer. */
   | 'reset'
+  /** Takes the request, works for four seconds, and resets the connection. */
+  | 'late-reset'
   /** Makes the picture, at an address that has expired and says so: it answers 403. As base64 where the provider gives no addresses. */
   | 'expired-address'
   /** Takes the task, answers the first questions after it with 500, and then goes on; only with providers that are asked. */
@@ -121,6 +123,7 @@ const PAID_FAULTS: ReadonlySet<StandInFault | null> = new Set([
   'expired-address',
   'poll-error',
   'poll-down',
+  'late-reset',
 ]);
 
 async function paint(prompt: unknown, width = 64, height = 64): Promise<Buffer> {
@@ -503,6 +506,7 @@ export async function openProviderStandIn(options: { apiKey?: string } = {}): Pr
       if (said.status === 429 && family !== 'google') response.setHeader('retry-after', '7');
       return answer(response, said);
     }
+    if (fault === 'late-reset') await sleep(4000);
     if (fault && breakOff(fault, { request, response, apiKey })) return;
     const task = method === 'GET' ? taskOf(url, tasks) : undefined;
     if (task?.fault === 'poll-down' || (task?.fault === 'poll-error' && task.asked++ < 2)) {
@@ -605,6 +609,7 @@ function breakOff(
       response.end(`{"created":1,"data":[{"b64_json":"${'iVBO'.repeat(20_000)}`);
       return true;
     case 'reset':
+    case 'late-reset':
       request.socket.resetAndDestroy();
       return true;
     default:
