@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { InputError, ProviderError } from '../../src/errors.ts';
 import { openAiSdkProvider } from '../../src/provider/ai-sdk.ts';
@@ -73,4 +74,14 @@ test('a provider whose package cannot be loaded says so, costs nothing, and trie
     expect(loads).toBe(times);
   }
   await broken.close();
+});
+
+test('no package of a provider is loaded before it is needed', async () => {
+  const room = new URL('../../src/provider/', import.meta.url);
+  const files = (await readdir(room)).filter((name) => name.endsWith('.ts'));
+  expect(files.length).toBeGreaterThan(15);
+  for (const name of files) {
+    const text = await readFile(new URL(name, room), 'utf8');
+    expect(text, name).not.toMatch(/^import (?!type\b).* from '(ai|undici|@ai-sdk\/.+)';$/m);
+  }
 });

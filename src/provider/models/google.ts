@@ -57,8 +57,8 @@ function sized(table: ShapedModel['shapes']): Pick<ShapedModel, 'sizes' | 'shape
  * @see https://ai.google.dev/gemini-api/docs/deprecations
  */
 export const GOOGLE_MODELS: readonly ShapedModel[] = [
-  { ...GEMINI_3, id: 'gemini-3-pro-image' },
   { ...GEMINI_3, id: 'gemini-3.1-flash-image' },
+  { ...GEMINI_3, id: 'gemini-3-pro-image' },
   { ...GEMINI_3, id: 'gemini-3-pro-image-preview' },
   { ...GEMINI_3, id: 'gemini-3.1-flash-image-preview' },
   {
