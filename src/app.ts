@@ -3,7 +3,7 @@ import { type Authenticator, makeAuthenticator } from './auth/authenticator.ts';
 import { loadRootToken } from './auth/root-token.ts';
 import { loadSigningKeys, makeSigner } from './auth/signature.ts';
 import { makeUploadAddress } from './auth/upload-address.ts';
-import type { Config, GithubConfig, S3Config, StoreKind } from './config.ts';
+import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './config.ts';
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
@@ -20,9 +20,18 @@ import { startSchedule } from './job/schedule.ts';
 import { clearUploads } from './job/uploads.ts';
 import { runScheduledVerify } from './job/verify.ts';
 import type { Logger } from './log.ts';
+import type { SdkProvider } from './provider/ai-sdk.ts';
+import { openAzureProvider } from './provider/azure.ts';
+import { openBflProvider } from './provider/bfl.ts';
+import { openFalProvider } from './provider/fal.ts';
+import { openGoogleProvider } from './provider/google.ts';
+import { knownModels } from './provider/known-models.ts';
 import { openOpenAiProvider } from './provider/openai.ts';
+import { openOpenAiCompatibleProvider } from './provider/openai-compatible.ts';
 import { makeProviders } from './provider/providers.ts';
+import { openReplicateProvider } from './provider/replicate.ts';
 import { makeSampleProvider } from './provider/sample.ts';
+import { openXaiProvider } from './provider/xai.ts';
 import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
@@ -312,12 +321,31 @@ async function openS3Arrivals(config: Config) {
   return { s3Arrivals: makeS3Arrivals(store), closeS3Arrivals: () => store.close() };
 }
 
+/** In order of preference: where two serve a model of the same name, the first does. `sample` is always there. */
 function openProviders(config: Config) {
-  const timeoutSeconds = config.providerTimeoutSeconds;
-  const openai = config.openai && openOpenAiProvider({ ...config.openai, timeoutSeconds });
+  const opened: SdkProvider[] = [];
+  const open = <Settings>(
+    name: ProviderName,
+    settings: Settings | null,
+    openOne: (options: Settings & { timeoutSeconds: number }) => SdkProvider,
+  ) => {
+    const timeoutSeconds = config.providerTimeouts[name] ?? config.providerTimeoutSeconds;
+    if (settings !== null) opened.push(openOne({ ...settings, timeoutSeconds }));
+  };
+  open('openai', config.openai, openOpenAiProvider);
+  open('google', config.google, openGoogleProvider);
+  open('xai', config.xai, openXaiProvider);
+  open('bfl', config.bfl, openBflProvider);
+  open('fal', config.fal, openFalProvider);
+  open('replicate', config.replicate, openReplicateProvider);
+  open('azure', config.azure, openAzureProvider);
+  open('openai-compatible', config.openaiCompatible, openOpenAiCompatibleProvider);
+  const providers = [...opened, makeSampleProvider()];
   return {
-    providers: makeProviders([...(openai ? [openai] : []), makeSampleProvider()], config.defaultModel),
-    closeProviders: async () => openai?.close(),
+    providers: makeProviders(providers, config.defaultModel, knownModels(new Date())),
+    closeProviders: async () => {
+      await Promise.all(opened.map((provider) => provider.close()));
+    },
   };
 }
 

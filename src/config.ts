@@ -33,6 +33,42 @@ export interface GithubConfig {
   readonly apiUrl: string;
 }
 
+/** How a provider of pictures is reached. */
+export interface ConnectionConfig {
+  readonly apiKey: string;
+  readonly baseUrl: string;
+}
+
+/** A model under a name of its own, and the known model whose settings it takes. */
+export interface NamedModel {
+  readonly name: string;
+  readonly follows: string | null;
+}
+
+export interface AzureConfig extends ConnectionConfig {
+  readonly deployments: readonly { readonly name: string; readonly follows: string }[];
+}
+
+export interface OpenAiCompatibleConfig {
+  /** null: it asks for none. */
+  readonly apiKey: string | null;
+  readonly baseUrl: string;
+  readonly offered: readonly NamedModel[];
+}
+
+/** The providers that PROVIDER_TIMEOUTS may name. */
+const PROVIDERS = [
+  'openai',
+  'google',
+  'xai',
+  'bfl',
+  'fal',
+  'replicate',
+  'azure',
+  'openai-compatible',
+] as const;
+export type ProviderName = (typeof PROVIDERS)[number];
+
 export interface Config {
   readonly host: string;
   readonly port: number;
@@ -67,7 +103,15 @@ export interface Config {
   readonly signingKeys: readonly string[] | null;
   /** How long an upload target takes bytes. */
   readonly uploadTargetSeconds: number;
-  readonly openai: { readonly apiKey: string; readonly baseUrl: string } | null;
+  /** Each provider is null where it is not configured. */
+  readonly openai: ConnectionConfig | null;
+  readonly google: ConnectionConfig | null;
+  readonly xai: ConnectionConfig | null;
+  readonly bfl: ConnectionConfig | null;
+  readonly fal: ConnectionConfig | null;
+  readonly replicate: ConnectionConfig | null;
+  readonly azure: AzureConfig | null;
+  readonly openaiCompatible: OpenAiCompatibleConfig | null;
   /** null: the first model of the first provider that has a key, else `sample`. */
   readonly defaultModel: string | null;
   readonly providerTimeoutSeconds: number;
@@ -76,6 +120,8 @@ export interface Config {
   readonly generationsPerUser: number;
   readonly saveGeneratedImages: boolean;
   readonly generatedImageFormat: 'png' | 'jpeg' | 'webp' | null;
+  /** For those that have one of their own. */
+  readonly providerTimeouts: Readonly<Partial<Record<ProviderName, number>>>;
   /** Host names, addresses and CIDR ranges that may be fetched from although they are not public. */
   readonly allowPrivateSources: readonly string[];
   readonly fetchTimeoutSeconds: number;
@@ -136,6 +182,57 @@ const sourceList = z
       .filter(Boolean),
   )
   .refine((entries) => entries.every(isSource), 'host names, addresses or CIDR ranges, divided by commas');
+
+const isKey = (text: string) => /^[\x21-\x7e]+$/.test(text);
+const key = z
+  .string()
+  .transform((text) => text.trim())
+  .refine(isKey, 'a key: visible characters, without spaces');
+
+/** `name` or `name=model`, divided by commas. */
+const modelList = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter(Boolean)
+      .map((entry): NamedModel => {
+        const [name = '', follows = null] = entry.split(/\s*=\s*/, 2);
+        return { name, follows };
+      }),
+  )
+  .refine(
+    (entries) =>
+      entries.every(
+        ({ name, follows }) =>
+          /^[\w][\w./:@-]*$/.test(name) && (follows === null || /^[\w.-]+$/.test(follows)),
+      ),
+    'names, or names with the model that each is like, such as pictures=gpt-image-1, divided by commas',
+  )
+  .refine((entries) => new Set(entries.map(({ name }) => name)).size === entries.length, 'each name once');
+
+const timeoutList = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((entry) => entry.trim().split(/\s*=\s*/))
+      .filter(([name]) => name),
+  )
+  .refine(
+    (entries) =>
+      entries.every(
+        ([name = '', seconds = '', ...more]) =>
+          (PROVIDERS as readonly string[]).includes(name) &&
+          /^\d{1,4}$/.test(seconds) &&
+          Number(seconds) >= 1 &&
+          Number(seconds) <= 3600 &&
+          more.length === 0,
+      ),
+    `providers with seconds from 1 to 3600, such as openai=300,bfl=120; providers are: ${PROVIDERS.join(', ')}`,
+  )
+  .transform((entries) => Object.fromEntries(entries.map(([name, seconds]) => [name, Number(seconds)])));
 
 const storeList = z
   .string()
@@ -211,14 +308,37 @@ const Environment = z.object({
     )
     .optional(),
   UPLOAD_TARGET_SECONDS: wholeNumber(60, 86_400).default(3600),
-  OPENAI_API_KEY: z.string().optional(),
+  OPENAI_API_KEY: key.optional(),
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),
+  GEMINI_API_KEY: key.optional(),
+  GOOGLE_GENERATIVE_AI_API_KEY: key.optional(),
+  GEMINI_BASE_URL: httpUrl.default('https://generativelanguage.googleapis.com/v1beta'),
+  XAI_API_KEY: key.optional(),
+  XAI_BASE_URL: httpUrl.default('https://api.x.ai/v1'),
+  BFL_API_KEY: key.optional(),
+  BFL_BASE_URL: httpUrl.default('https://api.bfl.ai/v1'),
+  FAL_KEY: key.optional(),
+  FAL_BASE_URL: httpUrl.default('https://fal.run'),
+  REPLICATE_API_TOKEN: key.optional(),
+  REPLICATE_BASE_URL: httpUrl.default('https://api.replicate.com/v1'),
+  AZURE_OPENAI_API_KEY: key.optional(),
+  AZURE_OPENAI_BASE_URL: httpUrl.optional(),
+  AZURE_OPENAI_DEPLOYMENTS: modelList
+    .refine(
+      (entries) => entries.every(({ follows }) => follows !== null),
+      'deployments with the model of each, such as pictures=gpt-image-1, divided by commas',
+    )
+    .optional(),
+  OPENAI_COMPATIBLE_BASE_URL: httpUrl.optional(),
+  OPENAI_COMPATIBLE_API_KEY: key.optional(),
+  OPENAI_COMPATIBLE_MODELS: modelList.optional(),
   DEFAULT_MODEL: z.string().optional(),
   PROVIDER_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(180),
   GENERATIONS_PER_PROVIDER: wholeNumber(1, 100).default(4),
   GENERATIONS_PER_USER: wholeNumber(1, 100).default(4),
   SAVE_GENERATED_IMAGES: flag.default(true),
   GENERATED_IMAGE_FORMAT: z.enum(['png', 'jpeg', 'webp'], 'png, jpeg or webp').optional(),
+  PROVIDER_TIMEOUTS: timeoutList.default({}),
   ALLOW_PRIVATE_SOURCES: sourceList.default([]),
   FETCH_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(60),
   LOG_LEVEL: z.enum(LOG_LEVELS, `one of: ${LOG_LEVELS.join(', ')}`).default('info'),
@@ -248,6 +368,8 @@ export function parseConfig(
   if (values?.STORES.includes('github') && !(values.GITHUB_TOKEN && values.GITHUB_REPOSITORY)) {
     faults.push('GITHUB_TOKEN, GITHUB_REPOSITORY: expected both, because STORES has github');
   }
+  faults.push(...incomplete(set, AZURE_SETTINGS, AZURE_SETTINGS));
+  faults.push(...incomplete(set, COMPATIBLE_SETTINGS, COMPATIBLE_SETTINGS.slice(0, 2)));
   if (!values || faults.length > 0) {
     throw new FixativeError(
       'INVALID_INPUT',
@@ -301,16 +423,62 @@ export function parseConfig(
     rootToken: values.FIXATIVE_ROOT_TOKEN ?? null,
     signingKeys: values.SIGNING_KEYS ?? null,
     uploadTargetSeconds: values.UPLOAD_TARGET_SECONDS,
-    openai: values.OPENAI_API_KEY ? { apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL } : null,
+    openai: connection(values.OPENAI_API_KEY, values.OPENAI_BASE_URL),
+    google: connection(values.GEMINI_API_KEY ?? values.GOOGLE_GENERATIVE_AI_API_KEY, values.GEMINI_BASE_URL),
+    xai: connection(values.XAI_API_KEY, values.XAI_BASE_URL),
+    bfl: connection(values.BFL_API_KEY, values.BFL_BASE_URL),
+    fal: connection(values.FAL_KEY, values.FAL_BASE_URL),
+    replicate: connection(values.REPLICATE_API_TOKEN, values.REPLICATE_BASE_URL),
+    azure:
+      values.AZURE_OPENAI_API_KEY && values.AZURE_OPENAI_BASE_URL && values.AZURE_OPENAI_DEPLOYMENTS
+        ? {
+            apiKey: values.AZURE_OPENAI_API_KEY,
+            baseUrl: values.AZURE_OPENAI_BASE_URL,
+            deployments: values.AZURE_OPENAI_DEPLOYMENTS as AzureConfig['deployments'],
+          }
+        : null,
+    openaiCompatible:
+      values.OPENAI_COMPATIBLE_BASE_URL && values.OPENAI_COMPATIBLE_MODELS
+        ? {
+            apiKey: values.OPENAI_COMPATIBLE_API_KEY ?? null,
+            baseUrl: values.OPENAI_COMPATIBLE_BASE_URL,
+            offered: values.OPENAI_COMPATIBLE_MODELS,
+          }
+        : null,
     defaultModel: values.DEFAULT_MODEL ?? null,
     providerTimeoutSeconds: values.PROVIDER_TIMEOUT_SECONDS,
     generationsPerProvider: values.GENERATIONS_PER_PROVIDER,
     generationsPerUser: values.GENERATIONS_PER_USER,
     saveGeneratedImages: values.SAVE_GENERATED_IMAGES,
     generatedImageFormat: values.GENERATED_IMAGE_FORMAT ?? null,
+    providerTimeouts: values.PROVIDER_TIMEOUTS,
     allowPrivateSources: values.ALLOW_PRIVATE_SOURCES,
     fetchTimeoutSeconds: values.FETCH_TIMEOUT_SECONDS,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT,
   });
+}
+
+const AZURE_SETTINGS = ['AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_BASE_URL', 'AZURE_OPENAI_DEPLOYMENTS'];
+const COMPATIBLE_SETTINGS = [
+  'OPENAI_COMPATIBLE_BASE_URL',
+  'OPENAI_COMPATIBLE_MODELS',
+  'OPENAI_COMPATIBLE_API_KEY',
+];
+
+/** Settings that mean nothing without each other: which of those that are needed are lacking where any is set. */
+function incomplete(
+  set: Readonly<Record<string, unknown>>,
+  settings: readonly string[],
+  needed: readonly string[],
+): string[] {
+  const first = settings.find((name) => name in set);
+  if (first === undefined) return [];
+  return needed
+    .filter((name) => !(name in set))
+    .map((name) => `${name}: expected a value, because ${first} is set`);
+}
+
+function connection(apiKey: string | undefined, baseUrl: string): ConnectionConfig | null {
+  return apiKey === undefined ? null : { apiKey, baseUrl };
 }

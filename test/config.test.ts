@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../src/config.ts';
 
 test('has a default for every setting', () => {
@@ -17,6 +17,15 @@ test('has a default for every setting', () => {
     maxImagePixels: 100_000_000,
     rootToken: null,
     openai: null,
+    google: null,
+    xai: null,
+    bfl: null,
+    fal: null,
+    replicate: null,
+    azure: null,
+    openaiCompatible: null,
+    providerTimeoutSeconds: 180,
+    providerTimeouts: {},
   });
 });
 
@@ -67,6 +76,116 @@ test('reports every bad variable at once, with what is allowed', () => {
   expect(message).toContain('a whole number from 0 to 65535');
   expect(message).toContain('filesystem, database');
   expect(message).not.toContain('short');
+});
+
+describe('a provider', () => {
+  test('is there when its key is, at the address of the service unless another is set', () => {
+    const config = parseConfig(
+      {
+        OPENAI_API_KEY: 'sk-1',
+        GEMINI_API_KEY: 'g-1',
+        XAI_API_KEY: 'x-1',
+        BFL_API_KEY: 'b-1',
+        FAL_KEY: 'id:secret',
+        REPLICATE_API_TOKEN: 'r8_1',
+        BFL_BASE_URL: 'http://127.0.0.1:9/v1/',
+      },
+      '/srv',
+    );
+    expect(config).toMatchObject({
+      openai: { apiKey: 'sk-1', baseUrl: 'https://api.openai.com/v1' },
+      google: { apiKey: 'g-1', baseUrl: 'https://generativelanguage.googleapis.com/v1beta' },
+      xai: { apiKey: 'x-1', baseUrl: 'https://api.x.ai/v1' },
+      bfl: { apiKey: 'b-1', baseUrl: 'http://127.0.0.1:9/v1' },
+      fal: { apiKey: 'id:secret', baseUrl: 'https://fal.run' },
+      replicate: { apiKey: 'r8_1', baseUrl: 'https://api.replicate.com/v1' },
+    });
+  });
+
+  test('of Google takes the key under its other name, and GEMINI_API_KEY before it', () => {
+    const other = { GOOGLE_GENERATIVE_AI_API_KEY: 'g-2' };
+    expect(parseConfig(other, '/srv').google?.apiKey).toBe('g-2');
+    expect(parseConfig({ ...other, GEMINI_API_KEY: 'g-1' }, '/srv').google?.apiKey).toBe('g-1');
+  });
+
+  test('of Azure is its deployments, each with its model', () => {
+    const azure = {
+      AZURE_OPENAI_API_KEY: 'k',
+      AZURE_OPENAI_BASE_URL: 'https://example.openai.azure.com/openai/v1/',
+      AZURE_OPENAI_DEPLOYMENTS: 'pictures = gpt-image-1, posters=dall-e-3,',
+    };
+    expect(parseConfig(azure, '/srv').azure).toEqual({
+      apiKey: 'k',
+      baseUrl: 'https://example.openai.azure.com/openai/v1',
+      deployments: [
+        { name: 'pictures', follows: 'gpt-image-1' },
+        { name: 'posters', follows: 'dall-e-3' },
+      ],
+    });
+  });
+
+  test('that speaks the protocol of OpenAI needs no key', () => {
+    const compatible = {
+      OPENAI_COMPATIBLE_BASE_URL: 'http://localhost:8080/v1',
+      OPENAI_COMPATIBLE_MODELS: 'stable/diffusion:xl,edits=gpt-image-1',
+    };
+    expect(parseConfig(compatible, '/srv').openaiCompatible).toEqual({
+      apiKey: null,
+      baseUrl: 'http://localhost:8080/v1',
+      offered: [
+        { name: 'stable/diffusion:xl', follows: null },
+        { name: 'edits', follows: 'gpt-image-1' },
+      ],
+    });
+  });
+
+  test('may have a time-out of its own', () => {
+    const config = parseConfig(
+      { PROVIDER_TIMEOUT_SECONDS: '90', PROVIDER_TIMEOUTS: 'openai=300, openai-compatible = 20' },
+      '/srv',
+    );
+    expect(config.providerTimeoutSeconds).toBe(90);
+    expect(config.providerTimeouts).toEqual({ openai: 300, 'openai-compatible': 20 });
+  });
+
+  test.each([
+    [{ AZURE_OPENAI_API_KEY: 'k' }, ['AZURE_OPENAI_BASE_URL', 'AZURE_OPENAI_DEPLOYMENTS']],
+    [{ AZURE_OPENAI_DEPLOYMENTS: 'a=gpt-image-1' }, ['AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_BASE_URL']],
+    [{ OPENAI_COMPATIBLE_API_KEY: 'k' }, ['OPENAI_COMPATIBLE_BASE_URL', 'OPENAI_COMPATIBLE_MODELS']],
+    [{ OPENAI_COMPATIBLE_BASE_URL: 'http://localhost:1' }, ['OPENAI_COMPATIBLE_MODELS']],
+  ])('that is set by half is a fault: %j', (half, lacking) => {
+    const [first] = Object.keys(half);
+    for (const name of lacking) {
+      expect(() => parseConfig(half, '/srv')).toThrow(`${name}: expected a value, because ${first} is set`);
+    }
+  });
+
+  test.each([
+    ['PROVIDER_TIMEOUTS', 'openai'],
+    ['PROVIDER_TIMEOUTS', 'openai=0'],
+    ['PROVIDER_TIMEOUTS', 'openai=5000'],
+    ['PROVIDER_TIMEOUTS', 'midjourney=60'],
+    ['AZURE_OPENAI_DEPLOYMENTS', 'pictures'],
+    ['AZURE_OPENAI_DEPLOYMENTS', 'a=gpt-image-1,a=dall-e-3'],
+    ['OPENAI_COMPATIBLE_MODELS', 'a b'],
+    ['XAI_BASE_URL', 'api.x.ai'],
+    ['FAL_KEY', 'two words'],
+  ])('with %s=%s is refused, by name', (name, value) => {
+    expect(() => parseConfig({ [name]: value }, '/srv')).toThrow(`${name}: expected `);
+  });
+
+  test('has all of its faults named at once, and no key', () => {
+    const bad = {
+      BFL_BASE_URL: 'x',
+      PROVIDER_TIMEOUTS: 'x',
+      XAI_API_KEY: 'a secret',
+      AZURE_OPENAI_API_KEY: 'k',
+    };
+    const faults = Object.keys(bad).slice(0, 3);
+    const parse = () => parseConfig(bad, '/srv');
+    for (const name of [...faults, 'AZURE_OPENAI_BASE_URL']) expect(parse).toThrow(`${name}: expected `);
+    expect(parse).not.toThrow(/secret/);
+  });
 });
 
 test('refuses a required store that is not a store', () => {

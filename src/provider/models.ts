@@ -4,7 +4,9 @@
  * no model could take is `INVALID_INPUT`; one that another model might take is `UNSUPPORTED_BY_MODEL`.
  */
 import { InputError } from '../errors.ts';
-import type { Model, PictureFormat, PictureRequest } from './provider.ts';
+import type { Model, PictureFormat, PictureRequest, Price } from './provider.ts';
+
+export { OPENAI_MODELS } from './models/openai.ts';
 
 /** What the user asked for, as it came in. */
 export interface AskedPicture {
@@ -162,86 +164,9 @@ function listed(choices: readonly string[]): string {
   return `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
 }
 
-/** A row of OPENAI_MODELS. */
-export interface OpenAiModel extends Model {
-  /**
-   * The day (UTC, `YYYY-MM-DD`) from which api.openai.com no longer serves the model, where one was announced. Endpoints
-   * that only speak OpenAI's protocol may go on serving it.
-   */
-  readonly shutDown: string | null;
+/** What one picture costs in US dollars by the model's own table, or null where no price is published for such a request. */
+export function priceOf(model: Model, request: Pick<PictureRequest, 'size' | 'quality'>): number | null {
+  const fits = ({ size, quality }: Price) =>
+    (size === undefined || size === request.size) && (quality === undefined || quality === request.quality);
+  return model.prices.find(fits)?.usd ?? null;
 }
-
-const GPT_IMAGE = {
-  provider: 'openai',
-  edits: { maxReferences: 16, mask: true },
-  seeds: false,
-  transparency: true,
-  formats: ['png', 'jpeg', 'webp'],
-  prices: [],
-  sizes: ['1024x1024', '1536x1024', '1024x1536'],
-  defaultSize: '1024x1024',
-  qualities: ['low', 'medium', 'high', 'auto'],
-  styles: [],
-  maxPromptLength: 32_000,
-  shutDown: null,
-} as const satisfies Omit<OpenAiModel, 'id'>;
-
-// From gpt-image-2 on, OpenAI takes any size with sides that are multiples of 16 and at most 3840, a ratio of at most 3:1, and
-// 655,360 to 8,294,400 pixels in all. These are the presets that it documents, and the upright twin of 2048x1152.
-const GPT_IMAGE_2 = {
-  ...GPT_IMAGE,
-  sizes: [...GPT_IMAGE.sizes, '2048x2048', '2048x1152', '1152x2048', '3840x2160', '2160x3840'],
-} as const;
-
-const GPT_IMAGE_2_5 = {
-  ...GPT_IMAGE_2,
-  qualities: ['low', 'medium', 'high', 'xhigh', 'max', 'auto'],
-} as const;
-
-const DALL_E = {
-  provider: 'openai',
-  defaultSize: '1024x1024',
-  edits: null,
-  seeds: false,
-  transparency: false,
-  formats: [],
-  prices: [],
-  shutDown: '2026-05-12',
-} as const;
-
-/**
- * OpenAI's image models as of 2026-11-21, the first one the default. It is 2.5 flare, which OpenAI names as the successor of
- * those that it shuts down.
- * @see https://developers.openai.com/api/docs/guides/image-generation
- * @see https://developers.openai.com/api/docs/deprecations
- */
-export const OPENAI_MODELS: readonly OpenAiModel[] = [
-  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-flare' },
-  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-sunburst' },
-  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.6-flare' },
-  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.6-sunburst' },
-  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-flare-2026-09-08' },
-  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-sunburst-2026-09-08' },
-  { ...GPT_IMAGE_2, id: 'gpt-image-2' },
-  { ...GPT_IMAGE_2, id: 'gpt-image-2-2026-04-21' },
-  { ...GPT_IMAGE, id: 'gpt-image-1.5', shutDown: '2026-12-01' },
-  { ...GPT_IMAGE, id: 'gpt-image-1-mini', shutDown: '2026-12-01' },
-  { ...GPT_IMAGE, id: 'chatgpt-image-latest', shutDown: '2026-12-01' },
-  { ...GPT_IMAGE, id: 'gpt-image-1', shutDown: '2026-10-23' },
-  {
-    ...DALL_E,
-    id: 'dall-e-3',
-    sizes: ['1024x1024', '1792x1024', '1024x1792'],
-    qualities: ['standard', 'hd'],
-    styles: ['vivid', 'natural'],
-    maxPromptLength: 4_000,
-  },
-  {
-    ...DALL_E,
-    id: 'dall-e-2',
-    sizes: ['256x256', '512x512', '1024x1024'],
-    qualities: ['standard'],
-    styles: [],
-    maxPromptLength: 1_000,
-  },
-];

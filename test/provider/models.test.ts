@@ -1,12 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.ts';
-import { checkRequest, OPENAI_MODELS, parseSize } from '../../src/provider/models.ts';
+import { knownModels } from '../../src/provider/known-models.ts';
+import { OPENAI_MODELS } from '../../src/provider/models/openai.ts';
+import { checkRequest, parseSize, priceOf } from '../../src/provider/models.ts';
 import type { Model } from '../../src/provider/provider.ts';
 import { makeSampleProvider } from '../../src/provider/sample.ts';
 
 const [sample] = makeSampleProvider().models as [Model];
 const gpt = OPENAI_MODELS.find((model) => model.id === 'gpt-image-1') as Model;
 const dallE3 = OPENAI_MODELS.find((model) => model.id === 'dall-e-3') as Model;
+
+const unset = { quality: null, style: null, seed: null, background: null, format: null };
 
 function refusal(model: Model, asked: Parameters<typeof checkRequest>[1]): InputError {
   try {
@@ -20,17 +24,21 @@ function refusal(model: Model, asked: Parameters<typeof checkRequest>[1]): Input
 
 describe('a request that fits', () => {
   test('gets the default size of the model, and leaves quality and style to the provider', () => {
-    expect(checkRequest(gpt, { prompt: 'a fox' })).toEqual({ size: '1024x1024', quality: null, style: null });
+    expect(checkRequest(gpt, { prompt: 'a fox' })).toEqual({ ...unset, size: '1024x1024' });
     expect(checkRequest(sample, { prompt: 'a fox', size: null, quality: null, style: undefined })).toEqual({
+      ...unset,
       size: '512x512',
-      quality: null,
-      style: null,
     });
   });
 
   test('keeps what it names', () => {
     const asked = { prompt: 'a fox', size: '1792x1024', quality: 'hd', style: 'natural' };
-    expect(checkRequest(dallE3, asked)).toEqual({ size: '1792x1024', quality: 'hd', style: 'natural' });
+    expect(checkRequest(dallE3, asked)).toEqual({
+      ...unset,
+      size: '1792x1024',
+      quality: 'hd',
+      style: 'natural',
+    });
   });
 
   test('may go to the very bounds of sizes and of prompts', () => {
@@ -124,6 +132,115 @@ describe('a request that does not fit', () => {
   test('is quoted in no more than a line', () => {
     expect(refusal(gpt, { prompt: 'a fox', quality: 'q'.repeat(100_000) }).message.length).toBeLessThan(200);
     expect(refusal(gpt, { prompt: 'a fox', size: '9'.repeat(100_000) }).message.length).toBeLessThan(200);
+  });
+});
+
+describe('an edit or a special wish', () => {
+  test('is taken as far as the model goes', () => {
+    const asked = { prompt: 'a fox', seed: null, background: 'transparent', format: 'webp' } as const;
+    expect(checkRequest(gpt, { ...asked, references: 16, mask: true })).toMatchObject({
+      background: 'transparent',
+      format: 'webp',
+    });
+    expect(checkRequest(sample, { prompt: 'a fox', seed: 2 ** 31 - 1 }).seed).toBe(2 ** 31 - 1);
+  });
+
+  test.each([
+    [
+      dallE3,
+      { references: 1 },
+      'references',
+      'The model dall-e-3 makes new pictures only and takes no references.',
+    ],
+    [gpt, { references: 17 }, 'references', 'The model gpt-image-1 takes at most 16 references, not 17.'],
+    [dallE3, { mask: true }, 'mask', 'The model dall-e-3 takes no mask.'],
+    [gpt, { seed: 7 }, 'seed', 'The model gpt-image-1 takes no seed.'],
+    [
+      dallE3,
+      { background: 'transparent' },
+      'background',
+      'The model dall-e-3 cannot leave the background transparent.',
+    ],
+    [
+      dallE3,
+      { format: 'webp' },
+      'format',
+      'The model dall-e-3 cannot be asked for webp; it decides the format itself.',
+    ],
+    [
+      gpt,
+      { background: 'transparent', format: 'jpeg' },
+      'format',
+      'The model gpt-image-1 cannot make a transparent JPEG; ask for png or webp.',
+    ],
+  ] as const)('beyond what %o can do is refused: %j', (model, asked, field, message) => {
+    expect(refusal(model, { prompt: 'a fox', ...asked })).toMatchObject({
+      code: 'UNSUPPORTED_BY_MODEL',
+      path: ['input', field],
+      message,
+    });
+  });
+
+  test('that no model could take is refused as such', () => {
+    expect(refusal(gpt, { prompt: 'a fox', mask: true })).toMatchObject({ code: 'INVALID_INPUT' });
+    for (const seed of [-1, 0.5, 2 ** 31, Number.NaN]) {
+      expect(refusal(sample, { prompt: 'a fox', seed })).toMatchObject({
+        code: 'INVALID_INPUT',
+        path: ['input', 'seed'],
+      });
+    }
+  });
+});
+
+describe('a price', () => {
+  test.each([
+    [{ size: '1024x1024', quality: null }, 0.04],
+    [{ size: '1024x1024', quality: 'standard' }, 0.04],
+    [{ size: '1792x1024', quality: null }, 0.08],
+    [{ size: '1024x1024', quality: 'hd' }, 0.08],
+    [{ size: '1024x1792', quality: 'hd' }, 0.12],
+  ])('of dall-e-3 for %j is %f', (request, usd) => {
+    expect(priceOf(dallE3, request)).toBe(usd);
+  });
+
+  test('that is not published is not guessed', () => {
+    expect(priceOf(gpt, { size: '1024x1024', quality: 'high' })).toBeNull();
+  });
+});
+
+describe('the tables of all providers', () => {
+  const models = knownModels(new Date('2026-11-21'));
+
+  test('name each model once, and only those that are not shut down', () => {
+    const ids = models.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toEqual(
+      expect.arrayContaining(['gpt-image-2.5-flare', 'gemini-3-pro-image-preview', 'flux-kontext-pro']),
+    );
+    expect(ids).not.toContain('dall-e-3');
+  });
+
+  test('have readable sizes, each once, and a default among them', () => {
+    for (const { id, sizes, defaultSize } of models) {
+      const list = sizes as readonly string[];
+      expect(list, id).toContain(defaultSize);
+      expect(new Set(list).size, id).toBe(list.length);
+      for (const size of list) parseSize(size);
+    }
+  });
+
+  test('map each size of a model that takes ratios to a ratio that is near it', () => {
+    for (const model of models) {
+      if (!('shapes' in model) || model.shapes === null) continue;
+      const shapes = model.shapes as Record<string, { aspectRatio: string }>;
+      expect(Object.keys(shapes), model.id).toEqual(model.sizes);
+      for (const [size, { aspectRatio }] of Object.entries(shapes)) {
+        const { width, height } = parseSize(size);
+        const [across = 0, down = 1] = aspectRatio.split(':').map(Number);
+        expect((width / height) * (down / across), `${model.id} ${size}`).toBeGreaterThan(0.95);
+        expect((width / height) * (down / across), `${model.id} ${size}`).toBeLessThan(1.05);
+      }
+    }
   });
 });
 

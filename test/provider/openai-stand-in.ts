@@ -1,7 +1,7 @@
 /**
  * A stand-in for OpenAI's Images API on this machine, for tests: it checks the key and the body as the real one does, answers
  * in its shapes with real pictures, and fails in its ways when told to. What it knows of the models is its own and not
- * OPENAI_MODELS, so that a mistake in that table shows.
+ * OPENAI_MODELS, so that a mistake in that table shows. stand-in.ts has the other providers, and this one among them.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -12,8 +12,14 @@ export interface StandInRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The parsed JSON; null where there was none. */
+  /** The parsed JSON, or the parts of a form, of which files are `SentFile` and those of one name a list; null where there was none. */
   readonly body: Readonly<Record<string, unknown>> | null;
+}
+
+export interface SentFile {
+  readonly filename: string;
+  readonly type: string;
+  readonly bytes: Buffer;
 }
 
 /** What can go wrong, each for one request. */
@@ -46,6 +52,8 @@ export type Fault =
   | 'invalid-json'
   /** 200 with an address in place of the picture. */
   | 'address'
+  /** 200 with something else. */
+  | 'other-shape'
   /** 200 with an empty `data`. */
   | 'no-picture'
   /** 200 with a picture of no bytes. */
@@ -98,7 +106,7 @@ export async function openOpenAiStandIn(options: { apiKey?: string } = {}): Prom
 
   const server = createServer(async (request, response) => {
     const { method = '', url = '', headers } = request;
-    const body = parseBody(await readAll(request));
+    const body = await readBody(request);
     const seen = { method, path: url, headers: headers as Record<string, string>, body };
     const requestId = `req_${createHash('sha256')
       .update(`request ${requests.push(seen)}`)
@@ -109,9 +117,8 @@ export async function openOpenAiStandIn(options: { apiKey?: string } = {}): Prom
     const next = faults.shift();
     for (const [name, value] of Object.entries(next?.headers ?? {})) response.setHeader(name, value);
     if (next !== undefined) return fail(next.fault, { request, response, apiKey });
-    const refusal = check(seen, apiKey);
-    if (refusal !== null) return answer(response, refusal);
-    answer(response, { status: 200, body: await draw(body ?? {}) });
+    const path = url.replace(/^\/v1/, '');
+    answer(response, await answerOpenAi({ ...seen, path }, { apiKey, keyOf: bearerOf }));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -129,12 +136,24 @@ export async function openOpenAiStandIn(options: { apiKey?: string } = {}): Prom
   };
 }
 
-interface Answer {
+/** What the API answers to a request whose path is counted from its base. */
+export async function answerOpenAi(
+  seen: StandInRequest,
+  options: { apiKey: string; keyOf: (headers: StandInRequest['headers']) => string | undefined },
+): Promise<Answer> {
+  return check(seen, options) ?? { status: 200, body: await draw(seen.body ?? {}) };
+}
+
+export function bearerOf(headers: StandInRequest['headers']): string | undefined {
+  return /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
+}
+
+export interface Answer {
   readonly status: number;
   readonly body: unknown;
 }
 
-function answer(response: ServerResponse, { status, body }: Answer): void {
+export function answer(response: ServerResponse, { status, body }: Answer): void {
   const text = JSON.stringify(body);
   response.writeHead(status, {
     'content-type': 'application/json',
@@ -153,20 +172,41 @@ function error(
 }
 
 /** What the real one objects to, in its order; null where it would draw. */
-function check({ method, path, headers, body }: StandInRequest, apiKey: string): Answer | null {
-  if (method !== 'POST' || path !== '/v1/images/generations')
+function check(
+  { method, path, headers, body }: StandInRequest,
+  { apiKey, keyOf }: { apiKey: string; keyOf: (headers: StandInRequest['headers']) => string | undefined },
+): Answer | null {
+  const edit = path === '/images/edits';
+  if (method !== 'POST' || !(edit || path === '/images/generations'))
     return error(404, `Invalid URL (${method} ${path})`);
-  const [, key] = /^Bearer (.+)$/.exec(headers.authorization ?? '') ?? [];
+  const key = keyOf(headers);
   if (key === undefined) return error(401, "You didn't provide an API key.");
   if (key !== apiKey) {
     const masked = `${key.slice(0, 8)}${'*'.repeat(Math.max(0, key.length - 12))}${key.slice(-4)}`;
     const message = `Incorrect API key provided: ${masked}. You can find your API key at https://platform.openai.com/account/api-keys.`;
     return error(401, message, { code: 'invalid_api_key' });
   }
-  if (!/^application\/json\b/.test(headers['content-type'] ?? '') || body === null) {
+  const type = edit ? /^multipart\/form-data\b/ : /^application\/json\b/;
+  if (!type.test(headers['content-type'] ?? '') || body === null) {
     return error(400, 'We could not parse the JSON body of your request.');
   }
-  return checkBody(body);
+  return (edit ? checkFiles(body) : null) ?? checkBody(body);
+}
+
+function checkFiles(body: Readonly<Record<string, unknown>>): Answer | null {
+  if (String(body.model).startsWith('dall-e-3')) {
+    return error(400, "Value must be 'dall-e-2' or a gpt-image model.", { param: 'model' });
+  }
+  const images = [body.image ?? body['image[]']].flat() as (SentFile | undefined)[];
+  if (images.length > 16) return error(400, 'Too many images.', { param: 'image' });
+  for (const file of [...images, body.mask as SentFile | undefined].slice(0, body.mask ? undefined : -1)) {
+    if (!file?.bytes?.length) return error(400, "Missing required parameter: 'image'.", { param: 'image' });
+    if (!['image/png', 'image/jpeg', 'image/webp'].includes(file.type)) {
+      const message = `Invalid file 'image': unsupported mimetype ('${file.type}'). Supported file formats are 'image/jpeg', 'image/png', and 'image/webp'.`;
+      return error(400, message, { param: 'image', code: 'unsupported_file_mimetype' });
+    }
+  }
+  return null;
 }
 
 function checkBody(body: Readonly<Record<string, unknown>>): Answer | null {
@@ -175,7 +215,8 @@ function checkBody(body: Readonly<Record<string, unknown>>): Answer | null {
   if (known === undefined && !FREE_SIZE.test(model)) {
     return error(400, `The model '${model}' does not exist.`, { param: 'model', code: 'model_not_found' });
   }
-  const allowed = [...COMMON, ...(model.startsWith('dall-e') ? DALL_E_ONLY : GPT_ONLY)];
+  const files = 'image' in body || 'image[]' in body ? ['image', 'image[]', 'mask'] : [];
+  const allowed = [...COMMON, ...files, ...(model.startsWith('dall-e') ? DALL_E_ONLY : GPT_ONLY)];
   const unknown = Object.keys(body).find((name) => !allowed.includes(name));
   if (unknown !== undefined) {
     return error(400, `Unknown parameter: '${unknown}'.`, { param: unknown, code: 'unknown_parameter' });
@@ -198,8 +239,21 @@ function checkBody(body: Readonly<Record<string, unknown>>): Answer | null {
       known?.sizes ?? (fitsRules(body.size) ? [String(body.size)] : GPT_IMAGE.sizes),
     ) ??
     checkValue('quality', body.quality, known?.qualities ?? qualitiesOf(model)) ??
-    checkValue('style', body.style, ['vivid', 'natural'])
+    checkValue('style', body.style, ['vivid', 'natural']) ??
+    checkValue('output_format', body.output_format, ['png', 'jpeg', 'webp']) ??
+    checkBackground(model, body)
   );
+}
+
+function checkBackground(model: string, body: Readonly<Record<string, unknown>>): Answer | null {
+  if (body.background !== 'transparent') return null;
+  if (/^gpt-image-2(-\d|$)/.test(model)) {
+    return error(400, 'Transparent background is not supported for this model.', { param: 'background' });
+  }
+  if (body.output_format !== 'jpeg') return null;
+  return error(400, 'Transparent background is not supported for JPEG output format.', {
+    param: 'background',
+  });
 }
 
 function checkValue(param: string, value: unknown, allowed: readonly string[]): Answer | null {
@@ -234,18 +288,22 @@ async function draw(body: Readonly<Record<string, unknown>>): Promise<unknown> {
   const size = body.size === undefined || body.size === 'auto' ? '1024x1024' : String(body.size);
   const [width = 0, height = 0] = size.split('x').map(Number);
   const [r = 0, g = 0, b = 0] = createHash('sha256').update(prompt).digest();
-  const png = await sharp({ create: { width, height, channels: 3, background: { r, g, b } } })
-    .png()
+  const transparent = body.background === 'transparent';
+  const format = String(body.output_format ?? 'png') as 'png' | 'jpeg' | 'webp';
+  const channels = transparent ? 4 : 3;
+  const background = { r, g, b, alpha: transparent ? 0.5 : 1 };
+  const picture = await sharp({ create: { width, height, channels, background } })
+    .toFormat(format)
     .toBuffer();
-  const b64_json = png.toString('base64');
+  const b64_json = picture.toString('base64');
   if (model.startsWith('dall-e')) {
     const revised = model === 'dall-e-3' ? { revised_prompt: `A detailed picture of ${prompt}.` } : {};
     return { created: 1_713_833_628, data: [{ ...revised, b64_json }] };
   }
   return {
     created: 1_713_833_628,
-    background: 'opaque',
-    output_format: 'png',
+    background: transparent ? 'transparent' : 'opaque',
+    output_format: format,
     quality: body.quality === undefined || body.quality === 'auto' ? 'high' : body.quality,
     size,
     data: [{ b64_json }],
@@ -258,7 +316,7 @@ async function draw(body: Readonly<Record<string, unknown>>): Promise<unknown> {
   };
 }
 
-async function fail(
+export async function fail(
   fault: Fault,
   { request, response, apiKey }: { request: IncomingMessage; response: ServerResponse; apiKey: string },
 ): Promise<void> {
@@ -335,8 +393,10 @@ async function fail(
     case 'address':
       return answer(response, {
         status: 200,
-        body: { created: 1, data: [{ url: 'http://127.0.0.1/a.png' }] },
+        body: { created: 1, data: [{ url: 'http://127.0.0.1/a.png', revised_prompt: 'A red fox.' }] },
       });
+    case 'other-shape':
+      return answer(response, { status: 200, body: { pictures: ['iVBO'] } });
     case 'no-picture':
       return answer(response, { status: 200, body: { created: 1, data: [] } });
     case 'empty-picture':
@@ -347,13 +407,30 @@ async function fail(
   }
 }
 
-async function readAll(request: IncomingMessage): Promise<string> {
+export async function readBody(request: IncomingMessage): Promise<StandInRequest['body']> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  const bytes = Buffer.concat(chunks);
+  const type = request.headers['content-type'] ?? '';
+  return type.startsWith('multipart/form-data') ? parseForm(bytes, type) : parseJson(bytes.toString('utf8'));
 }
 
-function parseBody(text: string): Readonly<Record<string, unknown>> | null {
+async function parseForm(bytes: Buffer, type: string): Promise<StandInRequest['body']> {
+  const form = await new Response(new Uint8Array(bytes), { headers: { 'content-type': type } }).formData();
+  const body: Record<string, unknown> = {};
+  for (const name of new Set(form.keys())) {
+    const values = await Promise.all(
+      form.getAll(name).map(async (value): Promise<string | SentFile> => {
+        if (typeof value === 'string') return value;
+        return { filename: value.name, type: value.type, bytes: Buffer.from(await value.arrayBuffer()) };
+      }),
+    );
+    body[name] = values.length > 1 ? values : values[0];
+  }
+  return body;
+}
+
+function parseJson(text: string): StandInRequest['body'] {
   try {
     const body: unknown = JSON.parse(text);
     return typeof body === 'object' ? (body as Record<string, unknown> | null) : null;

@@ -2,16 +2,18 @@ import { inspect } from 'node:util';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ProviderError } from '../../src/errors.ts';
-import { checkRequest, OPENAI_MODELS } from '../../src/provider/models.ts';
-import { type OpenAiOptions, type OpenAiProvider, openOpenAiProvider } from '../../src/provider/openai.ts';
-import type { PictureRequest } from '../../src/provider/provider.ts';
-import { type Fault, type OpenAiStandIn, openOpenAiStandIn } from './openai-stand-in.ts';
+import type { ConnectionOptions, SdkProvider } from '../../src/provider/ai-sdk.ts';
+import { OPENAI_MODELS } from '../../src/provider/models/openai.ts';
+import { checkRequest } from '../../src/provider/models.ts';
+import { openOpenAiProvider } from '../../src/provider/openai.ts';
+import type { Answer, PictureRequest } from '../../src/provider/provider.ts';
+import { type Fault, type OpenAiStandIn, openOpenAiStandIn, type SentFile } from './openai-stand-in.ts';
 
 const never = new AbortController().signal;
 const PNG = [0x89, 0x50, 0x4e, 0x47];
 
 let standIn: OpenAiStandIn;
-let opened: OpenAiProvider[];
+let opened: SdkProvider[];
 
 beforeEach(async () => {
   standIn = await openOpenAiStandIn();
@@ -23,7 +25,7 @@ afterEach(async () => {
   await Promise.all(opened.map((provider) => provider.close()));
 });
 
-function open(options: Partial<OpenAiOptions> = {}): OpenAiProvider {
+function open(options: Partial<ConnectionOptions & { apiKey: string }> = {}): SdkProvider {
   const provider = openOpenAiProvider({ apiKey: standIn.apiKey, baseUrl: standIn.baseUrl, ...options });
   opened.push(provider);
   return provider;
@@ -36,9 +38,19 @@ function ask(more: Partial<PictureRequest> = {}): PictureRequest {
     size: '1024x1024',
     quality: null,
     style: null,
+    seed: null,
+    background: null,
+    format: null,
+    references: [],
+    mask: null,
     user: 'u1',
     ...more,
   };
+}
+
+function bytesOf({ picture }: Answer): Uint8Array {
+  if ('bytes' in picture) return picture.bytes;
+  throw new Error(`Its bytes are at ${picture.address}.`);
 }
 
 async function failure(picture: Promise<unknown>): Promise<ProviderError> {
@@ -77,9 +89,13 @@ describe('a picture', () => {
 
   test('comes with its bytes, and what OpenAI said of it', async () => {
     const picture = await open().generate(ask({ quality: 'low' }), never);
-    expect([...picture.bytes.subarray(0, 4)]).toEqual(PNG);
-    expect(await sharp(picture.bytes).metadata()).toMatchObject({ format: 'png', width: 1024, height: 1024 });
-    expect(picture).toMatchObject({ revisedPrompt: null, originalUrl: null });
+    expect([...bytesOf(picture).subarray(0, 4)]).toEqual(PNG);
+    expect(await sharp(bytesOf(picture)).metadata()).toMatchObject({
+      format: 'png',
+      width: 1024,
+      height: 1024,
+    });
+    expect(picture).toMatchObject({ revisedPrompt: null });
     expect(picture.metadata).toEqual({
       requestId: expect.stringMatching(/^req_/),
       usage: { inputTokens: 10, outputTokens: 4160, totalTokens: 4170 },
@@ -97,7 +113,11 @@ describe('a picture', () => {
   test('of dall-e-3 comes with the prompt that was used instead, and is asked for as base64', async () => {
     const picture = await open().generate(ask({ model: 'dall-e-3', quality: 'hd', style: 'natural' }), never);
     expect(picture.revisedPrompt).toBe('A detailed picture of a fox.');
-    expect(picture.metadata).toEqual({ requestId: expect.any(String), created: 1_713_833_628 });
+    expect(picture.metadata).toEqual({
+      requestId: expect.any(String),
+      created: 1_713_833_628,
+      costUsd: 0.08,
+    });
     expect(standIn.requests[0]?.body).toMatchObject({
       quality: 'hd',
       style: 'natural',
@@ -121,6 +141,8 @@ describe('a picture', () => {
       const choices = [
         ...model.qualities.map((quality) => ({ quality })),
         ...model.styles.map((style) => ({ style })),
+        ...model.formats.map((format) => ({ format })),
+        ...(model.transparency ? [{ background: 'transparent' as const }] : []),
         // The largest ones are slow to make, so one model stands for those that have them.
         ...(model.sizes as readonly string[])
           .filter((s) => model === provider.models[0] || !s.includes('3840'))
@@ -128,12 +150,83 @@ describe('a picture', () => {
       ];
       for (const choice of choices) {
         const settings = checkRequest(model, { prompt: 'a fox', ...choice });
-        const { bytes } = await provider.generate(ask({ model: model.id, ...settings }), never);
+        const bytes = bytesOf(await provider.generate(ask({ model: model.id, ...settings }), never));
         const { width, height } = await sharp(bytes).metadata();
         expect(`${width}x${height}`).toBe(settings.size);
       }
     }
   }, 120_000);
+});
+
+describe('an edit', () => {
+  const png = (width: number) =>
+    sharp({ create: { width, height: 8, channels: 4, background: '#0000' } })
+      .png()
+      .toBuffer();
+
+  test('sends its references and its mask as files, each with its own type', async () => {
+    const [first, mask] = [await png(8), await png(8)];
+    const second = await sharp(await png(9))
+      .jpeg()
+      .toBuffer();
+    const request = ask({
+      quality: 'low',
+      background: 'transparent',
+      format: 'webp',
+      references: [
+        { bytes: first, mimeType: 'image/png' },
+        { bytes: second, mimeType: 'image/jpeg' },
+      ],
+      mask: { bytes: mask, mimeType: 'image/png' },
+    });
+    const answer = await open().generate(request, never);
+    expect(await sharp(bytesOf(answer)).metadata()).toMatchObject({ format: 'webp', hasAlpha: true });
+    expect(answer.metadata).toMatchObject({ background: 'transparent', outputFormat: 'webp' });
+    const [sent] = standIn.requests;
+    expect(sent?.path).toBe('/v1/images/edits');
+    const { 'image[]': images, mask: sentMask, ...fields } = sent?.body ?? {};
+    expect(fields).toEqual({
+      model: 'gpt-image-1',
+      prompt: 'a fox',
+      n: '1',
+      size: '1024x1024',
+      quality: 'low',
+      background: 'transparent',
+      output_format: 'webp',
+      user: 'u1',
+    });
+    expect((images as SentFile[]).map(({ type }) => type)).toEqual(['image/png', 'image/jpeg']);
+    expect((images as SentFile[]).map(({ bytes }) => bytes)).toEqual([first, second]);
+    expect((sentMask as SentFile).bytes).toEqual(mask);
+  });
+
+  test('of one reference sends it alone', async () => {
+    const bytes = await png(8);
+    await open().generate(ask({ references: [{ bytes, mimeType: 'image/png' }] }), never);
+    expect(standIn.requests[0]?.body).toMatchObject({ image: { type: 'image/png', bytes } });
+  });
+
+  test.each<[Fault, string, boolean]>([
+    ['moderation', 'PROVIDER_REFUSED', false],
+    ['server-error', 'PROVIDER_FAILED', false],
+    ['truncated', 'PROVIDER_FAILED', true],
+  ])('fails by %s as a new picture does', async (fault, code, paid) => {
+    standIn.failNext(fault);
+    const request = ask({ references: [{ bytes: await png(8), mimeType: 'image/png' }] });
+    expect(await failure(open().generate(request, never))).toMatchObject({ code, paid });
+  });
+});
+
+describe('an answer by address', () => {
+  test('is given on as it is, and not fetched', async () => {
+    standIn.failNext('address');
+    const answer = await open().generate(ask(), never);
+    expect(answer).toMatchObject({
+      picture: { address: 'http://127.0.0.1/a.png', expiresAt: null },
+      revisedPrompt: 'A red fox.',
+    });
+    expect(standIn.requests).toHaveLength(1);
+  });
 });
 
 describe('a failure', () => {
@@ -142,6 +235,7 @@ describe('a failure', () => {
       code: 'PROVIDER_BUSY',
       provider: 'openai',
       retryable: true,
+      paid: false,
       retryAfterSeconds: 7,
       message: expect.stringMatching(/^OpenAI limits the rate \(429, req_\w+\): Rate limit reached/),
     });
@@ -168,22 +262,28 @@ describe('a failure', () => {
     expect(await failWith('quota')).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: false,
+      paid: false,
       message: expect.stringContaining('You exceeded your current quota'),
     });
   });
 
-  test.each<[Fault, RegExp]>([
-    ['server-error', /^OpenAI failed \(500, req_\w+\): The server had an error/],
-    ['unavailable', /^OpenAI failed \(503, req_\w+\): Service Unavailable$/],
-    ['truncated', /^OpenAI's answer could not be read \(200, req_\w+\): (terminated|other side closed)$/],
-    ['invalid-json', /^OpenAI's answer could not be read \(200, req_\w+\): Invalid JSON response$/],
-    ['no-picture', /^OpenAI answered without a picture\.$/],
-    ['empty-picture', /^OpenAI answered with an empty picture\.$/],
-    ['reset', /^OpenAI could not be reached: /],
-  ])('by %s can be tried again', async (fault, message) => {
+  test.each<[Fault, RegExp, boolean]>([
+    ['server-error', /^OpenAI failed \(500, req_\w+\): The server had an error/, false],
+    ['unavailable', /^OpenAI failed \(503, req_\w+\): Service Unavailable$/, false],
+    [
+      'truncated',
+      /^OpenAI's answer could not be read \(200, req_\w+\): (terminated|other side closed)$/,
+      true,
+    ],
+    ['invalid-json', /^OpenAI's answer could not be read \(200, req_\w+\): Invalid JSON response$/, true],
+    ['no-picture', /^OpenAI answered without a picture\.$/, true],
+    ['empty-picture', /^OpenAI answered with an empty picture\.$/, true],
+    ['reset', /^OpenAI could not be reached: /, false],
+  ])('by %s can be tried again; whether it is paid for already is known', async (fault, message, paid) => {
     expect(await failWith(fault)).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: true,
+      paid,
       message: expect.stringMatching(message),
     });
   });
@@ -194,6 +294,7 @@ describe('a failure', () => {
     expect(await failure(open({ baseUrl, apiKey }).generate(ask(), never))).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: true,
+      paid: false,
       message: expect.stringMatching(/^OpenAI could not be reached: .*ECONNREFUSED/),
     });
   });
@@ -204,6 +305,7 @@ describe('a failure', () => {
       expect(await failWith(fault)).toMatchObject({
         code: 'PROVIDER_REFUSED',
         retryable: false,
+        paid: false,
         message: expect.stringMatching(
           /^OpenAI refused the request \(400, req_\w+\): Your request was rejected/,
         ),
@@ -281,6 +383,7 @@ describe('a failure', () => {
     expect(await failure(provider.generate(ask(), never))).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: true,
+      paid: true,
       message: 'OpenAI did not answer within 0.3 seconds.',
     });
     expect(performance.now() - begun).toBeLessThan(2000);
@@ -294,6 +397,7 @@ describe('a failure', () => {
     expect(await failed).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: true,
+      paid: true,
       message: 'The request to OpenAI was cancelled.',
     });
   });
@@ -302,16 +406,18 @@ describe('a failure', () => {
     expect(await failure(open().generate(ask(), AbortSignal.abort()))).toMatchObject({
       message: 'The request to OpenAI was cancelled.',
       retryable: true,
+      paid: false,
     });
     expect(standIn.requests).toEqual([]);
   });
 
   test('by an answer in another shape is not tried again, for it would be the same', async () => {
-    expect(await failWith('address')).toMatchObject({
+    expect(await failWith('other-shape')).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: false,
+      paid: true,
       message: expect.stringMatching(
-        /does not answer as its Images API does \(200, req_\w+\)\. Is the base URL right\?$/,
+        /does not answer as its API does \(200, req_\w+\)\. Is the base URL right\?$/,
       ),
     });
   });
@@ -321,6 +427,7 @@ describe('a failure', () => {
     expect(error).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: false,
+      paid: true,
       message: 'The answer of OpenAI is larger than the 1000 bytes that are allowed.',
     });
   });
@@ -330,7 +437,7 @@ describe('a failure', () => {
     for (const fault of ['truncated', 'reset', 'invalid-json', 'server-error'] as const) {
       standIn.failNext(fault);
       await failure(provider.generate(ask(), never));
-      expect((await provider.generate(ask(), never)).bytes.length).toBeGreaterThan(0);
+      expect(bytesOf(await provider.generate(ask(), never)).length).toBeGreaterThan(0);
     }
   });
 });
@@ -360,7 +467,7 @@ describe('the provider', () => {
       retryable: true,
     });
     await closed;
-    expect((await picture).bytes.length).toBeGreaterThan(0);
+    expect(bytesOf(await picture).length).toBeGreaterThan(0);
     expect(standIn.requests.length).toBe(1);
   });
 });

@@ -1,0 +1,87 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { InputError, ProviderError } from '../../src/errors.ts';
+import { openAiSdkProvider } from '../../src/provider/ai-sdk.ts';
+import { knownModels } from '../../src/provider/known-models.ts';
+import { XAI_MODELS } from '../../src/provider/models/xai.ts';
+import { makeProviders } from '../../src/provider/providers.ts';
+import { makeSampleProvider } from '../../src/provider/sample.ts';
+import { openXaiProvider } from '../../src/provider/xai.ts';
+
+const known = knownModels(new Date('2026-11-21'));
+const xai = openXaiProvider({ apiKey: 'k', baseUrl: 'http://127.0.0.1:9/v1' });
+
+function fault(find: () => unknown): InputError {
+  try {
+    find();
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+  throw new Error('It was found.');
+}
+
+test('the first model of the first provider is the default, unless another is named', () => {
+  const all = [xai, makeSampleProvider()];
+  expect(makeProviders(all, null, known).defaultModel.id).toBe('grok-imagine-image');
+  expect(makeProviders(all, 'sample', known).defaultModel.id).toBe('sample');
+});
+
+test('the catalogue has every known model once, and says which are configured', () => {
+  const { catalogue, models } = makeProviders([xai, makeSampleProvider()], null, known);
+  const ids = catalogue.map(({ model }) => model.id);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids).toHaveLength(known.length + 1);
+  expect(catalogue.filter(({ available }) => available).map(({ model }) => model)).toEqual(models);
+  expect(models).toHaveLength(XAI_MODELS.length + 1);
+});
+
+test('a model whose provider is not configured is told from one that nobody knows', () => {
+  const { find } = makeProviders([makeSampleProvider()], null, known);
+  expect(fault(() => find('flux-2-pro'))).toMatchObject({
+    code: 'MODEL_UNAVAILABLE',
+    path: ['input', 'model'],
+    message: expect.stringMatching(/flux-2-pro is of the provider bfl, which is not configured/),
+  });
+  expect(fault(() => find('flux-9'))).toMatchObject({ code: 'UNKNOWN_MODEL' });
+  expect(fault(() => find('dall-e-3'))).toMatchObject({ code: 'UNKNOWN_MODEL' });
+});
+
+test('a provider whose package cannot be loaded says so, costs nothing, and tries again', async () => {
+  let loads = 0;
+  const broken = openAiSdkProvider(
+    {
+      name: 'xai',
+      label: 'xAI',
+      models: XAI_MODELS,
+      metadataKey: 'xai',
+      load: async () => {
+        loads++;
+        throw new Error('Cannot find package');
+      },
+      say: () => ({}),
+    },
+    { apiKey: 'k', baseUrl: 'http://127.0.0.1:9/v1' },
+  );
+  const request = {
+    ...{ model: 'grok-imagine-image', prompt: 'a fox', size: '1024x1024', quality: null, style: null },
+    ...{ seed: null, background: null, format: null, references: [], mask: null, user: '' },
+  };
+  for (const times of [1, 2]) {
+    const failed = broken.generate(request, new AbortController().signal);
+    await expect(failed).rejects.toThrow(ProviderError);
+    await expect(failed).rejects.toMatchObject({ code: 'PROVIDER_FAILED', retryable: true, paid: false });
+    expect(loads).toBe(times);
+  }
+  await broken.close();
+});
+
+test('no package of a provider is loaded before it is needed', async () => {
+  const room = new URL('../../src/provider/', import.meta.url);
+  const files = (await readdir(room)).filter((name) => name.endsWith('.ts'));
+  expect(files.length).toBeGreaterThan(15);
+  for (const name of files) {
+    const text = await readFile(new URL(name, room), 'utf8');
+    expect(text, name).not.toMatch(/^import (?!type\b).* from '(ai|undici|@ai-sdk\/.+)';$/m);
+  }
+});

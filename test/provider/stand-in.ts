@@ -1,0 +1,618 @@
+/**
+ * A stand-in for all providers on this machine, for tests: one server that speaks each one's protocol below a path of its own,
+ * checks the keys, answers with real pictures, in the answer or at an address, and fails in each one's own ways when told to. The pictures that lie at
+ * addresses are served from another port, as the services serve them from other hosts. A server in a process of its own is
+ * pointed at it by `environment`.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
+import {
+  type Answer,
+  answer,
+  answerOpenAi,
+  bearerOf,
+  readBody,
+  type StandInRequest,
+} from './openai-stand-in.ts';
+
+/** What can go wrong, each for one request for a picture. */
+export type StandInFault =
+  /** 429 with `retry-after: 7`; Google says the time in its body. */
+  | 'rate-limit'
+  | 'server-error'
+  /** 503 in HTML, as a proxy before the API says it. */
+  | 'unavailable'
+  /** The prompt or the picture is declined, as the provider says it. */
+  | 'moderation'
+  /** The same, where it has a second way of saying so. */
+  | 'moderated-later'
+  /** The account has no credit. */
+  | 'quota'
+  /** 400 with a message that quotes the key. */
+  | 'chatty'
+  /** Takes the request and says nothing. */
+  | 'hang'
+  /** Begins the answer and says no more. */
+  | 'stall'
+  /** Ends the connection within the answer. */
+  | 'truncated'
+  /** 200, whole, and no JSON. */
+  | 'invalid-json'
+  /** 200 in its shape, without a picture. */
+  | 'no-picture'
+  /** Resets the connection before any answer. */
+  | 'reset'
+  /** Takes the request, works for four seconds, and resets the connection. */
+  | 'late-reset'
+  /** Makes the picture, at an address that has expired and says so: it answers 403. As base64 where the provider gives no addresses. */
+  | 'expired-address'
+  /** Takes the task, answers the first questions after it with 500, and then goes on; only with providers that are asked. */
+  | 'poll-error'
+  /** Takes the task and answers no question after it any more. */
+  | 'poll-down'
+  /** Takes the task and says later that it failed. */
+  | 'task-failed';
+
+export const FAMILIES = [
+  'openai',
+  'google',
+  'xai',
+  'bfl',
+  'fal',
+  'replicate',
+  'azure',
+  'compatible',
+] as const;
+export type StandInFamily = (typeof FAMILIES)[number];
+
+export interface ProviderStandIn {
+  /** What the settings of the base URLs are to be. */
+  readonly baseUrls: Readonly<Record<StandInFamily, string>>;
+  /** The one key that all of them accept. */
+  readonly apiKey: string;
+  /** Everything that was asked, in order, also for pictures at addresses (`/pictures/…`). */
+  readonly requests: readonly StandInRequest[];
+  /** How many pictures it has begun to make, and would charge for. */
+  readonly paid: number;
+  /** The settings that point a server at it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The next request for a picture fails so, whoever is asked; several calls line up. */
+  failNext(fault: StandInFault): void;
+  /** From now on every picture takes so long. */
+  delay(milliseconds: number): void;
+  /** Ends all connections, also those that hang. */
+  close(): Promise<void>;
+}
+
+/** What one provider's stand-in works with. */
+interface Desk {
+  readonly apiKey: string;
+  readonly base: string;
+  readonly fault: StandInFault | null;
+  /** Paints and keeps a picture. @returns where it lies. */
+  keep(prompt: unknown, width?: number, height?: number): Promise<string>;
+  /** By id: the prompt, what is wrong with it, and how often it was asked after. */
+  readonly tasks: Map<
+    string,
+    { prompt: unknown; body: Record<string, unknown>; fault: StandInFault | null; asked: number }
+  >;
+}
+
+interface Speaker {
+  readonly path: string;
+  readonly keyOf: (headers: StandInRequest['headers']) => string | undefined;
+  readonly wrongKey: (key: string) => Answer;
+  readonly faults: Partial<Record<StandInFault, Answer>>;
+  /** What is answered to a request with the right key, whose path is counted from the base. */
+  readonly speak: (seen: StandInRequest, desk: Desk) => Promise<Answer> | Answer;
+}
+
+const HTTP = (status: number, body: unknown): Answer => ({ status, body });
+
+/** With these the work is done, and charged, although the caller gets nothing of it. */
+const PAID_FAULTS: ReadonlySet<StandInFault | null> = new Set([
+  null,
+  'hang',
+  'stall',
+  'truncated',
+  'invalid-json',
+  'no-picture',
+  'expired-address',
+  'poll-error',
+  'poll-down',
+  'late-reset',
+]);
+
+async function paint(prompt: unknown, width = 64, height = 64): Promise<Buffer> {
+  const [r = 0, g = 0, b = 0] = createHash('sha256').update(String(prompt)).digest();
+  return sharp({ create: { width, height, channels: 3, background: { r, g, b } } })
+    .png()
+    .toBuffer();
+}
+
+const openAiError = (status: number, code: string, message: string, more: object = {}): Answer =>
+  HTTP(status, { error: { message, type: 'invalid_request_error', param: null, code, ...more } });
+
+const OPENAI_FAULTS: Speaker['faults'] = {
+  'rate-limit': openAiError(429, 'rate_limit_exceeded', 'Rate limit reached for images per minute.'),
+  'server-error': openAiError(500, 'server_error', 'The server had an error while processing your request.'),
+  moderation: openAiError(400, 'moderation_blocked', 'Your request was rejected by the safety system.'),
+  'moderated-later': openAiError(400, 'content_policy_violation', 'Your request was rejected.'),
+  quota: openAiError(429, 'insufficient_quota', 'You exceeded your current quota.'),
+  'no-picture': HTTP(200, { created: 1, data: [] }),
+};
+
+/** The deployments that Azure's stand-in has. */
+const DEPLOYMENTS: Readonly<Record<string, string>> = { pictures: 'gpt-image-1', posters: 'dall-e-3' };
+
+const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
+  openai: {
+    path: '/openai/v1',
+    keyOf: bearerOf,
+    wrongKey: () => openAiError(401, 'invalid_api_key', 'Incorrect API key provided.'),
+    faults: OPENAI_FAULTS,
+    speak: (seen, { apiKey }) => answerOpenAi(seen, { apiKey, keyOf: bearerOf }),
+  },
+  azure: {
+    path: '/azure/openai/v1',
+    keyOf: (headers) => headers['api-key'],
+    wrongKey: () =>
+      HTTP(401, { error: { code: '401', message: 'Access denied due to invalid subscription key.' } }),
+    faults: {
+      ...OPENAI_FAULTS,
+      moderation: openAiError(400, 'contentFilter', 'The prompt was filtered.', {
+        inner_error: {
+          code: 'ResponsibleAIPolicyViolation',
+          content_filter_results: { violence: { filtered: true } },
+        },
+      }),
+    },
+    speak: (seen, { apiKey }) => {
+      const model = DEPLOYMENTS[String(seen.body?.model)];
+      if (!model) return openAiError(404, 'DeploymentNotFound', 'The API deployment does not exist.');
+      if (model === 'dall-e-3' && seen.body?.response_format !== 'b64_json')
+        return HTTP(200, { created: 1, data: [{ url: 'https://dalle.example/a.png?se=2026-11-21&sig=x' }] });
+      return answerOpenAi(
+        { ...seen, body: { ...seen.body, model } },
+        { apiKey, keyOf: (headers) => headers['api-key'] },
+      );
+    },
+  },
+  compatible: {
+    path: '/compatible/v1',
+    keyOf: bearerOf,
+    wrongKey: () => openAiError(401, 'invalid_api_key', 'Wrong key.'),
+    faults: OPENAI_FAULTS,
+    speak: async ({ path, body }, desk) => {
+      if (path === '/images/edits')
+        return HTTP(200, { data: [{ b64_json: (await paint(body?.prompt)).toString('base64') }] });
+      if (path !== '/images/generations') return openAiError(404, 'not_found', `There is no ${path}.`);
+      const [width, height] = String(body?.size ?? '64x64')
+        .split('x')
+        .map(Number);
+      const revised_prompt = `${body?.prompt}, but better`;
+      if (body?.model === 'by-address' || desk.fault === 'expired-address') {
+        return HTTP(200, {
+          created: 1,
+          data: [{ url: await desk.keep(body?.prompt, width, height), revised_prompt }],
+        });
+      }
+      const base64 = (await paint(body?.prompt, width, height)).toString('base64');
+      const picture =
+        body?.model === 'by-data' ? { url: `data:image/png;base64,${base64}` } : { b64_json: base64 };
+      return HTTP(200, { created: 1, data: [{ ...picture, revised_prompt }] });
+    },
+  },
+  google: {
+    path: '/google/v1beta',
+    keyOf: (headers) => headers['x-goog-api-key'],
+    wrongKey: () =>
+      HTTP(400, {
+        error: {
+          code: 400,
+          message: 'API key not valid. Please pass a valid API key.',
+          status: 'INVALID_ARGUMENT',
+          details: [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID' }],
+        },
+      }),
+    faults: {
+      'rate-limit': HTTP(429, {
+        error: {
+          code: 429,
+          message: 'You exceeded your current quota.',
+          status: 'RESOURCE_EXHAUSTED',
+          details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '7s' }],
+        },
+      }),
+      'server-error': HTTP(500, {
+        error: { code: 500, message: 'An internal error has occurred.', status: 'INTERNAL' },
+      }),
+      moderation: HTTP(200, {
+        candidates: [
+          { finishReason: 'IMAGE_SAFETY', finishMessage: 'Unable to show the generated image.', index: 0 },
+        ],
+        usageMetadata: { promptTokenCount: 7, totalTokenCount: 7 },
+      }),
+      'moderated-later': HTTP(200, {
+        promptFeedback: { blockReason: 'PROHIBITED_CONTENT' },
+        usageMetadata: { promptTokenCount: 7, totalTokenCount: 7 },
+      }),
+      'no-picture': HTTP(200, {
+        candidates: [
+          { content: { role: 'model', parts: [{ text: 'A fox.' }] }, finishReason: 'STOP', index: 0 },
+        ],
+        usageMetadata: { promptTokenCount: 7, candidatesTokenCount: 3, totalTokenCount: 10 },
+      }),
+    },
+    speak: async ({ path, body }) => {
+      const model = /^\/models\/(gemini-[\w.-]+):generateContent$/.exec(path)?.[1];
+      if (!model)
+        return HTTP(404, {
+          error: { code: 404, message: `models/${path} is not found.`, status: 'NOT_FOUND' },
+        });
+      const contents = (body?.contents ?? []) as { parts: { text?: string }[] }[];
+      const parts = contents[0]?.parts ?? [];
+      const data = (await paint(parts[0]?.text)).toString('base64');
+      return HTTP(200, {
+        candidates: [
+          {
+            content: {
+              role: 'model',
+              parts: [
+                { text: 'Here it is.' },
+                { inlineData: { mimeType: 'image/png', data }, thoughtSignature: 'c2ln' },
+              ],
+            },
+            finishReason: 'STOP',
+            index: 0,
+          },
+        ],
+        usageMetadata: { promptTokenCount: 7, candidatesTokenCount: 1290, totalTokenCount: 1297 },
+        modelVersion: model,
+        responseId: 'r1',
+      });
+    },
+  },
+  xai: {
+    path: '/xai/v1',
+    keyOf: bearerOf,
+    wrongKey: (key) =>
+      HTTP(400, {
+        code: 'Client specified an invalid argument',
+        error: `Incorrect API key provided: ${key.slice(0, 2)}***${key.slice(-2)}. You can obtain an API key from https://console.x.ai.`,
+      }),
+    faults: {
+      'rate-limit': HTTP(429, { code: 'Some resource has been exhausted', error: 'Too many requests.' }),
+      'server-error': HTTP(500, { code: 'Internal error', error: 'Service error.' }),
+      moderation: HTTP(400, {
+        code: 'Client specified an invalid argument',
+        error: 'Generated image rejected by content moderation.',
+      }),
+      'moderated-later': HTTP(200, { data: [{ url: '', respect_moderation: false }] }),
+      'no-picture': HTTP(200, { data: [] }),
+    },
+    speak: async ({ path, body }) => {
+      if (!/^\/images\/(generations|edits)$/.test(path)) return HTTP(404, { code: 'Not found', error: path });
+      const b64_json = (await paint(body?.prompt)).toString('base64');
+      return HTTP(200, {
+        data: [{ b64_json, revised_prompt: '', respect_moderation: true }],
+        usage: { cost_in_usd_ticks: 200_000_000 },
+      });
+    },
+  },
+  bfl: {
+    path: '/bfl/v1',
+    keyOf: (headers) => headers['x-key'],
+    wrongKey: () => HTTP(403, { detail: 'Not authenticated - Invalid Authentication' }),
+    faults: {
+      'rate-limit': HTTP(429, { detail: 'Too many active tasks.' }),
+      'server-error': HTTP(500, { detail: 'Internal Server Error' }),
+      quota: HTTP(402, { detail: 'Insufficient credits.' }),
+    },
+    speak: async ({ method, path, body }, desk) => {
+      if (method === 'POST') {
+        const id = randomUUID();
+        desk.tasks.set(id, { prompt: body?.prompt, body: { ...body }, fault: desk.fault, asked: 0 });
+        return HTTP(200, {
+          id,
+          polling_url: `${desk.base}/get_result?id=${id}`,
+          cost: 4,
+          input_mp: 0,
+          output_mp: 1,
+        });
+      }
+      const id = new URL(path, desk.base).searchParams.get('id') ?? '';
+      const task = desk.tasks.get(id);
+      if (!task) return HTTP(404, { id, status: 'Task not found', result: null });
+      task.asked++;
+      const reasons = { details: { 'Moderation Reasons': ['Violence'] } };
+      if (task.fault === 'moderation')
+        return HTTP(200, { id, status: 'Request Moderated', result: null, ...reasons });
+      if (task.fault === 'moderated-later')
+        return HTTP(200, { id, status: 'Content Moderated', result: null, ...reasons });
+      if (task.fault === 'task-failed') return HTTP(200, { id, status: 'Error', result: null });
+      if (task.fault === 'no-picture') return HTTP(200, { id, status: 'Ready', result: null });
+      if (String(task.prompt).includes('slow') && task.asked === 1)
+        return HTTP(200, { id, status: 'Queued', result: null, progress: 0.1 });
+      const { width, height } = task.body as { width?: number; height?: number };
+      const sample = await desk.keep(task.prompt, width, height);
+      return HTTP(200, {
+        id,
+        status: 'Ready',
+        result: {
+          sample,
+          prompt: task.prompt,
+          seed: task.body.seed ?? 42,
+          start_time: 1,
+          end_time: 3,
+          duration: 2,
+        },
+        progress: null,
+      });
+    },
+  },
+  fal: {
+    path: '/fal',
+    keyOf: (headers) => /^Key (.+)$/.exec(headers.authorization ?? '')?.[1],
+    wrongKey: () => HTTP(401, { detail: 'Authentication is required to access this application.' }),
+    faults: {
+      'rate-limit': HTTP(429, { message: 'Too many concurrent requests.' }),
+      'server-error': HTTP(500, {
+        detail: [{ loc: ['body'], msg: 'Internal server error', type: 'internal_server_error' }],
+      }),
+      moderation: HTTP(422, {
+        detail: [
+          {
+            loc: ['body', 'prompt'],
+            msg: 'The content could not be processed because it contained material flagged by a content checker.',
+            type: 'content_policy_violation',
+            url: 'https://docs.fal.ai/errors#content_policy_violation',
+          },
+        ],
+      }),
+      'no-picture': HTTP(200, { images: [], seed: 1, has_nsfw_concepts: [] }),
+    },
+    speak: async ({ body }, desk) => {
+      const { width, height } = (body?.image_size ?? {}) as { width?: number; height?: number };
+      return HTTP(200, {
+        images: [
+          { url: await desk.keep(body?.prompt, width, height), content_type: 'image/png', width, height },
+        ],
+        timings: { inference: 0.5 },
+        seed: body?.seed ?? 42,
+        has_nsfw_concepts: [desk.fault === 'moderated-later'],
+        prompt: body?.prompt,
+      });
+    },
+  },
+  replicate: {
+    path: '/replicate/v1',
+    keyOf: bearerOf,
+    wrongKey: () =>
+      HTTP(401, {
+        title: 'Unauthenticated',
+        detail: 'You did not pass a valid authentication token',
+        status: 401,
+      }),
+    faults: {
+      'rate-limit': HTTP(429, { detail: 'Request was throttled.', status: 429, retry_after: 7 }),
+      'server-error': HTTP(500, { detail: 'Internal server error.', status: 500 }),
+      quota: HTTP(402, {
+        title: 'Insufficient credit',
+        detail: 'You have insufficient credit.',
+        status: 402,
+      }),
+    },
+    speak: async ({ method, path, body }, desk) => {
+      const prediction = async (id: string) => {
+        const task = desk.tasks.get(id);
+        if (!task) return HTTP(404, { detail: 'Not found', status: 404 });
+        const about = {
+          id,
+          urls: { get: `${desk.base}/predictions/${id}`, cancel: `${desk.base}/predictions/${id}/cancel` },
+        };
+        const failed = { ...about, status: 'failed', output: null, metrics: { predict_time: 1.5 } };
+        if (task.fault === 'moderation')
+          return HTTP(201, { ...failed, error: 'NSFW content detected. Try a different prompt.' });
+        if (task.fault === 'moderated-later')
+          return HTTP(201, {
+            ...failed,
+            error: 'The input or output was flagged as sensitive. Please try again. (E005)',
+          });
+        if (task.fault === 'task-failed') return HTTP(201, { ...failed, error: 'CUDA out of memory' });
+        if (task.fault === 'no-picture')
+          return HTTP(201, { ...about, status: 'succeeded', output: [], error: null });
+        const waits = task.fault?.startsWith('poll-') || String(task.prompt).includes('slow') ? 2 : 0;
+        if (task.asked++ < waits)
+          return HTTP(201, { ...about, status: 'processing', output: [], error: null, logs: '' });
+        return HTTP(201, {
+          ...about,
+          status: 'succeeded',
+          output: [await desk.keep(task.prompt)],
+          error: null,
+          metrics: { predict_time: 1.5 },
+        });
+      };
+      if (method === 'GET') return prediction(path.split('/').at(-1) ?? '');
+      if (!/^\/models\/[\w-]+\/[\w.-]+\/predictions$/.test(path))
+        return HTTP(404, { detail: 'Not found', status: 404 });
+      const input = body?.input as Record<string, unknown>;
+      const id = randomUUID().replaceAll('-', '').slice(0, 26);
+      desk.tasks.set(id, { prompt: input.prompt, body: input, fault: desk.fault, asked: 0 });
+      return prediction(id);
+    },
+  },
+};
+
+export async function openProviderStandIn(options: { apiKey?: string } = {}): Promise<ProviderStandIn> {
+  const apiKey = options.apiKey ?? 'standin-key-4f1b2c3d4e5f60718293a4b5c6d7e8f9';
+  const requests: StandInRequest[] = [];
+  const faults: StandInFault[] = [];
+  const pictures = new Map<string, { bytes: Buffer; expired: boolean }>();
+  const tasks: Desk['tasks'] = new Map();
+  let paid = 0;
+  let delayMilliseconds = 0;
+
+  const gallery = createServer((request, response) => {
+    const { method = '', url = '' } = request;
+    requests.push({ method, path: url, headers: request.headers as Record<string, string>, body: null });
+    const picture = pictures.get(url.replace(/\?.*$/, ''));
+    if (!picture) return response.writeHead(404).end();
+    if (picture.expired)
+      return response
+        .writeHead(403, { 'content-type': 'application/xml' })
+        .end('<Error><Code>AuthenticationFailed</Code></Error>');
+    response.writeHead(200, { 'content-type': 'image/png', 'content-length': picture.bytes.length });
+    response.end(picture.bytes);
+  });
+  const galleryUrl = await listen(gallery);
+
+  const server = createServer(async (request, response) => {
+    const { method = '', url = '' } = request;
+    const headers = request.headers as Record<string, string>;
+    const body = await readBody(request);
+    const seen = { method, path: url, headers, body };
+    requests.push(seen);
+    const family = FAMILIES.find((name) => url.startsWith(`${SPEAKERS[name].path}/`));
+    if (!family) return answer(response, HTTP(404, { message: 'Nobody lives here.' }));
+    const speaker = SPEAKERS[family];
+    const key = speaker.keyOf(headers);
+    if (key !== apiKey) return answer(response, speaker.wrongKey(key ?? ''));
+    const fault = method === 'POST' ? (faults.shift() ?? null) : null;
+    response.setHeader('x-request-id', `req_${requests.length}`);
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}${speaker.path}`;
+    const desk: Desk = {
+      apiKey,
+      base,
+      fault,
+      tasks,
+      keep: async (prompt, width, height) => {
+        const place = `/pictures/${randomUUID()}.png`;
+        const expired = fault === 'expired-address' || taskOf(url, tasks)?.fault === 'expired-address';
+        pictures.set(place, { bytes: await paint(prompt, width, height), expired });
+        const query = `?se=${expired ? '2020' : '2099'}-01-01T00%3A00%3A00Z&sp=r&sig=abc`;
+        return `${galleryUrl}${place}${expired || family === 'bfl' ? query : ''}`;
+      },
+    };
+    if (method === 'POST' && PAID_FAULTS.has(fault)) {
+      paid++;
+      await sleep(delayMilliseconds);
+    }
+    const said = fault && speaker.faults[fault];
+    if (said) {
+      if (said.status === 429 && family !== 'google') response.setHeader('retry-after', '7');
+      return answer(response, said);
+    }
+    if (fault === 'late-reset') await sleep(4000);
+    if (fault && breakOff(fault, { request, response, apiKey })) return;
+    const task = method === 'GET' ? taskOf(url, tasks) : undefined;
+    if (task?.fault === 'poll-down' || (task?.fault === 'poll-error' && task.asked++ < 2)) {
+      return answer(response, speaker.faults['server-error'] as Answer);
+    }
+    answer(response, await speaker.speak({ ...seen, path: url.slice(speaker.path.length) }, desk));
+  });
+  const origin = await listen(server);
+
+  const baseUrls = Object.fromEntries(FAMILIES.map((name) => [name, origin + SPEAKERS[name].path])) as Record<
+    StandInFamily,
+    string
+  >;
+  return {
+    baseUrls,
+    apiKey,
+    requests,
+    get paid() {
+      return paid;
+    },
+    environment: {
+      OPENAI_API_KEY: apiKey,
+      OPENAI_BASE_URL: baseUrls.openai,
+      GEMINI_API_KEY: apiKey,
+      GEMINI_BASE_URL: baseUrls.google,
+      XAI_API_KEY: apiKey,
+      XAI_BASE_URL: baseUrls.xai,
+      BFL_API_KEY: apiKey,
+      BFL_BASE_URL: baseUrls.bfl,
+      FAL_KEY: apiKey,
+      FAL_BASE_URL: baseUrls.fal,
+      REPLICATE_API_TOKEN: apiKey,
+      REPLICATE_BASE_URL: baseUrls.replicate,
+      AZURE_OPENAI_API_KEY: apiKey,
+      AZURE_OPENAI_BASE_URL: baseUrls.azure,
+      AZURE_OPENAI_DEPLOYMENTS: 'pictures=gpt-image-1,posters=dall-e-3',
+      OPENAI_COMPATIBLE_API_KEY: apiKey,
+      OPENAI_COMPATIBLE_BASE_URL: baseUrls.compatible,
+      OPENAI_COMPATIBLE_MODELS: 'plain,by-address,by-data,edits=gpt-image-1',
+      ALLOW_PRIVATE_SOURCES: '127.0.0.1',
+    },
+    failNext: (fault) => faults.push(fault),
+    delay: (milliseconds) => {
+      delayMilliseconds = milliseconds;
+    },
+    close: async () => {
+      await Promise.all(
+        [server, gallery].map(
+          (each) =>
+            new Promise<void>((resolve) => {
+              each.close(() => resolve());
+              each.closeAllConnections();
+            }),
+        ),
+      );
+    },
+  };
+}
+
+async function listen(server: ReturnType<typeof createServer>): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function taskOf(url: string, tasks: Desk['tasks']) {
+  const id = URL.parse(url, 'http://x')?.searchParams.get('id') ?? url.split('/').at(-1) ?? '';
+  return tasks.get(id);
+}
+
+/** What goes wrong below every protocol. @returns whether it did. */
+function breakOff(
+  fault: StandInFault,
+  { request, response, apiKey }: { request: IncomingMessage; response: ServerResponse; apiKey: string },
+): boolean {
+  const begin = () => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 });
+    return '{"created":1,"data":[{"b64_json":"iVBO';
+  };
+  switch (fault) {
+    case 'unavailable':
+      response.writeHead(503, { 'content-type': 'text/html' });
+      response.end('<html><body><h1>503 Service Unavailable</h1></body></html>');
+      return true;
+    case 'chatty': {
+      const message = `The key ${apiKey}\nwas used. ${'Words. '.repeat(3000)}`;
+      const error = { message, code: 400, status: 'INVALID_ARGUMENT' };
+      answer(response, HTTP(400, { error, message, detail: message }));
+      return true;
+    }
+    case 'hang':
+      return true;
+    case 'stall':
+      response.write(begin());
+      return true;
+    case 'truncated':
+      response.write(begin(), () => request.socket.destroy());
+      return true;
+    case 'invalid-json':
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(`{"created":1,"data":[{"b64_json":"${'iVBO'.repeat(20_000)}`);
+      return true;
+    case 'reset':
+    case 'late-reset':
+      request.socket.resetAndDestroy();
+      return true;
+    default:
+      return false;
+  }
+}
