@@ -177,13 +177,11 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     opened.push(async () => imageEvents.end());
     const startGenerating = async () => {
       const answers = await openAnswers(path.join(config.dataDirectory, 'answers'));
-      const runner = makeGenerationRunner({ ...services, answers });
+      const perUser = config.generationsPerUser;
+      const runner = makeGenerationRunner({ ...services, answers, perUser });
       opened.push(() => runner.stop());
       await runner.adopt();
-      await jobs.work(runner, {
-        perProvider: config.generationsPerProvider,
-        perUser: config.generationsPerUser,
-      });
+      await jobs.work(runner, { perProvider: config.generationsPerProvider, perUser });
     };
     const startJobs = async () => {
       await startGenerating();

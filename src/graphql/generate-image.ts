@@ -13,6 +13,7 @@ import { regenerateImage } from '../image/regenerate.ts';
 import type { ReceivedFile } from '../image/upload.ts';
 import { builder } from './builder.ts';
 import { Image, parseImageId, requireImage } from './image.ts';
+import { imageFields } from './image-input.ts';
 import { answer, type ImagePayload, imagePayload, type Payload } from './payload.ts';
 import { UserError } from './user-error.ts';
 
@@ -81,15 +82,11 @@ const GenerateImageInput = builder.inputType('GenerateImageInput', {
       type: 'JSON',
       description: 'Of renderChart: `{ spec }` with a Vega-Lite specification, or `{ kind, rows, x, y, … }`.',
     }),
-    userId: t.string({ description: 'Whose it is, up to 32 characters; `root` by default.' }),
-    username: t.string(),
+    ...imageFields(t),
     requestId: t.string({
       description:
         'The key of the request: sent again by the same user with the same input, it answers the same images, and nothing is made or paid twice. CONFLICT for another input.',
     }),
-    messageId: t.string(),
-    tags: t.stringList(),
-    metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
     scheduledFor: t.field({
       type: 'DateTime',
       description: `Not before this time, up to ${MAX_SCHEDULE_DAYS} days ahead.`,

@@ -1,12 +1,14 @@
 import { InputError } from '../errors.ts';
-import { type GenerationQueue, pushWaiting } from './generation/work.ts';
+import { endAttempt, type Generation, type GenerationQueue, pushWaiting } from './generation/work.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
 
 const CANCEL = `UPDATE generations g SET state = 'cancelled', updated_at = now()
   FROM generated_images i WHERE i.id = g.image_id AND (i.id = $1 OR i.part_of = $1)
-    AND g.state IN ('waiting', 'queued', 'asking', 'answered') RETURNING g.image_id AS "imageId"`;
+    AND g.state IN ('waiting', 'queued', 'asking', 'answered') RETURNING g.image_id AS "imageId", g.attempts`;
 const FAIL = `UPDATE generated_images i SET status = 'failed', error = $2, error_code = 'CANCELLED', error_retryable = true,
   updated_at = now() WHERE i.id = ANY($1::bigint[]) RETURNING ${IMAGE_COLUMNS}`;
+
+const MESSAGE = 'It was cancelled before it was done.';
 
 /**
  * Ends a generation that is not done, with its parts. What a provider has begun may be paid for all the same, and is thrown away.
@@ -17,7 +19,9 @@ export async function cancelGeneration(
   image: Pick<Image, 'id' | 'uuid'>,
 ): Promise<Image> {
   const cancelled = await database.transaction(async (transaction) => {
-    const generations = await transaction.query<{ imageId: number }>(CANCEL, [Number(image.id)]);
+    const generations = await transaction.query<Pick<Generation, 'imageId' | 'attempts'>>(CANCEL, [
+      Number(image.id),
+    ]);
     const ids = generations.map(({ imageId }) => imageId);
     if (!ids.includes(Number(image.id))) {
       throw new InputError(
@@ -28,8 +32,17 @@ export async function cancelGeneration(
         },
       );
     }
-    for (const id of ids) await pushWaiting(queue, transaction, id);
-    return transaction.query<ImageRow>(FAIL, [ids, 'It was cancelled before it was done.']);
+    for (const { imageId, attempts } of generations) {
+      if (attempts.at(-1)?.endedAt === null) {
+        const ended = endAttempt(attempts, { code: 'CANCELLED', message: MESSAGE, retryAt: null });
+        await transaction.query('UPDATE generations SET attempts = $2::text::jsonb WHERE image_id = $1', [
+          imageId,
+          JSON.stringify(ended),
+        ]);
+      }
+      await pushWaiting(queue, transaction, imageId);
+    }
+    return transaction.query<ImageRow>(FAIL, [ids, MESSAGE]);
   });
   await database.flush();
   const row = cancelled.find(({ id }) => id === Number(image.id)) as ImageRow;

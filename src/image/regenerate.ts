@@ -149,7 +149,7 @@ async function requeue(
       });
     } else {
       const rows = await sql.query(
-        `UPDATE generations SET state = $2::text, calls = 0, run_at = now(), updated_at = now(),
+        `UPDATE generations SET state = $2::text, run_at = now(), updated_at = now(),
            answer = CASE WHEN $2::text = 'answered' THEN answer END, asked_by = CASE WHEN $2::text = 'answered' THEN asked_by END
            WHERE image_id = $1 AND state IN ('failed', 'cancelled', 'done') RETURNING image_id`,
         [image.id, state],

@@ -6,8 +6,6 @@
 import { InputError } from '../errors.ts';
 import type { Model, PictureFormat, PictureRequest, Price } from './provider.ts';
 
-export { OPENAI_MODELS } from './models/openai.ts';
-
 /** What the user asked for, as it came in. */
 export interface AskedPicture {
   readonly prompt: string;

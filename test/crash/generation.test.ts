@@ -40,10 +40,7 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
     };
   });
   afterEach(async () => {
-    for (const server of servers.splice(0)) {
-      await server.kill();
-      if (process.env.SHOW_LOGS) process.stdout.write(server.log().slice(0, 6000));
-    }
+    for (const server of servers.splice(0)) await server.kill();
     await gate.close();
     await database?.drop();
     await rm(directory, { recursive: true, force: true });

@@ -101,7 +101,8 @@ describe('a generation', () => {
     const before = gate.calls.length;
     const { images } = await generate({ waitSeconds: 0, n: 3, userId: 'u3' });
     await eventually(() => expect(gate.waiting()).toBe(2));
-    for (const { id } of images) {
+    // The one that waits first: it would take the place of one that ends.
+    for (const { id } of images.toReversed()) {
       const { cancelGeneration } = await app.ask(CancelGenerationDocument, { input: { id } });
       expect(cancelGeneration.userErrors).toEqual([]);
     }
@@ -113,6 +114,23 @@ describe('a generation', () => {
     const again = await app.ask(CancelGenerationDocument, { input: { id: images[0]?.id as string } });
     expect(again.cancelGeneration.userErrors).toMatchObject([{ code: 'CONFLICT', path: ['input', 'id'] }]);
     await eventually(async () => expect(await app.files('answers')).toEqual(['.id']));
+  });
+
+  test('that is cancelled and asked for again at once is made by the second call, whatever the first still says', async () => {
+    gate.shut();
+    const before = gate.calls.length;
+    const { images } = await generate({ waitSeconds: 0, userId: 'u7' });
+    const id = images[0]?.id as string;
+    await eventually(() => expect(gate.waiting()).toBe(1));
+    await app.ask(CancelGenerationDocument, { input: { id } });
+    const again = regenerate(id);
+    await eventually(async () => expect((await look(id))?.status).not.toBe('FAILED'));
+    gate.open();
+    const { image, userErrors } = await again;
+    expect(userErrors).toEqual([]);
+    expect(image).toMatchObject({ status: 'SUCCESS' });
+    expect(gate.calls.length - before).toBe(2);
+    expect((await look(id))?.attempts).toMatchObject([{ code: 'CANCELLED' }, { code: null }]);
   });
 
   test('that was cancelled is made when it is asked for again, under the same id', async () => {

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { checkRequest, OPENAI_MODELS } from '../../src/provider/models.ts';
+import { OPENAI_MODELS } from '../../src/provider/models/openai.ts';
+import { checkRequest } from '../../src/provider/models.ts';
 import type { Model } from '../../src/provider/provider.ts';
 import { makeSampleProvider } from '../../src/provider/sample.ts';
 import { chooseSize, wantedSize } from '../../src/tool/size.ts';

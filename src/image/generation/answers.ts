@@ -5,18 +5,25 @@ import { parseUuid } from '../image.ts';
 
 /**
  * What providers gave, on this machine's disk from the moment in which it is there until it is an image: a paid picture survives a
- * kill and a database that is away. A file appears whole (temporary file, fsync, rename), under the uuid of its image.
+ * kill and a database that is away. A file appears whole (temporary file, fsync, rename), under the uuid of its image and the number of the call.
  */
 export interface Answers {
   /** Names this directory among those of other workers; made with it. */
   readonly id: string;
   /** Resolves when the bytes survive the loss of power. */
-  keep(uuid: string, answer: KeptAnswer): Promise<void>;
+  keep(call: Call, answer: KeptAnswer): Promise<void>;
   /** null: there is none here. */
-  find(uuid: string): Promise<FoundAnswer | null>;
-  discard(uuid: string): Promise<void>;
-  /** uuids of the images whose answers lie here. */
-  list(): Promise<string[]>;
+  find(call: Call): Promise<FoundAnswer | null>;
+  discard(call: Call): Promise<void>;
+  /** The calls whose answers lie here. */
+  list(): Promise<Call[]>;
+}
+
+/** One call to a provider, of all that were made for an image: what comes late of one is not taken for the answer to the next. */
+export interface Call {
+  readonly uuid: string;
+  /** From 1. */
+  readonly number: number;
 }
 
 /** What was said, with the bytes where there are any. */
@@ -35,8 +42,8 @@ export interface FoundAnswer {
 export async function openAnswers(directory: string): Promise<Answers> {
   await mkdir(directory, { recursive: true });
   const id = await readId(path.join(directory, '.id'));
-  const saidFile = (uuid: string) => path.join(directory, `${uuid}.json`);
-  const bytesFile = (uuid: string) => path.join(directory, `${uuid}.bytes`);
+  const saidFile = ({ uuid, number }: Call) => path.join(directory, `${uuid}.${number}.json`);
+  const bytesFile = ({ uuid, number }: Call) => path.join(directory, `${uuid}.${number}.bytes`);
 
   async function write(file: string, data: Uint8Array | string): Promise<void> {
     const temporary = `${file}.${randomUUID()}.part`;
@@ -52,29 +59,29 @@ export async function openAnswers(directory: string): Promise<Answers> {
 
   return {
     id,
-    async keep(uuid, { said, bytes }) {
+    async keep(call, { said, bytes }) {
       // What was said comes last: where it is, the bytes are.
-      if (bytes) await write(bytesFile(uuid), bytes);
-      await write(saidFile(uuid), JSON.stringify(said));
+      if (bytes) await write(bytesFile(call), bytes);
+      await write(saidFile(call), JSON.stringify(said));
       const handle = await open(directory, 'r');
       await handle.sync().finally(() => handle.close());
     },
-    async find(uuid) {
-      const text = await readFile(saidFile(uuid), 'utf8').catch(absent);
+    async find(call) {
+      const text = await readFile(saidFile(call), 'utf8').catch(absent);
       if (text === null) return null;
-      const file = bytesFile(uuid);
+      const file = bytesFile(call);
       return { said: JSON.parse(text), file: (await stat(file).catch(absent)) ? file : null };
     },
-    async discard(uuid) {
-      await rm(saidFile(uuid), { force: true });
-      await rm(bytesFile(uuid), { force: true });
+    async discard(call) {
+      await rm(saidFile(call), { force: true });
+      await rm(bytesFile(call), { force: true });
     },
     async list() {
-      const names = await readdir(directory);
-      const uuids = names
-        .filter((name) => name.endsWith('.json'))
-        .map((name) => parseUuid(name.slice(0, -5)));
-      return uuids.filter((uuid) => uuid !== null);
+      const calls = (await readdir(directory)).map((name) => {
+        const [, uuid = '', number] = /^([0-9a-f-]{36})\.(\d+)\.json$/.exec(name) ?? [];
+        return { uuid: parseUuid(uuid), number: Number(number) };
+      });
+      return calls.filter((call): call is Call => call.uuid !== null);
     },
   };
 }

@@ -65,7 +65,7 @@ const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Pr
       spools.push(spool);
       return { spool, metadata: {} };
     }
-    const found = await answers.find(image.uuid);
+    const found = await answers.find({ uuid: image.uuid, number: generation.calls });
     if (!found?.file) {
       throw new FixativeError(
         'INTERRUPTED',
@@ -136,7 +136,8 @@ async function keepImage(
   await ingestInto(deps, spool, {
     id: image.id,
     uuid: image.uuid,
-    filename: request.stem,
+    // Made again, it keeps the name that it has.
+    filename: image.filename ?? request.stem,
     exact: true,
     more: {
       revisedPrompt: answer?.revisedPrompt ?? null,

@@ -1,7 +1,7 @@
 import { FixativeError, ProviderError } from '../../errors.ts';
 import type { Generation } from './work.ts';
 
-/** How often a provider is asked for one image at the most. */
+/** How often a provider is asked by itself for one image at the most. */
 const MAX_CALLS = 5;
 /** For how long an answer that is paid is tried to be kept, a store being down, before the image fails; the answer stays. */
 const KEEP_TRYING_SECONDS = 12 * 3600;
@@ -17,17 +17,17 @@ const MAX_DELAY_SECONDS = 300;
  */
 export function retryDelaySeconds(
   error: unknown,
-  generation: Pick<Generation, 'calls' | 'attempts'> & { readonly phase: 'before' | 'asked' | 'answered' },
+  generation: Pick<Generation, 'attempts'> & { readonly phase: 'before' | 'asked' | 'answered' },
 ): number | null {
-  const { phase, calls, attempts } = generation;
+  const { phase, attempts } = generation;
+  const failures = trailingFailures(attempts);
   if (phase === 'asked') {
-    if (!(error instanceof ProviderError) || !error.retryable || error.paid || calls >= MAX_CALLS)
-      return null;
+    if (!(error instanceof ProviderError) || !error.retryable || error.paid) return null;
+    if (failures.length + 1 >= MAX_CALLS) return null;
     if (error.retryAfterSeconds !== null)
       return Math.min(Math.max(error.retryAfterSeconds, 0.1), MAX_RETRY_AFTER_SECONDS);
-    return backOff(calls);
+    return backOff(failures.length + 1);
   }
-  const failures = trailingFailures(attempts);
   const delay = backOff(failures.length + 1);
   if (!(error instanceof FixativeError)) return failures.length < MAX_UNNAMED_ATTEMPTS ? delay : null;
   if (!error.retryable) return null;

@@ -11,6 +11,7 @@ import { finishGeneration, Overtaken } from './finish.ts';
 import { makeRequest } from './request.ts';
 import { retryDelaySeconds } from './retry.ts';
 import {
+  type Attempt,
   beginAttempt,
   endAttempt,
   findGeneration,
@@ -27,6 +28,8 @@ export interface RunDeps extends ImageDeps {
   readonly answers: Answers;
   readonly fetcher: Fetcher;
   readonly imageEvents: ImageEvents;
+  /** How many generations of one user and provider are asked for at once, in all processes. */
+  readonly perUser: number;
   readonly log: Logger;
 }
 
@@ -39,25 +42,38 @@ export interface GenerationRunner {
   stop(): Promise<void>;
 }
 
+/** A generation that this process is at. */
+interface Running {
+  readonly uuid: string;
+  readonly cancel: AbortController;
+  readonly done: Promise<void>;
+  /** The number of the call that is under way; null: none is. */
+  call: number | null;
+}
+
 /** When to look again at what another worker seems to be at. */
 const LOOK_AGAIN_SECONDS = 30;
+/** When to look again where a user has as many under way as may be. */
+const FULL_SECONDS = 1;
 /** How long after it asked a worker with another disk may come back with the answer. */
 const FOREIGN_ANSWER_SECONDS = 10 * 60;
 
 const CLAIM = `UPDATE generations SET state = 'asking', asked_at = now(), asked_by = $2, calls = calls + 1, attempts = $3::text::jsonb,
-  updated_at = now() WHERE image_id = $1 AND state = 'queued'`;
+  updated_at = now() WHERE image_id = $1 AND state = 'queued' RETURNING image_id`;
+const ASKING = `SELECT 1 FROM generations g JOIN generated_images i ON i.id = g.image_id
+  WHERE g.state = 'asking' AND g.request ->> 'lane' = $1 AND i.user_id = $2 LIMIT $3`;
 const BEGIN_LOCAL = `UPDATE generations SET state = 'answered', attempts = $2::text::jsonb, updated_at = now()
   WHERE image_id = $1 AND state = 'queued'`;
 // A late answer is taken although the generation was given up as interrupted: it is paid.
 const ANSWERED = `UPDATE generations g SET state = 'answered', answer = $2::text::jsonb, asked_by = $3, updated_at = now()
-  WHERE image_id = $1 AND (state = 'asking' OR (state = 'failed' AND EXISTS (
+  WHERE image_id = $1 AND calls = $4 AND (state = 'asking' OR (state = 'failed' AND EXISTS (
     SELECT 1 FROM generated_images i WHERE i.id = g.image_id AND i.error_code = 'INTERRUPTED')))`;
-const PROCESSING = `UPDATE generated_images SET status = 'processing', error = NULL, error_code = NULL, error_retryable = NULL,
+const PROCESSING = `UPDATE generated_images SET status = 'processing', original_url = coalesce($2, original_url), error = NULL, error_code = NULL, error_retryable = NULL,
   updated_at = now() WHERE id = $1 AND status IN ('pending', 'failed')`;
 
 export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   const { database, queue, answers, log } = deps;
-  const running = new Map<number, { uuid: string; cancel: AbortController }>();
+  const running = new Map<number, Running>();
   const stopping = new AbortController();
   let unwatch: Promise<() => void> | null = null;
 
@@ -67,24 +83,30 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     const image = await findRow(imageId);
     const generation = await findGeneration(database, imageId);
     if (!image || !generation) return;
-    if (running.has(imageId)) return lookAgain(generation, image, LOOK_AGAIN_SECONDS);
-    const cancel = new AbortController();
-    running.set(imageId, { uuid: image.uuid, cancel });
+    const before = running.get(imageId);
+    if (before) {
+      // The queue took this process for dead, or it is asked for again after it was cancelled: first one, then the other.
+      await before.done;
+      return run(imageId);
+    }
+    const { promise: done, resolve: end } = Promise.withResolvers<void>();
+    running.set(imageId, { uuid: image.uuid, cancel: new AbortController(), done, call: null });
     try {
-      await step(generation, image, cancel.signal);
+      await step(generation, image);
     } finally {
       running.delete(imageId);
+      end();
     }
   }
 
-  async function step(generation: Generation, image: Image, signal: AbortSignal): Promise<void> {
+  async function step(generation: Generation, image: Image): Promise<void> {
     switch (generation.state) {
       case 'waiting':
-        return lookAtWaits(generation, image, signal);
+        return lookAtWaits(generation, image);
       case 'queued': {
         const early = (generation.runAt.getTime() - Date.now()) / 1000;
         if (early > 1) return lookAgain(generation, image, early);
-        return generation.work === 'ask' ? ask(generation, image, signal) : doHere(generation, image);
+        return generation.work === 'ask' ? ask(generation, image) : doHere(generation, image);
       }
       case 'asking':
         return takeOver(generation, image);
@@ -93,12 +115,12 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       case 'failed':
         return image.errorCode === 'INTERRUPTED' ? takeOver(generation, image) : undefined;
       default:
-        return answers.discard(image.uuid);
+        return answers.discard(callOf(generation, image));
     }
   }
 
   /** Goes on when all that it waits for is there, and fails when one of them has failed. */
-  async function lookAtWaits(generation: Generation, image: Image, signal: AbortSignal): Promise<void> {
+  async function lookAtWaits(generation: Generation, image: Image): Promise<void> {
     const rows = await database.query<ImageRow>(
       `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = ANY($1::bigint[]) ORDER BY i.id`,
       [generation.waitsFor],
@@ -117,10 +139,10 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       [generation.imageId],
     );
     const now = await findGeneration(database, generation.imageId);
-    if (now?.state === 'queued') await step(now, image, signal);
+    if (now?.state === 'queued') await step(now, image);
   }
 
-  async function ask(generation: Generation, image: Image, signal: AbortSignal): Promise<void> {
+  async function ask(generation: Generation, image: Image): Promise<void> {
     const ready = await attempt(generation, image, 'before', async () => {
       const { provider } = deps.providers.find(generation.request.model);
       await deps.storage.requireSpace();
@@ -128,23 +150,46 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     });
     if (!ready) return;
     const attempts = beginAttempt(generation.attempts);
-    const claimed = await transition(generation, image, CLAIM, [answers.id, JSON.stringify(attempts)]);
+    const claimed = await claim(generation, image, attempts);
     if (!claimed) return;
     // What was asked must be known also after a loss of power.
     await database.flush();
     const asking: Generation = { ...generation, state: 'asking', attempts, calls: generation.calls + 1 };
+    const run = running.get(generation.imageId) as Running;
+    run.call = asking.calls;
     const answer = await attempt(asking, image, 'asked', () =>
-      ready.provider.generate(ready.request, signal),
+      ready.provider.generate(ready.request, run.cancel.signal),
     );
+    run.call = null;
     if (!answer) return;
     const recorded = await keepAnswer(asking, image, answer);
     if (recorded) await finish(recorded, image);
   }
 
+  /** Takes the generation, unless as many of the same user and provider are being asked for as may be. */
+  async function claim(generation: Generation, image: Image, attempts: readonly Attempt[]): Promise<boolean> {
+    const { lane } = generation.request;
+    const values = [generation.imageId, answers.id, JSON.stringify(attempts)];
+    return database.transaction(async (transaction) => {
+      // One at a time, so that they see each other; the queue's own limit lets those through that come at once.
+      await transaction.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+        `fixative:generations:${lane}:${image.userId}`,
+      ]);
+      const asking = await transaction.query(ASKING, [lane, image.userId, deps.perUser]);
+      if (asking.length >= deps.perUser) {
+        await push(transaction, generation, image, new Date(Date.now() + FULL_SECONDS * 1000));
+        return false;
+      }
+      const rows = await transaction.query(CLAIM, values);
+      if (rows.length > 0) await transaction.query(PROCESSING, [generation.imageId, null]);
+      return rows.length > 0;
+    });
+  }
+
   /** What needs no provider is begun at once. */
   async function doHere(generation: Generation, image: Image): Promise<void> {
     const attempts = beginAttempt(generation.attempts);
-    if (!(await transition(generation, image, BEGIN_LOCAL, [JSON.stringify(attempts)]))) return;
+    if (!(await transition(generation, image, BEGIN_LOCAL, { values: [JSON.stringify(attempts)] }))) return;
     await finish({ ...generation, state: 'answered', attempts }, image);
   }
 
@@ -161,7 +206,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       revisedPrompt,
       metadata,
     };
-    await answers.keep(image.uuid, { said, bytes: 'bytes' in picture ? picture.bytes : null });
+    await answers.keep(callOf(generation, image), { said, bytes: 'bytes' in picture ? picture.bytes : null });
     return recordAnswer(generation, image, said);
   }
 
@@ -171,18 +216,22 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     said: RecordedAnswer,
   ): Promise<Generation | null> {
     const taken = await untilRecorded(() =>
-      transition(generation, image, ANSWERED, [JSON.stringify(said), answers.id]),
+      transition(generation, image, ANSWERED, {
+        values: [JSON.stringify(said), answers.id, generation.calls],
+        address: said.address,
+      }),
     );
     if (taken) return { ...generation, state: 'answered', answer: said, askedBy: answers.id };
     const now = await findGeneration(database, generation.imageId);
     // Another worker of this directory may have found the answer first, and be at it.
-    if (now?.state === 'cancelled' || now?.state === 'done' || !now) await answers.discard(image.uuid);
+    if (now?.calls !== generation.calls || now.state === 'cancelled' || now.state === 'done')
+      await answers.discard(callOf(generation, image));
     return null;
   }
 
   /** Somebody asked and is gone. Either the answer is here, or it is with another, or it is lost. */
   async function takeOver(generation: Generation, image: Image): Promise<void> {
-    const found = await answers.find(image.uuid);
+    const found = await answers.find(callOf(generation, image));
     if (found !== null) {
       const recorded = await recordAnswer(generation, image, found.said as RecordedAnswer);
       if (recorded) await finish(recorded, image);
@@ -212,7 +261,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       });
       return true;
     });
-    if (done) await answers.discard(image.uuid);
+    if (done) await answers.discard(callOf(generation, image));
   }
 
   /** Does a part of the work; when it fails, puts it off or records why there will be no image. */
@@ -309,7 +358,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     generation: Generation,
     image: Image,
     statement: string,
-    values: readonly unknown[],
+    { values, address = null }: { values: readonly unknown[]; address?: string | null },
   ): Promise<boolean> {
     return database.transaction(async (transaction) => {
       const rows = await transaction.query(`${statement} RETURNING image_id`, [
@@ -317,7 +366,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
         ...values,
       ]);
       if (rows.length === 0) return false;
-      await transaction.query(PROCESSING, [Number(image.id)]);
+      await transaction.query(PROCESSING, [Number(image.id), address]);
       return true;
     });
   }
@@ -339,13 +388,13 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     return row ? imageOf(row) : null;
   }
 
-  /** A generation that is under way here may have been cancelled elsewhere. */
+  /** What a provider is asked for here may have been cancelled elsewhere, and even be asked for again. */
   function onChange(uuid: string | null): void {
-    for (const [imageId, each] of running) {
-      if (uuid !== null && each.uuid !== uuid) continue;
+    for (const [imageId, { call, cancel, ...each }] of running) {
+      if (call === null || (uuid !== null && each.uuid !== uuid)) continue;
       findGeneration(database, imageId).then(
-        (generation) => {
-          if (generation === null || generation.state === 'cancelled') each.cancel.abort();
+        (now) => {
+          if (now?.calls !== call || now.state === 'cancelled' || now.state === 'queued') cancel.abort();
         },
         () => {},
       );
@@ -355,13 +404,20 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   return {
     run,
     async adopt() {
-      for (const uuid of await answers.list()) {
-        const [row] = await database.query<{ imageId: number; lane: string; userId: string; state: string }>(
-          `SELECT g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId", g.state
+      for (const call of await answers.list()) {
+        const [row] = await database.query<{
+          imageId: number;
+          lane: string;
+          userId: string;
+          state: GenerationState;
+          calls: number;
+        }>(
+          `SELECT g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId", g.state, g.calls
              FROM generations g JOIN generated_images i ON i.id = g.image_id WHERE i.uuid = $1`,
-          [uuid],
+          [call.uuid],
         );
-        if (!row || row.state === 'done' || row.state === 'cancelled') await answers.discard(uuid);
+        const isOver = !row || row.calls !== call.number || row.state === 'done' || row.state === 'cancelled';
+        if (isOver) await answers.discard(call);
         else await queue.push(database, [{ ...row, runAt: null }]);
       }
     },
@@ -371,6 +427,8 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     },
   };
 }
+
+const callOf = (generation: Generation, image: Image) => ({ uuid: image.uuid, number: generation.calls });
 
 function explain(error: unknown, image: Image): { code: string; message: string } {
   if (error instanceof FixativeError) return { code: error.code, message: error.message };
