@@ -69,7 +69,7 @@ const ANSWERED = `UPDATE generations g SET state = 'answered', answer = $2::text
   WHERE image_id = $1 AND calls = $4 AND (state = 'asking' OR (state = 'failed' AND EXISTS (
     SELECT 1 FROM generated_images i WHERE i.id = g.image_id AND i.error_code = 'INTERRUPTED')))`;
 const PROCESSING = `UPDATE generated_images SET status = 'processing', original_url = coalesce($2, original_url), error = NULL, error_code = NULL, error_retryable = NULL,
-  updated_at = now() WHERE id = $1 AND status IN ('pending', 'failed')`;
+  updated_at = now() WHERE id = $1 AND status IN ('pending', 'processing', 'failed')`;
 
 export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   const { database, queue, answers, log } = deps;
