@@ -1,9 +1,18 @@
 import type { ServerResponse } from 'node:http';
+import type { Queryable } from '../database/database.ts';
+import { countOpenGenerations } from '../image/generation/work.ts';
 import type { Storage } from '../storage/service.ts';
 
 /** `GET /metrics`: figures for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/). */
-export async function serveMetrics(storage: Storage, response: ServerResponse): Promise<void> {
-  const [stores, danger] = await Promise.all([storage.health(), storage.inDanger()]);
+export async function serveMetrics(
+  { database, storage }: { database: Queryable; storage: Storage },
+  response: ServerResponse,
+): Promise<void> {
+  const [stores, danger, generations] = await Promise.all([
+    storage.health(),
+    storage.inDanger(),
+    countOpenGenerations(database),
+  ]);
   const gauge = (name: string, help: string, samples: [labels: string, value: number][]) =>
     `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${samples.map(([labels, value]) => `${name}${labels} ${value}\n`).join('')}`;
   const perStore = (value: (store: (typeof stores)[number]) => number) =>
@@ -38,6 +47,14 @@ export async function serveMetrics(storage: Storage, response: ServerResponse): 
       'Unix time at which a copy in the store was last proven; 0 when none was.',
       perStore((store) => (store.lastVerifiedAt?.getTime() ?? 0) / 1000),
     ),
+    gauge(
+      'fixative_generations',
+      'Images that are to be made or being made, by state.',
+      generations.map(({ state, count }) => [`{state="${state}"}`, count]),
+    ),
+    gauge('fixative_generation_oldest_seconds', 'For how long the longest of them is due.', [
+      ['', Math.max(0, ...generations.map(({ dueSeconds }) => dueSeconds))],
+    ]),
     gauge('fixative_spools', 'Files that are on their way in.', [['', storage.spooler.count]]),
   ].join('');
   response.writeHead(200, {

@@ -66,7 +66,7 @@ export function makeHttpServer(deps: {
       return serveImageFiles(services, response, new URLSearchParams(search));
     }
     if (path === '/metrics') {
-      return authenticate(exchange, { page: false }) ? serveMetrics(services.storage, response) : undefined;
+      return authenticate(exchange, { page: false }) ? serveMetrics(services, response) : undefined;
     }
     if (path === '/health') return sendJson(response, 200, { status: 'alive' });
     if (path === '/ready') return serveReady(response);

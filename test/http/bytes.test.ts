@@ -274,6 +274,7 @@ describe('the other addresses', () => {
     expect(text).toMatch(/^fixative_blobs_at_risk 0$/m);
     expect(text).toMatch(/^fixative_store_up\{store="filesystem"\} 1$/m);
     expect(text).toMatch(/^fixative_copies\{store="database",state="missing"\} 0$/m);
+    expect(text).toMatch(/^fixative_generations\{state="asking"\} 0$/m);
     for (const line of text.trim().split('\n'))
       expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{[^}]*\})? [\d.]+)$/);
     expect((await app.fetch('/metrics', { headers: { authorization: '' } })).status).toBe(401);

@@ -92,6 +92,21 @@ export async function findGeneration(db: Queryable, imageId: number): Promise<Ge
   return row ?? null;
 }
 
+const OPEN_STATES = ['waiting', 'queued', 'asking', 'answered'] as const;
+// The condition is that of idx_generations_open.
+const COUNT_OPEN = `SELECT state, count(*) AS count, greatest(0, extract(epoch FROM now() - min(run_at)))::float8 AS "dueSeconds"
+  FROM generations WHERE state IN ('waiting', 'queued', 'asking', 'answered') GROUP BY state`;
+
+/** How many generations are in each state that is not an end, and for how long the longest is due. */
+export async function countOpenGenerations(
+  db: Queryable,
+): Promise<{ state: GenerationState; count: number; dueSeconds: number }[]> {
+  const rows = await db.query<{ state: GenerationState; count: number; dueSeconds: number }>(COUNT_OPEN);
+  return OPEN_STATES.map(
+    (state) => rows.find((row) => row.state === state) ?? { state, count: 0, dueSeconds: 0 },
+  );
+}
+
 /** The attempts with what came of the last one. */
 export function endAttempt(
   attempts: readonly Attempt[],
