@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   AttemptsDocument,
   CancelGenerationDocument,
@@ -31,6 +31,8 @@ describe('a generation', () => {
     await gate.close();
   });
 
+  afterEach(() => gate.open());
+
   const generate = async (input: GenerateImageInput) =>
     (await app.ask(GenerateImageDocument, { input: { prompt: 'a fox', userId: 'u1', ...input } }))
       .generateImage;
@@ -41,7 +43,8 @@ describe('a generation', () => {
   test('is answered as it is when the wait is over, and goes on', async () => {
     gate.shut();
     const { images } = await generate({ waitSeconds: 1, n: 3 });
-    expect(images.map(({ status }) => status)).toEqual(['PROCESSING', 'PROCESSING', 'PENDING']);
+    const statuses = images.map(({ status }) => status).sort();
+    expect(statuses).toEqual(['PENDING', 'PROCESSING', 'PROCESSING']);
     expect(images.every(({ url, originalUrl }) => url === null && originalUrl === null)).toBe(true);
     gate.open();
     for (const { id } of images) {
@@ -102,7 +105,9 @@ describe('a generation', () => {
     const { images } = await generate({ waitSeconds: 0, n: 3, userId: 'u3' });
     await eventually(() => expect(gate.waiting()).toBe(2));
     // The one that waits first: it would take the place of one that ends.
-    for (const { id } of images.toReversed()) {
+    const states = new Map<string, string | undefined>();
+    for (const { id } of images) states.set(id, (await look(id))?.status);
+    for (const { id } of images.toSorted((a) => (states.get(a.id) === 'PENDING' ? -1 : 1))) {
       const { cancelGeneration } = await app.ask(CancelGenerationDocument, { input: { id } });
       expect(cancelGeneration.userErrors).toEqual([]);
     }
