@@ -13,6 +13,7 @@ import type { Services } from './graphql/context.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeImageEvents } from './image/events.ts';
 import { openAnswers } from './image/generation/answers.ts';
+import { makePlaces } from './image/generation/places.ts';
 import { makeGenerationRunner } from './image/generation/run.ts';
 import { openGenerationJobs } from './job/generations.ts';
 import { runScheduledPurge } from './job/purge.ts';
@@ -138,7 +139,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     opened.push(() => imageEvents.close());
     const lanes = providers.all.map(({ name }) => name);
     const jobs = await openGenerationJobs(database, { lanes, works: options.works ?? false, log });
-    opened.push(() => jobs.stop(SETTLE_SECONDS));
+    opened.push(() => jobs.stop());
 
     const rootToken = await loadRootToken(config);
     const authenticator = makeAuthenticator(rootToken);
@@ -161,6 +162,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       imageEvents,
       defaultFormat: config.generatedImageFormat,
       saveImages: config.saveGeneratedImages,
+      transientPlaces: makePlaces(config.generationsPerProvider),
       log,
       publicUrl,
       fetcher,
@@ -179,7 +181,12 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       const answers = await openAnswers(path.join(config.dataDirectory, 'answers'));
       const perUser = config.generationsPerUser;
       const runner = makeGenerationRunner({ ...services, answers, perUser });
-      opened.push(() => runner.stop());
+      opened.push(async () => {
+        await jobs.pause();
+        // What a provider is working on is paid: it is waited for, as long as the provider may take, and recorded.
+        await runner.settled();
+        await runner.stop();
+      });
       await runner.adopt();
       await jobs.work(runner, { perProvider: config.generationsPerProvider, perUser });
     };

@@ -99,9 +99,7 @@ export async function openTestApp(
       await eventually(() => expect(app.storage.spooler.count, 'spools that nobody discarded').toBe(0));
       expect(await filesBelow(path.join(directory, 'spool'))).toEqual([]);
       expect(await filesBelow(path.join(directory, 'images', '.writing'))).toEqual([]);
-      expect(await filesBelow(path.join(directory, 'answers')), 'answers that nobody finished').toEqual([
-        '.id',
-      ]);
+      expect(await filesBelow(path.join(directory, 'answers')), 'answers that nobody finished').toEqual([]);
       await database?.drop();
       await rm(directory, { recursive: true, force: true });
     },

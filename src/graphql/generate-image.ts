@@ -73,11 +73,11 @@ const GenerateImageInput = builder.inputType('GenerateImageInput', {
     }),
     parentId: t.id({
       description:
-        'The image that this is a new version of (`Image.parent`); it is the reference when no others are given.',
+        'The image that this is a new version of (`Image.parent`); it is the reference when no others are given and the tool takes one.',
     }),
     panels: t.stringList({ description: 'Of a comic: what each panel shows, 1 to 6.' }),
     pages: t.stringList({ description: 'Of a story: what each page shows, 1 to 10.' }),
-    character: t.string({ description: 'Of a story: who is on all of its pages.' }),
+    character: t.string({ description: 'Of a story or a comic: who is in all of its pages or panels.' }),
     chart: t.field({
       type: 'JSON',
       description: 'Of renderChart: `{ spec }` with a Vega-Lite specification, or `{ kind, rows, x, y, … }`.',
@@ -85,7 +85,7 @@ const GenerateImageInput = builder.inputType('GenerateImageInput', {
     ...imageFields(t),
     requestId: t.string({
       description:
-        'The key of the request: sent again by the same user with the same input, it answers the same images, and nothing is made or paid twice. CONFLICT for another input.',
+        'The key of the request: sent again by the same user with the same input, it answers the same images, and nothing is made or paid twice, for 90 days. CONFLICT for another input. Without effect where the server keeps nothing.',
     }),
     scheduledFor: t.field({
       type: 'DateTime',

@@ -49,7 +49,8 @@ builder.prismaObjectFields(Image, (t) => ({
   scheduledFor: t.field({
     type: 'DateTime',
     nullable: true,
-    description: 'Of an image that is PENDING: not before this time it is made, or tried again.',
+    description:
+      'Of an image that is PENDING: it is not made before this time. `attempts` says when a later try is due.',
     resolve: async ({ id, status }, _args, { generationOfImage }) =>
       status === 'pending' ? ((await generationOfImage.load(Number(id)))?.runAt ?? null) : null,
   }),

@@ -19,7 +19,7 @@ builder.subscriptionFields((t) => ({
   imagesUpdated: t.field({
     type: Image,
     description:
-      'Images that the filter finds, each whenever it was made or has changed, from now on. With `trash: INCLUDE` also those that are deleted.',
+      'Images that the filter finds, each whenever it was made or has changed, from now on; of more than 1000 that change at once the newest. With `trash: INCLUDE` also those that are deleted.',
     args: { filter: t.arg({ type: ImageFilter }) },
     subscribe: (_root, { filter }, { services }) => watchImages(services, filter ?? {}),
     resolve: (image, _args, context) => fresh(image, context),

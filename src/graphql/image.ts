@@ -218,7 +218,9 @@ function decode(id: string): string {
 /** @throws InputError NOT_FOUND, INVALID_ID */
 export async function requireImage(context: GraphqlContext, id: string): Promise<ImageModel> {
   const path = ['input', 'id'];
-  const image = await context.imageByUuid.load(parseImageId(id, path));
+  const uuid = parseImageId(id, path);
+  // Another mutation of the same document may have changed it.
+  const image = await context.imageByUuid.clear(uuid).load(uuid);
   if (image) return image;
   throw new InputError('NOT_FOUND', `There is no image ${JSON.stringify(id.slice(0, 100))}.`, { path });
 }

@@ -2,7 +2,7 @@ import { InputError } from '../errors.ts';
 import { endAttempt, type Generation, type GenerationQueue, pushWaiting } from './generation/work.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
 
-const CANCEL = `UPDATE generations g SET state = 'cancelled', updated_at = now()
+const CANCEL = `UPDATE generations g SET state = 'cancelled', answer = NULL, updated_at = now()
   FROM generated_images i WHERE i.id = g.image_id AND (i.id = $1 OR i.part_of = $1)
     AND g.state IN ('waiting', 'queued', 'asking', 'answered') RETURNING g.image_id AS "imageId", g.attempts`;
 const FAIL = `UPDATE generated_images i SET status = 'failed', error = $2, error_code = 'CANCELLED', error_retryable = true,
@@ -16,14 +16,14 @@ const MESSAGE = 'It was cancelled before it was done.';
  */
 export async function cancelGeneration(
   { database, queue }: Pick<ImageDeps, 'database'> & { readonly queue: GenerationQueue },
-  image: Pick<Image, 'id' | 'uuid'>,
+  image: Image,
 ): Promise<Image> {
   const cancelled = await database.transaction(async (transaction) => {
     const generations = await transaction.query<Pick<Generation, 'imageId' | 'attempts'>>(CANCEL, [
       Number(image.id),
     ]);
     const ids = generations.map(({ imageId }) => imageId);
-    if (!ids.includes(Number(image.id))) {
+    if (ids.length === 0) {
       throw new InputError(
         'CONFLICT',
         `Image ${image.uuid} is not being made, so there is nothing to cancel.`,
@@ -45,6 +45,7 @@ export async function cancelGeneration(
     return transaction.query<ImageRow>(FAIL, [ids, MESSAGE]);
   });
   await database.flush();
-  const row = cancelled.find(({ id }) => id === Number(image.id)) as ImageRow;
-  return imageOf(row);
+  const row = cancelled.find(({ id }) => id === Number(image.id));
+  // What failed already had parts that were still being made.
+  return row ? imageOf(row) : image;
 }

@@ -10,12 +10,13 @@ import type { Fetcher } from '../source/fetch.ts';
 import type { Tool } from '../tool/tool.ts';
 import { findTool } from '../tool/tools.ts';
 import type { ImageEvents } from './events.ts';
+import type { Places } from './generation/places.ts';
 import { type AskedGeneration, type PlannedImage, planGeneration } from './generation/plan.ts';
 import { makeTransient } from './generation/transient.ts';
 import type { GenerationOrder, GenerationQueue } from './generation/work.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
 import { type ImageInput, type ImageRecord, parseImageInput } from './input.ts';
-import { MAX_REFERENCES, type PictureSource, resolveReferences } from './references.ts';
+import { type LooseFiles, type PictureSource, resolveReferences } from './references.ts';
 import { waitForImages } from './watch.ts';
 
 export const MAX_IMAGES_PER_REQUEST = 10;
@@ -46,6 +47,8 @@ export interface GenerateDeps extends ImageDeps {
   readonly imageEvents: ImageEvents;
   /** Asked of models that can, where a request asks for none; null: as the provider decides. */
   readonly defaultFormat: PictureFormat | null;
+  /** Of what is not kept: how many are made at once of one provider. */
+  readonly transientPlaces: Places;
   /** Whether what is generated is kept; otherwise it is answered this once, and nothing of it is stored. */
   readonly saveImages: boolean;
   readonly log: Logger;
@@ -70,31 +73,42 @@ export async function generateImages(
   const tool = findTool(record.toolName);
   const waitSeconds = parseWaitSeconds(input.waitSeconds);
   const scheduledFor = parseSchedule(input.scheduledFor ?? null);
-  const model = findModel(deps.providers, input, tool);
+  const fingerprint = await fingerprintOf(input, record);
+  const known = deps.saveImages ? await findRequest(deps, record, fingerprint) : null;
+  if (known) return answerWith(deps, known, { waitSeconds, scheduledFor: null });
 
-  const { references, mask, parent } = await findSources(deps, input, record);
-  const planned = planGeneration(input, {
-    tool,
-    model,
-    references: references.map(({ uuid }) => uuid),
-    mask: mask?.uuid ?? null,
-    defaultFormat: deps.defaultFormat,
-    epoch: Date.now(),
-  });
+  const model = findModel(deps.providers, input, tool);
+  const context = { tool, model, defaultFormat: deps.defaultFormat, epoch: Date.now() };
+  // What can be refused by the numbers alone is refused before files are kept.
+  planGeneration(input, { ...context, ...standIns(input, tool) });
   // Refused before the provider is paid for what could not be kept.
   await deps.storage.requireSpace();
+  const loose: LooseFiles | null = deps.saveImages ? null : new Map();
+  const { references, mask, parent } = await findSources(deps, input, { tool, userId: record.userId, loose });
+  const planned = planGeneration(input, {
+    ...context,
+    references: references.map(({ uuid }) => uuid),
+    mask: mask?.uuid ?? null,
+  });
   const facts = { record, tool, model, parent };
-  if (!deps.saveImages) {
+  if (loose) {
     if (scheduledFor) {
       const message =
         'Nothing is kept on this server (SAVE_GENERATED_IMAGES=false), so nothing can be scheduled.';
       throw new InputError('INVALID_INPUT', message, { path: ['input', 'scheduledFor'] });
     }
-    return makeTransient(deps, planned, (image) => describeImage(image, facts));
+    return makeTransient(deps, planned, { describe: (image) => describeImage(image, facts), loose });
   }
-
-  const fingerprint = fingerprintOf(input, { references, mask });
   const uuids = await write(deps, planned, { ...facts, scheduledFor, fingerprint });
+  return answerWith(deps, uuids, { waitSeconds, scheduledFor });
+}
+
+/** The images as they are when they are made or the wait is over; nobody waits for what is scheduled for later. */
+async function answerWith(
+  deps: GenerateDeps,
+  uuids: readonly string[],
+  { waitSeconds, scheduledFor }: { waitSeconds: number; scheduledFor: Date | null },
+): Promise<Image[]> {
   const soon = !scheduledFor || scheduledFor.getTime() <= Date.now() + waitSeconds * 1000;
   if (soon) await waitForImages(deps, uuids, waitSeconds);
   return readAgain(deps, uuids);
@@ -125,25 +139,30 @@ function findModel(providers: Providers, input: GenerateInput, tool: Tool): Mode
   });
 }
 
-/** The pictures to work from. Their number is checked first: files that are too many are not kept. */
-async function findSources(deps: GenerateDeps, input: GenerateInput, record: ImageRecord) {
+/** As many names as there will be pictures to work from. */
+function standIns(input: GenerateInput, tool: Tool) {
   const given = input.references ?? [];
-  if (given.length > MAX_REFERENCES) {
-    throw new InputError(
-      'INVALID_INPUT',
-      `There are ${given.length} references; ${MAX_REFERENCES} are allowed.`,
-      {
-        path: ['input', 'references'],
-      },
-    );
-  }
+  const isBase = given.length === 0 && input.parent != null && tool.references.max > 0;
+  return {
+    references: isBase ? [''] : given.map(() => ''),
+    mask: input.mask ? '' : null,
+  };
+}
+
+/** The pictures to work from, and the image that is worked on. */
+async function findSources(
+  deps: GenerateDeps,
+  input: GenerateInput,
+  options: { readonly tool: Tool; readonly userId: string; readonly loose: LooseFiles | null },
+) {
   const at = (source: PictureSource, ...path: string[]) => ({ source, path: ['input', ...path] });
+  const given = input.references ?? [];
   const parents = input.parent == null ? [] : [at({ uuid: input.parent }, 'parentId')];
-  const [parent = null] = await resolveReferences(deps, parents, record);
+  const [named = null] = await resolveReferences(deps, parents, options);
   const sources = given.map((source, index) => at(source, 'references', String(index)));
-  const found = await resolveReferences(deps, sources, record);
-  const references = found.length === 0 && parent ? [parent] : found;
-  const [mask = null] = await resolveReferences(deps, input.mask ? [at(input.mask, 'mask')] : [], record);
+  const found = await resolveReferences(deps, sources, options);
+  const references = found.length === 0 && named && options.tool.references.max > 0 ? [named] : found;
+  const [mask = null] = await resolveReferences(deps, input.mask ? [at(input.mask, 'mask')] : [], options);
   const [first] = references;
   if (mask && first && (mask.width !== first.width || mask.height !== first.height)) {
     throw new InputError(
@@ -153,14 +172,9 @@ async function findSources(deps: GenerateDeps, input: GenerateInput, record: Ima
     );
   }
   // An edit of one image is a version of it.
-  return {
-    references,
-    mask,
-    parent: parent ?? (given.length > 0 && isKept(given[0]) ? (first ?? null) : null),
-  };
+  const edited = given[0] && 'uuid' in given[0] ? first?.image : null;
+  return { references, mask, parent: named?.image ?? edited ?? null };
 }
-
-const isKept = (source: PictureSource | undefined) => source !== undefined && 'uuid' in source;
 
 interface ImageFacts {
   readonly record: ImageRecord;
@@ -262,10 +276,29 @@ async function write(
   return known ?? uuids.filter((_, index) => planned[index]?.partOf === null);
 }
 
+interface RequestKey {
+  readonly userId: string;
+  readonly requestId: string | null;
+}
+
 /**
- * Takes the key of a request, or finds what was made under it; a second that comes at once waits here for the first.
- * @throws InputError CONFLICT for another input under the same key.
+ * What was made under the key of a request, or null.
+ * @throws InputError CONFLICT for another input under the same key; NOT_FOUND when what was made is gone.
  */
+async function findRequest(
+  { database }: Pick<ImageDeps, 'database'>,
+  { userId, requestId }: RequestKey,
+  fingerprint: string,
+): Promise<string[] | null> {
+  if (requestId === null) return null;
+  const key = { userId, requestId };
+  const before = await database.prisma.generationRequest.findUnique({ where: { userId_requestId: key } });
+  if (!before) return null;
+  checkSame(before, fingerprint);
+  return imagesOf(database.prisma, before);
+}
+
+/** Takes the key of a request, or finds what was made under it meanwhile; a second that comes at once waits here for the first. */
 async function claimRequest(
   transaction: PrismaTransaction,
   key: { userId: string; requestId: string },
@@ -276,33 +309,54 @@ async function claimRequest(
     VALUES (${key.userId}, ${key.requestId}, ${fingerprint}, '{}') ON CONFLICT DO NOTHING`;
   if (claimed === 1) return null;
   const before = await transaction.generationRequest.findUniqueOrThrow({ where: { userId_requestId: key } });
-  if (before.fingerprint !== fingerprint) {
-    const message = `The user's request ${JSON.stringify(key.requestId)} was made before with another input. Send the same input to get its images, or another requestId.`;
-    throw new InputError('CONFLICT', message, { path: ['input', 'requestId'] });
-  }
-  const images = await transaction.image.findMany({
-    where: { id: { in: before.imageIds } },
+  checkSame(before, fingerprint);
+  return imagesOf(transaction, before);
+}
+
+function checkSame(before: { requestId: string; fingerprint: string }, fingerprint: string): void {
+  if (before.fingerprint === fingerprint) return;
+  const message = `The user's request ${JSON.stringify(before.requestId)} was made before with another input. Send the same input to get its images, or another requestId.`;
+  throw new InputError('CONFLICT', message, { path: ['input', 'requestId'] });
+}
+
+async function imagesOf(
+  prisma: PrismaTransaction,
+  { requestId, imageIds }: { requestId: string; imageIds: bigint[] },
+): Promise<string[]> {
+  const images = await prisma.image.findMany({
+    where: { id: { in: imageIds } },
     orderBy: { id: 'asc' },
     select: { uuid: true },
   });
-  return images.map(({ uuid }) => uuid);
+  if (images.length > 0) return images.map(({ uuid }) => uuid);
+  const message = `What the request ${JSON.stringify(requestId)} made was purged. Send another requestId to make it anew.`;
+  throw new InputError('NOT_FOUND', message, { path: ['input', 'requestId'] });
 }
 
-/** What an input asks for, whatever the order of its keys; how long the client waits for it is no part of that. */
-function fingerprintOf(
-  input: GenerateInput,
-  { references, mask }: { references: readonly Image[]; mask: Image | null },
-): string {
-  const { waitSeconds: _, references: _sources, mask: _mask, ...rest } = input;
-  const asked = { ...rest, references: references.map(({ sha256 }) => sha256), mask: mask?.sha256 ?? null };
-  return createHash('sha256').update(canonical(asked)).digest('hex');
+/** What an input asks for, whatever the order of its keys and whether defaults are said; the wait for it is no part of that. */
+async function fingerprintOf(input: GenerateInput, record: ImageRecord): Promise<string> {
+  const { waitSeconds: _, references, mask, ...rest } = input;
+  const nameOf = async (source: PictureSource) =>
+    'uuid' in source ? source.uuid : (await source.file).spool.sha256;
+  const asked = {
+    ...rest,
+    ...record,
+    tool: record.toolName,
+    n: input.n ?? 1,
+    references: await Promise.all((references ?? []).map(nameOf)),
+    mask: mask ? await nameOf(mask) : null,
+  };
+  const said = Object.entries(asked).filter(([, value]) => value !== null && value !== undefined);
+  return createHash('sha256')
+    .update(canonical(Object.fromEntries(said)))
+    .digest('hex');
 }
 
+/** JSON with the keys of every object in order. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, each) => {
     if (typeof each !== 'object' || each === null || Array.isArray(each)) return each;
-    const entries = Object.entries(each).filter(([, inner]) => inner !== null && inner !== undefined);
-    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }
 

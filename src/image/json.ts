@@ -26,3 +26,13 @@ export function faultOfText(text: string): string | null {
   if (text.includes('\0')) return 'contains the character NUL';
   return text.isWellFormed() ? null : 'is not well-formed Unicode';
 }
+
+/** A JSON value of others, without what PostgreSQL keeps not. */
+export function storable<Value>(value: Value): Value {
+  if (typeof value === 'string') return value.replaceAll('\0', '').toWellFormed() as Value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(storable) as Value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [storable(key), storable(inner)]),
+  ) as Value;
+}

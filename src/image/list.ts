@@ -96,7 +96,7 @@ export async function findAmong(db: Queryable, filter: ImageFilter, uuids: reado
   return rows.map(imageOf);
 }
 
-/** Images of a filter that were changed at or after a time, among the newest `limit` * 10 of it. */
+/** Images of a filter that were changed at or after a time, newest last, among the newest `limit` * 10 of it. */
 export async function findChangedSince(db: Queryable, filter: ImageFilter, since: Date, limit: number) {
   const conditions = new Conditions(filter);
   const rows = await db.query<ImageRow>(

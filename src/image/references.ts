@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
 import type { Database } from '../database/database.ts';
 import { InputError, TooLargeError } from '../errors.ts';
 import type { Attachment } from '../provider/provider.ts';
@@ -15,24 +17,42 @@ export type PictureSource = { readonly uuid: string } | { readonly file: Promise
 const MiB = 1024 * 1024;
 /** All pictures of a request together: providers take them in one body, which is made in memory. */
 const MAX_REFERENCE_BYTES = 64 * MiB;
-export const MAX_REFERENCES = 16;
+
+/** A picture to work from that was found, or came along. */
+export interface FoundPicture {
+  readonly uuid: string;
+  readonly sha256: string | null;
+  readonly bytes: number | null;
+  readonly width: number | null;
+  readonly height: number | null;
+  /** The image that it is; null for a file that is not kept. */
+  readonly image: Image | null;
+}
+
+/** Files of a request that are not kept, by the names that stand for their uuids. */
+export type LooseFiles = Map<string, Attachment>;
 
 /**
  * Finds the images that are named, and keeps the files that came along as images of their own, once each.
+ * @param options.loose takes the files in place of that.
  * @throws InputError NOT_FOUND, CONFLICT, TooLargeError; what ingest throws. `path` says which.
  */
 export async function resolveReferences(
   deps: { database: Database; storage: Storage },
   sources: readonly { readonly source: PictureSource; readonly path: readonly string[] }[],
-  caller: { userId: string },
-): Promise<Image[]> {
-  const images: Image[] = [];
+  options: { readonly userId: string; readonly loose: LooseFiles | null },
+): Promise<FoundPicture[]> {
+  const pictures: FoundPicture[] = [];
   for (const { source, path } of sources) {
-    images.push(
-      'uuid' in source ? await requireKept(deps, source.uuid, path) : await keep(deps, source, caller),
-    );
+    if (!('uuid' in source) && options.loose) {
+      pictures.push(await takeAlong(await source.file, options.loose));
+      continue;
+    }
+    const image =
+      'uuid' in source ? await requireKept(deps, source.uuid, path) : await keep(deps, source, options);
+    pictures.push({ ...image, image });
   }
-  const bytes = images.reduce((sum, image) => sum + (image.bytes ?? 0), 0);
+  const bytes = pictures.reduce((sum, picture) => sum + (picture.bytes ?? 0), 0);
   if (bytes > MAX_REFERENCE_BYTES) {
     throw new TooLargeError(
       `The references have ${formatBytes(bytes)} together; ${formatBytes(MAX_REFERENCE_BYTES)} are allowed.`,
@@ -40,8 +60,31 @@ export async function resolveReferences(
       { path: ['input', 'references'] },
     );
   }
-  return images;
+  return pictures;
 }
+
+async function takeAlong({ spool, filename }: ReceivedFile, loose: LooseFiles): Promise<FoundPicture> {
+  const facts = await sharp(spool.path)
+    .metadata()
+    .catch((cause: unknown) => {
+      throw new InputError('DAMAGED_IMAGE', `${JSON.stringify(filename.slice(0, 100))} is no picture.`, {
+        cause,
+      });
+    });
+  const uuid = `file:${loose.size}`;
+  loose.set(uuid, { bytes: await readFile(spool.path), mimeType: mimeTypeOf(facts.format) });
+  return {
+    uuid,
+    sha256: spool.sha256,
+    bytes: spool.bytes,
+    width: facts.width,
+    height: facts.height,
+    image: null,
+  };
+}
+
+export const mimeTypeOf = (format: string | undefined) =>
+  `image/${format === 'heif' ? 'avif' : (format ?? 'png')}`;
 
 async function requireKept(
   { database }: { database: Database },
@@ -60,10 +103,10 @@ async function requireKept(
 async function keep(
   deps: { database: Database; storage: Storage },
   source: { readonly file: Promise<ReceivedFile> },
-  caller: { userId: string },
+  { userId }: { userId: string },
 ): Promise<Image> {
   const { spool, filename } = await source.file;
-  const record = parseImageInput({ userId: caller.userId }, { ...caller, tool: 'reference' });
+  const record = parseImageInput({ userId }, { userId, tool: 'reference' });
   return ingest(deps, spool, { ...record, origin: 'uploaded', prompt: '', filename, onDuplicate: 'reuse' });
 }
 
@@ -71,11 +114,18 @@ async function keep(
 export async function readReferences(
   deps: { database: Database; storage: Storage },
   uuids: readonly string[],
+  loose: LooseFiles = new Map(),
 ): Promise<Attachment[]> {
-  const images = await findImages(deps.database, uuids);
+  const kept = uuids.filter((uuid) => !loose.has(uuid));
+  const images = new Map((await findImages(deps.database, kept)).map((image) => [image?.uuid, image]));
   const attachments: Attachment[] = [];
-  for (const [index, image] of images.entries()) {
-    const uuid = uuids[index];
+  for (const uuid of uuids) {
+    const file = loose.get(uuid);
+    if (file) {
+      attachments.push(file);
+      continue;
+    }
+    const image = images.get(uuid);
     if (!image || image.blobId === null)
       throw new InputError(
         'NOT_FOUND',

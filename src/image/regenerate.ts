@@ -4,20 +4,9 @@ import { FixativeError, InputError } from '../errors.ts';
 import { findTool } from '../tool/tools.ts';
 import { type GenerateDeps, parseWaitSeconds } from './generate.ts';
 import { planGeneration } from './generation/plan.ts';
-import { findGeneration, type Generation, type QueuedGeneration } from './generation/work.ts';
+import { findGeneration, type Generation, type QueuedGeneration, SPOILT } from './generation/work.ts';
 import { findImages, type Image } from './image.ts';
 import { waitForImages } from './watch.ts';
-
-/** After these the answer that is on record is of no use, and the provider is asked anew. */
-const SPOILT = new Set([
-  'DAMAGED_IMAGE',
-  'UNSUPPORTED_TYPE',
-  'TOO_LARGE',
-  'EMPTY_FILE',
-  'SOURCE_EXPIRED',
-  'SOURCE_FORBIDDEN',
-  'INTERRUPTED',
-]);
 
 const BACK = `UPDATE generated_images SET status = 'pending', error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
   WHERE id = $1`;
@@ -113,6 +102,8 @@ async function ordersOf(deps: GenerateDeps, image: Image, generation: Generation
     generation.answer !== null && image.status === 'failed' && !SPOILT.has(image.errorCode ?? '');
   const waits = generation.waitsFor.length > 0;
   const state = usable ? 'answered' : waits ? 'waiting' : 'queued';
+  // Its provider may be configured no more; nobody would take it out of the queue.
+  if (generation.work === 'ask') deps.providers.find(generation.request.model);
   return [...orders, { image, state, work: generation.work, request: generation.request, isNew: false }];
 }
 

@@ -1,6 +1,6 @@
 import type { Database } from '../database/database.ts';
 import { NotFoundError } from '../errors.ts';
-import type { ImageFilter } from './conditions.ts';
+import { Conditions, type ImageFilter } from './conditions.ts';
 import type { ImageEvents } from './events.ts';
 import { findImages, type Image } from './image.ts';
 import { findAmong, findChangedSince } from './list.ts';
@@ -10,12 +10,14 @@ export interface WatchDeps {
   readonly imageEvents: ImageEvents;
 }
 
-/** Rows are looked at this often even when nothing was heard of them. */
+/** One image is looked at this often even when nothing was heard of it. */
 const LOOK_EVERY_SECONDS = 30;
 /** Changes that come this close together are read together. */
 const GATHER_MS = 25;
-/** Of more images than these that have changed at once, the newest are read. */
+/** Changes of more images than these are read by their times. */
 const MAX_GATHERED = 100;
+/** Of more images than these that have changed at once, or while nothing was heard, the newest are sent. */
+const MAX_CAUGHT_UP = 1000;
 
 /**
  * An image now, and whenever it has changed. Changes that follow each other faster than they are taken are one.
@@ -42,18 +44,31 @@ export function watchImage(deps: WatchDeps, uuid: string): AsyncIterableIterator
 
 /** Images that a filter finds, each whenever it has changed, from now on. */
 export function watchImages(deps: WatchDeps, filter: ImageFilter): AsyncIterableIterator<Image> {
+  new Conditions(filter);
   let since = new Date();
+  const sent = new Map<string, number>();
   return follow(deps, {
     concerns: () => true,
     first: false,
     async read(changed) {
       const begun = new Date();
       // Nobody said which: whatever was changed since the last look, with some time for clocks that differ.
-      const images =
+      const found =
         changed.size === 0 || changed.size > MAX_GATHERED
-          ? await findChangedSince(deps.database, filter, new Date(since.getTime() - 5000), MAX_GATHERED)
+          ? await findChangedSince(deps.database, filter, new Date(since.getTime() - 5000), MAX_CAUGHT_UP)
           : await findAmong(deps.database, filter, [...changed]);
       since = begun;
+      const images = found.filter(
+        ({ uuid, updatedAt }) => changed.has(uuid) || sent.get(uuid) !== updatedAt.getTime(),
+      );
+      for (const { uuid, updatedAt } of images) {
+        sent.delete(uuid);
+        sent.set(uuid, updatedAt.getTime());
+      }
+      for (const uuid of sent.keys()) {
+        if (sent.size <= MAX_CAUGHT_UP) break;
+        sent.delete(uuid);
+      }
       return images;
     },
   });
@@ -86,8 +101,9 @@ function follow({ imageEvents }: WatchDeps, following: Following): AsyncIterable
     if (changed.size <= MAX_GATHERED) changed.add(uuid);
     touch();
   };
-  const timer = setInterval(touch, LOOK_EVERY_SECONDS * 1000);
-  timer.unref();
+  // A hint may be lost without anybody noticing; for many images that would be a search each time.
+  const timer = following.first ? setInterval(touch, LOOK_EVERY_SECONDS * 1000) : undefined;
+  timer?.unref();
 
   async function end(): Promise<IteratorResult<Image>> {
     ended = true;

@@ -12,8 +12,10 @@ import { type GenerationQueue, LOCAL_LANE } from '../image/generation/work.ts';
 export interface GenerationJobs extends GenerationQueue {
   /** Begins to take jobs in this process. */
   work(runner: GenerationRunner, limits: WorkLimits): Promise<void>;
-  /** Takes no more, and resolves when those under way have ended, or the time is over. */
-  stop(graceSeconds: number): Promise<void>;
+  /** Takes no more from the queue; those under way go on. */
+  pause(): Promise<void>;
+  /** After `pause`, when those under way have ended. */
+  stop(): Promise<void>;
 }
 
 export interface WorkLimits {
@@ -38,6 +40,8 @@ const LOCAL_PLACES = 2;
 /** The queue, and not the generation: what failed there without being recorded, such as while the database was away. */
 const RETRY_LIMIT = 10_000;
 
+/** What is left to pg-boss itself when it stops. */
+const STOP_SECONDS = 10;
 const NO_JOB = '00000000-0000-0000-0000-000000000000';
 
 const nameOf = (lane: string) => `generate-${lane}`;
@@ -82,6 +86,8 @@ export async function openGenerationJobs(
     await boss.findJobs(nameOf(lane), { id: NO_JOB });
   }
 
+  let working = false;
+
   return {
     async push(transaction, generations) {
       const byLane = Map.groupBy(generations, ({ lane }) => lane);
@@ -98,6 +104,7 @@ export async function openGenerationJobs(
       }
     },
     async work(runner, { perProvider, perUser }) {
+      working = true;
       const options = {
         groupConcurrency: perUser,
         pollingIntervalSeconds: POLL_SECONDS,
@@ -115,7 +122,10 @@ export async function openGenerationJobs(
         }
       }
     },
-    stop: (graceSeconds) => boss.stop({ graceful: true, timeout: graceSeconds * 1000, close: false }),
+    async pause() {
+      if (working) for (const lane of lanes) await boss.offWork(nameOf(lane), { wait: false });
+    },
+    stop: () => boss.stop({ graceful: true, timeout: STOP_SECONDS * 1000, close: false }),
   };
 }
 

@@ -2,13 +2,18 @@ import type { Logger } from 'pino';
 import type { ImageDeps } from '../image/image.ts';
 import { purgeTrash } from '../image/purge.ts';
 
-/** The scheduled emptying of the trash: one server at a time. */
+/** How long the key of a request is known. */
+const REQUEST_DAYS = 90;
+const FORGET_REQUESTS = `DELETE FROM generation_requests WHERE created_at < now() - make_interval(days => $1)`;
+
+/** The scheduled emptying of the trash, and of the keys of old requests: one server at a time. */
 export async function runScheduledPurge(
   deps: ImageDeps & { log: Logger },
   days: number,
   signal: AbortSignal,
 ): Promise<void> {
   await deps.database.exclusively('purge', async () => {
+    await deps.database.query(FORGET_REQUESTS, [REQUEST_DAYS]);
     const tally = await purgeTrash(deps, days, signal);
     if (tally.purged + tally.failed > 0) deps.log.info(tally, 'emptied the trash');
   });

@@ -86,7 +86,7 @@ export function toProviderError(
     return new ProviderError('PROVIDER_FAILED', message, subject, { retryable: true, cause });
   }
   const facts = [status, call.requestId].filter(Boolean).join(', ');
-  const paid = call.accepted || status < 300;
+  const paid = call.accepted || status < 300 || gaveUpAtWork(status, call);
   if (causes(error).some((e) => e.name === 'AI_TypeValidationError')) {
     // Whatever answers will do so in the same way again.
     const message = `What answers for ${label} does not answer as its API does (${facts}). Is the base URL right?`;
@@ -118,6 +118,15 @@ const WORKING_SECONDS = 3;
 function brokeOffAtWork(error: Error, { sentAt }: Call): boolean {
   const unconnected = causes(error).some((e: Error & { code?: unknown }) => UNCONNECTED.has(e.code));
   return sentAt !== null && !unconnected && performance.now() - sentAt > WORKING_SECONDS * 1000;
+}
+
+/** What stands before a provider says by these that it waited long enough, and not that the provider does not work. */
+const GATEWAY_TIMEOUTS: ReadonlySet<number> = new Set([408, 504, 522, 524]);
+
+function gaveUpAtWork(status: number, { sentAt }: Call): boolean {
+  return (
+    GATEWAY_TIMEOUTS.has(status) && sentAt !== null && performance.now() - sentAt > WORKING_SECONDS * 1000
+  );
 }
 
 /**

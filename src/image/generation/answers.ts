@@ -1,22 +1,31 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { tryLockFile } from '../../database/file-lock.ts';
 import { parseUuid } from '../image.ts';
 
 /**
  * What providers gave, on this machine's disk from the moment in which it is there until it is an image: a paid picture survives a
- * kill and a database that is away. A file appears whole (temporary file, fsync, rename), under the uuid of its image and the number of the call.
+ * kill and a database that is away. A file appears whole (temporary file, fsync, rename), under the uuid of its image and the number of the
+ * call. Several workers of one machine may share the directory; each holds a lock in it for as long as it lives.
  */
 export interface Answers {
-  /** Names this directory among those of other workers; made with it. */
-  readonly id: string;
-  /** Resolves when the bytes survive the loss of power. */
-  keep(call: Call, answer: KeptAnswer): Promise<void>;
+  /** Names this worker, and no other that was or will be. */
+  readonly workerId: string;
+  /** Resolves when the answer survives the loss of power. @param said JSON. */
+  keep(call: Call, said: unknown, bytes: Uint8Array | null): Promise<void>;
   /** null: there is none here. */
   find(call: Call): Promise<FoundAnswer | null>;
   discard(call: Call): Promise<void>;
   /** The calls whose answers lie here. */
   list(): Promise<Call[]>;
+  /** Whether a worker lives: true or false for those of this directory, null for others, of which nothing can be known here. */
+  isAlive(workerId: string): Promise<boolean | null>;
+  /** The workers of this directory that have died. */
+  dead(): Promise<string[]>;
+  close(): Promise<void>;
 }
 
 /** One call to a provider, of all that were made for an image: what comes late of one is not taken for the answer to the next. */
@@ -26,72 +35,107 @@ export interface Call {
   readonly number: number;
 }
 
-/** What was said, with the bytes where there are any. */
-export interface KeptAnswer {
-  /** JSON. */
-  readonly said: unknown;
-  readonly bytes: Uint8Array | null;
-}
-
 export interface FoundAnswer {
   readonly said: unknown;
-  /** The file of the bytes; null where an address was answered. */
-  readonly file: string | null;
+  /** null where an address was answered. */
+  readonly open: (() => Readable) | null;
 }
+
+/** Files that nobody finished writing, and the marks of workers that died, are swept after this. */
+const SWEEP_SECONDS = 24 * 3600;
+/** What was said is cut to a size that fits the first line. */
+const MAX_SAID_BYTES = 1024 * 1024;
 
 export async function openAnswers(directory: string): Promise<Answers> {
   await mkdir(directory, { recursive: true });
-  const id = await readId(path.join(directory, '.id'));
-  const saidFile = ({ uuid, number }: Call) => path.join(directory, `${uuid}.${number}.json`);
-  const bytesFile = ({ uuid, number }: Call) => path.join(directory, `${uuid}.${number}.bytes`);
+  const workerId = randomUUID();
+  const fileOf = ({ uuid, number }: Call) => path.join(directory, `${uuid}.${number}`);
+  const markOf = (id: string) => path.join(directory, `.worker-${id}`);
+  await sweep(directory);
+  const lock = tryLockFile(markOf(workerId));
 
-  async function write(file: string, data: Uint8Array | string): Promise<void> {
-    const temporary = `${file}.${randomUUID()}.part`;
-    const handle = await open(temporary, 'wx');
-    try {
-      await handle.writeFile(data);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  }
+  const isAlive = async (id: string): Promise<boolean | null> => {
+    if (id === workerId) return true;
+    if (!(await stat(markOf(id)).catch(absent))) return null;
+    const taken = tryLockFile(markOf(id));
+    taken?.release();
+    return taken === null;
+  };
 
   return {
-    id,
-    async keep(call, { said, bytes }) {
-      // What was said comes last: where it is, the bytes are.
-      if (bytes) await write(bytesFile(call), bytes);
-      await write(saidFile(call), JSON.stringify(said));
-      const handle = await open(directory, 'r');
-      await handle.sync().finally(() => handle.close());
+    workerId,
+    async keep(call, said, bytes) {
+      const temporary = `${fileOf(call)}.${randomUUID()}.part`;
+      const handle = await open(temporary, 'wx');
+      try {
+        // The first line says what the rest of the file is.
+        await handle.writeFile(`${JSON.stringify({ said, hasBytes: bytes !== null })}\n`);
+        if (bytes) await handle.writeFile(bytes);
+        await handle.sync();
+      } catch (error) {
+        await handle.close();
+        await rm(temporary, { force: true });
+        throw error;
+      }
+      await handle.close();
+      await rename(temporary, fileOf(call));
+      const parent = await open(directory, 'r');
+      await parent.sync().finally(() => parent.close());
     },
     async find(call) {
-      const text = await readFile(saidFile(call), 'utf8').catch(absent);
-      if (text === null) return null;
-      const file = bytesFile(call);
-      return { said: JSON.parse(text), file: (await stat(file).catch(absent)) ? file : null };
+      const handle = await open(fileOf(call), 'r').catch(absent);
+      if (!handle) return null;
+      try {
+        const buffer = Buffer.alloc(MAX_SAID_BYTES);
+        const { bytesRead } = await handle.read(buffer, 0, MAX_SAID_BYTES, 0);
+        const end = buffer.subarray(0, bytesRead).indexOf('\n');
+        if (end < 0) return null;
+        const { said, hasBytes } = JSON.parse(buffer.toString('utf8', 0, end)) as {
+          said: unknown;
+          hasBytes: boolean;
+        };
+        return { said, open: hasBytes ? () => createReadStream(fileOf(call), { start: end + 1 }) : null };
+      } finally {
+        await handle.close();
+      }
     },
-    async discard(call) {
-      await rm(saidFile(call), { force: true });
-      await rm(bytesFile(call), { force: true });
-    },
+    discard: (call) => rm(fileOf(call), { force: true }),
     async list() {
       const calls = (await readdir(directory)).map((name) => {
-        const [, uuid = '', number] = /^([0-9a-f-]{36})\.(\d+)\.json$/.exec(name) ?? [];
+        const [, uuid = '', number] = /^([0-9a-f-]{36})\.(\d+)$/.exec(name) ?? [];
         return { uuid: parseUuid(uuid), number: Number(number) };
       });
       return calls.filter((call): call is Call => call.uuid !== null);
     },
+    isAlive,
+    async dead() {
+      const dead: string[] = [];
+      for (const name of await readdir(directory)) {
+        const [, id] = /^\.worker-([0-9a-f-]{36})$/.exec(name) ?? [];
+        if (id && (await isAlive(id)) === false) dead.push(id);
+      }
+      return dead;
+    },
+    async close() {
+      lock?.release();
+      await rm(markOf(workerId), { force: true });
+    },
   };
 }
 
-async function readId(file: string): Promise<string> {
-  // Several workers may share the directory and begin at once: the first to write it names it.
-  await writeFile(file, randomUUID(), { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  return (await readFile(file, 'utf8')).trim();
+async function sweep(directory: string): Promise<void> {
+  const before = Date.now() - SWEEP_SECONDS * 1000;
+  for (const name of await readdir(directory)) {
+    const isMark = name.startsWith('.worker-');
+    if (!isMark && !name.endsWith('.part')) continue;
+    const file = path.join(directory, name);
+    const found = await stat(file).catch(absent);
+    if (!found || found.mtimeMs > before) continue;
+    // The mark of a worker that has lived for longer is held.
+    const taken = isMark ? tryLockFile(file) : { release: () => {} };
+    taken?.release();
+    if (taken) await rm(file, { force: true });
+  }
 }
 
 function absent(error: NodeJS.ErrnoException): null {

@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { type PrismaTransaction, sqlOf } from '../../database/database.ts';
-import type { Prisma } from '../../database/generated/client/client.ts';
 import { FixativeError } from '../../errors.ts';
 import { findBlob } from '../../storage/blob.ts';
 import type { Spool } from '../../storage/spool.ts';
@@ -9,8 +7,9 @@ import { type Chart, drawChart } from '../../tool/chart.ts';
 import { composeComic } from '../../tool/comic.ts';
 import type { Finished } from '../../tool/tool.ts';
 import { findTool } from '../../tool/tools.ts';
-import { IMAGE_COLUMNS, type Image, type ImageRow } from '../image.ts';
+import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from '../image.ts';
 import { ingest, ingestInto } from '../ingest.ts';
+import { purgeImage } from '../purge.ts';
 import type { RunDeps } from './run.ts';
 import { endAttempt, type Generation, pushWaiting } from './work.ts';
 
@@ -66,7 +65,7 @@ const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Pr
       return { spool, metadata: {} };
     }
     const found = await answers.find({ uuid: image.uuid, number: generation.calls });
-    if (!found?.file) {
+    if (!found?.open) {
       throw new FixativeError(
         'INTERRUPTED',
         "The provider's picture is no longer on the disk of the worker.",
@@ -75,7 +74,7 @@ const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Pr
         },
       );
     }
-    return { spool: await spoolOf(createReadStream(found.file)), metadata: {} };
+    return { spool: await spoolOf(found.open()), metadata: {} };
   },
 
   async compose({ database, storage }, { generation, spoolOf }) {
@@ -102,11 +101,13 @@ const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Pr
 
 /** Keeps what belongs to an image as a part of it, unless one that was killed has done so. */
 async function keepPart(deps: RunDeps, image: Image, part: string, spool: Spool): Promise<void> {
-  const known = await deps.database.query('SELECT 1 FROM generated_images WHERE part_of = $1 AND part = $2', [
-    Number(image.id),
-    part,
-  ]);
-  if (known.length > 0) return;
+  const [row] = await deps.database.query<ImageRow>(
+    `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.part_of = $1 AND i.part = $2`,
+    [Number(image.id), part],
+  );
+  if (row?.sha256 === spool.sha256) return;
+  // Of what was made before; the image is made again.
+  if (row) await purgeImage(deps, imageOf(row));
   const { userId, username, toolName, requestId, messageId, tags, prompt, model, provider } = image;
   await ingest(deps, spool, {
     ...{ userId, username, toolName, requestId, messageId, tags, prompt, model, provider },
@@ -142,12 +143,15 @@ async function keepImage(
     more: {
       revisedPrompt: answer?.revisedPrompt ?? null,
       originalUrl: answer?.address ?? null,
-      // What the client said stays as it was said.
-      ...(Object.keys(said).length > 0
-        ? { metadata: { ...said, ...(image.metadata as object) } as Prisma.InputJsonObject }
-        : {}),
     },
-    alsoRecord: (transaction) => end(deps, transaction, generation),
+    alsoRecord: async (transaction) => {
+      await end(deps, transaction, generation);
+      // What the client says, also meanwhile, stays as it is said.
+      await sqlOf(transaction).query(
+        `UPDATE generated_images SET metadata = $2::text::jsonb || coalesce(metadata, '{}') WHERE id = $1`,
+        [image.id, JSON.stringify(said)],
+      );
+    },
   });
 }
 
@@ -157,8 +161,8 @@ async function end(deps: RunDeps, transaction: PrismaTransaction, generation: Ge
   const attempts = endAttempt(generation.attempts, { code: null, message: null, retryAt: null });
   const rows = await sql.query(
     `UPDATE generations SET state = 'done', attempts = $2::text::jsonb, updated_at = now()
-       WHERE image_id = $1 AND state = 'answered' RETURNING image_id`,
-    [generation.imageId, JSON.stringify(attempts)],
+       WHERE image_id = $1 AND state = 'answered' AND calls = $3 RETURNING image_id`,
+    [generation.imageId, JSON.stringify(attempts), generation.calls],
   );
   if (rows.length === 0) throw new Overtaken();
   await pushWaiting(deps.queue, sql, generation.imageId);

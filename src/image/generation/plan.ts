@@ -7,6 +7,7 @@ import { panelSizes } from '../../tool/comic.ts';
 import { chooseSize, wantedSize } from '../../tool/size.ts';
 import type { Tool } from '../../tool/tool.ts';
 import { checkCharacters, parseOptional } from '../input.ts';
+import { faultOfJson } from '../json.ts';
 import { type GenerationOrder, type GenerationWork, LOCAL_LANE } from './work.ts';
 
 /** What a request asks of a tool and a model, with its references resolved. */
@@ -62,6 +63,7 @@ const MAX_CHARACTER_LENGTH = 2000;
 export function planGeneration(asked: AskedGeneration, context: PlanContext): PlannedImage[] {
   const { tool } = context;
   checkFields(asked, context);
+  checkTexts(asked);
   if (tool.plan === 'chart') return [planChart(asked, context)];
   if (tool.plan === 'comic') return planComic(asked, context);
   if (tool.plan === 'story') return planStory(asked, context);
@@ -92,6 +94,23 @@ function checkFields(asked: AskedGeneration, { tool, references, mask }: PlanCon
     throw invalid('references', `The tool ${tool.name} takes ${takes}, not ${references.length}.`);
   }
   if (mask !== null && !tool.mask) throw invalid('mask', `The tool ${tool.name} takes no mask.`);
+}
+
+const MAX_PROMPT_LENGTH = 32_000;
+const MAX_CHART_DEPTH = 60;
+
+/** What the database could not keep, or nobody reads. */
+function checkTexts({ prompt, chart }: AskedGeneration): void {
+  if (prompt != null) {
+    checkCharacters('prompt', prompt);
+    if (prompt.length > MAX_PROMPT_LENGTH && chart != null)
+      throw invalid(
+        'prompt',
+        `The prompt has ${prompt.length} characters; ${MAX_PROMPT_LENGTH} are allowed.`,
+      );
+  }
+  const fault = chart == null ? null : faultOfJson(chart, MAX_CHART_DEPTH);
+  if (fault) throw invalid('chart', `chart ${fault}.`);
 }
 
 interface Place {
@@ -189,6 +208,8 @@ function planComic(asked: AskedGeneration, context: PlanContext): PlannedImage[]
   const { tool } = context;
   const prompts = requireTexts('panels', asked.panels ?? (asked.prompt ? [asked.prompt] : []), tool);
   const character = parseOptional('character', asked.character, MAX_CHARACTER_LENGTH);
+  if ((asked.prompt?.length ?? 0) > MAX_PROMPT_LENGTH)
+    throw invalid('prompt', `The prompt of a page may have ${MAX_PROMPT_LENGTH} characters.`);
   if (asked.size != null)
     throw invalid('size', `The size of a page follows from its panels; leave size out for ${tool.name}.`);
   const sizes = panelSizes(prompts.length);
@@ -244,7 +265,6 @@ function planChart(asked: AskedGeneration, context: PlanContext): PlannedImage {
   for (const field of ['quality', 'style', 'seed', 'background', 'format'] as const) {
     if (asked[field] != null) throw invalid(field, `The tool ${tool.name} has no ${field}.`);
   }
-  if (asked.prompt != null) checkCharacters('prompt', asked.prompt);
   const size = wantedSize(tool, asked.size) as string;
   const settings = { size, quality: null, style: null, seed: null, background: null, format: null };
   const stem = tool.stem({ epoch, position: 1, count: 1, size, model: '', hasReference: false });
@@ -270,7 +290,6 @@ function planChart(asked: AskedGeneration, context: PlanContext): PlannedImage {
 }
 
 function requirePrompt(prompt: string | null | undefined, tool: Tool): string {
-  if (prompt != null) checkCharacters('prompt', prompt);
   if (prompt?.trim()) return prompt;
   throw invalid('prompt', `The prompt is empty. Say in words what the picture of ${tool.name} is to show.`);
 }

@@ -6,6 +6,7 @@ import type { Providers } from '../../provider/providers.ts';
 import type { Fetcher } from '../../source/fetch.ts';
 import type { ImageEvents } from '../events.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from '../image.ts';
+import { storable } from '../json.ts';
 import type { Answers } from './answers.ts';
 import { finishGeneration, Overtaken } from './finish.ts';
 import { makeRequest } from './request.ts';
@@ -13,6 +14,7 @@ import { retryDelaySeconds } from './retry.ts';
 import {
   type Attempt,
   beginAttempt,
+  cancelParts,
   endAttempt,
   findGeneration,
   type Generation,
@@ -20,6 +22,7 @@ import {
   type GenerationState,
   pushWaiting,
   type RecordedAnswer,
+  SPOILT,
 } from './work.ts';
 
 export interface RunDeps extends ImageDeps {
@@ -37,8 +40,10 @@ export interface RunDeps extends ImageDeps {
 export interface GenerationRunner {
   /** Looks at a generation and does what is to be done next; never asks a provider twice for what may be paid already. */
   run(imageId: number): Promise<void>;
-  /** Puts back into the queue what was answered and not finished when a worker of this directory ended. */
+  /** Puts back into the queue what workers of this directory that have died have begun and not finished. */
   adopt(): Promise<void>;
+  /** Resolves when this process is at none. */
+  settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -55,18 +60,25 @@ interface Running {
 const LOOK_AGAIN_SECONDS = 30;
 /** When to look again where a user has as many under way as may be. */
 const FULL_SECONDS = 1;
-/** How long after it asked a worker with another disk may come back with the answer. */
-const FOREIGN_ANSWER_SECONDS = 10 * 60;
+/** How long after it asked a worker with another disk may come back with the answer, and with one that is on record. */
+const FOREIGN_CALL_SECONDS = 10 * 60;
+const FOREIGN_ANSWER_SECONDS = 24 * 3600;
+/** What is not looked at for so long although it is due is put into the queue again; a call may take its time. */
+const SWEEP_EVERY_SECONDS = 60;
+const OVERDUE_SECONDS = 120;
+const OVERDUE_CALL_SECONDS = 15 * 60;
+/** How long an answer waits in memory for a disk that is away. */
+const KEEP_SECONDS = 600;
 
 const CLAIM = `UPDATE generations SET state = 'asking', asked_at = now(), asked_by = $2, calls = calls + 1, attempts = $3::text::jsonb,
-  updated_at = now() WHERE image_id = $1 AND state = 'queued' RETURNING image_id`;
+  updated_at = now() WHERE image_id = $1 AND state = 'queued' AND calls = $4 RETURNING image_id`;
 const ASKING = `SELECT 1 FROM generations g JOIN generated_images i ON i.id = g.image_id
   WHERE g.state = 'asking' AND g.request ->> 'lane' = $1 AND i.user_id = $2 LIMIT $3`;
 const BEGIN_LOCAL = `UPDATE generations SET state = 'answered', attempts = $2::text::jsonb, updated_at = now()
   WHERE image_id = $1 AND state = 'queued'`;
-// A late answer is taken although the generation was given up as interrupted: it is paid.
+// A late answer is taken although the generation was given up as interrupted, or is to be asked for anew: it is paid.
 const ANSWERED = `UPDATE generations g SET state = 'answered', answer = $2::text::jsonb, asked_by = $3, updated_at = now()
-  WHERE image_id = $1 AND calls = $4 AND (state = 'asking' OR (state = 'failed' AND EXISTS (
+  WHERE image_id = $1 AND calls = $4 AND (state IN ('asking', 'queued') OR (state = 'failed' AND EXISTS (
     SELECT 1 FROM generated_images i WHERE i.id = g.image_id AND i.error_code = 'INTERRUPTED')))`;
 const PROCESSING = `UPDATE generated_images SET status = 'processing', original_url = coalesce($2, original_url), error = NULL, error_code = NULL, error_retryable = NULL,
   updated_at = now() WHERE id = $1 AND status IN ('pending', 'processing', 'failed')`;
@@ -93,6 +105,9 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     running.set(imageId, { uuid: image.uuid, cancel: new AbortController(), done, call: null });
     try {
       await step(generation, image);
+    } catch (error) {
+      log.error({ image: image.uuid, err: error }, 'a generation is left as it is, and looked at again');
+      throw error;
     } finally {
       running.delete(imageId);
       end();
@@ -105,6 +120,10 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
         return lookAtWaits(generation, image);
       case 'queued': {
         const early = (generation.runAt.getTime() - Date.now()) / 1000;
+        if (image.deletedAt !== null) {
+          const message = 'It was deleted before it was made; after undeleteImage, regenerateImage makes it.';
+          return fail(generation, image, new FixativeError('CANCELLED', message, { retryable: true }));
+        }
         if (early > 1) return lookAgain(generation, image, early);
         return generation.work === 'ask' ? ask(generation, image) : doHere(generation, image);
       }
@@ -143,10 +162,15 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   }
 
   async function ask(generation: Generation, image: Image): Promise<void> {
+    const late = generation.calls > 0 ? await answers.find(callOf(generation, image)) : null;
+    if (late) {
+      const recorded = await recordAnswer(generation, image, late.said as RecordedAnswer);
+      return recorded ? finish(recorded, image) : undefined;
+    }
     const ready = await attempt(generation, image, 'before', async () => {
       const { provider } = deps.providers.find(generation.request.model);
       await deps.storage.requireSpace();
-      return { provider, request: await makeRequest(deps, generation.request, image.userId) };
+      return { provider, request: await makeRequest(deps, generation.request, { user: image.userId }) };
     });
     if (!ready) return;
     const attempts = beginAttempt(generation.attempts);
@@ -169,7 +193,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   /** Takes the generation, unless as many of the same user and provider are being asked for as may be. */
   async function claim(generation: Generation, image: Image, attempts: readonly Attempt[]): Promise<boolean> {
     const { lane } = generation.request;
-    const values = [generation.imageId, answers.id, JSON.stringify(attempts)];
+    const values = [generation.imageId, answers.workerId, JSON.stringify(attempts), generation.calls];
     return database.transaction(async (transaction) => {
       // One at a time, so that they see each other; the queue's own limit lets those through that come at once.
       await transaction.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
@@ -199,15 +223,16 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     image: Image,
     answer: Answer,
   ): Promise<Generation | null> {
-    const { picture, revisedPrompt, metadata } = answer;
-    const said: RecordedAnswer = {
-      address: 'address' in picture ? picture.address : null,
-      expiresAt: 'address' in picture ? (picture.expiresAt?.toISOString() ?? null) : null,
-      revisedPrompt,
-      metadata,
-    };
-    await answers.keep(callOf(generation, image), { said, bytes: 'bytes' in picture ? picture.bytes : null });
-    return recordAnswer(generation, image, said);
+    const { picture } = answer;
+    const said = saidOf(answer);
+    const bytes = 'bytes' in picture ? picture.bytes : null;
+    const kept = await untilKept(() => answers.keep(callOf(generation, image), said, bytes), image);
+    if (kept) return recordAnswer(generation, image, said);
+    const message = "The provider's picture could not be written to DATA_DIR/answers, and is lost.";
+    await untilRecorded(() =>
+      fail(generation, image, new FixativeError('INTERRUPTED', message, { retryable: true })),
+    );
+    return null;
   }
 
   async function recordAnswer(
@@ -217,11 +242,11 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   ): Promise<Generation | null> {
     const taken = await untilRecorded(() =>
       transition(generation, image, ANSWERED, {
-        values: [JSON.stringify(said), answers.id, generation.calls],
+        values: [JSON.stringify(said), answers.workerId, generation.calls],
         address: said.address,
       }),
     );
-    if (taken) return { ...generation, state: 'answered', answer: said, askedBy: answers.id };
+    if (taken) return { ...generation, state: 'answered', answer: said, askedBy: answers.workerId };
     const now = await findGeneration(database, generation.imageId);
     // Another worker of this directory may have found the answer first, and be at it.
     if (now?.calls !== generation.calls || now.state === 'cancelled' || now.state === 'done')
@@ -238,8 +263,11 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       return;
     }
     if (generation.state === 'failed') return;
-    const age = (Date.now() - (generation.askedAt?.getTime() ?? 0)) / 1000;
-    if (generation.askedBy !== answers.id && age < FOREIGN_ANSWER_SECONDS)
+    const lives = await answers.isAlive(generation.askedBy ?? '');
+    // In the same process nobody is at it, or `run` would wait for that.
+    if (lives === true && generation.askedBy !== answers.workerId)
+      return lookAgain(generation, image, LOOK_AGAIN_SECONDS);
+    if (lives === null && ageOf(generation) < FOREIGN_CALL_SECONDS)
       return lookAgain(generation, image, LOOK_AGAIN_SECONDS);
     const message =
       'The server stopped while the provider worked. The picture may have been paid for, so the provider was not asked again; regenerateImage asks it.';
@@ -247,13 +275,14 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   }
 
   async function finish(generation: Generation, image: Image): Promise<void> {
-    if (
-      generation.work === 'ask' &&
-      generation.answer?.address == null &&
-      generation.askedBy !== answers.id
-    ) {
-      // The bytes are on the disk of another worker.
-      return lookAgain(generation, image, 2 * LOOK_AGAIN_SECONDS);
+    const hasBytes = generation.work === 'ask' && generation.answer?.address == null;
+    if (hasBytes && (await answers.find(callOf(generation, image))) === null) {
+      const lives = await answers.isAlive(generation.askedBy ?? '');
+      if (lives === null && ageOf(generation) < FOREIGN_ANSWER_SECONDS)
+        return lookAgain(generation, image, 2 * LOOK_AGAIN_SECONDS);
+      const message =
+        "The provider's picture is not on the disk of this worker, and the one that has it has not come back. regenerateImage asks anew.";
+      return fail(generation, image, new FixativeError('INTERRUPTED', message, { retryable: true }));
     }
     const done = await attempt(generation, image, 'answered', async () => {
       await finishGeneration(deps, generation, image).catch((error) => {
@@ -297,8 +326,8 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     await database.transaction(async (transaction) => {
       const rows = await transaction.query(
         `UPDATE generations SET state = $3, run_at = $4, attempts = $5::text::jsonb, updated_at = now()
-           WHERE image_id = $1 AND state = $2 RETURNING image_id`,
-        [generation.imageId, generation.state, back, retryAt, JSON.stringify(attempts)],
+           WHERE image_id = $1 AND state = $2 AND calls = $6 RETURNING image_id`,
+        [generation.imageId, generation.state, back, retryAt, JSON.stringify(attempts), generation.calls],
       );
       if (rows.length > 0) await push(transaction, generation, image, retryAt);
     });
@@ -312,8 +341,8 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     await database.transaction(async (transaction) => {
       const rows = await transaction.query(
         `UPDATE generations SET state = 'failed', attempts = $3::text::jsonb, updated_at = now()
-           WHERE image_id = $1 AND state = $2 RETURNING image_id`,
-        [generation.imageId, generation.state, JSON.stringify(attempts)],
+           WHERE image_id = $1 AND state = $2 AND calls = $4 RETURNING image_id`,
+        [generation.imageId, generation.state, JSON.stringify(attempts), generation.calls],
       );
       if (rows.length === 0) return;
       await transaction.query(
@@ -321,9 +350,40 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
            WHERE id = $1`,
         [generation.imageId, message, code, retryable],
       );
+      // Nothing more is paid for a page that will not be.
+      if (generation.work === 'compose') await cancelParts(transaction, generation.imageId);
       await pushWaiting(queue, transaction, generation.imageId);
     });
     await database.flush();
+    if (SPOILT.has(code)) await answers.discard(callOf(generation, image));
+  }
+
+  /** Tries again while a disk is away: the bytes are nowhere else. @returns whether they are kept. */
+  async function untilKept(keep: () => Promise<void>, image: Image): Promise<boolean> {
+    const until = Date.now() + KEEP_SECONDS * 1000;
+    for (let delay = 500; ; delay = Math.min(delay * 2, 10_000)) {
+      try {
+        await keep();
+        return true;
+      } catch (error) {
+        log.error({ image: image.uuid, err: error }, 'could not write the answer of a provider to the disk');
+        if (Date.now() > until || stopping.signal.aborted) return false;
+        await pause(delay);
+      }
+    }
+  }
+
+  /** Resolves after a time, or when the worker stops. */
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(end, ms);
+      function end() {
+        clearTimeout(timer);
+        stopping.signal.removeEventListener('abort', end);
+        resolve();
+      }
+      stopping.signal.addEventListener('abort', end);
+    });
   }
 
   /** Tries again while the database is away: what is to be recorded is known nowhere else. */
@@ -332,23 +392,16 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       try {
         return await record();
       } catch (error) {
-        const answers = await database.query('SELECT 1').then(
+        const isThere = await database.query('SELECT 1').then(
           () => true,
           () => false,
         );
-        if (answers || stopping.signal.aborted) throw error;
+        if (isThere || stopping.signal.aborted) throw error;
         log.warn(
           { err: error },
           'the database is away; what a generation came to is recorded when it is back',
         );
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, delay);
-          const stop = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-          stopping.signal.addEventListener('abort', stop, { once: true });
-        });
+        await pause(delay);
       }
     }
   }
@@ -401,36 +454,96 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     }
   }
 
+  /** Puts back what is due and nobody has looked at, such as after the loss of the queue: the rows are the truth. */
+  async function sweep(): Promise<void> {
+    await database.transaction(async (transaction) => {
+      const overdue = await transaction.query<{ imageId: number; lane: string; userId: string }>(OVERDUE, [
+        OVERDUE_SECONDS,
+        OVERDUE_CALL_SECONDS,
+      ]);
+      await queue.push(
+        transaction,
+        overdue.map((each) => ({ ...each, runAt: null })),
+      );
+    });
+  }
+
+  const sweeper = setInterval(() => {
+    sweep().catch((error) => log.warn({ err: error }, 'could not look for generations that are overdue'));
+  }, SWEEP_EVERY_SECONDS * 1000);
+  sweeper.unref();
+
   return {
     run,
     async adopt() {
+      const found = [];
       for (const call of await answers.list()) {
-        const [row] = await database.query<{
-          imageId: number;
-          lane: string;
-          userId: string;
-          state: GenerationState;
-          calls: number;
-        }>(
-          `SELECT g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId", g.state, g.calls
-             FROM generations g JOIN generated_images i ON i.id = g.image_id WHERE i.uuid = $1`,
-          [call.uuid],
-        );
+        const [row] = await database.query<Adopted>(`${ADOPTED} WHERE i.uuid = $1`, [call.uuid]);
         const isOver = !row || row.calls !== call.number || row.state === 'done' || row.state === 'cancelled';
         if (isOver) await answers.discard(call);
-        else await queue.push(database, [{ ...row, runAt: null }]);
+        else if (row.state !== 'failed' || row.errorCode === 'INTERRUPTED') found.push(row);
       }
+      found.push(
+        ...(await database.query<Adopted>(`${ADOPTED} WHERE g.state = 'asking' AND g.asked_by = ANY($1)`, [
+          await answers.dead(),
+        ])),
+      );
+      await queue.push(
+        database,
+        found.map(({ imageId, lane, userId }) => ({ imageId, lane, userId, runAt: null })),
+      );
+    },
+    async settled() {
+      while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done));
     },
     async stop() {
+      clearInterval(sweeper);
       stopping.abort();
       (await unwatch?.catch(() => null))?.();
+      await answers.close();
     },
   };
+}
+
+interface Adopted {
+  readonly imageId: number;
+  readonly lane: string;
+  readonly userId: string;
+  readonly state: GenerationState;
+  readonly calls: number;
+  readonly errorCode: string | null;
+}
+
+const ADOPTED = `SELECT g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId", g.state, g.calls,
+  i.error_code AS "errorCode" FROM generations g JOIN generated_images i ON i.id = g.image_id`;
+
+const OVERDUE = `UPDATE generations g SET updated_at = now() FROM generated_images i
+  WHERE i.id = g.image_id AND g.image_id IN (
+    SELECT image_id FROM generations WHERE state IN ('waiting', 'queued', 'asking', 'answered')
+      AND greatest(run_at, updated_at) < now() - make_interval(secs => CASE WHEN state = 'asking' THEN $2 ELSE $1 END)
+      ORDER BY updated_at LIMIT 100 FOR UPDATE SKIP LOCKED
+  ) RETURNING g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId"`;
+
+const ageOf = ({ askedAt }: Generation) => (Date.now() - (askedAt?.getTime() ?? 0)) / 1000;
+
+/** The longest that is kept of what a provider says beside its picture. */
+const MAX_METADATA_BYTES = 64 * 1024;
+
+/** What is kept of an answer: text that a database can hold, and not too much of it. */
+function saidOf({ picture, revisedPrompt, metadata }: Answer): RecordedAnswer {
+  const kept = storable(metadata);
+  const isLarge = Buffer.byteLength(JSON.stringify(kept)) > MAX_METADATA_BYTES;
+  return storable({
+    address: 'address' in picture ? picture.address : null,
+    expiresAt: 'address' in picture ? (picture.expiresAt?.toISOString() ?? null) : null,
+    revisedPrompt: revisedPrompt?.slice(0, MAX_METADATA_BYTES) ?? null,
+    metadata: isLarge ? { dropped: 'The provider said more than is kept.' } : kept,
+  });
 }
 
 const callOf = (generation: Generation, image: Image) => ({ uuid: image.uuid, number: generation.calls });
 
 function explain(error: unknown, image: Image): { code: string; message: string } {
-  if (error instanceof FixativeError) return { code: error.code, message: error.message };
+  if (error instanceof FixativeError) return { code: error.code, message: storable(error.message) };
   return { code: 'INTERNAL', message: `The server failed; its log has it under the image ${image.uuid}.` };
 }

@@ -14,6 +14,8 @@ import { composeComic } from '../../tool/comic.ts';
 import { findTool } from '../../tool/tools.ts';
 import { exactFilename } from '../filename.ts';
 import type { Image, ImageDeps } from '../image.ts';
+import { type LooseFiles, mimeTypeOf } from '../references.ts';
+import type { Places } from './places.ts';
 import type { PlannedImage } from './plan.ts';
 import { makeRequest } from './request.ts';
 
@@ -25,6 +27,8 @@ import { makeRequest } from './request.ts';
 export interface TransientDeps extends ImageDeps {
   readonly providers: Providers;
   readonly fetcher: Fetcher;
+  /** Runs so many at once of one provider as are allowed. */
+  readonly transientPlaces: Places;
   readonly log: Logger;
 }
 
@@ -46,7 +50,7 @@ type Outcome =
 export async function makeTransient(
   deps: TransientDeps,
   planned: readonly PlannedImage[],
-  describe: (image: PlannedImage) => Described,
+  { describe, loose }: { describe(image: PlannedImage): Described; readonly loose: LooseFiles },
 ): Promise<(Image & { dataUrl?: string })[]> {
   const outcomes = new Map<number, Promise<Outcome>>();
   const spools: Spool[] = [];
@@ -80,12 +84,14 @@ export async function makeTransient(
         said: { tool: metadata },
       };
     }
-    const request = await makeRequest(deps, order, userId);
+    const request = await makeRequest(deps, order, { user: userId, loose });
     const first = image.refersTo === null ? [] : await Promise.all(files.slice(0, 1).map(attachmentOf));
     const { provider } = deps.providers.find(order.model);
-    const answer = await provider.generate(
-      { ...request, references: [...request.references, ...first] },
-      new AbortController().signal,
+    const answer = await deps.transientPlaces(order.lane, () =>
+      provider.generate(
+        { ...request, references: [...request.references, ...first] },
+        new AbortController().signal,
+      ),
     );
     const { picture, revisedPrompt, metadata } = answer;
     const spool =
@@ -129,8 +135,6 @@ async function attachmentOf(spool: Spool): Promise<Attachment> {
   const bytes = await readFile(spool.path);
   return { bytes, mimeType: mimeTypeOf((await sharp(bytes).metadata()).format) };
 }
-
-const mimeTypeOf = (format: string | undefined) => `image/${format === 'heif' ? 'avif' : (format ?? 'png')}`;
 
 /** As an image would be, but for what only a row has. */
 async function answerOf(

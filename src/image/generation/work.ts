@@ -172,3 +172,27 @@ export async function pushWaiting(
   const generations = waiting.map((each) => ({ ...each, imageId: Number(each.imageId), runAt: null }));
   if (generations.length > 0) await queue.push(transaction, generations);
 }
+
+const CANCEL_PARTS = `UPDATE generations g SET state = 'cancelled', updated_at = now() FROM generated_images i
+  WHERE i.id = g.image_id AND i.part_of = $1 AND g.state IN ('waiting', 'queued') RETURNING g.image_id AS "imageId"`;
+
+/** Ends what is not begun of an image that will not be. */
+export async function cancelParts(transaction: Queryable, imageId: number): Promise<void> {
+  const parts = await transaction.query<{ imageId: number }>(CANCEL_PARTS, [imageId]);
+  await transaction.query(
+    `UPDATE generated_images SET status = 'failed', error = $2, error_code = 'CANCELLED', error_retryable = true, updated_at = now()
+       WHERE id = ANY($1::bigint[])`,
+    [parts.map((part) => part.imageId), 'Another part of the same image failed before this one was begun.'],
+  );
+}
+
+/** After these the answer that is on record is of no use, and the provider is asked anew. */
+export const SPOILT: ReadonlySet<string> = new Set([
+  'DAMAGED_IMAGE',
+  'UNSUPPORTED_TYPE',
+  'TOO_LARGE',
+  'EMPTY_FILE',
+  'SOURCE_EXPIRED',
+  'SOURCE_FORBIDDEN',
+  'INTERRUPTED',
+]);
