@@ -41,9 +41,10 @@ export interface FoundAnswer {
   readonly open: (() => Readable) | null;
 }
 
+const MARK = /^\.worker-([0-9a-f-]{36})$/;
 /** Files that nobody finished writing, and the marks of workers that died, are swept after this. */
 const SWEEP_SECONDS = 24 * 3600;
-/** What was said is cut to a size that fits the first line. */
+/** Of the first line; what is kept of what a provider says is a sixteenth of it. */
 const MAX_SAID_BYTES = 1024 * 1024;
 
 export async function openAnswers(directory: string): Promise<Answers> {
@@ -111,7 +112,7 @@ export async function openAnswers(directory: string): Promise<Answers> {
     async dead() {
       const dead: string[] = [];
       for (const name of await readdir(directory)) {
-        const [, id] = /^\.worker-([0-9a-f-]{36})$/.exec(name) ?? [];
+        const [, id] = MARK.exec(name) ?? [];
         if (id && (await isAlive(id)) === false) dead.push(id);
       }
       return dead;
@@ -126,7 +127,7 @@ export async function openAnswers(directory: string): Promise<Answers> {
 async function sweep(directory: string): Promise<void> {
   const before = Date.now() - SWEEP_SECONDS * 1000;
   for (const name of await readdir(directory)) {
-    const isMark = name.startsWith('.worker-');
+    const isMark = MARK.test(name);
     if (!isMark && !name.endsWith('.part')) continue;
     const file = path.join(directory, name);
     const found = await stat(file).catch(absent);
@@ -135,6 +136,7 @@ async function sweep(directory: string): Promise<void> {
     const taken = isMark ? tryLockFile(file) : { release: () => {} };
     taken?.release();
     if (taken) await rm(file, { force: true });
+    if (taken && isMark) await rm(`${file}-journal`, { force: true });
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type Generation,
   type GenerationQueue,
   type GenerationState,
+  LOCAL_LANE,
   pushWaiting,
   type RecordedAnswer,
   SPOILT,
@@ -67,6 +68,8 @@ const FOREIGN_ANSWER_SECONDS = 24 * 3600;
 const SWEEP_EVERY_SECONDS = 60;
 const OVERDUE_SECONDS = 120;
 const OVERDUE_CALL_SECONDS = 15 * 60;
+/** How long an image waits for a worker that knows its provider. */
+const FORSAKEN_SECONDS = 3600;
 /** How long an answer waits in memory for a disk that is away. */
 const KEEP_SECONDS = 600;
 
@@ -466,6 +469,17 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
         overdue.map((each) => ({ ...each, runAt: null })),
       );
     });
+    const lanes = [...deps.providers.all.map(({ name }) => name), LOCAL_LANE];
+    for (const { imageId } of await database.query<{ imageId: number }>(FORSAKEN, [
+      lanes,
+      FORSAKEN_SECONDS,
+    ])) {
+      const [generation, image] = [await findGeneration(database, imageId), await findRow(imageId)];
+      const provider = generation?.request.lane;
+      const message = `No worker has asked the provider ${provider} for an hour, and it is not configured on this one.`;
+      const error = new FixativeError('MODEL_UNAVAILABLE', message, { retryable: true });
+      if (generation && image) await fail(generation, image, error);
+    }
   }
 
   const sweeper = setInterval(() => {
@@ -523,6 +537,9 @@ const OVERDUE = `UPDATE generations g SET updated_at = now() FROM generated_imag
       AND greatest(run_at, updated_at) < now() - make_interval(secs => CASE WHEN state = 'asking' THEN $2 ELSE $1 END)
       ORDER BY updated_at LIMIT 100 FOR UPDATE SKIP LOCKED
   ) RETURNING g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId"`;
+
+const FORSAKEN = `SELECT image_id AS "imageId" FROM generations
+  WHERE state = 'queued' AND NOT request ->> 'lane' = ANY($1::text[]) AND run_at < now() - make_interval(secs => $2) LIMIT 100`;
 
 const ageOf = ({ askedAt }: Generation) => (Date.now() - (askedAt?.getTime() ?? 0)) / 1000;
 
