@@ -4,7 +4,7 @@ import { purgeTrash } from '../image/purge.ts';
 
 /** How long the key of a request is known. */
 const REQUEST_DAYS = 90;
-const FORGET_REQUESTS = `DELETE FROM generation_requests WHERE created_at < now() - make_interval(days => $1)`;
+const FORGET_REQUESTS = `DELETE FROM generation_requests WHERE created_at < now() - make_interval(days => $1::integer)`;
 
 /** The scheduled emptying of the trash, and of the keys of old requests: one server at a time. */
 export async function runScheduledPurge(

@@ -14,6 +14,10 @@ export interface Gate {
   open(): void;
   /** Answers so many more, and lets those wait that come after them. */
   shut(after?: number): void;
+  /** The next picture comes with this as its revised prompt. */
+  say(words: string): void;
+  /** Declines prompts that begin so, as moderation does; null: none. */
+  refuse(beginning: string | null): void;
   close(): Promise<void>;
 }
 
@@ -22,12 +26,16 @@ export async function openGate(): Promise<Gate> {
   let left = Number.POSITIVE_INFINITY;
   let waiting: (() => void)[] = [];
   let seed = 0;
+  let words: string | null = null;
+  let refused: string | null = null;
 
   async function answer(response: ServerResponse, prompt: string): Promise<void> {
     const picture = await makePicture({ width: 64, height: 64, seed: 90_000 + seed++ });
     const b64_json = Buffer.from(picture).toString('base64');
+    const revised_prompt = words ?? `${prompt}, revised`;
+    words = null;
     response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ created: 1, data: [{ b64_json, revised_prompt: `${prompt}, revised` }] }));
+    response.end(JSON.stringify({ created: 1, data: [{ b64_json, revised_prompt }] }));
   }
 
   const server = createServer(async (request, response) => {
@@ -35,6 +43,12 @@ export async function openGate(): Promise<Gate> {
     for await (const chunk of request) body += chunk;
     const { prompt } = JSON.parse(body) as { prompt: string };
     calls.push(prompt);
+    if (refused !== null && prompt.startsWith(refused)) {
+      response.writeHead(400, { 'content-type': 'application/json' });
+      const error = { message: 'No.', type: 'image_generation_user_error', code: 'moderation_blocked' };
+      response.end(JSON.stringify({ error }));
+      return;
+    }
     if (left-- <= 0) await new Promise<void>((resolve) => waiting.push(resolve));
     if (!response.destroyed) await answer(response, prompt);
   });
@@ -53,6 +67,12 @@ export async function openGate(): Promise<Gate> {
     shut: (after = 0) => {
       left = after;
       waiting = [];
+    },
+    say: (text) => {
+      words = text;
+    },
+    refuse: (beginning) => {
+      refused = beginning;
     },
     close: () =>
       new Promise<void>((resolve) => {

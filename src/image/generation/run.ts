@@ -41,7 +41,7 @@ export interface RunDeps extends ImageDeps {
 export interface GenerationRunner {
   /** Looks at a generation and does what is to be done next; never asks a provider twice for what may be paid already. */
   run(imageId: number): Promise<void>;
-  /** Puts back into the queue what workers of this directory that have died have begun and not finished. */
+  /** Puts back into the queue what is overdue, and what workers of this directory that have died have begun and not finished. */
   adopt(): Promise<void>;
   /** Resolves when this process is at none. */
   settled(): Promise<void>;
@@ -490,6 +490,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   return {
     run,
     async adopt() {
+      await sweep();
       const found = [];
       for (const call of await answers.list()) {
         const [row] = await database.query<Adopted>(`${ADOPTED} WHERE i.uuid = $1`, [call.uuid]);
@@ -534,12 +535,12 @@ const ADOPTED = `SELECT g.image_id AS "imageId", g.request ->> 'lane' AS lane, i
 const OVERDUE = `UPDATE generations g SET updated_at = now() FROM generated_images i
   WHERE i.id = g.image_id AND g.image_id IN (
     SELECT image_id FROM generations WHERE state IN ('waiting', 'queued', 'asking', 'answered')
-      AND greatest(run_at, updated_at) < now() - make_interval(secs => CASE WHEN state = 'asking' THEN $2 ELSE $1 END)
+      AND greatest(run_at, updated_at) < now() - make_interval(secs => CASE WHEN state = 'asking' THEN $2::float8 ELSE $1::float8 END)
       ORDER BY updated_at LIMIT 100 FOR UPDATE SKIP LOCKED
   ) RETURNING g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId"`;
 
 const FORSAKEN = `SELECT image_id AS "imageId" FROM generations
-  WHERE state = 'queued' AND NOT request ->> 'lane' = ANY($1::text[]) AND run_at < now() - make_interval(secs => $2) LIMIT 100`;
+  WHERE state = 'queued' AND NOT request ->> 'lane' = ANY($1::text[]) AND run_at < now() - make_interval(secs => $2::float8) LIMIT 100`;
 
 const ageOf = ({ askedAt }: Generation) => (Date.now() - (askedAt?.getTime() ?? 0)) / 1000;
 
