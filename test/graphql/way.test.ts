@@ -124,7 +124,8 @@ describe('the main way through the house', () => {
       input: { prompt: 'later', model: 'sample', size: '512x512', userId: 'later', waitSeconds: 0 },
     });
     const [image] = generateImage.images;
-    expect(image).toMatchObject({ status: 'PROCESSING', url: null, sha256: null, copies: [] });
+    expect(['PENDING', 'PROCESSING']).toContain(image?.status);
+    expect(image).toMatchObject({ url: null, sha256: null, copies: [] });
     await eventually(async () => {
       const { image: now, node } = await app.ask(ImageByIdDocument, { id: image?.id ?? '' });
       expect(now?.status).toBe('SUCCESS');
