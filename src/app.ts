@@ -1,7 +1,9 @@
 import path from 'node:path';
 import { type Authenticator, makeAuthenticator } from './auth/authenticator.ts';
+import { makeJwtVerifier } from './auth/jwt.ts';
 import { loadRootToken } from './auth/root-token.ts';
 import { loadSigningKeys, makeSigner } from './auth/signature.ts';
+import { openTokens } from './auth/tokens.ts';
 import { makeUploadAddress } from './auth/upload-address.ts';
 import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './config.ts';
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
@@ -142,7 +144,12 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     opened.push(() => jobs.stop());
 
     const rootToken = await loadRootToken(config);
-    const authenticator = makeAuthenticator(rootToken);
+    const tokens = openTokens(database, log);
+    opened.push(() => tokens.close());
+    const authenticator = makeAuthenticator(rootToken, {
+      tokens,
+      jwt: config.jwt ? makeJwtVerifier(config.jwt, log) : null,
+    });
     const publicUrl = () => config.publicUrl ?? server.address();
     const uploadAddress = makeUploadAddress(makeSigner(await loadSigningKeys(config)), publicUrl);
     const place = await openDirectoryArrivals({
@@ -155,6 +162,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const services: Services = {
       database,
       storage,
+      tokens,
       arrivals,
       uploadTargetSeconds: config.uploadTargetSeconds,
       providers,

@@ -56,6 +56,34 @@ export interface OpenAiCompatibleConfig {
   readonly offered: readonly NamedModel[];
 }
 
+/** Whose JSON Web Tokens are taken, and what is read from them. */
+export interface JwtConfig {
+  readonly keys: { readonly secret: string } | { readonly jwksUrl: string };
+  readonly algorithms: readonly string[];
+  /** null: whoever has the secret. */
+  readonly issuer: string | null;
+  /** One of these; empty: any, under a secret. */
+  readonly audience: readonly string[];
+  readonly userClaim: string;
+  readonly scopeClaim: string;
+}
+
+/** What a signature may be made by: under a shared secret, or by a key pair. */
+const SECRET_ALGORITHMS = ['HS256', 'HS384', 'HS512'] as const;
+const KEY_PAIR_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const;
+
 /** The providers that PROVIDER_TIMEOUTS may name. */
 const PROVIDERS = [
   'openai',
@@ -99,6 +127,8 @@ export interface Config {
   readonly maxBodyBytes: number;
   /** null: the one kept in the data directory, made at the first start. */
   readonly rootToken: string | null;
+  /** null: no JSON Web Tokens are taken. */
+  readonly jwt: JwtConfig | null;
   /** The first signs addresses, all verify; null: the one kept in the data directory, made at the first start. */
   readonly signingKeys: readonly string[] | null;
   /** How long an upload target takes bytes. */
@@ -172,6 +202,13 @@ function isSchedule(text: string): boolean {
 
 const isSource = (text: string) =>
   ipaddr.isValid(text) || ipaddr.isValidCIDR(text) || /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(text);
+
+const nameList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean),
+);
 
 const sourceList = z
   .string()
@@ -299,6 +336,28 @@ const Environment = z.object({
       'at least 16 characters without spaces; `openssl rand -base64 32` makes a good one',
     )
     .optional(),
+  AUTH_JWKS_URL: httpUrl.optional(),
+  AUTH_JWT_SECRET: z
+    .string()
+    .refine(
+      (text) => Buffer.byteLength(text) >= 32,
+      'at least 32 bytes; `openssl rand -base64 48` makes a good one',
+    )
+    .optional(),
+  AUTH_JWT_ISSUER: z.string().optional(),
+  AUTH_JWT_AUDIENCE: nameList.default([]),
+  AUTH_JWT_ALGORITHMS: nameList
+    .pipe(
+      z.array(
+        z.enum(
+          [...SECRET_ALGORITHMS, ...KEY_PAIR_ALGORITHMS],
+          `a list, divided by commas, of: ${[...SECRET_ALGORITHMS, ...KEY_PAIR_ALGORITHMS].join(', ')}`,
+        ),
+      ),
+    )
+    .optional(),
+  AUTH_JWT_USER_CLAIM: z.string().default('sub'),
+  AUTH_JWT_SCOPE_CLAIM: z.string().default('scope'),
   SIGNING_KEYS: z
     .string()
     .transform((text) => text.split(',').map((key) => key.trim()))
@@ -368,6 +427,7 @@ export function parseConfig(
   if (values?.STORES.includes('github') && !(values.GITHUB_TOKEN && values.GITHUB_REPOSITORY)) {
     faults.push('GITHUB_TOKEN, GITHUB_REPOSITORY: expected both, because STORES has github');
   }
+  if (values) faults.push(...faultsOfJwt(values));
   faults.push(...incomplete(set, AZURE_SETTINGS, AZURE_SETTINGS));
   faults.push(...incomplete(set, COMPATIBLE_SETTINGS, COMPATIBLE_SETTINGS.slice(0, 2)));
   if (!values || faults.length > 0) {
@@ -421,6 +481,7 @@ export function parseConfig(
     maxImagePixels: values.MAX_IMAGE_PIXELS,
     maxBodyBytes: values.MAX_BODY_BYTES,
     rootToken: values.FIXATIVE_ROOT_TOKEN ?? null,
+    jwt: jwtOf(values),
     signingKeys: values.SIGNING_KEYS ?? null,
     uploadTargetSeconds: values.UPLOAD_TARGET_SECONDS,
     openai: connection(values.OPENAI_API_KEY, values.OPENAI_BASE_URL),
@@ -457,6 +518,57 @@ export function parseConfig(
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT,
   });
+}
+
+type JwtSettings = Pick<
+  z.infer<typeof Environment>,
+  | 'AUTH_JWKS_URL'
+  | 'AUTH_JWT_SECRET'
+  | 'AUTH_JWT_ISSUER'
+  | 'AUTH_JWT_AUDIENCE'
+  | 'AUTH_JWT_ALGORITHMS'
+  | 'AUTH_JWT_USER_CLAIM'
+  | 'AUTH_JWT_SCOPE_CLAIM'
+>;
+
+function jwtOf(values: JwtSettings): JwtConfig | null {
+  const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl } = values;
+  const keys = secret !== undefined ? { secret } : jwksUrl !== undefined ? { jwksUrl } : null;
+  if (!keys) return null;
+  return {
+    keys,
+    algorithms: values.AUTH_JWT_ALGORITHMS ?? (secret === undefined ? KEY_PAIR_ALGORITHMS : ['HS256']),
+    issuer: values.AUTH_JWT_ISSUER ?? null,
+    audience: values.AUTH_JWT_AUDIENCE,
+    userClaim: values.AUTH_JWT_USER_CLAIM,
+    scopeClaim: values.AUTH_JWT_SCOPE_CLAIM,
+  };
+}
+
+/** A public key that is taken for a secret would let everybody sign, so the two never stand side by side. */
+function faultsOfJwt(values: JwtSettings): string[] {
+  const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl, AUTH_JWT_ALGORITHMS: algorithms } = values;
+  if (secret === undefined && jwksUrl === undefined) {
+    const { AUTH_JWT_ISSUER: issuer, AUTH_JWT_AUDIENCE: audience } = values;
+    if (issuer === undefined && audience.length === 0 && algorithms === undefined) return [];
+    return [
+      'AUTH_JWKS_URL, AUTH_JWT_SECRET: expected one of them, because other settings of AUTH_JWT are set',
+    ];
+  }
+  if (secret !== undefined && jwksUrl !== undefined)
+    return ['AUTH_JWKS_URL, AUTH_JWT_SECRET: expected one of them, not both'];
+  const faults: string[] = [];
+  const fitting: readonly string[] = secret === undefined ? KEY_PAIR_ALGORITHMS : SECRET_ALGORITHMS;
+  if (algorithms?.some((name) => !fitting.includes(name)) || algorithms?.length === 0) {
+    const by = secret === undefined ? 'AUTH_JWKS_URL' : 'AUTH_JWT_SECRET';
+    faults.push(`AUTH_JWT_ALGORITHMS: expected some of ${fitting.join(', ')}, because ${by} is set`);
+  }
+  // An identity provider signs for many, and with the same keys.
+  if (jwksUrl !== undefined && values.AUTH_JWT_ISSUER === undefined)
+    faults.push('AUTH_JWT_ISSUER: expected a value, because AUTH_JWKS_URL is set');
+  if (jwksUrl !== undefined && values.AUTH_JWT_AUDIENCE.length === 0)
+    faults.push('AUTH_JWT_AUDIENCE: expected a value, because AUTH_JWKS_URL is set');
+  return faults;
 }
 
 const AZURE_SETTINGS = ['AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_BASE_URL', 'AZURE_OPENAI_DEPLOYMENTS'];

@@ -40,6 +40,8 @@ export const ERROR_CODES = {
   SOURCE_FAILED: 'The source could not be reached, or did not give the bytes.',
   UPLOAD_INTERRUPTED: 'The upload ended before all of its bytes arrived.',
   UNAUTHENTICATED: 'No valid token came with the request.',
+  IDENTITY_UNAVAILABLE:
+    'The identity provider could not be asked, so nobody knows whether the token is valid.',
   FORBIDDEN: 'The token does not allow this.',
   BAD_REQUEST: 'The request is not well formed.',
   INTERNAL: 'Something failed that no input should cause; the log has it under the id in the message.',

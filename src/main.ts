@@ -1,6 +1,8 @@
 /** The process: reads the environment and the command line, opens what a command needs, handles signals. */
 import { Command, InvalidArgumentError } from 'commander';
 import type { App } from './app.ts';
+import { SCOPES } from './auth/caller.ts';
+import type { Tokens } from './auth/tokens.ts';
 import { runClaim } from './command/claim.ts';
 import { runExport } from './command/export.ts';
 import { runImportDirectory } from './command/import-directory.ts';
@@ -10,6 +12,14 @@ import { runMigrate, runNewMigration } from './command/migrate.ts';
 import { runRestore } from './command/restore.ts';
 import { serve } from './command/serve.ts';
 import { EXIT, type ExitCode, type Terminal } from './command/terminal.ts';
+import {
+  type CreateTokenCommand,
+  expiryOf,
+  runCreateToken,
+  runListTokens,
+  runRevokeTokens,
+  runWithTokens,
+} from './command/token.ts';
 import { runVerify } from './command/verify.ts';
 import { work } from './command/work.ts';
 import { type Config, parseConfig } from './config.ts';
@@ -161,6 +171,12 @@ function parseFilter(text: string): ImageFilter {
     if (error instanceof FixativeError) throw new InvalidArgumentError(error.message);
     throw error;
   }
+}
+
+function parseExpiry(text: string): Date {
+  const time = expiryOf(text, Date.now());
+  if (time) return time;
+  throw new InvalidArgumentError('Say 90d, 12h or 30m, or a time to come, such as 2027-01-31T00:00:00Z.');
 }
 
 const MANY = Number.MAX_SAFE_INTEGER;
@@ -348,6 +364,53 @@ program
       withApp((app) => runExport(app, { directory, ...options, signal: stopSignal() }, terminal)),
     ),
   );
+
+const tokenCommand = program
+  .command('token')
+  .description('let programs in: make, list and revoke API tokens');
+
+/** Only the database: no store is asked for these. */
+async function withTokens(run: (tokens: Tokens) => Promise<ExitCode>): Promise<ExitCode> {
+  const config = readConfig();
+  const { openDatabase } = await import('./app.ts');
+  const { database, release } = await openDatabase(config, appOptions(config));
+  return runWithTokens(database, appOptions(config).log, run).finally(release);
+}
+
+tokenCommand
+  .command('create')
+  .description('make a token; it is shown this once')
+  .requiredOption('--name <name>', 'for people')
+  .requiredOption('--scope <scope...>', `what it allows: ${Object.keys(SCOPES).join(', ')}`)
+  .option('--user <id>', 'whose images it sees and changes; without it a service, which may act for any user')
+  .option(
+    '--expires <when>',
+    'in 90d, 12h or 30m, or at a time as ISO 8601 writes it; never without it',
+    parseExpiry,
+  )
+  .option('--json', 'answer in JSON', false)
+  .action(
+    command((options: CreateTokenCommand) =>
+      withTokens((tokens) => runCreateToken(tokens, options, terminal)),
+    ),
+  );
+
+tokenCommand
+  .command('list')
+  .description('say which tokens there are')
+  .option('--revoked', 'also those that were revoked', false)
+  .option('--json', 'a line of JSON for each', false)
+  .action(
+    command((options: { revoked: boolean; json: boolean }) =>
+      withTokens((tokens) => runListTokens(tokens, options, terminal)),
+    ),
+  );
+
+tokenCommand
+  .command('revoke')
+  .description('end tokens; servers hear of it within ten seconds')
+  .argument('<id...>', 'their ids, as `token list` shows them')
+  .action(command((ids: string[]) => withTokens((tokens) => runRevokeTokens(tokens, ids, terminal))));
 
 program
   .command('claim')

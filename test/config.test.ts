@@ -16,6 +16,7 @@ test('has a default for every setting', () => {
     maxUploadBytes: 50 * 1024 * 1024,
     maxImagePixels: 100_000_000,
     rootToken: null,
+    jwt: null,
     openai: null,
     google: null,
     xai: null,

@@ -1,5 +1,8 @@
+import ipaddr from 'ipaddr.js';
 import type { Authenticator } from '../auth/authenticator.ts';
+import { hasTokens } from '../auth/tokens.ts';
 import type { Config } from '../config.ts';
+import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
 import type { HttpServer } from '../http/server.ts';
 import type { Storage } from '../storage/service.ts';
@@ -8,10 +11,33 @@ import { EXIT, type ExitCode, type Terminal } from './terminal.ts';
 /** What `serve` needs of an open app. */
 export interface ServedApp {
   readonly server: HttpServer;
+  readonly database: Database;
   readonly storage: Storage;
   readonly authenticator: Authenticator;
   readonly migrated: readonly string[];
   startJobs(): Promise<void>;
+}
+
+/**
+ * Whoever reaches the server gets in by a token only. Beyond this machine it does not listen before somebody has decided who is to have
+ * one: the root token that a first start makes by itself is nobody's decision.
+ * @throws FixativeError INVALID_INPUT that says what to set.
+ */
+async function requireIdentity(app: ServedApp, { host, rootToken, jwt }: Config): Promise<void> {
+  if (isLoopback(host) || rootToken !== null || jwt !== null || (await hasTokens(app.database))) return;
+  throw new FixativeError(
+    'INVALID_INPUT',
+    `HOST is ${host}, which others can reach, and nothing says who may come in. Set one of these:
+  FIXATIVE_ROOT_TOKEN                    the admin's token; \`openssl rand -base64 32\` makes a good one
+  AUTH_JWKS_URL or AUTH_JWT_SECRET       to take the tokens of an identity provider
+or make an API token (\`fixative token create\`), or leave HOST out, to listen to this machine only. See .env.example.`,
+  );
+}
+
+function isLoopback(host: string): boolean {
+  const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  if (ipaddr.isValid(name)) return ipaddr.process(name).range() === 'loopback';
+  return name === 'localhost';
 }
 
 /** Listens, says where, and ends when `stopped` resolves. */
@@ -20,6 +46,7 @@ export async function serve(
   config: Config,
   { terminal, stopped, workers }: { terminal: Terminal; stopped: Promise<void>; workers: boolean },
 ): Promise<ExitCode> {
+  await requireIdentity(app, config);
   try {
     await app.server.listen(config.host, config.port);
   } catch (error) {

@@ -1,5 +1,6 @@
 import type DataLoader from 'dataloader';
 import type { Caller } from '../auth/caller.ts';
+import type { Tokens } from '../auth/tokens.ts';
 import type { EditsKey } from '../image/family.ts';
 import type { GenerateDeps } from '../image/generate.ts';
 import type { Generation } from '../image/generation/work.ts';
@@ -10,6 +11,7 @@ import type { CopyRow } from './copy.ts';
 
 /** What resolvers call. The same for every request. */
 export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof UploadTargetDeps> {
+  readonly tokens: Tokens;
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;
   /** Where a copy can be fetched without this server, such as at a CDN; null where it cannot. */
@@ -20,6 +22,9 @@ export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof Upl
 export interface GraphqlContext {
   readonly services: Services;
   readonly caller: Caller;
+  /** Whether the caller would be let in now, too: a subscription lasts, and its token may not. */
+  readonly isLetIn: () => Promise<boolean>;
+  // What these find the caller may see; other images are as if they were not there.
   readonly imageByUuid: DataLoader<string, Image | null>;
   /** In or out of the trash no more than MAX_DUPLICATES + 1 of each. */
   readonly imagesByHash: DataLoader<string, Image[]>;

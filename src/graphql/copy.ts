@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { allows } from '../auth/authorization.ts';
 import type { Queryable } from '../database/database.ts';
 import type { CopyState as State } from '../storage/blob.ts';
 import { builder } from './builder.ts';
@@ -44,7 +45,11 @@ export const Copy = builder.objectRef<CopyRow>('Copy').implement({
       resolve: ({ store, key, state }, _args, { services }) =>
         state === 'STORED' ? services.copyUrl(store, key) : null,
     }),
-    error: t.exposeString('error', { nullable: true, description: 'Why it is not as it should be.' }),
+    error: t.string({
+      nullable: true,
+      description: 'Why it is not as it should be; null without the scope STORES_READ.',
+      resolve: ({ error }, _args, { caller }) => (allows(caller, 'stores:read') ? error : null),
+    }),
   }),
 });
 

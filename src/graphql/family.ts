@@ -59,11 +59,12 @@ builder.prismaObjectFields(Image, (t) => ({
 /** Each of them asks by one statement for all images of a level. */
 export function makeFamilyLoaders(
   db: Queryable,
+  visibleTo: string | null,
 ): Pick<GraphqlContext, 'imageById' | 'partsOfImage' | 'editsOfImage'> {
   return {
-    imageById: new DataLoader((ids: readonly number[]) => findByIds(db, ids)),
-    partsOfImage: new DataLoader((ids: readonly number[]) => findParts(db, ids)),
-    editsOfImage: new DataLoader<EditsKey, ImageModel[], string>((keys) => findEdits(db, keys), {
+    imageById: new DataLoader((ids: readonly number[]) => findByIds(db, ids, visibleTo)),
+    partsOfImage: new DataLoader((ids: readonly number[]) => findParts(db, ids, visibleTo)),
+    editsOfImage: new DataLoader<EditsKey, ImageModel[], string>((keys) => findEdits(db, keys, visibleTo), {
       cacheKeyFn: ({ id, first }) => `${id}:${first}`,
     }) as unknown as DataLoader<EditsKey, ImageModel[]>,
   };

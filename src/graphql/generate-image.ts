@@ -1,3 +1,4 @@
+import { ownerFor } from '../auth/authorization.ts';
 import { InputError } from '../errors.ts';
 import { cancelGeneration } from '../image/cancel.ts';
 import {
@@ -135,13 +136,15 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: GenerateImageInput, required: true }) },
     resolve: (_root, { input: { references, mask, parentId, ...input } }, { services, caller }) =>
       answer<GeneratePayload>({ images: [] }, async () => {
+        const owner = ownerFor(caller, input);
         const asked = {
           ...input,
+          userId: owner.userId,
           references: references?.map((source, index) => parseSource(source, 'references', String(index))),
           mask: mask && parseSource(mask, 'mask'),
           parent: parentId == null ? null : parseImageId(parentId, ['input', 'parentId']),
         };
-        return { payload: { images: await generateImages(services, asked, caller) } };
+        return { payload: { images: await generateImages(services, asked, owner) } };
       }),
   }),
   regenerateImage: t.field({

@@ -1,4 +1,5 @@
 import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
+import { visibleFilter } from '../auth/authorization.ts';
 import type { ImageFilter as Filter } from '../image/conditions.ts';
 import { countImages, listImages } from '../image/list.ts';
 import { builder } from './builder.ts';
@@ -18,7 +19,10 @@ const TrashFilter = builder.enumType('TrashFilter', {
 export const ImageFilter = builder.inputType('ImageFilter', {
   description: 'All of the given conditions hold.',
   fields: (t) => ({
-    userId: t.string(),
+    userId: t.string({
+      description:
+        "A token for one user finds that user's images with and without it, and may name no other (FORBIDDEN).",
+    }),
     tool: t.string(),
     tags: t.stringList({ description: 'Has all of these.' }),
     anyTag: t.stringList({ description: 'Has one or more of these.' }),
@@ -72,8 +76,8 @@ builder.queryField('images', (t) =>
       description:
         'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100.',
       args: { filter: t.arg({ type: ImageFilter }), orderBy: t.arg({ type: ImageOrder }) },
-      resolve: async (_root, { filter, orderBy, ...page }, { services: { database } }, info) => {
-        const conditions: Filter = filter ?? {};
+      resolve: async (_root, { filter, orderBy, ...page }, { services: { database }, caller }, info) => {
+        const conditions: Filter = visibleFilter(caller, filter);
         // Where only the count is asked for, no page is read; its arguments are checked all the same.
         const { list, cards } = wishesOf(info);
         const db = list ? database : NOTHING;

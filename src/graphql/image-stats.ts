@@ -1,3 +1,4 @@
+import { visibleFilter } from '../auth/authorization.ts';
 import {
   countStats,
   type Figures,
@@ -66,6 +67,6 @@ builder.queryField('imageStats', (t) =>
     type: ImageStats,
     description: 'Figures of the images that `images` would list with the same filter.',
     args: { filter: t.arg({ type: ImageFilter }) },
-    resolve: (_root, { filter }, { services }) => countStats(services, filter ?? {}),
+    resolve: (_root, { filter }, { services, caller }) => countStats(services, visibleFilter(caller, filter)),
   }),
 );

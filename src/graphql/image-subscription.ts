@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { visibleFilter, visibleTo } from '../auth/authorization.ts';
 import type { Image as ImageModel } from '../image/image.ts';
 import { watchImage, watchImages } from '../image/watch.ts';
 import { builder } from './builder.ts';
@@ -13,7 +14,8 @@ builder.subscriptionFields((t) => ({
     description:
       'The image now, and whenever it has changed, whichever server or worker changed it. Changes that follow each other fast may come as one. It ends when the image is purged.',
     args: { id: t.arg.id({ required: true }) },
-    subscribe: (_root, { id }, { services }) => watchImage(services, parseImageId(String(id))),
+    subscribe: (_root, { id }, context) =>
+      whileLetIn(context, watchImage(context.services, parseImageId(String(id)), visibleTo(context.caller))),
     resolve: (image, _args, context) => fresh(image, context),
   }),
   imagesUpdated: t.field({
@@ -21,10 +23,32 @@ builder.subscriptionFields((t) => ({
     description:
       'Images that the filter finds, each whenever it was made or has changed, from now on; of more than 1000 that change at once the newest. With `trash: INCLUDE` also those that are deleted.',
     args: { filter: t.arg({ type: ImageFilter }) },
-    subscribe: (_root, { filter }, { services }) => watchImages(services, filter ?? {}),
+    subscribe: (_root, { filter }, context) =>
+      whileLetIn(context, watchImages(context.services, visibleFilter(context.caller, filter))),
     resolve: (image, _args, context) => fresh(image, context),
   }),
 }));
+
+/** Ends before the first image that comes after the token has expired or was revoked. */
+function whileLetIn(
+  { isLetIn }: GraphqlContext,
+  images: AsyncIterableIterator<ImageModel>,
+): AsyncIterableIterator<ImageModel> {
+  const end = async () => {
+    await images.return?.();
+    return { done: true, value: undefined } as const;
+  };
+  return {
+    async next() {
+      const result = await images.next();
+      return result.done || (await isLetIn()) ? result : end();
+    },
+    return: end,
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
 
 /** The context lasts as long as the subscription: what its loaders have read of an earlier state is forgotten with each event. */
 function fresh(image: ImageModel, context: GraphqlContext): ImageModel {

@@ -1,3 +1,4 @@
+import { ownerFor } from '../auth/authorization.ts';
 import type { SourceExpiredError } from '../errors.ts';
 import { parseRescueInput, rescueImage } from '../image/rescue.ts';
 import { builder } from './builder.ts';
@@ -40,7 +41,7 @@ builder.mutationField('importImage', (t) =>
     args: { input: t.arg({ type: ImportImageInput, required: true }) },
     resolve: (_root, { input }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => ({
-        payload: { image: await rescueImage(services, parseRescueInput(input, caller)) },
+        payload: { image: await rescueImage(services, parseRescueInput(input, ownerFor(caller, input))) },
       })),
   }),
 );

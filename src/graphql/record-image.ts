@@ -1,3 +1,4 @@
+import { ownerFor } from '../auth/authorization.ts';
 import { InputError } from '../errors.ts';
 import { checkCharacters } from '../image/input.ts';
 import { parseRecordInput, recordImage } from '../image/record.ts';
@@ -48,7 +49,7 @@ builder.mutationField('recordImage', (t) =>
         if ((url == null) === (file == null))
           throw new InputError('INVALID_INPUT', 'Give either url or file.', { path: ['input', 'url'] });
         if (url != null) checkCharacters('url', url);
-        const record = parseRecordInput(input, caller);
+        const record = parseRecordInput(input, ownerFor(caller, input));
         // Only what was described well is waited for.
         const source = file == null ? { url: url as string } : { file: await file };
         return { payload: { image: await recordImage(services, source, record) } };

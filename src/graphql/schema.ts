@@ -20,6 +20,8 @@ import './restore-image.ts';
 import './update-image.ts';
 import './trash.ts';
 import './store.ts';
+import './token.ts';
 import { builder } from './builder.ts';
+import { guard } from './guard.ts';
 
-export const schema = builder.toSchema();
+export const schema = guard(builder.toSchema());

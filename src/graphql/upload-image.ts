@@ -1,3 +1,4 @@
+import { ownerFor } from '../auth/authorization.ts';
 import { parseUploadInput, uploadImage } from '../image/upload.ts';
 import { builder } from './builder.ts';
 import { pictureFields } from './image-input.ts';
@@ -24,7 +25,7 @@ builder.mutationField('uploadImage', (t) =>
     args: { input: t.arg({ type: UploadImageInput, required: true }) },
     resolve: (_root, { input: { file, ...input } }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => {
-        const record = parseUploadInput(input, caller);
+        const record = parseUploadInput(input, ownerFor(caller, input));
         return { payload: { image: await uploadImage(services, await file, record) } };
       }),
   }),

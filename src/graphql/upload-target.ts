@@ -1,3 +1,4 @@
+import { ownerFor, visibleTo } from '../auth/authorization.ts';
 import { completeUpload } from '../image/complete-upload.ts';
 import { createUploadTarget, type OpenedTarget } from '../image/upload-target.ts';
 import { builder } from './builder.ts';
@@ -76,7 +77,7 @@ builder.mutationField('createUploadTarget', (t) =>
     args: { input: t.arg({ type: CreateUploadTargetInput, required: true }) },
     resolve: (_root, { input }, { services, caller }) =>
       answer<UploadTargetPayload>({ target: null }, async () => ({
-        payload: { target: await createUploadTarget(services, input, caller) },
+        payload: { target: await createUploadTarget(services, input, ownerFor(caller, input)) },
       })),
   }),
 );
@@ -91,9 +92,9 @@ builder.mutationField('completeUpload', (t) =>
     description:
       'Proves what arrived (size, hash, type, wholeness) and keeps it as `uploadImage` does. Completing again answers the same image. What is refused is removed, and its target closed.',
     args: { input: t.arg({ type: CompleteUploadInput, required: true }) },
-    resolve: (_root, { input }, { services }) =>
+    resolve: (_root, { input }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => ({
-        payload: { image: await completeUpload(services, String(input.target)) },
+        payload: { image: await completeUpload(services, String(input.target), visibleTo(caller)) },
       })),
   }),
 );

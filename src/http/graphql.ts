@@ -5,7 +5,7 @@ import DataLoader from 'dataloader';
 import { GraphQLError } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import type { Caller } from '../auth/caller.ts';
+import { visibleTo } from '../auth/authorization.ts';
 import { FixativeError } from '../errors.ts';
 import type { GraphqlContext, Services } from '../graphql/context.ts';
 import { makeCopyLoader } from '../graphql/copy.ts';
@@ -20,12 +20,14 @@ import { useCompiledOperations } from './compiled-operations.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 import { type BodyLimits, type ServerContext, useRequestBody } from './request-body.ts';
 
-export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, caller: Caller) => Promise<void>;
+/** Who asks, and whether that one would be let in again. */
+export type LetIn = Pick<GraphqlContext, 'caller' | 'isLetIn'>;
+export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, letIn: LetIn) => Promise<void>;
 
 /** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
 export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: Logger): GraphqlHandler {
   const readOrder = services.storage.stores.map((store) => store.name);
-  const yoga = createYoga<ServerContext & { caller: Caller }, GraphqlContext>({
+  const yoga = createYoga<ServerContext & LetIn, GraphqlContext>({
     schema,
     graphqlEndpoint: '/graphql',
     landingPage: false,
@@ -38,12 +40,17 @@ export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: 
     renderGraphiQL,
     graphiql: { title: 'Fixative', defaultTabs: [...GRAPHIQL_TABS], credentials: 'same-origin' },
     plugins: [useRequestBody(services.storage.spooler, limits), useCompiledOperations()],
-    context: ({ caller }) => ({
+    context: ({ caller, isLetIn }) => ({
       services,
       caller,
-      imageByUuid: new DataLoader((uuids: readonly string[]) => findImages(services.database, uuids)),
-      imagesByHash: new DataLoader((hashes: readonly string[]) => findByHashes(services.database, hashes)),
-      ...makeFamilyLoaders(services.database),
+      isLetIn,
+      imageByUuid: new DataLoader((uuids: readonly string[]) =>
+        findImages(services.database, uuids, visibleTo(caller)),
+      ),
+      imagesByHash: new DataLoader((hashes: readonly string[]) =>
+        findByHashes(services.database, hashes, visibleTo(caller)),
+      ),
+      ...makeFamilyLoaders(services.database, visibleTo(caller)),
       relatedLeft: MAX_RELATED_PER_REQUEST,
       purgeOf: new DataLoader((images: readonly Pick<Image, 'sha256' | 'userId'>[]) =>
         findPurges(services.database, images),
@@ -54,8 +61,8 @@ export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: 
     }),
     maskedErrors: { maskError: (error) => mask(error, log) },
   });
-  return async (req, res, caller) => {
-    await yoga(req, res, { req, res, caller });
+  return async (req, res, letIn) => {
+    await yoga(req, res, { req, res, ...letIn });
   };
 }
 

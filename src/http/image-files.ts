@@ -1,4 +1,6 @@
 import type { ServerResponse } from 'node:http';
+import { visibleFilter } from '../auth/authorization.ts';
+import type { Caller } from '../auth/caller.ts';
 import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
 import { listImages } from '../image/list.ts';
@@ -7,17 +9,16 @@ import { sendError, sendJson } from './answer.ts';
 /** `GET /api/images/generated?first=20&after=…&userId=…`: the images that have bytes, newest first, for clients that do not speak GraphQL. */
 export async function serveImageFiles(
   deps: { database: Database; publicUrl: () => string },
-  response: ServerResponse,
+  { response, caller }: { response: ServerResponse; caller: Caller },
   query: URLSearchParams,
 ): Promise<void> {
   const first = query.get('first') ?? query.get('limit');
-  const userId = query.get('userId');
+  const userId = query.get('userId') || null;
   try {
-    const page = await listImages(
-      deps.database,
-      { status: ['success'], ...(userId ? { userId } : {}) },
-      { first: first === null ? null : Number(first), after: query.get('after') },
-    );
+    const page = await listImages(deps.database, visibleFilter(caller, { status: ['success'], userId }), {
+      first: first === null ? null : Number(first),
+      after: query.get('after'),
+    });
     const next = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
     const images = page.edges
       .filter(({ node }) => node.blobId !== null)
@@ -30,6 +31,6 @@ export async function serveImageFiles(
     sendJson(response, 200, { images, nextCursor: next });
   } catch (error) {
     if (!(error instanceof FixativeError)) throw error;
-    sendError(response, 400, { code: error.code, message: error.message });
+    sendError(response, error.code === 'FORBIDDEN' ? 403 : 400, { code: error.code, message: error.message });
   }
 }

@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import type { Authenticator } from '../auth/authenticator.ts';
+import type { Authenticator, Credentials } from '../auth/authenticator.ts';
+import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
+import { FixativeError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { sendError, sendJson } from './answer.ts';
 import { serveFilename, serveImage } from './bytes.ts';
-import { makeGraphqlHandler } from './graphql.ts';
+import { type LetIn, makeGraphqlHandler } from './graphql.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
 import { sendLoginPage, serveLogin } from './login.ts';
@@ -48,25 +50,27 @@ export function makeHttpServer(deps: {
       return sendError(response, 400, { code: 'BAD_REQUEST', message: 'The Host header names no host.' });
     }
     if (path === '/graphql') {
-      const caller = authenticate(exchange, { page: true });
-      return caller ? graphql(request, response, caller) : undefined;
+      const caller = await authenticate(exchange, { page: true });
+      return caller ? graphql(request, response, letIn(request, caller)) : undefined;
     }
     if (path === '/login') {
-      if (!allows(exchange, ['GET', 'POST'])) return;
+      if (!takes(exchange, ['GET', 'POST'])) return;
       return serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') });
     }
     const [, room, name, ...rest] = path.split('/').map(decode);
     if (room === 'uploads' && name && rest.length === 0)
       return serveUpload(deps.uploads, exchange, { id: name, query: new URLSearchParams(search) });
-    if (!allows(exchange, ['GET', 'HEAD'])) return;
+    if (!takes(exchange, ['GET', 'HEAD'])) return;
     if (room === 'images' && name && rest.length <= 1) return serveImage(bytes, exchange, name);
     if (room === 'generated' && name && rest.length === 0) return serveFilename(bytes, exchange, name);
     if (path === '/api/images/generated') {
-      if (!authenticate(exchange, { page: false })) return;
-      return serveImageFiles(services, response, new URLSearchParams(search));
+      const caller = await admit(exchange, path);
+      return caller
+        ? serveImageFiles(services, { response, caller }, new URLSearchParams(search))
+        : undefined;
     }
     if (path === '/metrics') {
-      return authenticate(exchange, { page: false }) ? serveMetrics(services, response) : undefined;
+      return (await admit(exchange, path)) ? serveMetrics(services, response) : undefined;
     }
     if (path === '/health') return sendJson(response, 200, { status: 'alive' });
     if (path === '/ready') return serveReady(response);
@@ -93,9 +97,19 @@ export function makeHttpServer(deps: {
   }
 
   /** Says who asks, or answers 401; before a byte of the body is read. */
-  function authenticate({ request, response }: Exchange, { page }: { page: boolean }): Caller | null {
-    const { authorization, cookie, accept } = request.headers;
-    const caller = authenticator.authenticate({ authorization, cookie });
+  async function authenticate(
+    { request, response }: Exchange,
+    { page }: { page: boolean },
+  ): Promise<Caller | null> {
+    const { accept } = request.headers;
+    let caller: Caller | null;
+    try {
+      caller = await authenticator.authenticate(credentialsOf(request));
+    } catch (error) {
+      if (!(error instanceof FixativeError)) throw error;
+      sendRefusal(response, error);
+      return null;
+    }
     if (caller && !isOwnPage(request)) {
       const errors = [
         { message: 'A session is good for pages of this server only.', extensions: { code: 'FORBIDDEN' } },
@@ -109,7 +123,7 @@ export function makeHttpServer(deps: {
       return null;
     }
     const message =
-      'Send the root token: Authorization: Bearer <token>. It is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
+      'Send a token: Authorization: Bearer <token>. The root token is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
     sendJson(
       response,
       401,
@@ -117,6 +131,31 @@ export function makeHttpServer(deps: {
       { 'WWW-Authenticate': 'Bearer realm="fixative"' },
     );
     return null;
+  }
+
+  /** The caller of an address that needs a scope, or null when it was answered that there is none. */
+  async function admit(exchange: Exchange, path: keyof typeof NEEDED_SCOPES.http): Promise<Caller | null> {
+    const caller = await authenticate(exchange, { page: false });
+    const scope = NEEDED_SCOPES.http[path];
+    if (caller === null || allows(caller, scope)) return caller;
+    sendError(
+      exchange.response,
+      403,
+      { code: 'FORBIDDEN', message: `The token does not allow this: it needs the scope ${scope}.` },
+      { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
+    );
+    return null;
+  }
+
+  /** The credentials are looked at again as long as the caller is the same: what was given for them once may be taken away. */
+  function letIn(request: IncomingMessage, caller: Caller): LetIn {
+    const credentials = credentialsOf(request);
+    const isLetIn = () =>
+      authenticator.authenticate(credentials).then(
+        (now) => now?.userId === caller.userId,
+        () => false,
+      );
+    return { caller, isLetIn };
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -164,7 +203,21 @@ export function makeHttpServer(deps: {
   };
 }
 
-function allows({ request, response }: Exchange, methods: readonly string[]): boolean {
+const credentialsOf = ({ headers: { authorization, cookie } }: IncomingMessage): Credentials => ({
+  authorization,
+  cookie,
+});
+
+/** What came is no valid token (RFC 6750, 3.1), or nobody can tell now. */
+function sendRefusal(response: ServerResponse, { code, message }: FixativeError): void {
+  const unknown = code === 'IDENTITY_UNAVAILABLE';
+  const headers: Record<string, string> = unknown
+    ? { 'Retry-After': '5' }
+    : { 'WWW-Authenticate': 'Bearer error="invalid_token"' };
+  sendJson(response, unknown ? 503 : 401, { errors: [{ message, extensions: { code } }] }, headers);
+}
+
+function takes({ request, response }: Exchange, methods: readonly string[]): boolean {
   if (methods.includes(request.method ?? '')) return true;
   const allow = methods.join(', ');
   sendError(response, 405, { code: 'BAD_REQUEST', message: `Only ${allow} here.` }, { Allow: allow });

@@ -36,8 +36,12 @@ class ClosedMeanwhile extends Error {}
  *
  * @throws what is refused, with its code; then the bytes are removed and the target is closed. What may pass leaves both.
  */
-export async function completeUpload(deps: UploadTargetDeps, idText: string): Promise<Image> {
-  const target = await requireTarget(deps, idText);
+export async function completeUpload(
+  deps: UploadTargetDeps,
+  idText: string,
+  visibleTo: string | null,
+): Promise<Image> {
+  const target = await requireTarget(deps, idText, visibleTo);
   if (target.completedAt) return imageOfClosed(deps, target);
   if (Date.now() > target.expiresAt.getTime() + COMPLETE_GRACE_SECONDS * 1000)
     throw new FixativeError('EXPIRED', 'This target has expired; create a new one.', {
@@ -53,7 +57,8 @@ export async function completeUpload(deps: UploadTargetDeps, idText: string): Pr
   try {
     return await ingestArrival(deps, target, place);
   } catch (error) {
-    if (error instanceof ClosedMeanwhile) return imageOfClosed(deps, await requireTarget(deps, target.id));
+    if (error instanceof ClosedMeanwhile)
+      return imageOfClosed(deps, await requireTarget(deps, target.id, visibleTo));
     if (error instanceof FixativeError && REFUSALS.includes(error.code)) await refuse(deps, target, error);
     throw error;
   } finally {

@@ -1,17 +1,21 @@
 import type { Queryable } from '../database/database.ts';
-import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
+import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, OF_USER } from './image.ts';
 
 /** A hash may be shared by as many images as there are. */
 export const MAX_DUPLICATES = 100;
 
 const SAME_BYTES = `SELECT s.* FROM unnest($1::bpchar[]) AS h(sha256), LATERAL (
     SELECT ${IMAGE_COLUMNS} FROM generated_images i
-    WHERE i.sha256 = h.sha256 AND i.deleted_at IS NULL ORDER BY i.id LIMIT ${MAX_DUPLICATES + 1}
+    WHERE i.sha256 = h.sha256 AND i.deleted_at IS NULL AND ${OF_USER} ORDER BY i.id LIMIT ${MAX_DUPLICATES + 1}
   ) s`;
 
 /** @returns for each hash the images that have those bytes, oldest first, at most one more than MAX_DUPLICATES. */
-export async function findByHashes(db: Queryable, hashes: readonly string[]): Promise<Image[][]> {
-  const rows = await db.query<ImageRow>(SAME_BYTES, [hashes]);
+export async function findByHashes(
+  db: Queryable,
+  hashes: readonly string[],
+  visibleTo: string | null,
+): Promise<Image[][]> {
+  const rows = await db.query<ImageRow>(SAME_BYTES, [hashes, visibleTo]);
   const byHash = Map.groupBy(rows.map(imageOf), (image) => image.sha256 ?? '');
   return hashes.map((sha256) => byHash.get(sha256) ?? []);
 }

@@ -4,7 +4,7 @@
  */
 import type { Queryable } from '../database/database.ts';
 import { InputError } from '../errors.ts';
-import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
+import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, OF_USER } from './image.ts';
 
 /** Of one image no more are answered. */
 export const MAX_PARTS = 100;
@@ -26,15 +26,19 @@ export async function findAllParts(db: Queryable, image: Pick<Image, 'id'>): Pro
 }
 
 const PARTS = `SELECT p.* FROM unnest($1::bigint[]) AS w(id), LATERAL (
-    SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.part_of = w.id ORDER BY i.part LIMIT ${MAX_PARTS}
+    SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.part_of = w.id AND ${OF_USER} ORDER BY i.part LIMIT ${MAX_PARTS}
   ) p`;
 
 /** `panel-2` comes before `panel-10`. */
 const byName = new Intl.Collator('en', { numeric: true });
 
 /** @returns for each id the parts of that image, by name, at most MAX_PARTS; those in the trash too. */
-export async function findParts(db: Queryable, ids: readonly number[]): Promise<Image[][]> {
-  const rows = await db.query<ImageRow>(PARTS, [ids]);
+export async function findParts(
+  db: Queryable,
+  ids: readonly number[],
+  visibleTo: string | null,
+): Promise<Image[][]> {
+  const rows = await db.query<ImageRow>(PARTS, [ids, visibleTo]);
   const byWhole = Map.groupBy(rows, ({ partOf }) => partOf);
   return ids.map((id) =>
     (byWhole.get(id) ?? []).map(imageOf).sort((a, b) => byName.compare(a.part ?? '', b.part ?? '')),
@@ -55,15 +59,20 @@ export function parseEditsCount(first: number): number {
   });
 }
 
-const EDITS = `SELECT e.* FROM unnest($1::bigint[], $2::int[]) AS p(id, first), LATERAL (
+const EDITS = `SELECT e.* FROM unnest($1::bigint[], $3::int[]) AS p(id, first), LATERAL (
     SELECT p.first, ${IMAGE_COLUMNS} FROM generated_images i
-    WHERE i.parent_id = p.id AND i.deleted_at IS NULL ORDER BY i.id DESC LIMIT p.first
+    WHERE i.parent_id = p.id AND i.deleted_at IS NULL AND ${OF_USER} ORDER BY i.id DESC LIMIT p.first
   ) e`;
 
 /** @returns for each key the images that were edited from that one, newest first; none of those in the trash. */
-export async function findEdits(db: Queryable, keys: readonly EditsKey[]): Promise<Image[][]> {
+export async function findEdits(
+  db: Queryable,
+  keys: readonly EditsKey[],
+  visibleTo: string | null,
+): Promise<Image[][]> {
   const rows = await db.query<ImageRow & { first: number }>(EDITS, [
     keys.map(({ id }) => id),
+    visibleTo,
     keys.map(({ first }) => first),
   ]);
   const byKey = Map.groupBy(rows, (row) => `${row.parentId}:${row.first}`);
@@ -72,11 +81,15 @@ export async function findEdits(db: Queryable, keys: readonly EditsKey[]): Promi
   );
 }
 
-const BY_ID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = ANY($1::bigint[])`;
+const BY_ID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = ANY($1::bigint[]) AND ${OF_USER}`;
 
 /** @returns one image or null for each id, in their order. */
-export async function findByIds(db: Queryable, ids: readonly number[]): Promise<(Image | null)[]> {
-  const rows = await db.query<ImageRow>(BY_ID, [ids]);
+export async function findByIds(
+  db: Queryable,
+  ids: readonly number[],
+  visibleTo: string | null,
+): Promise<(Image | null)[]> {
+  const rows = await db.query<ImageRow>(BY_ID, [ids, visibleTo]);
   const images = new Map(rows.map((row) => [row.id, imageOf(row)]));
   return ids.map((id) => images.get(id) ?? null);
 }

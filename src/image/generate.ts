@@ -16,7 +16,7 @@ import { makeTransient } from './generation/transient.ts';
 import type { GenerationOrder, GenerationQueue } from './generation/work.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
 import { type ImageInput, type ImageRecord, parseImageInput } from './input.ts';
-import { type LooseFiles, type PictureSource, resolveReferences } from './references.ts';
+import { type LooseFiles, type PictureSource, resolveReferences, type SourceOptions } from './references.ts';
 import { waitForImages } from './watch.ts';
 
 export const MAX_IMAGES_PER_REQUEST = 10;
@@ -67,9 +67,9 @@ export type AnsweredImage = Image & { readonly dataUrl?: string };
 export async function generateImages(
   deps: GenerateDeps,
   input: GenerateInput,
-  caller: { userId: string },
+  caller: { userId: string; visibleTo: string | null },
 ): Promise<AnsweredImage[]> {
-  const record = parseImageInput(input, { ...caller, tool: 'generateUserImage' });
+  const record = parseImageInput(input, { userId: caller.userId, tool: 'generateUserImage' });
   const tool = findTool(record.toolName);
   const waitSeconds = parseWaitSeconds(input.waitSeconds);
   const scheduledFor = parseSchedule(input.scheduledFor ?? null);
@@ -84,7 +84,12 @@ export async function generateImages(
   // Refused before the provider is paid for what could not be kept.
   await deps.storage.requireSpace();
   const loose: LooseFiles | null = deps.saveImages ? null : new Map();
-  const { references, mask, parent } = await findSources(deps, input, { tool, userId: record.userId, loose });
+  const { references, mask, parent } = await findSources(deps, input, {
+    tool,
+    loose,
+    userId: record.userId,
+    visibleTo: caller.visibleTo,
+  });
   const planned = planGeneration(input, {
     ...context,
     references: references.map(({ uuid }) => uuid),
@@ -153,7 +158,7 @@ function standIns(input: GenerateInput, tool: Tool) {
 async function findSources(
   deps: GenerateDeps,
   input: GenerateInput,
-  options: { readonly tool: Tool; readonly userId: string; readonly loose: LooseFiles | null },
+  options: SourceOptions & { readonly tool: Tool },
 ) {
   const at = (source: PictureSource, ...path: string[]) => ({ source, path: ['input', ...path] });
   const given = input.references ?? [];

@@ -55,11 +55,21 @@ export function imageOf(row: ImageRow): Image {
 // A column that was not read is undefined.
 const bigintOf = (value: number | null) => (value == null ? null : BigInt(value));
 
-const BY_UUID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.uuid = ANY($1::uuid[])`;
+/** Those of a user ($2); null: of everybody. */
+export const OF_USER = '($2::text IS NULL OR i.user_id = $2::text)';
 
-/** @returns one image or null for each uuid, in their order. */
-export async function findImages(db: Queryable, uuids: readonly string[]): Promise<(Image | null)[]> {
-  const rows = await db.query<ImageRow>(BY_UUID, [uuids]);
+const BY_UUID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.uuid = ANY($1::uuid[]) AND ${OF_USER}`;
+
+/**
+ * @param visibleTo whose images are looked for; null: those of everybody.
+ * @returns one image or null for each uuid, in their order.
+ */
+export async function findImages(
+  db: Queryable,
+  uuids: readonly string[],
+  visibleTo: string | null = null,
+): Promise<(Image | null)[]> {
+  const rows = await db.query<ImageRow>(BY_UUID, [uuids, visibleTo]);
   const images = new Map(rows.map((row) => [row.uuid, imageOf(row)]));
   return uuids.map((uuid) => images.get(uuid) ?? null);
 }

@@ -13,7 +13,7 @@ interface ReceiveDeps extends ImageDeps {
  * @throws NotFoundError; FixativeError CONFLICT when it is completed or belongs to another place.
  */
 export async function requireReceivable(deps: ReceiveDeps, id: string): Promise<UploadTarget> {
-  const target = await requireTarget(deps, id);
+  const target = await requireTarget(deps, id, null);
   if (target.completedAt)
     throw new FixativeError(
       'CONFLICT',

@@ -29,6 +29,15 @@ export interface FoundPicture {
   readonly image: Image | null;
 }
 
+export interface SourceOptions {
+  /** Whose the files become. */
+  readonly userId: string;
+  /** Whose images may be named; null: everybody's. */
+  readonly visibleTo: string | null;
+  /** Takes files that are not to be kept. */
+  readonly loose: LooseFiles | null;
+}
+
 /** Files of a request that are not kept, by the names that stand for their uuids. */
 export type LooseFiles = Map<string, Attachment>;
 
@@ -40,7 +49,7 @@ export type LooseFiles = Map<string, Attachment>;
 export async function resolveReferences(
   deps: { database: Database; storage: Storage },
   sources: readonly { readonly source: PictureSource; readonly path: readonly string[] }[],
-  options: { readonly userId: string; readonly loose: LooseFiles | null },
+  options: SourceOptions,
 ): Promise<FoundPicture[]> {
   const pictures: FoundPicture[] = [];
   for (const { source, path } of sources) {
@@ -49,7 +58,9 @@ export async function resolveReferences(
       continue;
     }
     const image =
-      'uuid' in source ? await requireKept(deps, source.uuid, path) : await keep(deps, source, options);
+      'uuid' in source
+        ? await requireKept(deps, { ...options, uuid: source.uuid }, path)
+        : await keep(deps, source, options);
     pictures.push({ ...image, image });
   }
   const bytes = pictures.reduce((sum, picture) => sum + (picture.bytes ?? 0), 0);
@@ -88,10 +99,10 @@ export const mimeTypeOf = (format: string | undefined) =>
 
 async function requireKept(
   { database }: { database: Database },
-  uuid: string,
+  { uuid, visibleTo }: { readonly uuid: string; readonly visibleTo: string | null },
   path: readonly string[],
 ): Promise<Image> {
-  const [image] = await findImages(database, [uuid]);
+  const [image] = await findImages(database, [uuid], visibleTo);
   if (!image || image.deletedAt !== null)
     throw new InputError('NOT_FOUND', `There is no image ${uuid}.`, { path });
   if (image.status === 'success' && image.blobId !== null) return image;

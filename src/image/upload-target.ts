@@ -90,10 +90,11 @@ export async function createUploadTarget(
   return { id, expiresAt, ...address };
 }
 
-/** @throws InputError INVALID_ID, NotFoundError. */
+/** @param visibleTo whose target it may be; null: anybody's. @throws InputError INVALID_ID, NotFoundError. */
 export async function requireTarget(
   { database }: Pick<ImageDeps, 'database'>,
   idText: string,
+  visibleTo: string | null,
 ): Promise<UploadTarget> {
   const id = parseUuid(idText);
   const path = ['input', 'target'];
@@ -102,7 +103,7 @@ export async function requireTarget(
       path,
     });
   const target = await database.prisma.uploadTarget.findUnique({ where: { id } });
-  if (target) return target;
+  if (target && (visibleTo === null || target.userId === visibleTo)) return target;
   throw new NotFoundError(`There is no upload target ${id}, or it has expired. Create a new one.`, { path });
 }
 

@@ -23,13 +23,17 @@ const MAX_CAUGHT_UP = 1000;
  * An image now, and whenever it has changed. Changes that follow each other faster than they are taken are one.
  * @throws NotFoundError when there is none; ends when it is purged.
  */
-export function watchImage(deps: WatchDeps, uuid: string): AsyncIterableIterator<Image> {
+export function watchImage(
+  deps: WatchDeps,
+  uuid: string,
+  visibleTo: string | null,
+): AsyncIterableIterator<Image> {
   let last: string | null = null;
   return follow(deps, {
     concerns: (changed) => changed === uuid,
     first: true,
     async read() {
-      const [image] = await findImages(deps.database, [uuid]);
+      const [image] = await findImages(deps.database, [uuid], visibleTo);
       if (!image) {
         if (last === null) throw new NotFoundError(`There is no image ${uuid}.`);
         return null;

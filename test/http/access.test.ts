@@ -155,6 +155,14 @@ describe('who may ask', () => {
   });
 });
 
+test('a cookie behind https is for https only', async () => {
+  const app = await openTestApp({ PUBLIC_URL: 'https://images.example.com' });
+  const login = await app.fetch(`/login?code=${app.authenticator.loginCode}`);
+  expect(login.headers.get('set-cookie')).toMatch(/; HttpOnly; SameSite=Strict; Secure$/);
+  await login.text();
+  await app.close();
+});
+
 test('the root token is made once, for its owner only', async () => {
   const app = await openTestApp();
   const config = { rootToken: null, dataDirectory: path.join(app.directory, 'elsewhere') };

@@ -1,0 +1,117 @@
+import { SCOPES } from '../auth/caller.ts';
+import { type ApiToken as ApiTokenShape, MAX_LISTED } from '../auth/tokens.ts';
+import { builder } from './builder.ts';
+import { answer, type Payload } from './payload.ts';
+import { UserError } from './user-error.ts';
+
+const Scope = builder.enumType('Scope', {
+  description: 'What a token allows.',
+  values: {
+    IMAGES_READ: { value: 'images:read', description: SCOPES['images:read'] },
+    IMAGES_WRITE: { value: 'images:write', description: SCOPES['images:write'] },
+    IMAGES_GENERATE: { value: 'images:generate', description: SCOPES['images:generate'] },
+    STORES_READ: { value: 'stores:read', description: SCOPES['stores:read'] },
+    ADMIN: { value: 'admin', description: SCOPES.admin },
+  } as const,
+});
+
+const ApiToken = builder.objectRef<ApiTokenShape>('ApiToken').implement({
+  description: 'A token that lets a program in. The token itself is shown once, when it is made.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'What `revokeToken` takes.' }),
+    name: t.exposeString('name'),
+    start: t.exposeString('start', { description: 'Its first characters, by which to tell tokens apart.' }),
+    userId: t.exposeString('userId', {
+      nullable: true,
+      description: 'Whose images it sees and changes; null: a service, which may act for any user.',
+    }),
+    scopes: t.field({ type: [Scope], resolve: ({ scopes }) => [...scopes] }),
+    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'null: it does not expire.',
+    }),
+    lastUsedAt: t.expose('lastUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'To the minute; null: never.',
+    }),
+    revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),
+  }),
+});
+
+builder.queryField('tokens', (t) =>
+  t.field({
+    type: [ApiToken],
+    description: `The tokens, newest first, at most ${MAX_LISTED}. For admins.`,
+    args: {
+      revoked: t.arg.boolean({ defaultValue: false, description: 'Also those that were revoked.' }),
+    },
+    resolve: (_root, { revoked }, { services }) => services.tokens.list({ revoked: revoked ?? false }),
+  }),
+);
+
+const CreateTokenInput = builder.inputType('CreateTokenInput', {
+  fields: (t) => ({
+    name: t.string({ required: true, description: 'For people, up to 100 characters.' }),
+    userId: t.string({
+      description:
+        'Whose images it sees and changes, up to 32 characters; without it, a service that may act for any user.',
+    }),
+    scopes: t.field({ type: [Scope], required: true }),
+    expiresAt: t.field({ type: 'DateTime', description: 'It does not expire without it.' }),
+  }),
+});
+
+const RevokeTokenInput = builder.inputType('RevokeTokenInput', {
+  fields: (t) => ({ id: t.id({ required: true, description: 'The `id` of the token.' }) }),
+});
+
+interface TokenPayload extends Payload {
+  readonly apiToken: ApiTokenShape | null;
+}
+
+interface NewTokenPayload extends TokenPayload {
+  readonly token: string | null;
+}
+
+const CreateTokenPayload = builder.objectRef<NewTokenPayload>('CreateTokenPayload').implement({
+  fields: (t) => ({
+    token: t.exposeString('token', {
+      nullable: true,
+      description: 'The token, for this once: only its hash is kept. It goes with `Authorization: Bearer`.',
+    }),
+    apiToken: t.expose('apiToken', { type: ApiToken, nullable: true }),
+    userErrors: t.expose('userErrors', { type: [UserError] }),
+  }),
+});
+
+const RevokeTokenPayload = builder.objectRef<TokenPayload>('RevokeTokenPayload').implement({
+  fields: (t) => ({
+    apiToken: t.expose('apiToken', { type: ApiToken, nullable: true }),
+    userErrors: t.expose('userErrors', { type: [UserError] }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  createToken: t.field({
+    type: CreateTokenPayload,
+    description: 'Makes a token. For admins.',
+    args: { input: t.arg({ type: CreateTokenInput, required: true }) },
+    resolve: (_root, { input }, { services }) =>
+      answer<NewTokenPayload>({ token: null, apiToken: null }, async () => ({
+        payload: await services.tokens.create(input),
+      })),
+  }),
+  revokeToken: t.field({
+    type: RevokeTokenPayload,
+    description:
+      'Ends a token: here at once, at other servers of the same database within ten seconds. For admins.',
+    args: { input: t.arg({ type: RevokeTokenInput, required: true }) },
+    resolve: (_root, { input: { id } }, { services }) =>
+      answer<TokenPayload>({ apiToken: null }, async () => ({
+        payload: { apiToken: await services.tokens.revoke(String(id)) },
+      })),
+  }),
+}));
