@@ -10,6 +10,7 @@ import { migrate } from './database/migrate.ts';
 import { openPglite } from './database/pglite.ts';
 import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
+import { readPersistedOperations } from './http/persisted-operations.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeImageEvents } from './image/events.ts';
 import { openAnswers } from './image/generation/answers.ts';
@@ -171,7 +172,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const server: HttpServer = makeHttpServer({
       services,
       authenticator,
-      limits: config,
+      limits: { ...config, persisted: await readPersisted(config) },
       uploads: { database, storage, place, uploadAddress },
       log,
     });
@@ -352,6 +353,13 @@ function openProviders(config: Config) {
       await Promise.all(opened.map((provider) => provider.close()));
     },
   };
+}
+
+/** The documents that clients may name by their hashes; null where they may not. */
+async function readPersisted({ persistedOperations, persistedOperationsFile }: Config) {
+  if (persistedOperations === 'off' || persistedOperationsFile === null) return null;
+  const documents = await readPersistedOperations(persistedOperationsFile);
+  return { documents, only: persistedOperations === 'only' };
 }
 
 /** Waits for work that is under way, but not for ever: a stop must come to an end. */

@@ -8,12 +8,11 @@ import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { sendError, sendJson } from './answer.ts';
 import { serveFilename, serveImage } from './bytes.ts';
-import { makeGraphqlHandler } from './graphql.ts';
+import { type GraphqlOptions, makeGraphqlHandler } from './graphql.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
 import { sendLoginPage, serveLogin } from './login.ts';
 import { serveMetrics } from './metrics.ts';
-import type { BodyLimits } from './request-body.ts';
 import { serveUpload, type UploadsDeps } from './uploads.ts';
 
 export interface HttpServer {
@@ -33,7 +32,7 @@ interface Exchange {
 export function makeHttpServer(deps: {
   services: Services;
   authenticator: Authenticator;
-  limits: BodyLimits;
+  limits: GraphqlOptions;
   uploads: UploadsDeps;
   log: Logger;
 }): HttpServer {
