@@ -107,7 +107,7 @@ export const LIMIT_SETTINGS = {
   MAX_SUBSCRIPTIONS: wholeNumber(1, 1_000_000).default(1000),
   MAX_SUBSCRIPTIONS_PER_CALLER: wholeNumber(1, 1_000_000).default(200),
   RATE_LIMIT_PER_CALLER: rate.default(60_000),
-  RATE_LIMIT_PER_ADDRESS: rate.default(12_000),
+  RATE_LIMIT_PER_ADDRESS: rate.default(60_000),
   TRUSTED_PROXIES: addressList.default([]),
   MAX_EVENT_LOOP_DELAY_MILLISECONDS: wholeNumber(50, 60_000).default(1000),
   MAX_HEAP_PERCENT: wholeNumber(10, 100).default(90),

@@ -24,7 +24,10 @@ import { useOperationTimeout } from './operation-timeout.ts';
 import { type PersistedOperations, usePersistedOperations } from './persisted-operations.ts';
 import { useQueryLimits } from './query-limits.ts';
 import { type BodyLimits, type ServerContext, useRequestBody } from './request-body.ts';
+import { useSubscriptionLimits } from './subscription-limits.ts';
 import { useHiddenSuggestions } from './suggestions.ts';
+
+import type { Traffic } from './traffic.ts';
 
 export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, caller: Caller) => Promise<void>;
 
@@ -34,6 +37,7 @@ export interface GraphqlOptions extends BodyLimits, QueryLimits {
   readonly operationTimeoutSeconds: number;
   /** null: none are known. */
   readonly persisted: PersistedOperations | null;
+  readonly traffic: Traffic;
 }
 
 /** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
@@ -62,6 +66,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       ...(options.persisted ? [usePersistedOperations(options.persisted)] : []),
       useQueryLimits(options, options),
       ...(options.introspection ? [] : [useHiddenSuggestions()]),
+      useSubscriptionLimits(options.traffic),
       useCompiledOperations(),
       useOperationTimeout(options.operationTimeoutSeconds),
     ],
