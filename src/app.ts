@@ -16,6 +16,7 @@ import { makeImageEvents } from './image/events.ts';
 import { openAnswers } from './image/generation/answers.ts';
 import { makePlaces } from './image/generation/places.ts';
 import { makeGenerationRunner } from './image/generation/run.ts';
+import { makeQuotas } from './image/quota.ts';
 import { openGenerationJobs } from './job/generations.ts';
 import { runScheduledPurge } from './job/purge.ts';
 import { startSchedule } from './job/schedule.ts';
@@ -122,7 +123,13 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
       quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
-      readPicture: makePictureReader({ maxPixels: config.maxImagePixels }),
+      readPicture: makePictureReader({
+        maxPixels: config.maxImagePixels,
+        maxSide: config.maxImageSide,
+        concurrency: config.decodesAtOnce,
+        maxWaiting: config.maxDecodesWaiting,
+        timeoutSeconds: config.decodeTimeoutSeconds,
+      }),
       log,
     });
     opened.push(() => within(SETTLE_SECONDS, storage.stopRepairs()));
@@ -164,6 +171,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       defaultFormat: config.generatedImageFormat,
       saveImages: config.saveGeneratedImages,
       transientPlaces: makePlaces(config.generationsPerProvider),
+      quotas: makeQuotas(database, config),
       log,
       publicUrl,
       fetcher,
