@@ -461,6 +461,21 @@ function incomplete(
     .map((name) => `${name}: expected a value, because ${first} is set`);
 }
 
+/** What of a configuration lets somebody in, and so may stand in no log. */
+export function secretsOf(config: Config): string[] {
+  const connections = [
+    ...[config.openai, config.google, config.xai, config.bfl, config.fal, config.replicate],
+    ...[config.azure, config.openaiCompatible],
+  ];
+  return [
+    config.rootToken,
+    ...(config.signingKeys ?? []),
+    ...connections.map((each) => each?.apiKey),
+    config.github?.token,
+    config.databaseUrl && decodeURIComponent(new URL(config.databaseUrl).password),
+  ].filter((secret): secret is string => typeof secret === 'string' && secret !== '');
+}
+
 function connection(apiKey: string | undefined, baseUrl: string): ConnectionConfig | null {
   return apiKey === undefined ? null : { apiKey, baseUrl };
 }

@@ -12,7 +12,7 @@ import { serve } from './command/serve.ts';
 import { EXIT, type ExitCode, type Terminal } from './command/terminal.ts';
 import { runVerify } from './command/verify.ts';
 import { work } from './command/work.ts';
-import { type Config, parseConfig } from './config.ts';
+import { type Config, parseConfig, secretsOf } from './config.ts';
 import { FixativeError } from './errors.ts';
 import type { ImageFilter } from './image/conditions.ts';
 import { parseImageFilter } from './image/filter-json.ts';
@@ -41,6 +41,7 @@ function appOptions(config: Config) {
     level: config.logLevel,
     format: config.logFormat,
     colorize: process.stderr.isTTY === true,
+    secrets: secretsOf(config),
   });
   return { log, processId: process.pid };
 }
