@@ -71,7 +71,7 @@ function send(
         response.on('error', () => {});
       },
     );
-    outgoing.on('timeout', () => reject(new Error('it hangs')));
+    outgoing.on('timeout', () => reject(new Error(`it hangs: ${Buffer.from(body).toString('latin1')}`)));
     // A body that ends too soon, or a connection that is cut on purpose, has no answer.
     outgoing.on('error', () => resolve({ status: 0, text: '' }));
     outgoing.end(body);
