@@ -16,14 +16,14 @@ import type { ReceivedFile } from './upload.ts';
 export type PictureSource = { readonly uuid: string } | { readonly file: Promise<ReceivedFile> };
 
 const MiB = 1024 * 1024;
+/** All pictures of a request together: providers take them in one body, which is made in memory. */
+const MAX_REFERENCE_BYTES = 64 * MiB;
+
 interface KeepDeps {
   readonly database: Database;
   readonly storage: Storage;
   readonly quotas: Quotas;
 }
-
-/** All pictures of a request together: providers take them in one body, which is made in memory. */
-const MAX_REFERENCE_BYTES = 64 * MiB;
 
 /** A picture to work from that was found, or came along. */
 export interface FoundPicture {
