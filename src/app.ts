@@ -12,11 +12,13 @@ import { migrate } from './database/migrate.ts';
 import { openPglite } from './database/pglite.ts';
 import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
+import { readPersistedOperations } from './http/persisted-operations.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeImageEvents } from './image/events.ts';
 import { openAnswers } from './image/generation/answers.ts';
 import { makePlaces } from './image/generation/places.ts';
 import { makeGenerationRunner } from './image/generation/run.ts';
+import { makeQuotas } from './image/quota.ts';
 import { openGenerationJobs } from './job/generations.ts';
 import { runScheduledPurge } from './job/purge.ts';
 import { startSchedule } from './job/schedule.ts';
@@ -123,7 +125,13 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
       quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
-      readPicture: makePictureReader({ maxPixels: config.maxImagePixels }),
+      readPicture: makePictureReader({
+        maxPixels: config.maxImagePixels,
+        maxSide: config.maxImageSide,
+        concurrency: config.decodesAtOnce,
+        maxWaiting: config.maxDecodesWaiting,
+        timeoutSeconds: config.decodeTimeoutSeconds,
+      }),
       log,
     });
     opened.push(() => within(SETTLE_SECONDS, storage.stopRepairs()));
@@ -171,6 +179,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       defaultFormat: config.generatedImageFormat,
       saveImages: config.saveGeneratedImages,
       transientPlaces: makePlaces(config.generationsPerProvider),
+      quotas: makeQuotas(database, config),
       log,
       publicUrl,
       fetcher,
@@ -179,7 +188,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const server: HttpServer = makeHttpServer({
       services,
       authenticator,
-      limits: config,
+      limits: { ...config, persisted: await readPersisted(config) },
       uploads: { database, storage, place, uploadAddress },
       log,
     });
@@ -360,6 +369,13 @@ function openProviders(config: Config) {
       await Promise.all(opened.map((provider) => provider.close()));
     },
   };
+}
+
+/** The documents that clients may name by their hashes; null where they may not. */
+async function readPersisted({ persistedOperations, persistedOperationsFile }: Config) {
+  if (persistedOperations === 'off' || persistedOperationsFile === null) return null;
+  const documents = await readPersistedOperations(persistedOperationsFile);
+  return { documents, only: persistedOperations === 'only' };
 }
 
 /** Waits for work that is under way, but not for ever: a stop must come to an end. */

@@ -2,11 +2,12 @@ import path from 'node:path';
 import { CronExpressionParser } from 'cron-parser';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { LIMIT_SETTINGS, type LimitsConfig, readLimits } from './config/limits.ts';
+import { bytes, flag, GiB, KiB, MiB, wholeNumber } from './config/values.ts';
 import { FixativeError } from './errors.ts';
 
-export const KiB = 1024;
-export const MiB = 1024 * KiB;
-export const GiB = 1024 * MiB;
+export type { DecodeLimits, LimitsConfig, QueryLimits, QuotaLimits, TrafficLimits } from './config/limits.ts';
+export { GiB, KiB, MiB };
 
 /** The kinds of store that STORES may name. `memory` is for tests. */
 const STORE_KINDS = ['filesystem', 'database', 's3', 'github', 'memory'] as const;
@@ -97,7 +98,7 @@ const PROVIDERS = [
 ] as const;
 export type ProviderName = (typeof PROVIDERS)[number];
 
-export interface Config {
+export interface Config extends LimitsConfig {
   readonly host: string;
   readonly port: number;
   /** Without a slash at its end; null where it follows from where the server listens. */
@@ -159,24 +160,6 @@ export interface Config {
   readonly logFormat: 'text' | 'json';
 }
 
-/** `52428800`, `50 MiB`, `50MB`. */
-const bytes = z
-  .string()
-  .regex(/^\d+(\.\d+)?\s*(B|KiB|MiB|GiB|KB|MB|GB)?$/i, 'a number of bytes, such as 52428800 or 50 MiB')
-  .transform((text) => {
-    const [, amount = '', unit = 'B'] = /^([\d.]+)\s*([a-z]*)$/i.exec(text) ?? [];
-    const factors: Record<string, number> = { b: 1, kib: KiB, mib: MiB, gib: GiB, kb: 1e3, mb: 1e6, gb: 1e9 };
-    return Math.floor(Number(amount) * (factors[unit.toLowerCase() || 'b'] ?? 1));
-  })
-  .refine((amount) => amount > 0, 'more than 0 bytes');
-
-const wholeNumber = (low: number, high: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, `a whole number from ${low} to ${high}`)
-    .transform(Number)
-    .refine((number) => number >= low && number <= high, `a whole number from ${low} to ${high}`);
-
 const httpUrl = z
   .string()
   .refine(
@@ -184,11 +167,6 @@ const httpUrl = z
     'an address that begins with http:// or https://',
   )
   .transform((text) => text.replace(/\/+$/, ''));
-
-const flag = z
-  .string()
-  .regex(/^(true|false|1|0|yes|no)$/i, 'true or false')
-  .transform((text) => /^(true|1|yes)$/i.test(text));
 
 function isSchedule(text: string): boolean {
   if (text === 'off') return true;
@@ -284,6 +262,7 @@ const storeList = z
   .pipe(z.array(z.enum(STORE_KINDS, `a list, divided by commas, of: ${STORE_KINDS.join(', ')}`)));
 
 const Environment = z.object({
+  ...LIMIT_SETTINGS,
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).default(4000),
   PUBLIC_URL: httpUrl.optional(),
@@ -428,6 +407,8 @@ export function parseConfig(
     faults.push('GITHUB_TOKEN, GITHUB_REPOSITORY: expected both, because STORES has github');
   }
   if (values) faults.push(...faultsOfJwt(values));
+  if (values && values.PERSISTED_OPERATIONS !== 'off' && !values.PERSISTED_OPERATIONS_FILE)
+    faults.push('PERSISTED_OPERATIONS_FILE: expected a file, because PERSISTED_OPERATIONS is set');
   faults.push(...incomplete(set, AZURE_SETTINGS, AZURE_SETTINGS));
   faults.push(...incomplete(set, COMPATIBLE_SETTINGS, COMPATIBLE_SETTINGS.slice(0, 2)));
   if (!values || faults.length > 0) {
@@ -438,6 +419,7 @@ export function parseConfig(
   }
   const dataDirectory = path.resolve(directory, values.DATA_DIR);
   return Object.freeze({
+    ...readLimits(values, directory),
     host: values.HOST,
     port: values.PORT,
     publicUrl: values.PUBLIC_URL ?? null,
@@ -589,6 +571,21 @@ function incomplete(
   return needed
     .filter((name) => !(name in set))
     .map((name) => `${name}: expected a value, because ${first} is set`);
+}
+
+/** What of a configuration lets somebody in, and so may stand in no log. */
+export function secretsOf(config: Config): string[] {
+  const connections = [
+    ...[config.openai, config.google, config.xai, config.bfl, config.fal, config.replicate],
+    ...[config.azure, config.openaiCompatible],
+  ];
+  return [
+    config.rootToken,
+    ...(config.signingKeys ?? []),
+    ...connections.map((each) => each?.apiKey),
+    config.github?.token,
+    config.databaseUrl && decodeURIComponent(new URL(config.databaseUrl).password),
+  ].filter((secret): secret is string => typeof secret === 'string' && secret !== '');
 }
 
 function connection(apiKey: string | undefined, baseUrl: string): ConnectionConfig | null {

@@ -44,6 +44,15 @@ export const ERROR_CODES = {
     'The identity provider could not be asked, so nobody knows whether the token is valid.',
   FORBIDDEN: 'The token does not allow this.',
   BAD_REQUEST: 'The request is not well formed.',
+  TOO_COMPLEX:
+    'The document or its variables ask for more than one request may; the message names the limit.',
+  PERSISTED_QUERY_NOT_FOUND:
+    'No operation is on file under this hash, or the document is none of those on file.',
+  TIMED_OUT: 'The operation took too long. What it had begun may have been done.',
+  RATE_LIMITED:
+    'There were too many requests in too short a time; `Retry-After` says when there may be more.',
+  OVERLOADED: 'The server has as much to do as it can take; the same request may succeed in a moment.',
+  QUOTA_EXCEEDED: 'The user has as much as is allowed; the error says of what, and when there is room again.',
   INTERNAL: 'Something failed that no input should cause; the log has it under the id in the message.',
 } as const;
 
@@ -82,15 +91,17 @@ export class NotFoundError extends FixativeError {
   }
 }
 
+export type SizeUnit = 'bytes' | 'pixels' | 'frames' | 'seconds';
+
 /** A limit was passed: `limit` is what is allowed, `actual` what came, where it is known, both in `unit`. */
 export class TooLargeError extends FixativeError {
   readonly limit: number;
   readonly actual: number | null;
-  readonly unit: 'bytes' | 'pixels' | 'frames';
+  readonly unit: SizeUnit;
 
   constructor(
     message: string,
-    measure: { limit: number; actual?: number; unit: 'bytes' | 'pixels' | 'frames' },
+    measure: { limit: number; actual?: number; unit: SizeUnit },
     options?: ErrorOptions,
   ) {
     super('TOO_LARGE', message, options);
@@ -158,5 +169,35 @@ export class SourceExpiredError extends FixativeError {
   constructor(message: string, expiredAt: Date | null, options?: ErrorOptions) {
     super('SOURCE_EXPIRED', message, options);
     this.expiredAt = expiredAt;
+  }
+}
+
+/** There is too much to do already. */
+export class OverloadedError extends FixativeError {
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, retryAfterSeconds: number, options?: ErrorOptions) {
+    super('OVERLOADED', message, { retryable: true, ...options });
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** What a user may have is used up: `used` of `limit` in `unit`, until `resetsAt`, where it resets by itself. */
+export class QuotaExceededError extends FixativeError {
+  readonly limit: number;
+  readonly used: number;
+  readonly unit: 'bytes' | 'images' | 'generations';
+  readonly resetsAt: Date | null;
+
+  constructor(
+    message: string,
+    quota: Pick<QuotaExceededError, 'limit' | 'used' | 'unit' | 'resetsAt'>,
+    options?: ErrorOptions,
+  ) {
+    super('QUOTA_EXCEEDED', message, { retryable: quota.resetsAt !== null, ...options });
+    this.limit = quota.limit;
+    this.used = quota.used;
+    this.unit = quota.unit;
+    this.resetsAt = quota.resetsAt;
   }
 }

@@ -22,7 +22,7 @@ import {
 } from './command/token.ts';
 import { runVerify } from './command/verify.ts';
 import { work } from './command/work.ts';
-import { type Config, parseConfig } from './config.ts';
+import { type Config, parseConfig, secretsOf } from './config.ts';
 import { FixativeError } from './errors.ts';
 import type { ImageFilter } from './image/conditions.ts';
 import { parseImageFilter } from './image/filter-json.ts';
@@ -51,6 +51,7 @@ function appOptions(config: Config) {
     level: config.logLevel,
     format: config.logFormat,
     colorize: process.stderr.isTTY === true,
+    secrets: secretsOf(config),
   });
   return { log, processId: process.pid };
 }

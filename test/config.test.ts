@@ -197,7 +197,10 @@ test('refuses a required store that is not a store', () => {
 
 test('explains every setting in .env.example', async () => {
   const example = await readFile(fileURLToPath(new URL('../.env.example', import.meta.url)), 'utf8');
-  const source = await readFile(fileURLToPath(new URL('../src/config.ts', import.meta.url)), 'utf8');
+  const sources = ['../src/config.ts', '../src/config/limits.ts'].map((file) =>
+    fileURLToPath(new URL(file, import.meta.url)),
+  );
+  const source = (await Promise.all(sources.map((file) => readFile(file, 'utf8')))).join('\n');
   const names = [...source.matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name ?? '');
   expect(names.length).toBeGreaterThan(15);
   for (const name of names) expect(example).toMatch(new RegExp(`^#?${name}=`, 'm'));

@@ -43,7 +43,7 @@ export interface TestApp extends App {
  */
 export async function openTestApp(
   settings: Record<string, string> = {},
-  options: Pick<AppOptions, 'stores' | 'required'> = {},
+  options: Pick<AppOptions, 'stores' | 'required'> & Partial<Pick<AppOptions, 'log'>> = {},
 ): Promise<TestApp> {
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-test-'));
   const database = await makeDatabase();

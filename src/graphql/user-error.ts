@@ -2,7 +2,9 @@ import {
   DuplicateError,
   ERROR_CODES,
   type FixativeError,
+  OverloadedError,
   ProviderError,
+  QuotaExceededError,
   SourceExpiredError,
   StoreError,
   TooLargeError,
@@ -32,6 +34,8 @@ const TYPES = [
   [StoreError, 'StoreError'],
   [DuplicateError, 'DuplicateError'],
   [SourceExpiredError, 'SourceExpiredError'],
+  [OverloadedError, 'OverloadedError'],
+  [QuotaExceededError, 'QuotaExceededError'],
 ] as const;
 
 export const UserError = builder.interfaceRef<Fault>('UserError').implement({
@@ -66,7 +70,10 @@ builder.objectRef<Fault<TooLargeError>>('TooLargeError').implement({
       nullable: true,
       description: 'What came, where it is known.',
     }),
-    unit: t.string({ resolve: ({ fault }) => fault.unit, description: '`bytes`, `pixels` or `frames`.' }),
+    unit: t.string({
+      resolve: ({ fault }) => fault.unit,
+      description: '`bytes`, `pixels`, `frames` or `seconds`.',
+    }),
   }),
 });
 
@@ -99,6 +106,31 @@ builder.objectRef<Fault<StoreError>>('StoreError').implement({
   description: 'A store that must keep the bytes could not take or give them.',
   interfaces: [UserError],
   fields: (t) => ({ store: t.string({ resolve: ({ fault }) => fault.store }) }),
+});
+
+builder.objectRef<Fault<OverloadedError>>('OverloadedError').implement({
+  description: 'The server has as much to do as it can take; the same request may succeed in a moment.',
+  interfaces: [UserError],
+  fields: (t) => ({ retryAfterSeconds: t.float({ resolve: ({ fault }) => fault.retryAfterSeconds }) }),
+});
+
+builder.objectRef<Fault<QuotaExceededError>>('QuotaExceededError').implement({
+  description: 'The user has as much as is allowed on this server.',
+  interfaces: [UserError],
+  fields: (t) => ({
+    limit: t.field({ type: 'BigInt', resolve: ({ fault }) => fault.limit }),
+    used: t.field({ type: 'BigInt', resolve: ({ fault }) => fault.used }),
+    unit: t.string({
+      resolve: ({ fault }) => fault.unit,
+      description: '`bytes`, `images` or `generations`.',
+    }),
+    resetsAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      resolve: ({ fault }) => fault.resetsAt,
+      description: 'When there is room again by itself; null where something has to be purged first.',
+    }),
+  }),
 });
 
 builder.objectRef<Fault<FixativeError>>('InputError').implement({

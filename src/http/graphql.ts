@@ -6,6 +6,7 @@ import { GraphQLError } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { visibleTo } from '../auth/authorization.ts';
+import type { QueryLimits } from '../config.ts';
 import { FixativeError } from '../errors.ts';
 import type { GraphqlContext, Services } from '../graphql/context.ts';
 import { makeCopyLoader } from '../graphql/copy.ts';
@@ -17,15 +18,32 @@ import { schema } from '../graphql/schema.ts';
 import { findByHashes, findPurges } from '../image/duplicates.ts';
 import { findImages, type Image } from '../image/image.ts';
 import { useCompiledOperations } from './compiled-operations.ts';
+import { useCsrfPrevention } from './csrf.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
+import { useOperationTimeout } from './operation-timeout.ts';
+import { type PersistedOperations, usePersistedOperations } from './persisted-operations.ts';
+import { useQueryLimits } from './query-limits.ts';
 import { type BodyLimits, type ServerContext, useRequestBody } from './request-body.ts';
+import { useSubscriptionLimits } from './subscription-limits.ts';
+import { useHiddenSuggestions } from './suggestions.ts';
+
+import type { Traffic } from './traffic.ts';
 
 /** Who asks, and whether that one would be let in again. */
 export type LetIn = Pick<GraphqlContext, 'caller' | 'isLetIn'>;
 export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, letIn: LetIn) => Promise<void>;
 
+export interface GraphqlOptions extends BodyLimits, QueryLimits {
+  readonly introspection: boolean;
+  readonly graphiql: boolean;
+  readonly operationTimeoutSeconds: number;
+  /** null: none are known. */
+  readonly persisted: PersistedOperations | null;
+  readonly traffic: Traffic;
+}
+
 /** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
-export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: Logger): GraphqlHandler {
+export function makeGraphqlHandler(services: Services, options: GraphqlOptions, log: Logger): GraphqlHandler {
   const readOrder = services.storage.stores.map((store) => store.name);
   const yoga = createYoga<ServerContext & LetIn, GraphqlContext>({
     schema,
@@ -37,9 +55,23 @@ export function makeGraphqlHandler(services: Services, limits: BodyLimits, log: 
     multipart: false,
     cors: false,
     batching: false,
+    extraParamNames: ['documentId'],
     renderGraphiQL,
-    graphiql: { title: 'Fixative', defaultTabs: [...GRAPHIQL_TABS], credentials: 'same-origin' },
-    plugins: [useRequestBody(services.storage.spooler, limits), useCompiledOperations()],
+    graphiql: options.graphiql && {
+      title: 'Fixative',
+      defaultTabs: [...GRAPHIQL_TABS],
+      credentials: 'same-origin',
+    },
+    plugins: [
+      useCsrfPrevention(),
+      useRequestBody(services.storage.spooler, options),
+      ...(options.persisted ? [usePersistedOperations(options.persisted)] : []),
+      useQueryLimits(options, options),
+      ...(options.introspection ? [] : [useHiddenSuggestions()]),
+      useSubscriptionLimits(options.traffic),
+      useCompiledOperations(),
+      useOperationTimeout(options.operationTimeoutSeconds),
+    ],
     context: ({ caller, isLetIn }) => ({
       services,
       caller,

@@ -1,11 +1,12 @@
 import { IncomingMessage } from 'node:http';
+import type { Readable, Writable } from 'node:stream';
 import { badRequest } from './bad-request.ts';
 
 /**
  * Stands between a request and graphql-upload-minimal, whose parser trusts what strangers send. Each of these was tried on version
  * 1.6.4: a malformed part header or a NUL in a file name makes the parser fail a second time with nobody listening, which ends the
  * process; a path of the map may lead through inherited properties and overwrite a built-in function; a file that no path asks for,
- * or a part that is sent twice, is never read, so that the request hangs.
+ * or a part that is sent twice, is never read, so that the request hangs; and so does a file that is cut behind a closing boundary.
  */
 export function guardMultipart(request: IncomingMessage): void {
   // The library compares the media type as it is written, and knows one spelling (RFC 9110, 8.3.1: it has no case).
@@ -21,6 +22,7 @@ function guardParser(parser: NodeJS.WritableStream): void {
   parser.on('error', () => {});
   const emit = parser.emit.bind(parser) as (event: string, ...values: unknown[]) => boolean;
   const files = new Set<unknown>();
+  const unended = new Set<Readable>();
   let operations: unknown;
   let refused = false;
 
@@ -28,6 +30,22 @@ function guardParser(parser: NodeJS.WritableStream): void {
     refused = true;
     return emit('error', badRequest(400, message));
   }
+
+  function watch(file: Readable): void {
+    unended.add(file);
+    const push = file.push.bind(file);
+    file.push = (chunk, encoding) => {
+      if (chunk === null) unended.delete(file);
+      return push(chunk, encoding);
+    };
+  }
+
+  // All of the body is parsed by then: what has not come to its end will not.
+  const { _final: finish } = parser as unknown as Writable;
+  (parser as unknown as Writable)._final = (done) => {
+    for (const file of unended) file.on('error', () => {}).destroy(new Error('Unexpected end of form'));
+    finish.call(parser as unknown as Writable, done);
+  };
 
   parser.emit = ((event: string, ...values: unknown[]): boolean => {
     if (refused && (event === 'field' || event === 'file')) {
@@ -41,6 +59,7 @@ function guardParser(parser: NodeJS.WritableStream): void {
       if (fault) return refuse(fault);
     }
     if (event === 'file') {
+      watch(value as Readable);
       if (files.has(name)) {
         (value as NodeJS.ReadableStream).on('error', () => {}).resume();
         return refuse(`The part ${JSON.stringify(name)} was sent twice.`);

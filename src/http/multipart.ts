@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { GraphQLError } from 'graphql';
 import { processRequest, Upload } from 'graphql-upload-minimal';
 import type { GraphQLParams } from 'graphql-yoga';
@@ -43,7 +44,7 @@ export function openUploads(
     return arrived.then(async (file) => {
       const filename = file.filename || 'image';
       try {
-        const spool = await spooler.receive(file.createReadStream(), {
+        const spool = await spooler.receive(streamOf(file), {
           signal: unwanted.signal,
           subject: JSON.stringify(filename.slice(0, 100)),
         });
@@ -96,6 +97,16 @@ export function openUploads(
       };
     },
   };
+}
+
+/** The library throws here what went wrong with the body since the file began. */
+function streamOf(file: { createReadStream(): Readable }): Readable {
+  try {
+    return file.createReadStream();
+  } catch (error) {
+    const message = `The file broke off: ${(error as Error).message}.`;
+    throw new InputError('UPLOAD_INTERRUPTED', message, { cause: error, retryable: true });
+  }
 }
 
 /** Every Upload in an operation; a loop and not a recursion, for strangers decide how deep it is. */

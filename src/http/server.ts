@@ -5,17 +5,18 @@ import type { Logger } from 'pino';
 import type { Authenticator, Credentials } from '../auth/authenticator.ts';
 import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
+import type { TrafficLimits } from '../config.ts';
 import { FixativeError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { sendError, sendJson } from './answer.ts';
 import { serveFilename, serveImage } from './bytes.ts';
-import { type LetIn, makeGraphqlHandler } from './graphql.ts';
+import { type GraphqlOptions, type LetIn, makeGraphqlHandler } from './graphql.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
 import { sendLoginPage, serveLogin } from './login.ts';
 import { serveMetrics } from './metrics.ts';
-import type { BodyLimits } from './request-body.ts';
+import { makeTraffic, sendRefusal } from './traffic.ts';
 import { serveUpload, type UploadsDeps } from './uploads.ts';
 
 export interface HttpServer {
@@ -32,15 +33,18 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
+const IDLE_SECONDS = 30;
+
 export function makeHttpServer(deps: {
   services: Services;
   authenticator: Authenticator;
-  limits: BodyLimits;
+  limits: Omit<GraphqlOptions, 'traffic'> & TrafficLimits;
   uploads: UploadsDeps;
   log: Logger;
 }): HttpServer {
   const { services, authenticator, log } = deps;
-  const graphql = makeGraphqlHandler(services, deps.limits, log);
+  const traffic = makeTraffic(deps.limits, log);
+  const graphql = makeGraphqlHandler(services, { ...deps.limits, traffic }, log);
   const bytes = { database: services.database, storage: services.storage, log };
 
   async function route(exchange: Exchange): Promise<void> {
@@ -51,15 +55,24 @@ export function makeHttpServer(deps: {
     }
     if (path === '/graphql') {
       const caller = await authenticate(exchange, { page: true });
-      return caller ? graphql(request, response, letIn(request, caller)) : undefined;
+      if (!caller) return;
+      const files = /^\s*multipart\//i.test(request.headers['content-type'] ?? '');
+      const refusal = traffic.takeFromCaller(caller) ?? (files && traffic.enterUpload(exchange, caller));
+      return refusal ? sendRefusal(exchange, refusal) : graphql(request, response, letIn(request, caller));
     }
+    if (path === '/health') return sendJson(response, 200, { status: 'alive' });
+    const refusal = traffic.takeFromAddress(request);
+    if (refusal) return sendRefusal(exchange, refusal);
     if (path === '/login') {
       if (!takes(exchange, ['GET', 'POST'])) return;
       return serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') });
     }
     const [, room, name, ...rest] = path.split('/').map(decode);
-    if (room === 'uploads' && name && rest.length === 0)
+    if (room === 'uploads' && name && rest.length === 0) {
+      const refusal = request.method === 'PUT' ? traffic.enterUpload(exchange, null) : null;
+      if (refusal) return sendRefusal(exchange, refusal);
       return serveUpload(deps.uploads, exchange, { id: name, query: new URLSearchParams(search) });
+    }
     if (!takes(exchange, ['GET', 'HEAD'])) return;
     if (room === 'images' && name && rest.length <= 1) return serveImage(bytes, exchange, name);
     if (room === 'generated' && name && rest.length === 0) return serveFilename(bytes, exchange, name);
@@ -72,7 +85,6 @@ export function makeHttpServer(deps: {
     if (path === '/metrics') {
       return (await admit(exchange, path)) ? serveMetrics(services, response) : undefined;
     }
-    if (path === '/health') return sendJson(response, 200, { status: 'alive' });
     if (path === '/ready') return serveReady(response);
     if (path === '/') {
       response.writeHead(302, { Location: '/graphql', 'Cache-Control': 'no-store' }).end();
@@ -107,7 +119,9 @@ export function makeHttpServer(deps: {
       caller = await authenticator.authenticate(credentialsOf(request));
     } catch (error) {
       if (!(error instanceof FixativeError)) throw error;
-      sendRefusal(response, error);
+      const refusal = traffic.takeFromAddress(request);
+      if (refusal) sendRefusal({ request, response }, refusal);
+      else sendUnauthenticated(response, error);
       return null;
     }
     if (caller && !isOwnPage(request)) {
@@ -120,6 +134,11 @@ export function makeHttpServer(deps: {
     if (caller) return caller;
     if (page && request.method === 'GET' && accept?.includes('text/html')) {
       sendLoginPage(response, '');
+      return null;
+    }
+    const refusal = traffic.takeFromAddress(request);
+    if (refusal) {
+      sendRefusal({ request, response }, refusal);
       return null;
     }
     const message =
@@ -160,6 +179,9 @@ export function makeHttpServer(deps: {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     lingerAfter(request, response);
+    // Whoever asks whether the process lives is told so, however much there is to do.
+    const refusal = request.url === '/health' ? null : traffic.enter({ request, response });
+    if (refusal) return sendRefusal({ request, response }, refusal);
     try {
       await route({ request, response });
     } catch (error) {
@@ -174,7 +196,19 @@ export function makeHttpServer(deps: {
     }
   }
 
-  const server = createServer((request, response) => void handle(request, response));
+  const { headersTimeoutSeconds, operationTimeoutSeconds, maxConnections } = deps.limits;
+  const server = createServer(
+    {
+      headersTimeout: headersTimeoutSeconds * 1000,
+      // How long a body may take depends on how long it is (body-pace.ts).
+      requestTimeout: 0,
+      connectionsCheckingInterval: 1000,
+    },
+    (request, response) => void handle(request, response),
+  );
+  server.maxConnections = maxConnections;
+  // A connection over which nothing moves is cut: of one who reads no answer, too. Longer than any operation may keep silent.
+  server.timeout = (operationTimeoutSeconds + IDLE_SECONDS) * 1000;
   // Without this, Node would ask a client that waits with its body to send it before anybody knows who it is.
   server.on('checkContinue', (request, response) => void handle(request, response));
 
@@ -194,6 +228,7 @@ export function makeHttpServer(deps: {
       }),
     close: (graceSeconds) =>
       new Promise((resolve) => {
+        traffic.stop();
         const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
         server.close(() => {
           clearTimeout(timer);
@@ -209,7 +244,7 @@ const credentialsOf = ({ headers: { authorization, cookie } }: IncomingMessage):
 });
 
 /** What came is no valid token (RFC 6750, 3.1), or nobody can tell now. */
-function sendRefusal(response: ServerResponse, { code, message }: FixativeError): void {
+function sendUnauthenticated(response: ServerResponse, { code, message }: FixativeError): void {
   const unknown = code === 'IDENTITY_UNAVAILABLE';
   const headers: Record<string, string> = unknown
     ? { 'Retry-After': '5' }

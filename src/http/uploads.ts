@@ -22,6 +22,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   CONFLICT: 409,
   TOO_LARGE: 413,
   UNSUPPORTED_TYPE: 415,
+  OVERLOADED: 503,
   NO_SPACE: 507,
 };
 
@@ -58,7 +59,8 @@ export async function serveUpload(
     sendJson(response, 200, { bytes, sha256 });
   } catch (error) {
     if (!(error instanceof FixativeError)) throw error;
-    sendError(response, STATUS[error.code] ?? 400, error);
+    const headers = error.retryable ? { 'Retry-After': '5' } : undefined;
+    sendError(response, STATUS[error.code] ?? 400, error, headers);
   }
 }
 

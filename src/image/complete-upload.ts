@@ -71,6 +71,7 @@ async function ingestArrival(deps: UploadTargetDeps, target: UploadTarget, place
   const spool = await fetchArrival(deps, target, place);
   try {
     await proveAnnounced(target, spool);
+    await deps.quotas.requireRoom(target.userId, { bytes: spool.bytes });
     const record = target.record as unknown as TargetRecord;
     return await ingest(deps, spool, {
       ...record,

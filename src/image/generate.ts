@@ -16,6 +16,7 @@ import { makeTransient } from './generation/transient.ts';
 import type { GenerationOrder, GenerationQueue } from './generation/work.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
 import { type ImageInput, type ImageRecord, parseImageInput } from './input.ts';
+import type { Quotas } from './quota.ts';
 import { type LooseFiles, type PictureSource, resolveReferences, type SourceOptions } from './references.ts';
 import { waitForImages } from './watch.ts';
 
@@ -51,6 +52,7 @@ export interface GenerateDeps extends ImageDeps {
   readonly transientPlaces: Places;
   /** Whether what is generated is kept; otherwise it is answered this once, and nothing of it is stored. */
   readonly saveImages: boolean;
+  readonly quotas: Quotas;
   readonly log: Logger;
 }
 
@@ -221,6 +223,9 @@ async function write(
       const before = await claimRequest(transaction, { userId, requestId }, facts.fingerprint);
       if (before) return before;
     }
+    // Here and not before: a request that was made before is answered whatever the user has by now.
+    await deps.quotas.requireRoom(userId, { sql: sqlOf(transaction) });
+    await deps.quotas.requireGenerations(sqlOf(transaction), userId, planned.length);
     const ids: bigint[] = [];
     const create = async (places: readonly number[]) => {
       const created = await transaction.image.createManyAndReturn({

@@ -151,7 +151,7 @@ export async function importUrls(
       recordImported(transaction, { source: SOURCE, key }, kept);
     const result = await attempt(
       subject,
-      () => rescueImage(deps, { ...image, alsoRecord }),
+      () => rescueImage({ storage: deps.storage, fetcher: deps.fetcher }, { ...image, alsoRecord }),
       (error) => recordFailed(deps.database.prisma, { source: SOURCE, key }, { error, imageId: null }),
     );
     options.onResult(result);

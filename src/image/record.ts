@@ -67,6 +67,8 @@ export async function recordImage(
       filename: record.filename ?? file.filename,
       originalUrl: record.originalUrl ?? ('url' in source ? source.url : null),
     });
+  const bytes = 'file' in source ? source.file.spool.bytes : undefined;
+  await deps.quotas?.requireRoom(record.userId, bytes === undefined ? {} : { bytes });
   if ('file' in source) return keep(source.file);
   const fetched = await deps.fetcher.fetch(source.url);
   try {

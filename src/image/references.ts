@@ -9,6 +9,7 @@ import { formatBytes } from '../storage/spool.ts';
 import { findImages, type Image } from './image.ts';
 import { ingest } from './ingest.ts';
 import { parseImageInput } from './input.ts';
+import type { Quotas } from './quota.ts';
 import type { ReceivedFile } from './upload.ts';
 
 /** A picture to work from: an image that is kept, by its uuid, or a file of the same request. */
@@ -17,6 +18,12 @@ export type PictureSource = { readonly uuid: string } | { readonly file: Promise
 const MiB = 1024 * 1024;
 /** All pictures of a request together: providers take them in one body, which is made in memory. */
 const MAX_REFERENCE_BYTES = 64 * MiB;
+
+interface KeepDeps {
+  readonly database: Database;
+  readonly storage: Storage;
+  readonly quotas: Quotas;
+}
 
 /** A picture to work from that was found, or came along. */
 export interface FoundPicture {
@@ -47,7 +54,7 @@ export type LooseFiles = Map<string, Attachment>;
  * @throws InputError NOT_FOUND, CONFLICT, TooLargeError; what ingest throws. `path` says which.
  */
 export async function resolveReferences(
-  deps: { database: Database; storage: Storage },
+  deps: KeepDeps,
   sources: readonly { readonly source: PictureSource; readonly path: readonly string[] }[],
   options: SourceOptions,
 ): Promise<FoundPicture[]> {
@@ -112,11 +119,12 @@ async function requireKept(
 }
 
 async function keep(
-  deps: { database: Database; storage: Storage },
+  deps: KeepDeps,
   source: { readonly file: Promise<ReceivedFile> },
   { userId }: { userId: string },
 ): Promise<Image> {
   const { spool, filename } = await source.file;
+  await deps.quotas.requireRoom(userId, { bytes: spool.bytes });
   const record = parseImageInput({ userId }, { userId, tool: 'reference' });
   return ingest(deps, spool, { ...record, origin: 'uploaded', prompt: '', filename, onDuplicate: 'reuse' });
 }

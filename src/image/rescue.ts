@@ -4,11 +4,14 @@ import type { Storage } from '../storage/service.ts';
 import type { Image } from './image.ts';
 import { type IngestOptions, ingest, ingestInto, type NewImage } from './ingest.ts';
 import { checkCharacters } from './input.ts';
+import type { Quotas } from './quota.ts';
 import { parseUploadInput, type UploadInput } from './upload.ts';
 
 export interface RescueDeps {
   readonly storage: Storage;
   readonly fetcher: Fetcher;
+  /** Left out by the commands of the operator, to whom no quota applies. */
+  readonly quotas?: Quotas;
 }
 
 export interface RescueInput extends UploadInput {
@@ -38,6 +41,7 @@ export async function rescueImage(
   deps: RescueDeps,
   { url, ...image }: RescuedImage & { url: string },
 ): Promise<Image> {
+  await deps.quotas?.requireRoom(image.userId);
   const { spool, filename } = await deps.fetcher.fetch(url);
   try {
     return await ingest(deps, spool, {

@@ -6,6 +6,7 @@ import { SUPPORTED_TYPES } from '../storage/sniff.ts';
 import { formatBytes } from '../storage/spool.ts';
 import { type ImageDeps, parseUuid } from './image.ts';
 import { parseText } from './input.ts';
+import type { Quotas } from './quota.ts';
 import { parseUploadInput, type UploadInput } from './upload.ts';
 
 export type { UploadTarget };
@@ -25,6 +26,7 @@ export interface UploadTargetDeps extends ImageDeps {
   /** Where bytes arrive: the first for new targets, the others for what was announced when they were the first. */
   readonly arrivals: readonly [Arrivals, ...Arrivals[]];
   readonly uploadTargetSeconds: number;
+  readonly quotas: Quotas;
 }
 
 export interface OpenedTarget extends ArrivalAddress {
@@ -55,6 +57,7 @@ export async function createUploadTarget(
     ...caller,
     maxBytes: deps.storage.spooler.maxBytes,
   });
+  await deps.quotas.requireRoom(record.userId, { bytes: content.bytes });
   await deps.storage.requireSpace();
   const id = uuidV7();
   // In whole seconds, as signatures count.

@@ -3,6 +3,7 @@ import type { Spool } from '../storage/spool.ts';
 import type { Image } from './image.ts';
 import { ingest, type OnDuplicate } from './ingest.ts';
 import { checkCharacters, type ImageInput, parseImageInput, parseOptional } from './input.ts';
+import type { Quotas } from './quota.ts';
 
 export const MAX_PROMPT_LENGTH = 32_000;
 
@@ -34,10 +35,11 @@ export function parseUploadInput(input: UploadInput, defaults: { userId: string 
 }
 
 export async function uploadImage(
-  deps: { storage: Storage },
+  deps: { storage: Storage; quotas: Quotas },
   file: ReceivedFile,
   record: ReturnType<typeof parseUploadInput>,
 ): Promise<Image> {
+  await deps.quotas.requireRoom(record.userId, { bytes: file.spool.bytes });
   return ingest(deps, file.spool, {
     ...record,
     origin: 'uploaded',

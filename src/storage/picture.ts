@@ -6,10 +6,10 @@
  * 1. The first bytes are of a supported type (sniff.ts). Nothing else is ever given to sharp, so none of its other loaders,
  *    SVG above all, meets bytes from outside. They are not blocked for the process, since the sample provider draws with SVG.
  * 2. The container is whole to its end (whole.ts), so the decoder never meets a file that is cut.
- * 3. The header claims at most `maxPixels` over all frames. It is read without decoding: a decompression bomb costs nothing.
- * 4. The first frame decodes. The later frames of an animation are proven by their container alone.
+ * 3. The header claims at most `maxPixels` over all frames, and `maxSide` on each side. It is read without decoding: a decompression bomb costs nothing.
+ * 4. The first frame decodes in time. The later frames of an animation are proven by their container alone.
  *
- * At most `concurrency` pictures are in the decoder at a time, the others wait in their order. A decoder may hold all pixels
+ * At most `concurrency` pictures are in the decoder at a time, at most `maxWaiting` wait in their order. A decoder may hold all pixels
  * of a picture at once (measured: 5 bytes for each in GIF, 6 in progressive JPEG, 9 in interlaced PNG, 25 in AVIF of twelve
  * bits), so the two limits together bound the memory. It trusts that the path was chosen by us (libvips reads options
  * out of a name that ends in `[…]`) and that nobody writes to the file meanwhile.
@@ -17,7 +17,7 @@
 import { open } from 'node:fs/promises';
 import sharp from 'sharp';
 import { rgbaToThumbHash } from 'thumbhash';
-import { FixativeError, TooLargeError, UnsupportedTypeError } from '../errors.ts';
+import { FixativeError, OverloadedError, TooLargeError, UnsupportedTypeError } from '../errors.ts';
 import {
   type PictureType,
   SNIFF_BYTES,
@@ -45,30 +45,39 @@ export interface Picture {
  * @throws FixativeError EMPTY_FILE where there are no bytes
  * @throws UnsupportedTypeError where the content is of no supported type, with what was detected
  * @throws TooLargeError in pixels, counting all frames; in frames where there are more than MAX_FRAMES of them
+ * @throws TooLargeError in seconds where it takes too long to decode
+ * @throws OverloadedError where too many wait already
  * @throws FixativeError DAMAGED_IMAGE where it is cut, corrupt or cannot be decoded
  * @throws the error of the file system, as it is, where the file cannot be read
  */
 export type ReadPicture = (path: string) => Promise<Picture>;
 
 export interface PictureLimits {
+  /** The most pixels that a side may have: a row is decoded whole, however few of them there are. Default 65,535. */
+  readonly maxSide?: number;
+  /** How many may wait for the decoder before one is told to come again. Default 100. */
+  readonly maxWaiting?: number;
+  /** How long the decoder may take for one. Default 60. */
+  readonly timeoutSeconds?: number;
   /** The most pixels that a picture may have: width × height × frames. */
   readonly maxPixels: number;
   /** How many pictures may be in the decoder at a time. It runs on libuv's threads, which the file system needs too. Default 2. */
   readonly concurrency?: number;
 }
 
-export function makePictureReader({ maxPixels, concurrency = 2 }: PictureLimits): ReadPicture {
+export function makePictureReader(limits: PictureLimits): ReadPicture {
+  const { maxPixels, concurrency = 2, maxSide = 65_535, maxWaiting = 100, timeoutSeconds = 60 } = limits;
   // libvips would keep files open and pixels in memory, in case the same path is read again, which is never so here: and if
   // a path is used again it is for other bytes. The setting is the process's own, and right for all of it.
   sharp.cache(false);
-  const inTurn = makeGate(concurrency);
+  const inTurn = makeGate(concurrency, maxWaiting);
 
   return async function readPicture(path) {
     const { mimeType, extension } = await recognise(path);
     await proveWhole(path, mimeType);
     return inTurn(async () => {
-      const { width, height } = await measure(path, mimeType, maxPixels);
-      const thumbhash = await hashThumb(path, mimeType, maxPixels);
+      const { width, height } = await measure(path, mimeType, { maxPixels, maxSide });
+      const thumbhash = await hashThumb(path, mimeType, { maxPixels, timeoutSeconds });
       return { mimeType, extension, width, height, thumbhash };
     });
   };
@@ -113,7 +122,7 @@ const SHARP_FORMATS: Readonly<Record<PictureType, string>> = {
 async function measure(
   path: string,
   mimeType: PictureType,
-  maxPixels: number,
+  { maxPixels, maxSide }: { maxPixels: number; maxSide: number },
 ): Promise<{ width: number; height: number }> {
   const header = await sharp(path, { limitInputPixels: false, failOn: 'none' })
     .metadata()
@@ -122,6 +131,13 @@ async function measure(
     });
   if (header.format !== SHARP_FORMATS[mimeType]) {
     throw damaged(mimeType, `the decoder takes it for ${header.format}`);
+  }
+  const side = Math.max(header.width, header.height);
+  if (side > maxSide) {
+    throw new TooLargeError(
+      `The picture is ${header.width} × ${header.height} pixels large; ${maxSide} on a side are allowed (MAX_IMAGE_SIDE). Send a smaller one.`,
+      { limit: maxSide, actual: side, unit: 'pixels' },
+    );
   }
   const frames = header.pages ?? 1;
   const pixels = header.width * header.height * frames;
@@ -135,11 +151,17 @@ async function measure(
   return header.autoOrient;
 }
 
+const DECODE_RETRY_SECONDS = 5;
+
 /** The most that ThumbHash takes, and more than it can show. */
 const THUMB_PIXELS = 100;
 
 /** Decodes the first frame, all of it, though only a thumbnail is kept: this is also the proof that there are pixels. */
-async function hashThumb(path: string, mimeType: PictureType, maxPixels: number): Promise<string> {
+async function hashThumb(
+  path: string,
+  mimeType: PictureType,
+  { maxPixels, timeoutSeconds }: { maxPixels: number; timeoutSeconds: number },
+): Promise<string> {
   const thumb = await sharp(path, {
     limitInputPixels: maxPixels,
     // Not 'warning': it refuses pictures that every viewer shows, for a stray byte in a JPEG or a wrong colour profile.
@@ -150,8 +172,16 @@ async function hashThumb(path: string, mimeType: PictureType, maxPixels: number)
     .resize(THUMB_PIXELS, THUMB_PIXELS, { fit: 'inside', withoutEnlargement: true })
     .ensureAlpha()
     .raw()
+    .timeout({ seconds: timeoutSeconds })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
+      if (/\btimeout\b/.test(String((cause as Error).message))) {
+        throw new TooLargeError(
+          `The ${TYPE_NAMES[mimeType]} takes longer than ${timeoutSeconds} s to decode (DECODE_TIMEOUT_SECONDS). Send a simpler one.`,
+          { limit: timeoutSeconds, unit: 'seconds' },
+          { cause },
+        );
+      }
       throw damaged(mimeType, 'its container is whole, but its pixels cannot be decoded', cause);
     });
   const hash = rgbaToThumbHash(thumb.info.width, thumb.info.height, thumb.data);
@@ -164,13 +194,21 @@ function damaged(mimeType: PictureType, how: string, cause?: unknown): FixativeE
   return new FixativeError('DAMAGED_IMAGE', message, cause === undefined ? {} : { cause });
 }
 
-/** Lets at most `places` pieces of work run at a time; the others begin in the order in which they came. */
-function makeGate(places: number): <T>(work: () => Promise<T>) => Promise<T> {
+/**
+ * Lets at most `places` pieces of work run at a time; the others begin in the order in which they came, and what would be one too many to
+ * wait is refused.
+ */
+function makeGate(places: number, maxWaiting: number): <T>(work: () => Promise<T>) => Promise<T> {
   let free = places;
   const waiting: (() => void)[] = [];
   return async (work) => {
     if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
+    else if (waiting.length >= maxWaiting) {
+      throw new OverloadedError(
+        `${waiting.length} pictures wait to be looked at, and no more may (MAX_DECODES_WAITING). Try again in a moment.`,
+        DECODE_RETRY_SECONDS,
+      );
+    } else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
       return await work();
     } finally {

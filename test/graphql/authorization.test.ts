@@ -315,6 +315,11 @@ test('every field of the schema that leads to images or to the server has an ent
   expect(names.filter((name) => scopeOf(name) === undefined)).toEqual([]);
 });
 
+/** What a kind of field is tried with; no other kind has such a test. */
+function testWhen(applies: boolean, name: string, run: () => Promise<void>): void {
+  if (applies) test(name, run);
+}
+
 describe.each(Object.entries(WAYS))('%s', (name, way) => {
   const scope = scopeOf(name);
   const ask = async (): Promise<Asked> => {
@@ -341,14 +346,14 @@ describe.each(Object.entries(WAYS))('%s', (name, way) => {
     expect([answer.status, codeOf(answer), answer.body.data]).toEqual([401, 'UNAUTHENTICATED', undefined]);
   });
 
-  test.runIf(scope !== null)(`a token without ${scope} is refused at the top`, async () => {
+  testWhen(scope !== null, `a token without ${scope} is refused at the top`, async () => {
     const answer = await send('lacking', await ask(), scope);
     expect(codeOf(answer), answer.text).toBe('FORBIDDEN');
     if (way.kind === 'leads') expect(answer.text).not.toContain('secret of');
     else expect(Object.values(answer.body.data ?? {}).every((value) => value === null)).toBe(true);
   });
 
-  test.runIf(way.kind === 'open')('is for whoever has the scope', async () => {
+  testWhen(way.kind === 'open', 'is for whoever has the scope', async () => {
     for (const actor of ['other', 'owner', 'service', 'admin'] as const) {
       const answer = await send(actor, await ask());
       if (scope === 'admin' && actor !== 'admin') expect(codeOf(answer), actor).toBe('FORBIDDEN');
@@ -356,7 +361,7 @@ describe.each(Object.entries(WAYS))('%s', (name, way) => {
     }
   });
 
-  test.runIf(way.kind === 'makes')('makes images for the own user, or for any', async () => {
+  testWhen(way.kind === 'makes', 'makes images for the own user, or for any', async () => {
     if (way.kind !== 'makes') return;
     const cases: [Actor, string | undefined, string | null][] = [
       ['other', OWNER, null],
@@ -382,7 +387,8 @@ describe.each(Object.entries(WAYS))('%s', (name, way) => {
     }
   });
 
-  test.runIf(way.kind === 'about')(
+  testWhen(
+    way.kind === 'about',
     'is there for its user, a service and an admin, and for nobody else',
     async () => {
       if (way.kind !== 'about') return;
@@ -403,7 +409,7 @@ describe.each(Object.entries(WAYS))('%s', (name, way) => {
     },
   );
 
-  test.runIf(way.kind === 'leads')('leads to no image of somebody else', async () => {
+  testWhen(way.kind === 'leads', 'leads to no image of somebody else', async () => {
     if (way.kind !== 'leads') return;
     const query = `query ($id: ID!) { image(id: $id) { id ${way.field} } }`;
     for (const actor of ['other', 'owner', 'service', 'admin'] as const) {

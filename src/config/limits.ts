@@ -1,0 +1,166 @@
+import path from 'node:path';
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import { bytes, flag, KiB, MiB, wholeNumber } from './values.ts';
+
+/** What one GraphQL request may be. docs/limits.md says why each is as it is. */
+export interface QueryLimits {
+  readonly maxDocumentBytes: number;
+  readonly maxQueryTokens: number;
+  readonly maxQueryDepth: number;
+  readonly maxQueryAliases: number;
+  readonly maxQueryDirectives: number;
+  /** In values that may be answered; lists multiply. */
+  readonly maxQueryCost: number;
+  readonly maxVariablesBytes: number;
+  readonly maxVariablesDepth: number;
+  readonly maxVariablesList: number;
+}
+
+/** How much may be asked at once, and how fast; each counted in one process. */
+export interface TrafficLimits {
+  readonly headersTimeoutSeconds: number;
+  /** A body has so long, and a second more for each so many bytes that have come. */
+  readonly bodyTimeoutSeconds: number;
+  readonly minBodyBytesPerSecond: number;
+  readonly operationTimeoutSeconds: number;
+  readonly maxConnections: number;
+  readonly maxRequests: number;
+  readonly maxUploads: number;
+  readonly maxUploadsPerCaller: number;
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionsPerCaller: number;
+  /** Requests a minute; null: as many as come. */
+  readonly rateLimitPerCaller: number | null;
+  readonly rateLimitPerAddress: number | null;
+  /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly maxEventLoopDelayMilliseconds: number;
+  readonly maxHeapPercent: number;
+}
+
+/** What one user may have; null: as much as there is room for. */
+export interface QuotaLimits {
+  readonly quotaBytes: number | null;
+  readonly quotaImages: number | null;
+  readonly quotaGenerationsPerDay: number | null;
+}
+
+export interface DecodeLimits {
+  /** Of each side, in pixels. */
+  readonly maxImageSide: number;
+  readonly decodesAtOnce: number;
+  readonly maxDecodesWaiting: number;
+  readonly decodeTimeoutSeconds: number;
+}
+
+export interface LimitsConfig extends QueryLimits, TrafficLimits, QuotaLimits, DecodeLimits {
+  readonly introspection: boolean;
+  readonly graphiql: boolean;
+  /** off: no hashes are known; allow: hashes and documents; only: nothing but what the file lists. */
+  readonly persistedOperations: 'off' | 'allow' | 'only';
+  readonly persistedOperationsFile: string | null;
+}
+
+const rate = z
+  .string()
+  .regex(/^(\d{1,9}|off)$/, 'a number of requests a minute, or off')
+  .refine((text) => text === 'off' || Number(text) > 0, 'a number of requests a minute, or off')
+  .transform((text) => (text === 'off' ? null : Number(text)));
+
+const addressList = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter(Boolean),
+  )
+  .refine(
+    (entries) => entries.every((entry) => ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry)),
+    'addresses or CIDR ranges, divided by commas',
+  );
+
+/** The settings of this page, as the environment has them. */
+export const LIMIT_SETTINGS = {
+  MAX_DOCUMENT_BYTES: bytes.default(100_000),
+  MAX_QUERY_TOKENS: wholeNumber(100, 100_000).default(2000),
+  MAX_QUERY_DEPTH: wholeNumber(3, 100).default(12),
+  MAX_QUERY_ALIASES: wholeNumber(0, 10_000).default(50),
+  MAX_QUERY_DIRECTIVES: wholeNumber(0, 10_000).default(50),
+  MAX_QUERY_COST: wholeNumber(100, 100_000_000).default(50_000),
+  MAX_VARIABLES_BYTES: bytes.default(2 * MiB),
+  MAX_VARIABLES_DEPTH: wholeNumber(5, 1000).default(40),
+  MAX_VARIABLES_LIST: wholeNumber(100, 1_000_000).default(10_000),
+  INTROSPECTION: flag.default(true),
+  GRAPHIQL: flag.default(true),
+  PERSISTED_OPERATIONS: z.enum(['off', 'allow', 'only'], 'off, allow or only').default('off'),
+  PERSISTED_OPERATIONS_FILE: z.string().optional(),
+  OPERATION_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(180),
+  HEADERS_TIMEOUT_SECONDS: wholeNumber(1, 600).default(15),
+  BODY_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(20),
+  MIN_BODY_BYTES_PER_SECOND: bytes.default(2 * KiB),
+  MAX_CONNECTIONS: wholeNumber(1, 1_000_000).default(4096),
+  MAX_REQUESTS: wholeNumber(1, 1_000_000).default(1000),
+  MAX_UPLOADS: wholeNumber(1, 100_000).default(64),
+  MAX_UPLOADS_PER_CALLER: wholeNumber(1, 100_000).default(32),
+  MAX_SUBSCRIPTIONS: wholeNumber(1, 1_000_000).default(1000),
+  MAX_SUBSCRIPTIONS_PER_CALLER: wholeNumber(1, 1_000_000).default(200),
+  RATE_LIMIT_PER_CALLER: rate.default(60_000),
+  RATE_LIMIT_PER_ADDRESS: rate.default(60_000),
+  TRUSTED_PROXIES: addressList.default([]),
+  MAX_EVENT_LOOP_DELAY_MILLISECONDS: wholeNumber(50, 60_000).default(1000),
+  MAX_HEAP_PERCENT: wholeNumber(10, 100).default(90),
+  QUOTA_BYTES: bytes.optional(),
+  QUOTA_IMAGES: wholeNumber(1, 1_000_000_000).optional(),
+  QUOTA_GENERATIONS_PER_DAY: wholeNumber(1, 1_000_000_000).optional(),
+  MAX_IMAGE_SIDE: wholeNumber(1, 1_000_000).default(65_535),
+  DECODES_AT_ONCE: wholeNumber(1, 64).default(2),
+  MAX_DECODES_WAITING: wholeNumber(0, 100_000).default(100),
+  DECODE_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(60),
+};
+
+const settings = z.object(LIMIT_SETTINGS);
+
+/** @param directory what relative paths are relative to. */
+export function readLimits(values: z.infer<typeof settings>, directory: string): LimitsConfig {
+  return {
+    maxDocumentBytes: values.MAX_DOCUMENT_BYTES,
+    maxQueryTokens: values.MAX_QUERY_TOKENS,
+    maxQueryDepth: values.MAX_QUERY_DEPTH,
+    maxQueryAliases: values.MAX_QUERY_ALIASES,
+    maxQueryDirectives: values.MAX_QUERY_DIRECTIVES,
+    maxQueryCost: values.MAX_QUERY_COST,
+    maxVariablesBytes: values.MAX_VARIABLES_BYTES,
+    maxVariablesDepth: values.MAX_VARIABLES_DEPTH,
+    maxVariablesList: values.MAX_VARIABLES_LIST,
+    introspection: values.INTROSPECTION,
+    graphiql: values.GRAPHIQL,
+    persistedOperations: values.PERSISTED_OPERATIONS,
+    persistedOperationsFile: values.PERSISTED_OPERATIONS_FILE
+      ? path.resolve(directory, values.PERSISTED_OPERATIONS_FILE)
+      : null,
+    operationTimeoutSeconds: values.OPERATION_TIMEOUT_SECONDS,
+    headersTimeoutSeconds: values.HEADERS_TIMEOUT_SECONDS,
+    bodyTimeoutSeconds: values.BODY_TIMEOUT_SECONDS,
+    minBodyBytesPerSecond: values.MIN_BODY_BYTES_PER_SECOND,
+    maxConnections: values.MAX_CONNECTIONS,
+    maxRequests: values.MAX_REQUESTS,
+    maxUploads: values.MAX_UPLOADS,
+    maxUploadsPerCaller: values.MAX_UPLOADS_PER_CALLER,
+    maxSubscriptions: values.MAX_SUBSCRIPTIONS,
+    maxSubscriptionsPerCaller: values.MAX_SUBSCRIPTIONS_PER_CALLER,
+    rateLimitPerCaller: values.RATE_LIMIT_PER_CALLER,
+    rateLimitPerAddress: values.RATE_LIMIT_PER_ADDRESS,
+    trustedProxies: values.TRUSTED_PROXIES,
+    maxEventLoopDelayMilliseconds: values.MAX_EVENT_LOOP_DELAY_MILLISECONDS,
+    maxHeapPercent: values.MAX_HEAP_PERCENT,
+    quotaBytes: values.QUOTA_BYTES ?? null,
+    quotaImages: values.QUOTA_IMAGES ?? null,
+    quotaGenerationsPerDay: values.QUOTA_GENERATIONS_PER_DAY ?? null,
+    maxImageSide: values.MAX_IMAGE_SIDE,
+    decodesAtOnce: values.DECODES_AT_ONCE,
+    maxDecodesWaiting: values.MAX_DECODES_WAITING,
+    decodeTimeoutSeconds: values.DECODE_TIMEOUT_SECONDS,
+  };
+}

@@ -1,0 +1,28 @@
+import { z } from 'zod';
+
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+export const GiB = 1024 * MiB;
+
+/** `52428800`, `50 MiB`, `50MB`. */
+export const bytes = z
+  .string()
+  .regex(/^\d+(\.\d+)?\s*(B|KiB|MiB|GiB|KB|MB|GB)?$/i, 'a number of bytes, such as 52428800 or 50 MiB')
+  .transform((text) => {
+    const [, amount = '', unit = 'B'] = /^([\d.]+)\s*([a-z]*)$/i.exec(text) ?? [];
+    const factors: Record<string, number> = { b: 1, kib: KiB, mib: MiB, gib: GiB, kb: 1e3, mb: 1e6, gb: 1e9 };
+    return Math.floor(Number(amount) * (factors[unit.toLowerCase() || 'b'] ?? 1));
+  })
+  .refine((amount) => amount > 0, 'more than 0 bytes');
+
+export const wholeNumber = (low: number, high: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `a whole number from ${low} to ${high}`)
+    .transform(Number)
+    .refine((number) => number >= low && number <= high, `a whole number from ${low} to ${high}`);
+
+export const flag = z
+  .string()
+  .regex(/^(true|false|1|0|yes|no)$/i, 'true or false')
+  .transform((text) => /^(true|1|yes)$/i.test(text));

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http';
+import ipaddr from 'ipaddr.js';
+
+/**
+ * The address that a request is counted under: of the connection, or where that is a trusted proxy's the last in X-Forwarded-For that is
+ * none. An IPv6 address counts as its /64, which is what one household or machine is given.
+ */
+export function makeAddressOf(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
+  const trusted = trustedProxies.map((text) =>
+    ipaddr.isValidCIDR(text) ? ipaddr.parseCIDR(text) : ([ipaddr.process(text), null] as const),
+  );
+  const isTrusted = (text: string) => {
+    if (trusted.length === 0 || !ipaddr.isValid(text)) return false;
+    const address = ipaddr.process(text);
+    return trusted.some(([range, bits]) => {
+      if (address.kind() !== range.kind()) return false;
+      return bits === null ? address.toString() === range.toString() : address.match(range, bits);
+    });
+  };
+  return ({ socket, headers }) => {
+    const peer = socket.remoteAddress ?? '';
+    if (!isTrusted(peer)) return nameOf(peer);
+    const hops = String(headers['x-forwarded-for'] ?? '').split(',');
+    return nameOf(
+      hops.map((hop) => hop.trim()).findLast((hop) => ipaddr.isValid(hop) && !isTrusted(hop)) ?? peer,
+    );
+  };
+}
+
+function nameOf(text: string): string {
+  if (!text.includes(':')) return text;
+  if (!ipaddr.isValid(text)) return 'unknown';
+  const address = ipaddr.process(text);
+  if (address.kind() === 'ipv4') return address.toString();
+  return `${(address as ipaddr.IPv6).parts
+    .slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(':')}::/64`;
+}

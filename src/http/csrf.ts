@@ -1,0 +1,47 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Plugin } from 'graphql-yoga';
+import { badRequest } from './bad-request.ts';
+import type { ServerContext } from './request-body.ts';
+
+/** Any of these, with any value, says that a program chose the headers: a page of another site may send none without our leave. */
+const DELIBERATE = [
+  'x-graphql-csrf',
+  'x-graphql-require-preflight',
+  'graphql-require-preflight',
+  'apollo-require-preflight',
+  'x-apollo-operation-name',
+] as const;
+
+const SIMPLE_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'];
+
+/**
+ * Whether a page of another site can have made a browser send this in its visitor's name: a "simple" request of the Fetch standard
+ * (https://fetch.spec.whatwg.org/#cors-preflight-fetch-0) that neither says by itself where it comes from. GET and multipart are
+ * such; JSON is not.
+ */
+export function mayBeForged(headers: IncomingHttpHeaders): boolean {
+  if (headers.authorization) return false;
+  if (DELIBERATE.some((name) => headers[name])) return false;
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type && !SIMPLE_TYPES.includes(type)) return false;
+  const site = headers['sec-fetch-site'];
+  // none: its user typed the address.
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
+  const from = headers.origin ?? headers.referer;
+  return !(from && headers.host && URL.parse(from)?.host === headers.host);
+}
+
+/** Refuses such requests before anything of them is read. A GET without an operation only shows GraphiQL. */
+export function useCsrfPrevention(): Plugin<object, ServerContext> {
+  return {
+    onRequestParse({ request, serverContext }) {
+      const { headers } = serverContext.req;
+      if (request.method === 'POST' && /^\s*application\/json/i.test(headers['content-type'] ?? '')) return;
+      if (!mayBeForged(headers)) return;
+      throw badRequest(
+        400,
+        'A page of another site could have sent this. Send Authorization, or the header `x-graphql-csrf: 1`, or the operation as application/json.',
+      );
+    },
+  };
+}

@@ -1,0 +1,198 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  getNamedType,
+  isInterfaceType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  type SelectionSetNode,
+  type ValueNode,
+} from 'graphql';
+
+/** What a document asks for, before anything of it is validated or run. */
+export interface DocumentWeight {
+  readonly depth: number;
+  readonly aliases: number;
+  readonly directives: number;
+  /** How many fields there are once every fragment stands where it is spread. */
+  readonly fields: number;
+  /** How many values may be answered; by the variables, where they say how long a list is. It takes as long as there are `fields`. */
+  readonly cost: Cost;
+}
+
+export type Variables = Readonly<Record<string, unknown>>;
+export type Cost = number | ((variables: Variables) => number);
+
+/** How long a list is taken to be that nothing says the length of, and the longest that one can be asked for. */
+const DEFAULT_LENGTH = 10;
+const DEFAULT_PAGE = 20;
+const MAX_PAGE = 100;
+
+/** The arguments that say it. */
+const SIZES = new Set(['first', 'last', 'ids']);
+
+/** What fields cost beside the values that they answer; each is worth so many values of a list. */
+const EXTRA_COST: Readonly<Record<string, number>> = {
+  'Query.imageStats': 2000,
+  'Query.stores': 500,
+  'ImageConnection.totalCount': 500,
+  'Image.provenance': 2,
+};
+/** Each mutation, whatever it does; its payload is counted besides. */
+const MUTATION_COST = 1000;
+
+const NOTHING: DocumentWeight = { depth: 0, aliases: 0, directives: 0, fields: 0, cost: 0 };
+
+/**
+ * Weighs a document in one pass, each fragment once, so that fragments within fragments cannot make the
+ * weighing itself long, though what they expand to is counted in full. The document need not be valid: what is not known counts as a value,
+ * and a fragment within itself as nothing, for validation will refuse both. Of several operations each limit is held against the
+ * largest. Introspection counts once for each field: graphql-js bounds its lists by itself (MaxIntrospectionDepthRule).
+ */
+export function weighDocument(schema: GraphQLSchema, document: DocumentNode): DocumentWeight {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const each of document.definitions)
+    if (each.kind === 'FragmentDefinition') fragments.set(each.name.value, each);
+  const weighed = new Map<string, Map<Cost | null, DocumentWeight | null>>();
+
+  function weighFragment(name: string, page: Cost | null): DocumentWeight {
+    const fragment = fragments.get(name);
+    if (!fragment) return NOTHING;
+    const byPage = weighed.get(name) ?? new Map<Cost | null, DocumentWeight | null>();
+    const known = byPage.get(page);
+    if (known !== undefined) return known ?? NOTHING;
+    weighed.set(name, byPage.set(page, null));
+    const part = weighSet(fragment.selectionSet, schema.getType(fragment.typeCondition.name.value), page);
+    const whole = { ...part, directives: part.directives + (fragment.directives?.length ?? 0) };
+    byPage.set(page, whole);
+    return whole;
+  }
+
+  /** @param page how long the lists of a connection are, where this is one; null elsewhere. */
+  function weighSet(
+    set: SelectionSetNode,
+    type: GraphQLNamedType | undefined,
+    page: Cost | null,
+  ): DocumentWeight {
+    let depth = 0;
+    let aliases = 0;
+    let directives = 0;
+    let fields = 0;
+    const costs: Cost[] = [];
+    for (const each of set.selections) {
+      const part =
+        each.kind === 'Field'
+          ? weighField(each, type, page)
+          : each.kind === 'FragmentSpread'
+            ? weighFragment(each.name.value, page)
+            : weighSet(
+                each.selectionSet,
+                each.typeCondition ? schema.getType(each.typeCondition.name.value) : type,
+                page,
+              );
+      depth = Math.max(depth, part.depth);
+      aliases += part.aliases;
+      directives += part.directives + (each.directives?.length ?? 0);
+      fields += part.fields;
+      costs.push(part.cost);
+    }
+    return { depth, aliases, directives, fields, cost: sum(costs) };
+  }
+
+  function weighField(
+    node: FieldNode,
+    parent: GraphQLNamedType | undefined,
+    page: Cost | null,
+  ): DocumentWeight {
+    const name = node.name.value;
+    const introspects = name.startsWith('__') || (parent?.name.startsWith('__') ?? false);
+    const field = isObjectType(parent) || isInterfaceType(parent) ? (parent.getFields()[name] ?? null) : null;
+    const own = {
+      alias: node.alias ? 1 : 0,
+      cost: 1 + (EXTRA_COST[`${parent?.name}.${name}`] ?? 0),
+    };
+    if (!node.selectionSet) return { depth: 1, aliases: own.alias, directives: 0, fields: 1, cost: own.cost };
+    const type = field && getNamedType(field.type);
+    const list = field !== null && isList(field.type);
+    const size = field && !introspects ? sizeOf(node, field) : null;
+    // A connection is one value, and its lists are as long as it was asked to be.
+    const length = list && !introspects ? (page ?? size ?? DEFAULT_LENGTH) : 1;
+    const within = weighSet(node.selectionSet, type ?? undefined, list ? null : size);
+    const extra = parent && parent === schema.getMutationType() ? MUTATION_COST : 0;
+    return {
+      // How deep introspection may go is graphql-js's own rule; ofType alone is asked for nine times by every client.
+      depth: introspects ? 1 : within.depth + 1,
+      aliases: within.aliases + own.alias,
+      directives: within.directives,
+      fields: within.fields + 1,
+      cost: sum([own.cost + extra, multiply(length, within.cost)]),
+    };
+  }
+
+  let largest: DocumentWeight = NOTHING;
+  const costs: Cost[] = [];
+  for (const each of document.definitions) {
+    if (each.kind !== 'OperationDefinition') continue;
+    const root = schema.getRootType(each.operation) ?? undefined;
+    const part = weighSet(each.selectionSet, root, null);
+    costs.push(part.cost);
+    largest = {
+      depth: Math.max(largest.depth, part.depth),
+      aliases: Math.max(largest.aliases, part.aliases),
+      directives: Math.max(largest.directives, part.directives + (each.directives?.length ?? 0)),
+      fields: Math.max(largest.fields, part.fields),
+      cost: 0,
+    };
+  }
+  return { ...largest, cost: greatest(costs) };
+}
+
+/** How long a list or a page was asked to be; null where a field takes no size. */
+function sizeOf(node: FieldNode, field: GraphQLField<unknown, unknown>): Cost | null {
+  const sized = field.args.filter(({ name }) => SIZES.has(name));
+  if (sized.length === 0) return null;
+  const given = sized.flatMap(({ name, defaultValue }) => {
+    const argument = node.arguments?.find((each) => each.name.value === name);
+    if (!argument && typeof defaultValue === 'number') return [defaultValue];
+    return argument ? [readLength(argument.value)] : [];
+  });
+  return given.length === 0 ? DEFAULT_PAGE : greatest(given);
+}
+
+/** What is longer than a page can be is refused by its resolver before it costs anything. */
+function readLength(value: ValueNode): Cost {
+  if (value.kind === 'IntValue') return clamp(Number(value.value));
+  if (value.kind === 'ListValue') return clamp(value.values.length);
+  if (value.kind !== 'Variable') return DEFAULT_PAGE;
+  const name = value.name.value;
+  return (variables) => {
+    const given = variables[name];
+    const length = Array.isArray(given) ? given.length : given;
+    return typeof length === 'number' ? clamp(length) : DEFAULT_PAGE;
+  };
+}
+
+const clamp = (length: number) => Math.min(Math.max(length, 0), MAX_PAGE);
+
+function isList(type: GraphQLOutputType): boolean {
+  return isListType(isNonNullType(type) ? type.ofType : type);
+}
+
+/** What no variable has to do with is worked out here and not with every request. */
+function combine(costs: readonly Cost[], work: (values: readonly number[]) => number): Cost {
+  if (costs.every((cost) => typeof cost === 'number')) return work(costs as readonly number[]);
+  return (variables) => work(costs.map((cost) => costOf(cost, variables)));
+}
+
+const sum = (costs: readonly Cost[]) => combine(costs, (values) => values.reduce((a, b) => a + b, 0));
+const greatest = (costs: readonly Cost[]) => combine(costs, (values) => Math.max(0, ...values));
+const multiply = (a: Cost, b: Cost) => combine([a, b], ([x = 0, y = 0]) => x * y);
+
+export const costOf = (cost: Cost, variables: Variables) =>
+  typeof cost === 'number' ? cost : cost(variables);

@@ -1,0 +1,56 @@
+import type { IncomingMessage } from 'node:http';
+import { GraphQLError } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { ServerContext } from './request-body.ts';
+
+/**
+ * Answers an operation that takes too long. What it has begun is not undone: a resolver cannot be stopped from outside. The time
+ * counts from when the request has come whole, for files may be long on their way; how long is limited elsewhere (body-pace.ts).
+ * Subscriptions last as long as they are wanted.
+ */
+export function useOperationTimeout(seconds: number): Plugin {
+  return {
+    onExecute({ args, executeFn, setExecuteFn }) {
+      const { req } = args.contextValue as unknown as ServerContext;
+      setExecuteFn((given: unknown) => {
+        const result = executeFn(given as never);
+        return isPromise(result) ? within(seconds, result, req) : result;
+      });
+    },
+  };
+}
+
+const isPromise = (value: unknown): value is Promise<unknown> =>
+  typeof (value as { then?: unknown } | null)?.then === 'function';
+
+function within(seconds: number, result: Promise<unknown>, req: IncomingMessage): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const start = () => {
+      timer = setTimeout(() => resolve({ data: null, errors: [tooLong(seconds)] }), seconds * 1000);
+    };
+    if (req.complete) start();
+    else req.once('end', start);
+    const stop = () => {
+      clearTimeout(timer);
+      req.off('end', start);
+    };
+    result.then(
+      (value) => {
+        stop();
+        resolve(value);
+      },
+      (error: unknown) => {
+        stop();
+        reject(error as Error);
+      },
+    );
+  });
+}
+
+function tooLong(seconds: number): GraphQLError {
+  return new GraphQLError(
+    `The operation took longer than the ${seconds} seconds that it may (OPERATION_TIMEOUT_SECONDS). What it had begun may have been done.`,
+    { extensions: { code: 'TIMED_OUT', http: { status: 503 } } },
+  );
+}

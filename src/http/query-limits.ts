@@ -1,0 +1,131 @@
+import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { QueryLimits } from '../config.ts';
+import { badRequest } from './bad-request.ts';
+import { costOf, type DocumentWeight, type Variables, weighDocument } from './document-weight.ts';
+
+/**
+ * Holds what one request asks for against the limits. A document is weighed when it comes for the first time, before it is validated, for
+ * validation is what a large one would make long; the verdict is kept as long as Yoga keeps the parsed document. What a repeated document
+ * costs is a look at its variables.
+ *
+ * graphql-armor was looked at for this: its rules walk the document once each and run beside validation, not before it, its cost takes no
+ * variables, and its lists have no length of their own. Of the specification's own means `maxTokens` of the parser is used.
+ */
+export function useQueryLimits(limits: QueryLimits, options: { introspection: boolean }): Plugin {
+  const weights = new WeakMap<DocumentNode, { weight: DocumentWeight; faults: readonly GraphQLError[] }>();
+
+  function parseLimited(source: unknown): DocumentNode {
+    try {
+      return parse(source as string, { maxTokens: limits.maxQueryTokens });
+    } catch (error) {
+      if (!(error instanceof GraphQLError) || !/Parsing aborted/.test(error.message)) throw error;
+      throw tooComplex('tokens', 'MAX_QUERY_TOKENS', limits.maxQueryTokens);
+    }
+  }
+
+  function checkCost(document: DocumentNode, variables: Variables): GraphQLError | null {
+    const cost = weights.get(document)?.weight.cost;
+    if (typeof cost !== 'function') return null;
+    const actual = costOf(cost, variables);
+    return actual > limits.maxQueryCost
+      ? tooComplex('values to answer', 'MAX_QUERY_COST', limits.maxQueryCost, actual)
+      : null;
+  }
+
+  return {
+    onParams({ params }) {
+      const { query, variables } = params;
+      if (typeof query === 'string' && query.length * 3 > limits.maxDocumentBytes) {
+        const bytes = Buffer.byteLength(query);
+        if (bytes > limits.maxDocumentBytes)
+          throw tooComplex('bytes', 'MAX_DOCUMENT_BYTES', limits.maxDocumentBytes, bytes);
+      }
+      const fault = variables && faultOfVariables(variables, limits);
+      if (fault) throw fault;
+    },
+    onParse({ setParseFn }) {
+      setParseFn(parseLimited);
+    },
+    onValidate({ params: { schema, documentAST }, addValidationRule, setResult }) {
+      if (!options.introspection) addValidationRule(NoSchemaIntrospectionCustomRule);
+      let known = weights.get(documentAST);
+      if (!known) {
+        const weight = weighDocument(schema, documentAST);
+        known = { weight, faults: faultsOf(weight, limits) };
+        weights.set(documentAST, known);
+      }
+      if (known.faults.length > 0) setResult([...known.faults]);
+    },
+    onExecute({ args, setResultAndStopExecution }) {
+      const fault = checkCost(args.document, args.variableValues ?? {});
+      if (fault) setResultAndStopExecution({ errors: [fault] });
+    },
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const fault = checkCost(args.document, args.variableValues ?? {});
+      if (fault) setResultAndStopExecution({ errors: [fault] });
+    },
+  };
+}
+
+function faultsOf(weight: DocumentWeight, limits: QueryLimits): GraphQLError[] {
+  const { cost } = weight;
+  const rows: [what: string, setting: string, limit: number, actual: number][] = [
+    ['levels', 'MAX_QUERY_DEPTH', limits.maxQueryDepth, weight.depth],
+    ['aliases', 'MAX_QUERY_ALIASES', limits.maxQueryAliases, weight.aliases],
+    ['directives', 'MAX_QUERY_DIRECTIVES', limits.maxQueryDirectives, weight.directives],
+    [
+      'values to answer',
+      'MAX_QUERY_COST',
+      limits.maxQueryCost,
+      typeof cost === 'number' ? cost : weight.fields,
+    ],
+  ];
+  return rows
+    .filter(([, , limit, actual]) => actual > limit)
+    .map(([what, setting, limit, actual]) => tooComplex(what, setting, limit, actual));
+}
+
+function tooComplex(what: string, setting: string, limit: number, actual?: number): GraphQLError {
+  const message =
+    actual === undefined
+      ? `The document has more ${what} than the ${limit} that are allowed (${setting}).`
+      : `The document has ${actual} ${what}; ${limit} are allowed (${setting}).`;
+  return makeError(message, { setting, limit, ...(actual === undefined ? {} : { actual }) });
+}
+
+function makeError(message: string, more: { setting: string; limit: number; actual?: number }): GraphQLError {
+  const error = badRequest(400, message);
+  Object.assign(error.extensions, { code: 'TOO_COMPLEX', ...more });
+  return error;
+}
+
+/** A loop and not a recursion, for strangers decide how deep the variables are. Files count as nothing. */
+function faultOfVariables(variables: Variables, limits: QueryLimits): GraphQLError | null {
+  let bytes = 0;
+  const left: [value: unknown, depth: number][] = [[variables, 0]];
+  const refuse = (what: string, setting: string, limit: number) =>
+    makeError(`The variables have ${what} than is allowed: ${limit} (${setting}).`, { setting, limit });
+  for (let next = left.pop(); next; next = left.pop()) {
+    const [value, depth] = next;
+    if (typeof value === 'string') bytes += value.length > 100 ? Buffer.byteLength(value) : value.length;
+    else if (typeof value !== 'object' || value === null) bytes += 8;
+    else {
+      if (depth >= limits.maxVariablesDepth)
+        return refuse('more levels', 'MAX_VARIABLES_DEPTH', limits.maxVariablesDepth);
+      if (Array.isArray(value)) {
+        if (value.length > limits.maxVariablesList)
+          return refuse(`a longer list (${value.length})`, 'MAX_VARIABLES_LIST', limits.maxVariablesList);
+        for (const each of value) left.push([each, depth + 1]);
+      } else if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
+        for (const [name, each] of Object.entries(value)) {
+          bytes += name.length;
+          left.push([each, depth + 1]);
+        }
+      }
+    }
+    if (bytes > limits.maxVariablesBytes)
+      return refuse('more bytes', 'MAX_VARIABLES_BYTES', limits.maxVariablesBytes);
+  }
+  return null;
+}

@@ -1,0 +1,296 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { buildSchema, getIntrospectionQuery, parse } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { costOf, weighDocument } from '../../src/http/document-weight.ts';
+import { GRAPHIQL_TABS } from '../../src/http/graphiql-tabs.ts';
+import { eventually, openTestApp, type TestApp } from '../harness.ts';
+
+interface Answer {
+  readonly data?: Record<string, unknown> | null;
+  readonly errors?: { message: string; extensions: Record<string, unknown> }[];
+}
+
+async function post(app: TestApp, body: unknown, headers: Record<string, string> = {}) {
+  const response = await app.fetch('/graphql', {
+    method: 'POST',
+    // As GraphQL over HTTP has it, what is not valid is 400 here, and 200 for those who ask for application/json.
+    headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json', ...headers },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, ...((await response.json()) as Answer) };
+}
+
+describe('one request asks for no more than the limits', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await openTestApp();
+  });
+  afterAll(() => app.close());
+
+  const many = (count: number, each: (index: number) => string) =>
+    Array.from({ length: count }, (_, i) => each(i)).join(' ');
+  const bomb = `{ stores { ...f0 } } ${many(30, (i) => `fragment f${i} on Store { name ...f${i + 1} ...f${i + 1} }`)} fragment f30 on Store { name }`;
+  const lists = '{ images(first: 100) { nodes { parts { edits(first: 100) { id } } } } }';
+  const byVariable = 'query ($n: Int) { images(first: $n) { nodes { parts { edits(first: $n) { id } } } } }';
+
+  test.each([
+    [
+      'levels',
+      'MAX_QUERY_DEPTH',
+      `{ image(id: "x") { ${'whole { '.repeat(12)} id ${'} '.repeat(12)} } }`,
+      {},
+    ],
+    ['aliases, of __typename too', 'MAX_QUERY_ALIASES', `{ ${many(51, (i) => `a${i}: __typename`)} }`, {}],
+    ['directives', 'MAX_QUERY_DIRECTIVES', `{ stores { name ${many(51, () => '@include(if: true)')} } }`, {}],
+    ['tokens', 'MAX_QUERY_TOKENS', `{ ${'stores { name } '.repeat(1000)} }`, {}],
+    ['bytes', 'MAX_DOCUMENT_BYTES', `{ stores { name } } #${'x'.repeat(100_000)}`, {}],
+    ['lists within lists', 'MAX_QUERY_COST', lists, {}],
+    ['the same by a variable', 'MAX_QUERY_COST', byVariable, { n: 100 }],
+    ['fragments that double each time', 'MAX_QUERY_COST', bomb, {}],
+    ['variables in bytes', 'MAX_VARIABLES_BYTES', '{ stores { name } }', { x: 'x'.repeat(3_000_000) }],
+    [
+      'variables in levels',
+      'MAX_VARIABLES_DEPTH',
+      '{ stores { name } }',
+      { x: JSON.parse('['.repeat(50) + ']'.repeat(50)) },
+    ],
+    ['variables in a list', 'MAX_VARIABLES_LIST', '{ stores { name } }', { x: Array(10_001).fill(1) }],
+  ])('%s: %s', async (_what, setting, query, variables) => {
+    for (let time = 0; time < 2; time++) {
+      const started = performance.now();
+      const { status, errors } = await post(app, { query, variables });
+      expect(status).toBe(400);
+      expect(errors?.[0]?.extensions).toMatchObject({ code: 'TOO_COMPLEX', setting });
+      expect(errors?.[0]?.message).toContain(setting);
+      expect(performance.now() - started).toBeLessThan(1000);
+    }
+  });
+
+  test('what is asked for by a variable counts as what the variable says', async () => {
+    expect((await post(app, { query: byVariable, variables: { n: 10 } })).errors).toBeUndefined();
+    const subscription = `subscription ($n: Int) { imagesUpdated { parts { edits(first: $n) { parts { edits(first: $n) { id } } } } } }`;
+    const refused = await post(
+      app,
+      { query: subscription, variables: { n: 100 } },
+      { accept: 'text/event-stream, application/json' },
+    ).catch(() => null);
+    expect(refused?.errors?.[0]?.extensions.code ?? 'TOO_COMPLEX').toBe('TOO_COMPLEX');
+  });
+
+  test('the contract, the tabs of GraphiQL and introspection pass with room', async () => {
+    const schema = buildSchema(await readFile('schema.graphql', 'utf8'));
+    const directory = 'test/documents';
+    const files = (await readdir(directory)).filter((name) => name.endsWith('.graphql'));
+    const texts = await Promise.all(files.map((name) => readFile(path.join(directory, name), 'utf8')));
+    const fragments = texts.filter((text) => /^\s*fragment /.test(text)).join('\n');
+    const readme = [...(await readFile('README.md', 'utf8')).matchAll(/```graphql\n(.*?)```/gs)].map(
+      ([, text = '']) => text,
+    );
+    const documents = [
+      ...texts.filter((text) => !/^\s*fragment /.test(text)).map((text) => `${text}\n${fragments}`),
+      ...GRAPHIQL_TABS.map(({ query }) => query),
+      ...readme,
+      getIntrospectionQuery({
+        descriptions: true,
+        inputValueDeprecation: true,
+        specifiedByUrl: true,
+        schemaDescription: true,
+        oneOf: true,
+      }),
+    ];
+    expect(documents.length).toBeGreaterThan(15);
+    let greatest = { depth: 0, aliases: 0, cost: 0, tokens: 0 };
+    for (const text of documents) {
+      const document = parse(text, { maxTokens: 1000 });
+      const weight = weighDocument(schema, document);
+      const cost = costOf(weight.cost, { first: 100 });
+      greatest = {
+        depth: Math.max(greatest.depth, weight.depth),
+        aliases: Math.max(greatest.aliases, weight.aliases),
+        cost: Math.max(greatest.cost, cost),
+        tokens: Math.max(greatest.tokens, document.loc?.endToken ? countTokens(document.loc.startToken) : 0),
+      };
+    }
+    // Half of what is allowed, each.
+    expect(greatest.depth).toBeLessThanOrEqual(8);
+    expect(greatest.aliases).toBeLessThanOrEqual(25);
+    expect(greatest.cost, JSON.stringify(greatest)).toBeLessThanOrEqual(25_000);
+    expect((await post(app, { query: getIntrospectionQuery() })).errors).toBeUndefined();
+  });
+
+  test('several operations in one request are not run', async () => {
+    expect((await post(app, [{ query: '{ __typename }' }, { query: '{ __typename }' }])).status).toBe(400);
+  });
+});
+
+function countTokens(first: { next: unknown }): number {
+  let count = 0;
+  for (let token: { next: unknown } | null = first; token; token = token.next as { next: unknown } | null)
+    count++;
+  return count;
+}
+
+describe('a server that shows nothing of its schema', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await openTestApp({ INTROSPECTION: 'false', GRAPHIQL: 'false', OPERATION_TIMEOUT_SECONDS: '1' });
+  });
+  afterAll(() => app.close());
+
+  test('answers no introspection, no GraphiQL and no suggestions', async () => {
+    expect((await post(app, { query: '{ __schema { types { name } } }' })).status).toBe(400);
+    expect((await post(app, { query: '{ __typename }' })).data).toEqual({ __typename: 'Query' });
+    const html = await app.fetch('/graphql', { headers: { accept: 'text/html' } });
+    expect(await html.text()).not.toContain('<html');
+    for (const [query, variables] of [
+      ['{ storez { name } }', {}],
+      ['{ images(first: 1, filter: { usrId: "x" }) { totalCount } }', {}],
+      ['query ($f: ImageFilter) { images(filter: $f) { totalCount } }', { f: { usrId: 'x' } }],
+      ['query ($f: ImageFilter) { images(filter: $f) { totalCount } }', { f: { status: ['SUCCES'] } }],
+    ] as const) {
+      for (let time = 0; time < 3; time++) {
+        const { errors } = await post(app, { query, variables });
+        expect(errors?.[0]?.message).toBeTruthy();
+        expect(JSON.stringify(errors)).not.toContain('Did you mean');
+      }
+    }
+  });
+
+  test('answers an operation that takes too long, and not a subscription', async () => {
+    const { database } = app.services;
+    const query = database.query.bind(database);
+    (database as { query: unknown }).query = async (...args: Parameters<typeof query>) => {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      return query(...args);
+    };
+    try {
+      const { status, errors } = await post(app, { query: '{ images { totalCount } }' });
+      expect(status).toBe(503);
+      expect(errors?.[0]?.extensions).toMatchObject({ code: 'TIMED_OUT' });
+    } finally {
+      (database as { query: unknown }).query = query;
+    }
+    const stream = await app.fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query: 'subscription { imagesUpdated { id } }' }),
+    });
+    expect(stream.status).toBe(200);
+    const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
+    const ended = await Promise.race([
+      (async () => {
+        for (;;) if ((await reader.read()).done) return true;
+      })(),
+      new Promise((resolve) => setTimeout(() => resolve(false), 2000)),
+    ]);
+    expect(ended).toBe(false);
+    await reader.cancel();
+  });
+});
+
+describe('persisted operations', () => {
+  const listed = 'query Listed { stores { name } }';
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  let app: TestApp;
+  beforeAll(async () => {
+    const file = path.join(await mkdtemp(path.join(tmpdir(), 'fixative-persisted-')), 'manifest.json');
+    await writeFile(file, JSON.stringify({ [sha256(listed)]: listed }));
+    app = await openTestApp({ PERSISTED_OPERATIONS: 'only', PERSISTED_OPERATIONS_FILE: file });
+  });
+  afterAll(() => app.close());
+
+  test('are run by their hashes, in each of the shapes that clients have', async () => {
+    const hash = sha256(listed);
+    const persistedQuery = { version: 1, sha256Hash: hash };
+    for (const body of [
+      { query: listed },
+      { extensions: { persistedQuery } },
+      { documentId: hash },
+      { documentId: `sha256:${hash}` },
+      { query: '', extensions: { persistedQuery } },
+    ]) {
+      const { data } = await post(app, body);
+      expect(data?.stores, JSON.stringify(body)).toHaveLength(2);
+    }
+    const get = await app.fetch(
+      `/graphql?extensions=${encodeURIComponent(JSON.stringify({ persistedQuery }))}`,
+      { headers: { accept: 'application/json' } },
+    );
+    expect(await get.json()).toHaveProperty('data.stores');
+  });
+
+  test('nothing else is', async () => {
+    for (const body of [
+      { query: '{ stores { name } }' },
+      { documentId: sha256('x') },
+      { extensions: { persistedQuery: { sha256Hash: sha256('x') } } },
+      { extensions: {} },
+    ]) {
+      const { status, errors } = await post(app, body);
+      expect(status).toBe(400);
+      expect(errors?.[0]?.extensions).toMatchObject({ code: 'PERSISTED_QUERY_NOT_FOUND' });
+    }
+  });
+});
+
+describe('a request that a page of another site can have sent', () => {
+  let app: TestApp;
+  let cookie: string;
+  beforeAll(async () => {
+    app = await openTestApp();
+    const login = await app.fetch(`/login?code=${app.authenticator.loginCode}`);
+    cookie = (login.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  });
+  afterAll(() => app.close());
+
+  const ask = (headers: Record<string, string>) =>
+    app.fetch('/graphql?query={__typename}', {
+      headers: { authorization: '', cookie, accept: 'application/json', ...headers },
+    });
+  const host = () => new URL(app.url).host;
+
+  test('is refused by GET and as multipart', async () => {
+    for (const headers of [
+      {},
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { origin: 'https://elsewhere.example' },
+    ]) {
+      const response = await ask(headers as Record<string, string>);
+      expect([response.status, await response.text()]).toEqual([
+        400,
+        expect.stringContaining('x-graphql-csrf'),
+      ]);
+    }
+    const form = await app.fetch('/graphql', {
+      method: 'POST',
+      headers: { authorization: '', cookie, 'content-type': 'multipart/form-data; boundary=x' },
+      body: '--x--\r\n',
+    });
+    expect([form.status, await form.text()]).toEqual([400, expect.stringContaining('x-graphql-csrf')]);
+  });
+
+  test('is taken with a token, a header that asks for leave, or from our own pages', async () => {
+    for (const headers of [
+      { 'x-graphql-csrf': '1' },
+      { 'apollo-require-preflight': 'true' },
+      { 'content-type': 'application/json' },
+      { 'sec-fetch-site': 'same-origin' },
+      { origin: `http://${host()}` },
+      { referer: `http://${host()}/graphql` },
+    ]) {
+      const response = await ask(headers as Record<string, string>);
+      expect([response.status, await response.json()], JSON.stringify(headers)).toEqual([
+        200,
+        { data: { __typename: 'Query' } },
+      ]);
+    }
+    const events = await ask({ accept: 'text/event-stream', 'sec-fetch-site': 'same-origin' });
+    expect(events.status).toBe(200);
+    await events.body?.cancel();
+    await eventually(() => {});
+  });
+});
