@@ -1,7 +1,7 @@
 import { parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GenerateImageDocument } from '../generated/graphql.ts';
-import { openTestApp, type TestApp } from '../harness.ts';
+import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
 
@@ -105,9 +105,16 @@ describe('a user may have', () => {
 test('what is counted is read from one index, and from no row', async () => {
   const app = await openTestApp();
   await app.database.query(
-    `INSERT INTO generated_images (user_id, prompt, bytes, origin) SELECT 'u' || n % 50, 'p', n, 'generated' FROM generate_series(1, 5000) n`,
+    `INSERT INTO generated_images (user_id, prompt, bytes, origin) SELECT 'u' || n % 20, repeat('p', 300), n, 'generated' FROM generate_series(1, 40000) n`,
   );
-  await app.database.query('VACUUM ANALYZE generated_images');
+  // Until no other statement sees an older state of the table.
+  await eventually(async () => {
+    await app.database.query('VACUUM ANALYZE generated_images');
+    const [table] = await app.database.query<{ visible: number }>(
+      `SELECT relallvisible AS visible FROM pg_class WHERE relname = 'generated_images'`,
+    );
+    expect(table?.visible).toBeGreaterThan(1000);
+  });
   const plan = await app.database.query<Record<string, unknown>>(
     `EXPLAIN SELECT count(bytes)::int, coalesce(sum(bytes), 0)::float8 FROM generated_images WHERE user_id = 'u7'`,
   );
