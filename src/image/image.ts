@@ -74,6 +74,14 @@ export async function findImages(
   return uuids.map((uuid) => images.get(uuid) ?? null);
 }
 
+const BY_ID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = $1`;
+
+/** By the number of its row. */
+export async function findImageRow(db: Queryable, id: number): Promise<Image | null> {
+  const [row] = await db.query<ImageRow>(BY_ID, [id]);
+  return row ? imageOf(row) : null;
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** The canonical spelling (RFC 9562, 4) of what may be a UUID, or null. */
