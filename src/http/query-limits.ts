@@ -62,10 +62,35 @@ export function useQueryLimits(limits: QueryLimits, options: { introspection: bo
       if (fault) setResultAndStopExecution({ errors: [fault] });
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const fault = checkCost(args.document, args.variableValues ?? {});
+      const fault = faultOfSubscription(args.document) ?? checkCost(args.document, args.variableValues ?? {});
       if (fault) setResultAndStopExecution({ errors: [fault] });
     },
   };
+}
+
+/**
+ * The one field of a subscription may not be left out by @skip or @include (https://spec.graphql.org/September2025/#sec-Single-Root-Field);
+ * graphql-js does not say so yet, and the executor fails on it.
+ */
+function faultOfSubscription({ definitions }: DocumentNode): GraphQLError | null {
+  const left = definitions.flatMap((each) =>
+    each.kind === 'OperationDefinition' && each.operation === 'subscription'
+      ? [...each.selectionSet.selections]
+      : [],
+  );
+  const seen = new Set<string>();
+  for (let next = left.pop(); next; next = left.pop()) {
+    if (next.directives?.some(({ name }) => name.value === 'skip' || name.value === 'include'))
+      return badRequest(400, 'The field of a subscription may not be left out by @skip or @include.');
+    if (next.kind === 'InlineFragment') left.push(...next.selectionSet.selections);
+    if (next.kind !== 'FragmentSpread' || seen.has(next.name.value)) continue;
+    const { value } = next.name;
+    seen.add(value);
+    for (const each of definitions)
+      if (each.kind === 'FragmentDefinition' && each.name.value === value)
+        left.push(...each.selectionSet.selections);
+  }
+  return null;
 }
 
 function faultsOf(weight: DocumentWeight, limits: QueryLimits): GraphQLError[] {

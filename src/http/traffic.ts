@@ -135,9 +135,9 @@ export function sendRefusal({ request, response }: Exchange, refusal: Refusal): 
   sendJson(response, status, body, { 'Retry-After': String(retryAfterSeconds) });
 }
 
-/** What a caller is counted under. */
-function keyOf({ kind, userId }: Caller): string {
-  return `${kind}:${userId}`;
+/** What a caller is counted under: its user, however many tokens that one has; of a service its own name. */
+function keyOf({ kind, userId, name }: Caller): string {
+  return `${kind}:${userId ?? `service ${name}`}`;
 }
 
 function tooFast(seconds: number, who: string, setting: string): Refusal | null {

@@ -121,6 +121,19 @@ describe('one request asks for no more than the limits', () => {
     expect((await post(app, { query: getIntrospectionQuery() })).errors).toBeUndefined();
   });
 
+  test('a subscription whose field is left out is refused, and no failure of ours', async () => {
+    for (const selection of [
+      'imagesUpdated @include(if: false) { id }',
+      '... @skip(if: true) { imagesUpdated { id } }',
+      '...F',
+    ]) {
+      const fragment =
+        selection === '...F' ? 'fragment F on Subscription { imagesUpdated @skip(if: true) { id } }' : '';
+      const { errors } = await post(app, { query: `subscription { ${selection} } ${fragment}` });
+      expect(errors?.[0]?.extensions.code, selection).toBe('BAD_REQUEST');
+    }
+  });
+
   test('several operations in one request are not run', async () => {
     expect((await post(app, [{ query: '{ __typename }' }, { query: '{ __typename }' }])).status).toBe(400);
   });
