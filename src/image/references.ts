@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
 import type { Database } from '../database/database.ts';
 import { InputError, TooLargeError } from '../errors.ts';
 import type { Attachment } from '../provider/provider.ts';
@@ -61,7 +60,7 @@ export async function resolveReferences(
   const pictures: FoundPicture[] = [];
   for (const { source, path } of sources) {
     if (!('uuid' in source) && options.loose) {
-      pictures.push(await takeAlong(await source.file, options.loose));
+      pictures.push(await takeAlong(deps, await source.file, options.loose));
       continue;
     }
     const image =
@@ -81,28 +80,16 @@ export async function resolveReferences(
   return pictures;
 }
 
-async function takeAlong({ spool, filename }: ReceivedFile, loose: LooseFiles): Promise<FoundPicture> {
-  const facts = await sharp(spool.path)
-    .metadata()
-    .catch((cause: unknown) => {
-      throw new InputError('DAMAGED_IMAGE', `${JSON.stringify(filename.slice(0, 100))} is no picture.`, {
-        cause,
-      });
-    });
+async function takeAlong(
+  { storage }: { storage: Storage },
+  { spool }: ReceivedFile,
+  loose: LooseFiles,
+): Promise<FoundPicture> {
+  const { mimeType, width, height } = await storage.readPicture(spool.path);
   const uuid = `file:${loose.size}`;
-  loose.set(uuid, { bytes: await readFile(spool.path), mimeType: mimeTypeOf(facts.format) });
-  return {
-    uuid,
-    sha256: spool.sha256,
-    bytes: spool.bytes,
-    width: facts.width,
-    height: facts.height,
-    image: null,
-  };
+  loose.set(uuid, { bytes: await readFile(spool.path), mimeType });
+  return { uuid, sha256: spool.sha256, bytes: spool.bytes, width, height, image: null };
 }
-
-export const mimeTypeOf = (format: string | undefined) =>
-  `image/${format === 'heif' ? 'avif' : (format ?? 'png')}`;
 
 async function requireKept(
   { database }: { database: Database },

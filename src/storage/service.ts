@@ -29,6 +29,9 @@ export interface Storage {
   readonly stores: readonly Store[];
   readonly spooler: Spooler;
 
+  /** Proves that a file is a whole picture of a type that is kept, and reads its facts; keeps nothing. @throws as `put`. */
+  readonly readPicture: ReadPicture;
+
   /**
    * Keeps what was spooled: puts it into every required store, then records blob and copies and whatever `record` adds in one
    * transaction. Known bytes are not put again. The spool still belongs to the caller.
@@ -111,6 +114,7 @@ export function makeStorage(deps: StorageDeps): Storage {
   return {
     stores: deps.stores,
     spooler: deps.spooler,
+    readPicture: deps.readPicture,
     put: (spool, record) => put(withRepairer, spool, record),
     open: (blob, range) => open(withRepairer, blob, range),
     restore: (blobId, options) => restore(deps, blobId, options),

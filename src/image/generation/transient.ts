@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
-import sharp from 'sharp';
 import { v7 as uuidV7 } from 'uuid';
 import { FixativeError } from '../../errors.ts';
 import type { Attachment } from '../../provider/provider.ts';
@@ -14,7 +13,7 @@ import { composeComic } from '../../tool/comic.ts';
 import { findTool } from '../../tool/tools.ts';
 import { exactFilename } from '../filename.ts';
 import type { Image, ImageDeps } from '../image.ts';
-import { type LooseFiles, mimeTypeOf } from '../references.ts';
+import type { LooseFiles } from '../references.ts';
 import type { Places } from './places.ts';
 import type { PlannedImage } from './plan.ts';
 import { makeRequest } from './request.ts';
@@ -85,7 +84,10 @@ export async function makeTransient(
       };
     }
     const request = await makeRequest(deps, order, { user: userId, loose });
-    const first = image.refersTo === null ? [] : await Promise.all(files.slice(0, 1).map(attachmentOf));
+    const first =
+      image.refersTo === null
+        ? []
+        : await Promise.all(files.slice(0, 1).map((spool) => attachmentOf(deps, spool)));
     const { provider } = deps.providers.find(order.model);
     const answer = await deps.transientPlaces(order.lane, () =>
       provider.generate(
@@ -122,7 +124,9 @@ export async function makeTransient(
       results.map(async ([index, image]) => {
         const outcome = (await outcomes.get(index)) as Outcome;
         if ('error' in outcome) deps.log.warn({ err: outcome.error }, 'a generation that is not kept failed');
-        return answerOf(image, describe(image), outcome);
+        const subject = { planned: image, described: describe(image) };
+        // What a provider gives may be no picture.
+        return answerOf(deps, subject, outcome).catch((error) => answerOf(deps, subject, { error }));
       }),
     );
   } finally {
@@ -131,15 +135,15 @@ export async function makeTransient(
   }
 }
 
-async function attachmentOf(spool: Spool): Promise<Attachment> {
-  const bytes = await readFile(spool.path);
-  return { bytes, mimeType: mimeTypeOf((await sharp(bytes).metadata()).format) };
+async function attachmentOf({ storage }: Pick<ImageDeps, 'storage'>, spool: Spool): Promise<Attachment> {
+  const { mimeType } = await storage.readPicture(spool.path);
+  return { bytes: await readFile(spool.path), mimeType };
 }
 
 /** As an image would be, but for what only a row has. */
 async function answerOf(
-  planned: PlannedImage,
-  described: Described,
+  { storage }: Pick<ImageDeps, 'storage'>,
+  { planned, described }: { planned: PlannedImage; described: Described },
   outcome: Outcome,
 ): Promise<Image & { dataUrl?: string }> {
   const now = new Date();
@@ -162,8 +166,7 @@ async function answerOf(
   }
   const { spool, revisedPrompt, originalUrl, said } = outcome;
   const bytes = await readFile(spool.path);
-  const { format, width, height } = await sharp(bytes).metadata();
-  const mimeType = mimeTypeOf(format);
+  const { mimeType, width, height, thumbhash } = await storage.readPicture(spool.path);
   return {
     ...image,
     status: 'success',
@@ -173,6 +176,7 @@ async function answerOf(
     mimeType,
     width,
     height,
+    thumbhash,
     bytes: bytes.length,
     sha256: createHash('sha256').update(bytes).digest('hex'),
     filename: exactFilename(planned.order.stem, mimeType),
