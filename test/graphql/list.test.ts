@@ -194,8 +194,13 @@ describe('images', () => {
     ],
     [
       'metadata that is nested too deep',
-      { filter: { metadata: JSON.parse(`${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}`) } },
+      { filter: { metadata: JSON.parse(`${'{"a":'.repeat(30)}1${'}'.repeat(30)}`) } },
       'INVALID_INPUT',
+    ],
+    [
+      'variables that are nested deeper than any can be',
+      { filter: { metadata: JSON.parse(`${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}`) } },
+      'TOO_COMPLEX',
     ],
     ['NUL in a search', { filter: { search: 'a\0' } }, 'INVALID_INPUT'],
   ])('refuses %s', async (_name, variables, code) => {
