@@ -64,6 +64,7 @@ export interface App {
   readonly database: Database;
   readonly storage: Storage;
   readonly services: Services;
+  readonly defaultVisibility: Config['defaultVisibility'];
   readonly authenticator: Authenticator;
   readonly rootToken: string;
   readonly server: HttpServer;
@@ -173,6 +174,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       tokens,
       arrivals,
       uploadTargetSeconds: config.uploadTargetSeconds,
+      defaultVisibility: config.defaultVisibility,
       providers,
       queue: jobs,
       imageEvents,
@@ -231,6 +233,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       database,
       storage,
       services,
+      defaultVisibility: config.defaultVisibility,
       authenticator,
       rootToken,
       server,

@@ -134,6 +134,8 @@ export interface Config extends LimitsConfig {
   readonly signingKeys: readonly string[] | null;
   /** How long an upload target takes bytes. */
   readonly uploadTargetSeconds: number;
+  /** Of new images of which nobody says otherwise. */
+  readonly defaultVisibility: 'public' | 'private';
   /** Each provider is null where it is not configured. */
   readonly openai: ConnectionConfig | null;
   readonly google: ConnectionConfig | null;
@@ -346,6 +348,7 @@ const Environment = z.object({
     )
     .optional(),
   UPLOAD_TARGET_SECONDS: wholeNumber(60, 86_400).default(3600),
+  DEFAULT_VISIBILITY: z.enum(['public', 'private'], 'public or private').default('public'),
   OPENAI_API_KEY: key.optional(),
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),
   GEMINI_API_KEY: key.optional(),
@@ -466,6 +469,7 @@ export function parseConfig(
     jwt: jwtOf(values),
     signingKeys: values.SIGNING_KEYS ?? null,
     uploadTargetSeconds: values.UPLOAD_TARGET_SECONDS,
+    defaultVisibility: values.DEFAULT_VISIBILITY,
     openai: connection(values.OPENAI_API_KEY, values.OPENAI_BASE_URL),
     google: connection(values.GEMINI_API_KEY ?? values.GOOGLE_GENERATIVE_AI_API_KEY, values.GEMINI_BASE_URL),
     xai: connection(values.XAI_API_KEY, values.XAI_BASE_URL),

@@ -1,5 +1,6 @@
 import type { ImageDeps } from '../image/image.ts';
 import { type DirectoryImport, type FileOutcome, importDirectory } from '../image/import-directory.ts';
+import type { IngestDeps } from '../image/ingest.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
 /** How each outcome is told in the summary. */
@@ -15,7 +16,7 @@ const TOLD = {
  * it was interrupted; the same command goes on then.
  */
 export async function runImportDirectory(
-  deps: ImageDeps,
+  deps: ImageDeps & IngestDeps,
   options: DirectoryImport & { json: boolean },
   terminal: Terminal,
 ): Promise<ExitCode> {

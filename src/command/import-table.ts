@@ -48,7 +48,13 @@ export async function runImportTable(
     });
     const report = makeImportReport(terminal, options);
     const { written } = await importTable(
-      { storage: deps.storage, fetcher: deps.fetcher, database: deps.database, table },
+      {
+        storage: deps.storage,
+        fetcher: deps.fetcher,
+        database: deps.database,
+        defaultVisibility: deps.defaultVisibility,
+        table,
+      },
       {
         ...options,
         ...report,

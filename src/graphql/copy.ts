@@ -12,6 +12,8 @@ export interface CopyRow {
   readonly bytes: number | null;
   readonly verifiedAt: Date | null;
   readonly error: string | null;
+  /** Whether it is told of an image whose bytes are not for everybody. */
+  readonly isPrivate?: boolean;
 }
 
 export const CopyState = builder.enumType('CopyState', {
@@ -41,9 +43,9 @@ export const Copy = builder.objectRef<CopyRow>('Copy').implement({
     url: t.string({
       nullable: true,
       description:
-        'Where this copy can be fetched without this server, such as at a CDN; null where it cannot.',
-      resolve: ({ store, key, state }, _args, { services }) =>
-        state === 'STORED' ? services.copyUrl(store, key) : null,
+        'Where this copy can be fetched without this server, such as at a CDN; null where it cannot, and for a private image.',
+      resolve: ({ store, key, state, isPrivate }, _args, { services }) =>
+        state === 'STORED' && !isPrivate ? services.copyUrl(store, key) : null,
     }),
     error: t.string({
       nullable: true,

@@ -1,4 +1,5 @@
 import type { builder } from './builder.ts';
+import { Visibility } from './image.ts';
 import { OnDuplicate } from './on-duplicate.ts';
 
 /** What the fields of an input are made with. */
@@ -15,6 +16,10 @@ export const imageFields = (t: InputFields) => ({
   messageId: t.string(),
   tags: t.stringList(),
   metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
+  visibility: t.field({
+    type: Visibility,
+    description: "Without it the server's default (DEFAULT_VISIBILITY), PUBLIC as delivered.",
+  }),
 });
 
 /** The same, and what can be said of a picture that is there already. @param way the tool that it belongs to by default. */

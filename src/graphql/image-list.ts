@@ -4,7 +4,7 @@ import type { ImageFilter as Filter } from '../image/conditions.ts';
 import { countImages, listImages } from '../image/list.ts';
 import { builder } from './builder.ts';
 import { CopyState } from './copy.ts';
-import { Image, ImageOrigin, ImageStatus } from './image.ts';
+import { Image, ImageOrigin, ImageStatus, Visibility } from './image.ts';
 
 const CopyFilter = builder.inputType('CopyFilter', {
   description: 'Images that have a copy of this kind.',
@@ -45,6 +45,7 @@ export const ImageFilter = builder.inputType('ImageFilter', {
     }),
     storageUrl: t.string({ description: 'The path part of `url`: `/images/…`.' }),
     copies: t.field({ type: CopyFilter }),
+    visibility: t.field({ type: Visibility }),
     parts: t.boolean({
       description:
         'Also images that are parts of others, such as the panels of a comic or the original of an avatar; false by default.',

@@ -1,7 +1,7 @@
 import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
 import { type ErrorCode as Code, ERROR_CODES, InputError } from '../errors.ts';
 import type { AnsweredImage } from '../image/generate.ts';
-import { type Image as ImageModel, parseUuid } from '../image/image.ts';
+import { type Image as ImageModel, isPublic, parseUuid } from '../image/image.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
 import { Copy, type CopyRow } from './copy.ts';
@@ -25,6 +25,17 @@ export const ImageOrigin = builder.enumType('ImageOrigin', {
     UPLOADED: { value: 'uploaded', description: 'Sent by a client.' },
     IMPORTED: { value: 'imported', description: 'Fetched from an address or taken from another system.' },
     RECORDED: { value: 'recorded', description: 'Made and recorded by another service.' },
+  } as const,
+});
+
+export const Visibility = builder.enumType('Visibility', {
+  description: "Who is given an image's bytes.",
+  values: {
+    PUBLIC: { value: 'public', description: 'Whoever knows their address.' },
+    PRIVATE: {
+      value: 'private',
+      description: 'Whoever has the token or the session of somebody who sees the image, or a signed `url`.',
+    },
   } as const,
 });
 
@@ -85,6 +96,11 @@ export const Image = builder.prismaObject('Image', {
     }),
     uuid: t.exposeString('uuid', { description: 'UUID version 7; part of `url`.' }),
     origin: t.field({ type: ImageOrigin, resolve: ({ origin }) => origin as 'generated' }),
+    visibility: t.field({
+      type: Visibility,
+      description: 'Who is given its bytes; who sees the image itself does not depend on it.',
+      resolve: (image) => (isPublic(image) ? 'public' : 'private'),
+    }),
     status: t.field({ type: ImageStatus, resolve: ({ status }) => status as 'success' }),
     error: t.field({ type: ImageError, nullable: true, resolve: errorOf }),
     userId: t.exposeString('userId'),
@@ -162,8 +178,11 @@ export const Image = builder.prismaObject('Image', {
     copies: t.field({
       type: [Copy],
       description: 'The copies of its bytes, in the order in which stores are read.',
-      resolve: ({ blobId }, _args, { copiesOfBlob }) =>
-        blobId === null ? [] : copiesOfBlob.load(Number(blobId)),
+      resolve: async (image, _args, { copiesOfBlob }) => {
+        if (image.blobId === null) return [];
+        const copies = await copiesOfBlob.load(Number(image.blobId));
+        return isPublic(image) ? copies : copies.map((copy) => ({ ...copy, isPrivate: true }));
+      },
     }),
     durability: t.field({
       type: Durability,

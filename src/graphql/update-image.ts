@@ -1,6 +1,6 @@
 import { updateImage } from '../image/update.ts';
 import { builder } from './builder.ts';
-import { requireImage } from './image.ts';
+import { requireImage, Visibility } from './image.ts';
 import { answer, type ImagePayload, imagePayload } from './payload.ts';
 
 const UpdateImageInput = builder.inputType('UpdateImageInput', {
@@ -19,6 +19,11 @@ const UpdateImageInput = builder.inputType('UpdateImageInput', {
       type: 'JSON',
       description:
         'A JSON object whose keys take the place of the same keys of the metadata that it has, their values as a whole; a key whose value is null is taken away. Not with `metadata`.',
+    }),
+    visibility: t.field({
+      type: Visibility,
+      description:
+        'Of the image and of its parts; null leaves it. PRIVATE calls nothing back that caches have, nor signed addresses that were given out.',
     }),
     filename: t.string({
       description:

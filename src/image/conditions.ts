@@ -1,5 +1,5 @@
 import { InputError } from '../errors.ts';
-import type { ImageOrigin, ImageStatus } from './image.ts';
+import type { ImageOrigin, ImageStatus, Visibility } from './image.ts';
 import { checkCharacters } from './input.ts';
 import { faultOfJson } from './json.ts';
 
@@ -27,6 +27,7 @@ export interface ImageFilter {
   /** JSON that `metadata` contains, as `@>` does. */
   readonly metadata?: unknown;
   readonly storageUrl?: string | null | undefined;
+  readonly visibility?: Visibility | null | undefined;
   /** Images in the trash: `exclude` without it. */
   readonly trash?: TrashFilter | null | undefined;
   /** Images that are parts of others, such as the panels of a comic: left out without it. */
@@ -97,6 +98,9 @@ export class Conditions {
         throw new InputError('INVALID_INPUT', `filter.metadata ${fault}.`, { path: ['filter', 'metadata'] });
       this.add(`i.metadata @> ${this.value(JSON.stringify(filter.metadata))}::jsonb`);
     }
+    // Said with the literal, as idx_generated_images_private says it.
+    if (filter.visibility != null)
+      this.add(filter.visibility === 'public' ? `i.visibility = 'public'` : `i.visibility <> 'public'`);
     const trash = filter.trash ?? 'exclude';
     if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
     if (!filter.parts) this.add('i.part_of IS NULL');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { InputError } from '../errors.ts';
 import type { ImageFilter } from './conditions.ts';
-import { IMAGE_ORIGINS, IMAGE_STATUSES } from './image.ts';
+import { IMAGE_ORIGINS, IMAGE_STATUSES, VISIBILITIES } from './image.ts';
 
 const text = z.string().nullish();
 const texts = z.array(z.string()).nullish();
@@ -30,6 +30,7 @@ const FILTER = z.strictObject({
   search: text,
   metadata: z.unknown().optional(),
   storageUrl: text,
+  visibility: oneOf(VISIBILITIES).nullish(),
   parts: z.boolean().nullish(),
   trash: oneOf(['exclude', 'include', 'only']).nullish(),
   copies: z.strictObject({ store: text, state: z.string().toUpperCase().nullish() }).nullish(),

@@ -14,7 +14,15 @@ import type { Places } from './generation/places.ts';
 import { type AskedGeneration, type PlannedImage, planGeneration } from './generation/plan.ts';
 import { makeTransient } from './generation/transient.ts';
 import type { GenerationOrder, GenerationQueue } from './generation/work.ts';
-import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
+import {
+  IMAGE_COLUMNS,
+  type Image,
+  type ImageDeps,
+  type ImageRow,
+  imageOf,
+  type Visibility,
+} from './image.ts';
+import type { IngestDeps } from './ingest.ts';
 import { type ImageInput, type ImageRecord, parseImageInput } from './input.ts';
 import type { Quotas } from './quota.ts';
 import { type LooseFiles, type PictureSource, resolveReferences, type SourceOptions } from './references.ts';
@@ -41,7 +49,7 @@ export interface GenerateInput extends ImageInput, Omit<AskedGeneration, 'n'> {
   readonly waitSeconds?: number | null | undefined;
 }
 
-export interface GenerateDeps extends ImageDeps {
+export interface GenerateDeps extends ImageDeps, IngestDeps {
   readonly providers: Providers;
   readonly queue: GenerationQueue;
   readonly fetcher: Fetcher;
@@ -73,6 +81,7 @@ export async function generateImages(
 ): Promise<AnsweredImage[]> {
   const record = parseImageInput(input, { userId: caller.userId, tool: 'generateUserImage' });
   const tool = findTool(record.toolName);
+  const visibility = record.visibility ?? deps.defaultVisibility;
   const waitSeconds = parseWaitSeconds(input.waitSeconds);
   const scheduledFor = parseSchedule(input.scheduledFor ?? null);
   const fingerprint = await fingerprintOf(input, record);
@@ -87,8 +96,7 @@ export async function generateImages(
   await deps.storage.requireSpace();
   const loose: LooseFiles | null = deps.saveImages ? null : new Map();
   const { references, mask, parent } = await findSources(deps, input, {
-    tool,
-    loose,
+    ...{ tool, loose, visibility },
     userId: record.userId,
     visibleTo: caller.visibleTo,
   });
@@ -97,7 +105,7 @@ export async function generateImages(
     references: references.map(({ uuid }) => uuid),
     mask: mask?.uuid ?? null,
   });
-  const facts = { record, tool, model, parent };
+  const facts = { record, tool, model, parent, visibility };
   if (loose) {
     if (scheduledFor) {
       const message =
@@ -188,14 +196,17 @@ interface ImageFacts {
   readonly tool: Tool;
   readonly model: Model | null;
   readonly parent: Image | null;
+  readonly visibility: Visibility;
 }
 
 /** The columns of a planned image. */
-function describeImage({ prompt, work, order }: PlannedImage, { record, tool, model, parent }: ImageFacts) {
+function describeImage({ prompt, work, order }: PlannedImage, facts: ImageFacts) {
+  const { record, tool, model, parent, visibility } = facts;
   const { size, settings } = order;
   return {
     ...record,
     toolName: tool.name,
+    visibility,
     prompt,
     origin: 'generated',
     status: 'pending',

@@ -16,6 +16,13 @@ export type ImageStatus = (typeof IMAGE_STATUSES)[number];
 export const IMAGE_ORIGINS = ['generated', 'uploaded', 'imported', 'recorded'] as const;
 export type ImageOrigin = (typeof IMAGE_ORIGINS)[number];
 
+export const VISIBILITIES = ['public', 'private'] as const;
+/** Whether whoever knows the address of an image's bytes is given them. */
+export type Visibility = (typeof VISIBILITIES)[number];
+
+/** Other services write rows too: what is not said to be public, in so many letters, is private. */
+export const isPublic = (image: { readonly visibility: string }) => image.visibility === 'public';
+
 /** An image as plain SQL selects it, from `generated_images i`, with the names of Prisma's client. */
 export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_id AS "userId", i.username, i.tool_name AS "toolName",
   i.prompt, i.revised_prompt AS "revisedPrompt", i.origin, i.provider, i.model, i.size, i.quality, i.style, i.n, i.filename,
@@ -23,14 +30,14 @@ export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_
   i.mime_type AS "mimeType", i.bytes, i.sha256, i.width, i.height, i.thumbhash, i.tags, i.status, i.error,
   i.error_code AS "errorCode", i.error_retryable AS "errorRetryable", i.metadata, i.message_id AS "messageId",
   i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.blob_id AS "blobId",
-  i.deleted_at AS "deletedAt", i.parent_id AS "parentId", i.part_of AS "partOf", i.part`;
+  i.visibility, i.deleted_at AS "deletedAt", i.parent_id AS "parentId", i.part_of AS "partOf", i.part`;
 
 /**
  * What a list of cards shows, a third of the columns. What is left out costs more than finding the rows: PostgreSQL writes each value as
  * text, and the driver parses it.
  */
 export const CARD_COLUMNS = `i.id, i.uuid, i.user_id AS "userId", i.tool_name AS "toolName", i.prompt, i.status, i.tags,
-  i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt", i.deleted_at AS "deletedAt"`;
+  i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt", i.visibility, i.deleted_at AS "deletedAt"`;
 
 /** A row of IMAGE_COLUMNS as the database gives it: int8 is a number there, and `tags` may be null in rows of other services. */
 export type ImageRow = Omit<Image, 'id' | 'blobId' | 'parentId' | 'partOf' | 'tags'> & {

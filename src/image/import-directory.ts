@@ -13,7 +13,7 @@ import { tooLarge } from '../storage/spool.ts';
 import { proveWhole } from '../storage/whole.ts';
 import { type FoundFile, isFile, openFile, walkFolder } from './folder.ts';
 import type { ImageDeps } from './image.ts';
-import { ingest, type NewImage } from './ingest.ts';
+import { type IngestDeps, ingest, type NewImage } from './ingest.ts';
 import { type ImageRecord, parseImageInput } from './input.ts';
 import { findKnown } from './known.ts';
 import { parseSidecar, readSidecar, type Sidecar } from './sidecar.ts';
@@ -50,7 +50,7 @@ const READING = new Set(['open', 'read', 'scandir', 'fstat']);
 
 /** @param onFile hears what became of each file, in the order in which they are done. */
 export async function importDirectory(
-  deps: ImageDeps,
+  deps: ImageDeps & IngestDeps,
   options: DirectoryImport,
   onFile: (outcome: FileOutcome) => void,
 ): Promise<void> {
@@ -69,7 +69,7 @@ export async function importDirectory(
 }
 
 interface Run {
-  readonly deps: ImageDeps;
+  readonly deps: ImageDeps & IngestDeps;
   readonly options: DirectoryImport;
   readonly record: ImageRecord;
   /** Files of the same bytes, or of the same uuid, wait for each other, so that the second one finds the first. */

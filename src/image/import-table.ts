@@ -137,7 +137,7 @@ async function importRow(
     if (addresses.length === 0 && status === 'failed') {
       // It failed at its own system, and is brought over as it is.
       const failed = new FixativeError('PROVIDER_FAILED', error ?? 'It failed where it came from.');
-      return recordLost(deps.database, { ...lost, imported: true }, failed);
+      return recordLost(deps, { ...lost, imported: true }, failed);
     }
     const rescue = (url: string) => {
       const alsoRecord = (transaction: Parameters<typeof recordImported>[0], kept: Image) =>
@@ -152,7 +152,7 @@ async function importRow(
   return attempt(subject, work, async (error) => {
     // What may work the next time, and what only a setting of ours forbids, is left for the next run.
     if (!lost || incomplete || error.retryable || error.code === 'SOURCE_FORBIDDEN') return;
-    await recordLost(deps.database, lost, error).catch((fault: unknown) => {
+    await recordLost(deps, lost, error).catch((fault: unknown) => {
       // What our columns cannot hold stands in the report, and nowhere else.
       if (!(fault instanceof InputError)) throw fault;
     });

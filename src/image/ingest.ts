@@ -8,12 +8,14 @@ import type { Blob } from '../storage/blob.ts';
 import type { Recorder, Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
 import { exactFilename, makeFilename } from './filename.ts';
-import type { Image, ImageOrigin } from './image.ts';
+import type { Image, ImageOrigin, Visibility } from './image.ts';
 import type { ImageRecord } from './input.ts';
 import { keepProvenance } from './provenance.ts';
 
 /** An image that does not exist yet. */
-export interface NewImage extends ImageRecord {
+export interface NewImage extends Omit<ImageRecord, 'visibility'> {
+  /** The server's default, without it. */
+  readonly visibility?: Visibility | null;
   readonly origin: ImageOrigin;
   /** Where it is empty, and where no model is given, what the picture itself says is taken. */
   readonly prompt: string;
@@ -38,7 +40,7 @@ export interface NewImage extends ImageRecord {
 
 /**
  * What becomes of bytes of which the same user has an image already, in the trash not counted: that image again, one more, or a
- * DuplicateError.
+ * DuplicateError. Where a visibility is said, only an image of that one is given again.
  */
 export type OnDuplicate = 'reuse' | 'create' | 'error';
 
@@ -49,22 +51,29 @@ export interface IngestOptions {
   readonly alsoRecord?: (transaction: PrismaTransaction, image: Image) => Promise<void>;
 }
 
+export interface IngestDeps {
+  readonly storage: Storage;
+  /** Of images of which nobody says otherwise. */
+  readonly defaultVisibility: Visibility;
+}
+
 /**
  * The only way in which bytes become an image. They are proven to be a whole picture and put into every required store; then
  * blob, copies and image are recorded in one transaction. The spool still belongs to the caller.
  * @throws what storage.put throws, and DuplicateError; no image is recorded then.
  */
 export async function ingest(
-  deps: { storage: Storage },
+  deps: IngestDeps,
   spool: Spool,
   image: NewImage & IngestOptions,
 ): Promise<Image> {
   const { filename, metadata, createdAt, uuid = uuidV7(), ...rest } = image;
-  const { onDuplicate = 'create', alsoRecord, ...columns } = rest;
+  const { onDuplicate = 'create', alsoRecord, visibility, ...columns } = rest;
   const provenance = await readProvenance(spool.path);
   const record: Recorder<Image> = async (transaction, blob, storeName) => {
     await keepProvenance(transaction, blob.id, provenance);
-    const known = onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, image.userId);
+    const known =
+      onDuplicate === 'create' ? null : await findSame(transaction, blob.sha256, { onDuplicate, ...image });
     if (known && onDuplicate === 'error') {
       throw new DuplicateError(
         `The user has these bytes already, as image ${known.uuid}. Say onDuplicate: REUSE to get it, or CREATE for one more.`,
@@ -77,6 +86,7 @@ export async function ingest(
         data: {
           n: 1,
           ...columns,
+          visibility: visibility ?? deps.defaultVisibility,
           prompt: image.prompt || (provenance.prompt ?? ''),
           model: image.model ?? provenance.model,
           ...(createdAt === undefined ? {} : { createdAt: new Date(createdAt) }),
@@ -104,10 +114,15 @@ export function explainDataFault(error: unknown): never {
 
 const SET_TIME = 'UPDATE generated_images SET created_at = $1::text::timestamptz WHERE id = $2::bigint';
 
-/** The first image that the user has of these bytes. */
-function findSame(transaction: PrismaTransaction, sha256: string, userId: string): Promise<Image | null> {
+/** The first image that the user has of these bytes. What is to be given again must be as visible as it is said to be. */
+function findSame(
+  transaction: PrismaTransaction,
+  sha256: string,
+  { userId, visibility, onDuplicate }: Pick<NewImage, 'userId' | 'visibility'> & IngestOptions,
+): Promise<Image | null> {
+  const visible = visibility && onDuplicate === 'reuse' ? { visibility } : {};
   return transaction.image.findFirst({
-    where: { sha256, userId, deletedAt: null, status: 'success' },
+    where: { sha256, userId, deletedAt: null, status: 'success', ...visible },
     orderBy: { id: 'asc' },
   });
 }

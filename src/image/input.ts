@@ -1,5 +1,6 @@
 import { KiB } from '../config.ts';
 import { InputError } from '../errors.ts';
+import type { Visibility } from './image.ts';
 import { faultOfJson, faultOfText } from './json.ts';
 
 /** What a caller says of an image, on every way in. */
@@ -11,6 +12,8 @@ export interface ImageInput {
   readonly messageId?: string | null | undefined;
   readonly tags?: readonly string[] | null | undefined;
   readonly metadata?: unknown;
+  /** The server's default (DEFAULT_VISIBILITY) without it. */
+  readonly visibility?: Visibility | null | undefined;
 }
 
 /** The same, checked, with the names of the columns. */
@@ -22,6 +25,8 @@ export interface ImageRecord {
   readonly messageId: string | null;
   readonly tags: string[];
   readonly metadata: Record<string, unknown> | null;
+  /** null: the server's default. */
+  readonly visibility: Visibility | null;
 }
 
 export const LIMITS = {
@@ -46,6 +51,7 @@ export function parseImageInput(input: ImageInput, defaults: { userId: string; t
     messageId: parseOptional('messageId', input.messageId, LIMITS.nameLength),
     tags: parseTags(input.tags ?? []),
     metadata: parseMetadata(input.metadata ?? null),
+    visibility: input.visibility ?? null,
   };
 }
 

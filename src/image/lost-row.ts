@@ -1,11 +1,11 @@
 import { v7 as uuidV7 } from 'uuid';
-import type { Database, PrismaTransaction } from '../database/database.ts';
+import type { PrismaTransaction } from '../database/database.ts';
 import { Prisma } from '../database/generated/client/client.ts';
 import type { FixativeError } from '../errors.ts';
 import type { ForeignImage } from './foreign-row.ts';
-import type { Image } from './image.ts';
+import type { Image, ImageDeps } from './image.ts';
 import { type ImportKey, recordFailed, recordImported } from './import-record.ts';
-import { explainDataFault } from './ingest.ts';
+import { explainDataFault, type IngestDeps } from './ingest.ts';
 
 /** A row of another system whose bytes cannot be had. */
 export interface LostRow extends ImportKey {
@@ -18,8 +18,12 @@ export interface LostRow extends ImportKey {
 }
 
 /** Keeps everything of it but the bytes, as a failed image that says why, so that it can be found and made again. */
-export async function recordLost(database: Database, lost: LostRow, error: FixativeError): Promise<Image> {
-  const { filename: _unique, metadata, ...columns } = lost.image;
+export async function recordLost(
+  { database, defaultVisibility }: Pick<ImageDeps, 'database'> & Pick<IngestDeps, 'defaultVisibility'>,
+  lost: LostRow,
+  error: FixativeError,
+): Promise<Image> {
+  const { filename: _unique, metadata, visibility, ...columns } = lost.image;
   const failure = { error: error.message, errorCode: error.code, errorRetryable: false };
   const record = async (transaction: PrismaTransaction) => {
     const image =
@@ -27,6 +31,7 @@ export async function recordLost(database: Database, lost: LostRow, error: Fixat
         ? await transaction.image.create({
             data: {
               ...columns,
+              visibility: visibility ?? defaultVisibility,
               metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
               originalUrl: lost.originalUrl,
               uuid: uuidV7(),

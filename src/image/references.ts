@@ -5,8 +5,8 @@ import type { Attachment } from '../provider/provider.ts';
 import { findBlob } from '../storage/blob.ts';
 import type { Storage } from '../storage/service.ts';
 import { formatBytes } from '../storage/spool.ts';
-import { findImages, type Image } from './image.ts';
-import { ingest } from './ingest.ts';
+import { findImages, type Image, type Visibility } from './image.ts';
+import { type IngestDeps, ingest } from './ingest.ts';
 import { parseImageInput } from './input.ts';
 import type { Quotas } from './quota.ts';
 import type { ReceivedFile } from './upload.ts';
@@ -14,15 +14,14 @@ import type { ReceivedFile } from './upload.ts';
 /** A picture to work from: an image that is kept, by its uuid, or a file of the same request. */
 export type PictureSource = { readonly uuid: string } | { readonly file: Promise<ReceivedFile> };
 
+interface ReferenceDeps extends IngestDeps {
+  readonly database: Database;
+  readonly quotas: Quotas;
+}
+
 const MiB = 1024 * 1024;
 /** All pictures of a request together: providers take them in one body, which is made in memory. */
 const MAX_REFERENCE_BYTES = 64 * MiB;
-
-interface KeepDeps {
-  readonly database: Database;
-  readonly storage: Storage;
-  readonly quotas: Quotas;
-}
 
 /** A picture to work from that was found, or came along. */
 export interface FoundPicture {
@@ -40,6 +39,8 @@ export interface SourceOptions {
   readonly userId: string;
   /** Whose images may be named; null: everybody's. */
   readonly visibleTo: string | null;
+  /** Of the files that are kept. */
+  readonly visibility: Visibility;
   /** Takes files that are not to be kept. */
   readonly loose: LooseFiles | null;
 }
@@ -53,7 +54,7 @@ export type LooseFiles = Map<string, Attachment>;
  * @throws InputError NOT_FOUND, CONFLICT, TooLargeError; what ingest throws. `path` says which.
  */
 export async function resolveReferences(
-  deps: KeepDeps,
+  deps: ReferenceDeps,
   sources: readonly { readonly source: PictureSource; readonly path: readonly string[] }[],
   options: SourceOptions,
 ): Promise<FoundPicture[]> {
@@ -106,13 +107,13 @@ async function requireKept(
 }
 
 async function keep(
-  deps: KeepDeps,
+  deps: ReferenceDeps,
   source: { readonly file: Promise<ReceivedFile> },
-  { userId }: { userId: string },
+  { userId, visibility }: Pick<SourceOptions, 'userId' | 'visibility'>,
 ): Promise<Image> {
   const { spool, filename } = await source.file;
   await deps.quotas.requireRoom(userId, { bytes: spool.bytes });
-  const record = parseImageInput({ userId }, { userId, tool: 'reference' });
+  const record = parseImageInput({ visibility }, { userId, tool: 'reference' });
   return ingest(deps, spool, { ...record, origin: 'uploaded', prompt: '', filename, onDuplicate: 'reuse' });
 }
 

@@ -1,14 +1,12 @@
 import type { Database } from '../database/database.ts';
 import type { Fetcher } from '../source/fetch.ts';
-import type { Storage } from '../storage/service.ts';
 import type { Image } from './image.ts';
-import { type IngestOptions, ingest, ingestInto, type NewImage } from './ingest.ts';
+import { type IngestDeps, type IngestOptions, ingest, ingestInto, type NewImage } from './ingest.ts';
 import { checkCharacters } from './input.ts';
 import type { Quotas } from './quota.ts';
 import { parseUploadInput, type UploadInput } from './upload.ts';
 
-export interface RescueDeps {
-  readonly storage: Storage;
+export interface RescueDeps extends IngestDeps {
   readonly fetcher: Fetcher;
   /** Left out by the commands of the operator, to whom no quota applies. */
   readonly quotas?: Quotas;

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { MiB } from '../config.ts';
 import { InputError } from '../errors.ts';
 import { isFile, openFile } from './folder.ts';
-import { IMAGE_ORIGINS, type Image, parseUuid } from './image.ts';
+import { IMAGE_ORIGINS, type Image, isPublic, parseUuid, VISIBILITIES } from './image.ts';
 import type { NewImage } from './ingest.ts';
 import { LIMITS, parseImageInput, parseOptional } from './input.ts';
 
@@ -45,6 +45,7 @@ export function makeSidecar(image: Image, createdAt: string): Record<string, unk
     tags: image.tags,
     metadata: image.metadata,
     originalUrl: image.originalUrl,
+    visibility: isPublic(image) ? 'public' : 'private',
     createdAt,
   };
 }
@@ -71,6 +72,7 @@ const SIDECAR = z.object({
   tags: z.array(z.string()).nullish(),
   metadata: z.unknown().optional(),
   originalUrl: text,
+  visibility: z.enum(VISIBILITIES).nullish(),
   // Years that both JavaScript and PostgreSQL have.
   createdAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/, 'is no time in UTC'),
 });

@@ -1,7 +1,8 @@
 import type { Database } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
+import { TREE } from './family.ts';
 import { makeFilename } from './filename.ts';
-import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
+import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type Visibility } from './image.ts';
 import { explainDataFault } from './ingest.ts';
 import { LIMITS, parseMetadata, parseOptional, parseTags } from './input.ts';
 
@@ -18,6 +19,8 @@ export interface ImageChanges {
   readonly mergeMetadata?: unknown;
   /** The name to offer it under, as makeFilename makes one of it. */
   readonly filename?: string | null | undefined;
+  /** Of the image and of all its parts; null: as it is. */
+  readonly visibility?: Visibility | null | undefined;
 }
 
 /**
@@ -35,6 +38,7 @@ export async function updateImage(
   changeTags(statement, changes);
   changeMetadata(statement, changes);
   if (changes.filename !== undefined) changeFilename(statement, image, changes.filename);
+  if (changes.visibility != null) changeVisibility(statement, changes.visibility);
   if (statement.isEmpty) return image;
   const [row] = await deps.database
     .query<ImageRow>(statement.text, statement.values)
@@ -48,6 +52,7 @@ export async function updateImage(
 class Update {
   readonly values: unknown[] = [];
   readonly #set: string[] = [];
+  #before = '';
   readonly #terms: string[];
 
   constructor(image: Image) {
@@ -59,8 +64,13 @@ class Update {
   }
 
   get text(): string {
-    return `UPDATE generated_images i SET ${this.#set.join(', ')}, updated_at = now()
+    return `${this.#before} UPDATE generated_images i SET ${this.#set.join(', ')}, updated_at = now()
       WHERE ${this.#terms.join(' AND ')} RETURNING ${IMAGE_COLUMNS}`;
+  }
+
+  /** What is changed along with it, by the same statement. */
+  begin(text: string): void {
+    this.#before = text;
   }
 
   set(column: string, expression: string): void {
@@ -126,6 +136,17 @@ function changeFilename(statement: Update, image: Image, wish: string | null): v
   statement.set('storage_url', statement.value(`/images/${uuid}/${filename}`));
   // The ending of the name says what the bytes are.
   statement.require(`i.blob_id IS NOT NULL AND i.mime_type = ${statement.value(mimeType)}`);
+}
+
+/** Parts are seen by whoever sees the whole. They follow only where the image itself is changed, which the trash forbids. */
+function changeVisibility(statement: Update, visibility: Visibility): void {
+  const value = `${statement.value(visibility)}::text`;
+  statement.set('visibility', value);
+  statement.begin(`${TREE}, parts AS (
+    UPDATE generated_images p SET visibility = ${value}, updated_at = now()
+    WHERE p.id IN (SELECT id FROM tree) AND p.id <> $1 AND p.visibility <> ${value}
+      AND EXISTS (SELECT 1 FROM generated_images w WHERE w.id = $1 AND w.deleted_at IS NULL)
+  )`);
 }
 
 const hasBytes = (image: Image) => image.blobId !== null && image.status === 'success';

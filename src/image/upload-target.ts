@@ -5,6 +5,7 @@ import type { ArrivalAddress, Arrivals } from '../storage/arrivals/arrivals.ts';
 import { SUPPORTED_TYPES } from '../storage/sniff.ts';
 import { formatBytes } from '../storage/spool.ts';
 import { type ImageDeps, parseUuid } from './image.ts';
+import type { IngestDeps } from './ingest.ts';
 import { parseText } from './input.ts';
 import type { Quotas } from './quota.ts';
 import { parseUploadInput, type UploadInput } from './upload.ts';
@@ -22,7 +23,7 @@ export interface UploadTargetInput extends UploadInput {
   readonly itemId?: string | null | undefined;
 }
 
-export interface UploadTargetDeps extends ImageDeps {
+export interface UploadTargetDeps extends ImageDeps, IngestDeps {
   /** Where bytes arrive: the first for new targets, the others for what was announced when they were the first. */
   readonly arrivals: readonly [Arrivals, ...Arrivals[]];
   readonly uploadTargetSeconds: number;

@@ -1,7 +1,6 @@
-import type { Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
 import type { Image } from './image.ts';
-import { ingest, type OnDuplicate } from './ingest.ts';
+import { type IngestDeps, ingest, type OnDuplicate } from './ingest.ts';
 import { checkCharacters, type ImageInput, parseImageInput, parseOptional } from './input.ts';
 import type { Quotas } from './quota.ts';
 
@@ -35,7 +34,7 @@ export function parseUploadInput(input: UploadInput, defaults: { userId: string 
 }
 
 export async function uploadImage(
-  deps: { storage: Storage; quotas: Quotas },
+  deps: IngestDeps & { readonly quotas: Quotas },
   file: ReceivedFile,
   record: ReturnType<typeof parseUploadInput>,
 ): Promise<Image> {

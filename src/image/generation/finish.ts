@@ -7,7 +7,7 @@ import { type Chart, drawChart } from '../../tool/chart.ts';
 import { composeComic } from '../../tool/comic.ts';
 import type { Finished } from '../../tool/tool.ts';
 import { findTool } from '../../tool/tools.ts';
-import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from '../image.ts';
+import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, isPublic } from '../image.ts';
 import { ingest, ingestInto } from '../ingest.ts';
 import { purgeImage } from '../purge.ts';
 import type { RunDeps } from './run.ts';
@@ -99,6 +99,9 @@ const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Pr
   },
 };
 
+const SEEN_AS_WHOLE = `UPDATE generated_images p SET visibility = w.visibility FROM generated_images w
+  WHERE p.id = $1::bigint AND w.id = p.part_of`;
+
 /** Keeps what belongs to an image as a part of it, unless one that was killed has done so. */
 async function keepPart(deps: RunDeps, image: Image, part: string, spool: Spool): Promise<void> {
   const [row] = await deps.database.query<ImageRow>(
@@ -111,11 +114,16 @@ async function keepPart(deps: RunDeps, image: Image, part: string, spool: Spool)
   const { userId, username, toolName, requestId, messageId, tags, prompt, model, provider } = image;
   await ingest(deps, spool, {
     ...{ userId, username, toolName, requestId, messageId, tags, prompt, model, provider },
+    visibility: isPublic(image) ? 'public' : 'private',
     metadata: null,
     origin: 'generated',
     filename: `${toolName}-${part}`,
     partOf: image.id,
     part,
+    // The whole may have been made private since it was read.
+    alsoRecord: async (transaction, recorded) => {
+      await transaction.$executeRawUnsafe(SEEN_AS_WHOLE, recorded.id);
+    },
   });
 }
 

@@ -5,6 +5,7 @@ import type { Providers } from '../../provider/providers.ts';
 import type { Fetcher } from '../../source/fetch.ts';
 import type { ImageEvents } from '../events.ts';
 import { findImageRow, IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow } from '../image.ts';
+import type { IngestDeps } from '../ingest.ts';
 import { storable } from '../json.ts';
 import type { Answers } from './answers.ts';
 import { finishGeneration, Overtaken } from './finish.ts';
@@ -22,7 +23,7 @@ import {
   SPOILT,
 } from './work.ts';
 
-export interface RunDeps extends ImageDeps {
+export interface RunDeps extends ImageDeps, IngestDeps {
   readonly providers: Providers;
   readonly queue: GenerationQueue;
   readonly answers: Answers;

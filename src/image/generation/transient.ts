@@ -215,6 +215,7 @@ const NOTHING: Omit<
   metadata: null,
   messageId: null,
   blobId: null,
+  visibility: 'public',
   deletedAt: null,
   parentId: null,
   partOf: null,
