@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { type Authenticator, makeAuthenticator } from './auth/authenticator.ts';
+import { makeImageAddress } from './auth/image-address.ts';
 import { makeJwtVerifier } from './auth/jwt.ts';
 import { loadRootToken } from './auth/root-token.ts';
 import { loadSigningKeys, makeSigner } from './auth/signature.ts';
@@ -49,6 +50,8 @@ import { makeDatabaseStore } from './storage/stores/database.ts';
 import { openFilesystemStore } from './storage/stores/filesystem.ts';
 import { makeMemoryStore } from './storage/stores/memory.ts';
 import type { Store } from './storage/stores/store.ts';
+import { openVariantCache } from './storage/variants/cache.ts';
+import { makeVariants, type Variants } from './storage/variants/variants.ts';
 
 /** How long a stop waits for requests that are being answered, and for generations and repairs that are under way. */
 const CLOSE_GRACE_SECONDS = 10;
@@ -63,6 +66,7 @@ export interface App {
   readonly config: Config;
   readonly database: Database;
   readonly storage: Storage;
+  readonly variants: Variants;
   readonly services: Services;
   readonly defaultVisibility: Config['defaultVisibility'];
   readonly authenticator: Authenticator;
@@ -117,6 +121,11 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       ? { stores: await options.stores(database), copyUrls: new Map(), closeStores: async () => {} }
       : await openStores(config, database);
     opened.push(closeStores);
+    const variantCache = await openVariantCache({
+      directory: path.join(config.dataDirectory, 'variants'),
+      maxBytes: config.variantCacheBytes,
+      space,
+    });
     const storage = makeStorage({
       database,
       stores,
@@ -126,6 +135,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
       quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
+      onRemove: (sha256) => variantCache.forget(sha256),
       readPicture: makePictureReader({
         maxPixels: config.maxImagePixels,
         maxSide: config.maxImageSide,
@@ -136,6 +146,16 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       log,
     });
     opened.push(() => within(SETTLE_SECONDS, storage.stopRepairs()));
+
+    const variants = makeVariants({
+      storage,
+      cache: variantCache,
+      maxPixels: config.maxImagePixels,
+      concurrency: config.variantConcurrency,
+      maxWaiting: config.variantQueue,
+      log,
+    });
+    opened.push(() => within(SETTLE_SECONDS, variants.settled()));
 
     const fetcher = openFetcher({
       spooler,
@@ -160,7 +180,9 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       jwt: config.jwt ? makeJwtVerifier(config.jwt, log) : null,
     });
     const publicUrl = () => config.publicUrl ?? server.address();
-    const uploadAddress = makeUploadAddress(makeSigner(await loadSigningKeys(config)), publicUrl);
+    const signer = makeSigner(await loadSigningKeys(config));
+    const uploadAddress = makeUploadAddress(signer, publicUrl);
+    const imageAddress = makeImageAddress(signer);
     const place = await openDirectoryArrivals({
       directory: path.join(config.dataDirectory, 'uploads'),
       urlOf: uploadAddress.urlOf,
@@ -175,6 +197,9 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       arrivals,
       uploadTargetSeconds: config.uploadTargetSeconds,
       defaultVisibility: config.defaultVisibility,
+      imageAddress,
+      variantSizes: config.variantSizes,
+      signedUrlMaxSeconds: config.signedUrlMaxSeconds,
       providers,
       queue: jobs,
       imageEvents,
@@ -192,6 +217,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       authenticator,
       limits: { ...config, persisted: await readPersisted(config) },
       uploads: { database, storage, place, uploadAddress },
+      bytes: { variants, variantSizes: config.variantSizes, imageAddress, sharing: { ...config, publicUrl } },
       log,
     });
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));
@@ -232,6 +258,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       config,
       database,
       storage,
+      variants,
       services,
       defaultVisibility: config.defaultVisibility,
       authenticator,

@@ -136,6 +136,18 @@ export interface Config extends LimitsConfig {
   readonly uploadTargetSeconds: number;
   /** Of new images of which nobody says otherwise. */
   readonly defaultVisibility: 'public' | 'private';
+  /** How long a signed address of an image may last at the most. */
+  readonly signedUrlMaxSeconds: number;
+  /** Origins whose scripts may read bytes; `*`: every one, of public images. */
+  readonly corsOrigins: readonly string[];
+  /** Hosts whose pages may show public images; empty: every one. */
+  readonly hotlinkAllow: readonly string[];
+  /** In pixels: the sides that a variant may have without a signature. */
+  readonly variantSizes: readonly number[];
+  readonly variantCacheBytes: number;
+  /** How many variants are made at once, and how many more may wait. */
+  readonly variantConcurrency: number;
+  readonly variantQueue: number;
   /** Each provider is null where it is not configured. */
   readonly openai: ConnectionConfig | null;
   readonly google: ConnectionConfig | null;
@@ -349,6 +361,33 @@ const Environment = z.object({
     .optional(),
   UPLOAD_TARGET_SECONDS: wholeNumber(60, 86_400).default(3600),
   DEFAULT_VISIBILITY: z.enum(['public', 'private'], 'public or private').default('public'),
+  SIGNED_URL_MAX_SECONDS: wholeNumber(60, 604_800).default(604_800),
+  CORS_ORIGINS: nameList
+    .refine(
+      (entries) =>
+        entries.every((entry) => ['*', 'none'].includes(entry) || URL.parse(entry)?.origin === entry),
+      'origins such as https://app.example.com, divided by commas, or *, or none',
+    )
+    .transform((entries) => entries.filter((entry) => entry !== 'none'))
+    .default(['*']),
+  HOTLINK_ALLOW: nameList
+    .transform((entries) => entries.map((entry) => entry.toLowerCase()))
+    .refine(
+      (entries) => entries.every((entry) => /^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(entry)),
+      'hosts such as example.com or *.example.com, divided by commas',
+    )
+    .default([]),
+  VARIANT_SIZES: nameList
+    .refine(
+      (entries) =>
+        entries.length > 0 && entries.every((entry) => /^[1-9]\d{0,3}$/.test(entry) && Number(entry) <= 4096),
+      'whole numbers from 1 to 4096, divided by commas',
+    )
+    .transform((entries) => [...new Set(entries.map(Number))].sort((a, b) => a - b))
+    .default([64, 128, 256, 320, 480, 640, 800, 1024, 1280, 1600, 2048]),
+  VARIANT_CACHE_BYTES: bytes.default(GiB),
+  VARIANT_CONCURRENCY: wholeNumber(1, 64).default(2),
+  VARIANT_QUEUE: wholeNumber(0, 10_000).default(64),
   OPENAI_API_KEY: key.optional(),
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com/v1'),
   GEMINI_API_KEY: key.optional(),
@@ -470,6 +509,13 @@ export function parseConfig(
     signingKeys: values.SIGNING_KEYS ?? null,
     uploadTargetSeconds: values.UPLOAD_TARGET_SECONDS,
     defaultVisibility: values.DEFAULT_VISIBILITY,
+    signedUrlMaxSeconds: values.SIGNED_URL_MAX_SECONDS,
+    corsOrigins: values.CORS_ORIGINS,
+    hotlinkAllow: values.HOTLINK_ALLOW,
+    variantSizes: values.VARIANT_SIZES,
+    variantCacheBytes: values.VARIANT_CACHE_BYTES,
+    variantConcurrency: values.VARIANT_CONCURRENCY,
+    variantQueue: values.VARIANT_QUEUE,
     openai: connection(values.OPENAI_API_KEY, values.OPENAI_BASE_URL),
     google: connection(values.GEMINI_API_KEY ?? values.GOOGLE_GENERATIVE_AI_API_KEY, values.GEMINI_BASE_URL),
     xai: connection(values.XAI_API_KEY, values.XAI_BASE_URL),

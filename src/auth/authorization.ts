@@ -56,6 +56,8 @@ export const NEEDED_SCOPES = {
   },
   http: {
     '/api/images/generated': 'images:read',
+    /** Of private images; public ones ask nobody. */
+    '/images': 'images:read',
     '/metrics': 'stores:read',
   },
 } as const satisfies Record<string, Record<string, Scope | null>>;
@@ -73,10 +75,15 @@ export function requireScope(caller: Caller, scope: Scope | null): void {
 /** Whose images there are for a caller; null: everybody's. What `image/` is told where it looks for them. */
 export const visibleTo = (caller: Caller): string | null => caller.userId;
 
-/** The same of one image that was found already. Bytes are public and do not ask yet. */
+/** The same of one image that was found already. */
 export function canSee(caller: Caller, image: { readonly userId: string }): boolean {
   const userId = visibleTo(caller);
   return userId === null || image.userId === userId;
+}
+
+/** Whether the bytes of a private image are for the caller; those of a public one are for everybody. */
+export function canReadBytes(caller: Caller, image: { readonly userId: string }): boolean {
+  return allows(caller, NEEDED_SCOPES.http['/images']) && canSee(caller, image);
 }
 
 /** Whose an image is that a caller brings in, and whose images it may make it of. */

@@ -1,5 +1,6 @@
 import type DataLoader from 'dataloader';
 import type { Caller } from '../auth/caller.ts';
+import type { ImageAddress } from '../auth/image-address.ts';
 import type { Tokens } from '../auth/tokens.ts';
 import type { EditsKey } from '../image/family.ts';
 import type { GenerateDeps } from '../image/generate.ts';
@@ -14,6 +15,10 @@ export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof Upl
   readonly tokens: Tokens;
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;
+  readonly imageAddress: ImageAddress;
+  /** In pixels: the sides that a variant may have without a signature. */
+  readonly variantSizes: readonly number[];
+  readonly signedUrlMaxSeconds: number;
   /** Where a copy can be fetched without this server, such as at a CDN; null where it cannot. */
   readonly copyUrl: (store: string, key: string) => string | null;
 }

@@ -5,6 +5,7 @@ import { type Image as ImageModel, isPublic, parseUuid } from '../image/image.ts
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
 import { Copy, type CopyRow } from './copy.ts';
+import { ImageTransform, urlOf } from './image-url.ts';
 import { Provenance } from './provenance.ts';
 import { ErrorCode } from './user-error.ts';
 
@@ -143,10 +144,20 @@ export const Image = builder.prismaObject('Image', {
     url: t.string({
       ...text,
       description:
-        'Where the bytes are. It does not expire; null until the bytes are safe, and for ever if they never were.',
-      resolve: (image, _args, { services }) => {
+        'Where the bytes are; null until they are safe, and for ever if they never were. Without `expiresInSeconds` it does not expire, and that of a private image asks for the token.',
+      args: {
+        expiresInSeconds: t.arg.int({
+          description:
+            'Signs the address: whoever has it is given the bytes until then. From 60 to 604800 (SIGNED_URL_MAX_SECONDS).',
+        }),
+        transform: t.arg({
+          type: ImageTransform,
+          description: 'The address of a variant; it is signed where VARIANT_SIZES does not have its size.',
+        }),
+      },
+      resolve: (image, wishes, context) => {
         const { dataUrl } = image as AnsweredImage;
-        return dataUrl ?? (isKept(image) ? services.publicUrl() + image.storageUrl : null);
+        return dataUrl ?? (isKept(image) ? urlOf(image, wishes, context) : null);
       },
     }),
     originalUrl: t.exposeString('originalUrl', {

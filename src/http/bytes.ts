@@ -1,98 +1,164 @@
+/**
+ * The bytes of images and of their variants. Whoever asks is let in first (`letIn`), and everything after that is the same for all: a private image
+ * answers to strangers what an image does that is not there, whatever they ask of it.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Logger } from 'pino';
+import type { Authenticator } from '../auth/authenticator.ts';
+import { canReadBytes } from '../auth/authorization.ts';
+import type { Caller } from '../auth/caller.ts';
+import { type Grant, type ImageAddress, NO_GRANT } from '../auth/image-address.ts';
 import type { Database } from '../database/database.ts';
-import { FixativeError } from '../errors.ts';
+import { type ErrorCode, FixativeError, InputError } from '../errors.ts';
 import { findImageBytes, type ImageBytes } from '../image/bytes.ts';
-import { parseUuid } from '../image/image.ts';
+import { isPublic, parseUuid } from '../image/image.ts';
 import type { Storage } from '../storage/service.ts';
+import type { ByteRange } from '../storage/stores/store.ts';
+import {
+  formatTransform,
+  MAX_VARIANT_SIDE,
+  parseTransform,
+  planVariant,
+  requireListed,
+  type Transform,
+} from '../storage/variants/transform.ts';
+import type { Variants } from '../storage/variants/variants.ts';
 import { sendError } from './answer.ts';
 import { parseRange } from './range.ts';
+import { type LetInBy, mayShow, type Sharing, sharingHeaders } from './sharing.ts';
 
-interface BytesDeps {
+/** What the server is told of how bytes are given. */
+export interface BytesSettings {
+  readonly variants: Variants;
+  /** In pixels: the sides that a variant may have without a signature. */
+  readonly variantSizes: readonly number[];
+  readonly imageAddress: ImageAddress;
+  readonly sharing: Sharing;
+}
+
+interface BytesDeps extends BytesSettings {
   readonly database: Database;
   readonly storage: Storage;
+  readonly authenticator: Pick<Authenticator, 'authenticate'>;
   readonly log: Logger;
 }
 
-/** `GET /images/{uuid}[/{any-name}]` */
-export async function serveImage(
-  deps: BytesDeps,
-  exchange: { request: IncomingMessage; response: ServerResponse },
-  uuidText: string,
-): Promise<void> {
-  const uuid = parseUuid(uuidText);
-  const image = uuid && (await findImageBytes(deps.database, { uuid }));
-  await serve(deps, exchange, image || null, uuidText);
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
 }
 
-/** `GET /generated/{filename}`: the same bytes, for clients of the older address. */
+/** How long a browser may show a private image without asking again: its leave may be taken away. */
+const PRIVATE_SECONDS = 300;
+
+/** `GET /images/{uuid}[/{any-name}][?w=&h=&fit=&format=&quality=&enlarge=][&expires=&signature=]` */
+export async function serveImage(
+  deps: BytesDeps,
+  exchange: Exchange,
+  { name, query }: { name: string; query: URLSearchParams },
+): Promise<void> {
+  const uuid = parseUuid(name);
+  const grantOf = (transform: string) => (uuid ? deps.imageAddress.check(uuid, query, transform) : NO_GRANT);
+  const wish = readWish(deps, exchange.response, query, grantOf);
+  if (!wish) return;
+  const image = uuid && (await findImageBytes(deps.database, { uuid }));
+  await serve(deps, exchange, { image: image || null, asked: name, ...wish });
+}
+
+/** `GET /generated/{filename}[?w=…]`: the same, for clients of the older address. No signature is for it. */
 export async function serveFilename(
   deps: BytesDeps,
-  exchange: { request: IncomingMessage; response: ServerResponse },
-  filename: string,
+  exchange: Exchange,
+  { name, query }: { name: string; query: URLSearchParams },
 ): Promise<void> {
+  const wish = readWish(deps, exchange.response, query, () => NO_GRANT);
+  if (!wish) return;
   const image =
-    /^[A-Za-z0-9._-]{1,255}$/.test(filename) && (await findImageBytes(deps.database, { filename }));
-  await serve(deps, exchange, image || null, filename);
+    /^[A-Za-z0-9._-]{1,255}$/.test(name) && (await findImageBytes(deps.database, { filename: name }));
+  await serve(deps, exchange, { image: image || null, asked: name, ...wish });
+}
+
+interface Wish {
+  /** null: the original. */
+  readonly transform: Transform | null;
+  readonly grant: Grant;
+}
+
+/** What the address asks for, or null when it was answered that nobody is given that; whether there is an image plays no part. */
+function readWish(
+  { variantSizes }: BytesDeps,
+  response: ServerResponse,
+  query: URLSearchParams,
+  grantOf: (transform: string) => Grant,
+): Wish | null {
+  try {
+    const transform = parseTransform(query);
+    const grant = grantOf(transform ? formatTransform(transform) : '');
+    if (transform && !grant.size) requireListed(transform, variantSizes);
+    return { transform, grant };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    sendError(response, 400, error);
+    return null;
+  }
+}
+
+/**
+ * By what the asker is let in to the image; null: by nothing, or there is none. Whose token came along is found out for an image that is not there
+ * as well, so that neither a failure nor the time it takes tells the two apart.
+ * @throws FixativeError IDENTITY_UNAVAILABLE
+ */
+async function letIn(
+  deps: BytesDeps,
+  { headers: { authorization, cookie } }: IncomingMessage,
+  image: ImageBytes | null,
+  grant: Grant,
+): Promise<LetInBy | null> {
+  if (image && isPublic(image)) return 'public';
+  if (grant.access) return image ? 'signature' : null;
+  let caller: Caller | null = null;
+  try {
+    caller = await deps.authenticator.authenticate({ authorization, cookie });
+  } catch (error) {
+    if (!(error instanceof FixativeError && error.code === 'UNAUTHENTICATED')) throw error;
+  }
+  return image && caller && canReadBytes(caller, image) ? 'caller' : null;
 }
 
 async function serve(
   deps: BytesDeps,
-  { request, response }: { request: IncomingMessage; response: ServerResponse },
-  image: ImageBytes | null,
-  asked: string,
+  exchange: Exchange,
+  { image, asked, transform, grant }: Wish & { image: ImageBytes | null; asked: string },
 ): Promise<void> {
-  if (!image) {
-    const subject = JSON.stringify(asked.slice(0, 100));
-    sendError(response, 404, {
-      code: 'NOT_FOUND',
-      message: `There is no image ${subject}, or it has no bytes yet.`,
-    });
-    return;
-  }
-  const { blob } = image;
-  const etag = `"${blob.sha256}"`;
-  // The address names bytes that never change, so whoever has them has them for good.
-  const headers: Record<string, string | number> = {
-    ETag: etag,
-    'Cache-Control': 'public, max-age=31536000, immutable',
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'; sandbox",
-    'Cross-Origin-Resource-Policy': 'cross-origin',
-  };
-  if (matches(request.headers['if-none-match'], etag)) {
-    response.writeHead(304, headers).end();
-    return;
-  }
-  // If-Range compares strongly; a date can never match, for we send none.
-  const ifRange = request.headers['if-range'];
-  const range =
-    ifRange === undefined || ifRange === etag ? parseRange(request.headers.range, blob.bytes) : null;
-  headers['Accept-Ranges'] = 'bytes';
-  if (range === 'unsatisfiable') {
-    sendError(
-      response,
-      416,
-      { code: 'BAD_REQUEST', message: `The image has ${blob.bytes} bytes; the range lies outside.` },
-      { 'Content-Range': `bytes */${blob.bytes}` },
-    );
-    return;
-  }
-  headers['Content-Type'] = blob.mimeType;
-  headers['Content-Disposition'] = `inline; filename="${image.filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`;
-  headers['Content-Length'] = range ? range.end - range.start + 1 : blob.bytes;
-  if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${blob.bytes}`;
-  const status = range ? 206 : 200;
+  const { request, response } = exchange;
   try {
-    const { stream } = await deps.storage.open(blob, range ?? undefined);
-    if (request.method === 'HEAD') {
-      stream.destroy();
-      response.writeHead(status, headers).end();
-      return;
+    const by = await letIn(deps, request, image, grant);
+    if (!image || by === null) {
+      const subject = JSON.stringify(asked.slice(0, 100));
+      sendError(response, 404, {
+        code: 'NOT_FOUND',
+        message: `There is no image ${subject}, or it has no bytes yet.`,
+      });
+    } else if (by === 'public' && !mayShow(deps.sharing, request.headers)) {
+      sendError(
+        response,
+        403,
+        { code: 'FORBIDDEN', message: 'Pages of other sites may not show this image (HOTLINK_ALLOW).' },
+        { Vary: 'Referer, Sec-Fetch-Site, Sec-Fetch-Dest' },
+      );
+    } else {
+      const body = transform ? variantOf(deps, image, transform, grant) : originalOf(deps, image);
+      await send(exchange, body, {
+        'X-Content-Type-Options': 'nosniff',
+        'Content-Security-Policy': "default-src 'none'; sandbox",
+        // A public address names bytes that never change, so whoever has them has them for good.
+        'Cache-Control':
+          by === 'public' ? 'public, max-age=31536000, immutable' : `private, max-age=${PRIVATE_SECONDS}`,
+        ...sharingHeaders(deps.sharing, request.headers, by),
+      });
     }
-    response.writeHead(status, headers);
-    await pipeline(stream, response);
   } catch (error) {
     if (response.headersSent) {
       // The client hung up, or a store broke off in the middle. The length that was announced tells the client that it has a part.
@@ -102,13 +168,93 @@ async function serve(
       return;
     }
     if (!(error instanceof FixativeError)) throw error;
+    sendError(response, STATUS[error.code] ?? 503, error, error.retryable ? { 'Retry-After': '5' } : {});
+  }
+}
+
+const STATUS: Partial<Record<ErrorCode, number>> = { BYTES_LOST: 404, DAMAGED_IMAGE: 422 };
+
+/** What is to be sent. */
+interface Body {
+  readonly etag: string;
+  readonly mimeType: string;
+  readonly filename: string;
+  open(): Promise<Opened>;
+}
+
+interface Opened {
+  readonly bytes: number;
+  stream(range?: ByteRange): Readable | Promise<Readable>;
+  /** Called where `stream` is not. */
+  discard(): Promise<void>;
+}
+
+function originalOf(deps: BytesDeps, { blob, filename }: ImageBytes): Body {
+  const stream = async (range?: ByteRange) => (await deps.storage.open(blob, range)).stream;
+  return {
+    etag: `"${blob.sha256}"`,
+    mimeType: blob.mimeType,
+    filename,
+    open: async () => ({ bytes: blob.bytes, stream, discard: async () => {} }),
+  };
+}
+
+function variantOf(
+  deps: BytesDeps,
+  { blob, filename }: ImageBytes,
+  transform: Transform,
+  grant: Grant,
+): Body {
+  const maxSide = grant.size ? MAX_VARIANT_SIDE : Math.max(...deps.variantSizes);
+  const plan = planVariant(blob, transform, maxSide);
+  return {
+    etag: deps.variants.etagOf(blob, plan),
+    mimeType: `image/${plan.format}`,
+    filename: `${filename.replace(/\.[^.]*$/, '')}.${plan.format === 'jpeg' ? 'jpg' : plan.format}`,
+    open: () => deps.variants.open(blob, plan),
+  };
+}
+
+async function send(
+  { request, response }: Exchange,
+  body: Body,
+  always: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { etag } = body;
+  const headers: Record<string, string | number> = { ETag: etag, ...always };
+  if (matches(request.headers['if-none-match'], etag)) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  const opened = await body.open();
+  const { bytes } = opened;
+  // If-Range compares strongly; a date can never match, for we send none.
+  const ifRange = request.headers['if-range'];
+  const range = ifRange === undefined || ifRange === etag ? parseRange(request.headers.range, bytes) : null;
+  if (range === 'unsatisfiable') {
+    await opened.discard();
     sendError(
       response,
-      error.code === 'BYTES_LOST' ? 404 : 503,
-      error,
-      error.retryable ? { 'Retry-After': '5' } : {},
+      416,
+      { code: 'BAD_REQUEST', message: `The image has ${bytes} bytes; the range lies outside.` },
+      { 'Content-Range': `bytes */${bytes}` },
     );
+    return;
   }
+  headers['Accept-Ranges'] = 'bytes';
+  headers['Content-Type'] = body.mimeType;
+  headers['Content-Disposition'] = `inline; filename="${body.filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`;
+  headers['Content-Length'] = range ? range.end - range.start + 1 : bytes;
+  if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${bytes}`;
+  const status = range ? 206 : 200;
+  const stream = await opened.stream(range ?? undefined);
+  if (request.method === 'HEAD') {
+    stream.destroy();
+    response.writeHead(status, headers).end();
+    return;
+  }
+  response.writeHead(status, headers);
+  await pipeline(stream, response);
 }
 
 /** Weak comparison, as RFC 9110, 13.1.2 wants it of If-None-Match. */

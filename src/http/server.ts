@@ -10,7 +10,7 @@ import { FixativeError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { sendError, sendJson } from './answer.ts';
-import { serveFilename, serveImage } from './bytes.ts';
+import { type BytesSettings, serveFilename, serveImage } from './bytes.ts';
 import { type GraphqlOptions, type LetIn, makeGraphqlHandler } from './graphql.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
@@ -40,12 +40,13 @@ export function makeHttpServer(deps: {
   authenticator: Authenticator;
   limits: Omit<GraphqlOptions, 'traffic'> & TrafficLimits;
   uploads: UploadsDeps;
+  bytes: BytesSettings;
   log: Logger;
 }): HttpServer {
   const { services, authenticator, log } = deps;
   const traffic = makeTraffic(deps.limits, log);
   const graphql = makeGraphqlHandler(services, { ...deps.limits, traffic }, log);
-  const bytes = { database: services.database, storage: services.storage, log };
+  const bytes = { ...deps.bytes, database: services.database, storage: services.storage, authenticator, log };
 
   async function route(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
@@ -74,8 +75,10 @@ export function makeHttpServer(deps: {
       return serveUpload(deps.uploads, exchange, { id: name, query: new URLSearchParams(search) });
     }
     if (!takes(exchange, ['GET', 'HEAD'])) return;
-    if (room === 'images' && name && rest.length <= 1) return serveImage(bytes, exchange, name);
-    if (room === 'generated' && name && rest.length === 0) return serveFilename(bytes, exchange, name);
+    const query = new URLSearchParams(search);
+    if (room === 'images' && name && rest.length <= 1) return serveImage(bytes, exchange, { name, query });
+    if (room === 'generated' && name && rest.length === 0)
+      return serveFilename(bytes, exchange, { name, query });
     if (path === '/api/images/generated') {
       const caller = await admit(exchange, path);
       return caller

@@ -5,12 +5,16 @@ import { BLOB_COLUMNS, type Blob } from '../storage/blob.ts';
 export interface ImageBytes {
   readonly uuid: string;
   readonly filename: string;
+  readonly userId: string;
+  readonly visibility: string;
   readonly blob: Blob;
 }
 
-const COLUMNS = `SELECT i.uuid, i.filename, ${BLOB_COLUMNS} FROM generated_images i JOIN blobs b ON b.id = i.blob_id`;
+const COLUMNS = `SELECT i.uuid, i.filename, i.user_id AS "userId", i.visibility, ${BLOB_COLUMNS} FROM generated_images i JOIN blobs b ON b.id = i.blob_id`;
 const BY_UUID = `${COLUMNS} WHERE i.uuid = $1 AND i.deleted_at IS NULL`;
 const BY_FILENAME = `${COLUMNS} WHERE i.filename = $1 AND i.deleted_at IS NULL`;
+
+type Row = Blob & Omit<ImageBytes, 'blob' | 'filename'> & { filename: string | null };
 
 /** By one statement; null where there is no such image, or none with bytes. */
 export async function findImageBytes(
@@ -18,9 +22,9 @@ export async function findImageBytes(
   by: { uuid: string } | { filename: string },
 ): Promise<ImageBytes | null> {
   const [row] = await ('uuid' in by
-    ? db.query<Blob & { uuid: string; filename: string | null }>(BY_UUID, [by.uuid])
-    : db.query<Blob & { uuid: string; filename: string | null }>(BY_FILENAME, [by.filename]));
+    ? db.query<Row>(BY_UUID, [by.uuid])
+    : db.query<Row>(BY_FILENAME, [by.filename]));
   if (!row) return null;
-  const { uuid, filename, ...blob } = row;
-  return { uuid, filename: filename ?? uuid, blob };
+  const { uuid, filename, userId, visibility, ...blob } = row;
+  return { uuid, filename: filename ?? uuid, userId, visibility, blob };
 }

@@ -11,7 +11,7 @@ import type { StorageDeps } from './service.ts';
  * point leaves a condemned blob, which is the queue: the next run goes on from there.
  */
 
-type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'log'>;
+type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'onRemove' | 'log'>;
 
 /** See Storage.remove. */
 export async function remove(
@@ -90,6 +90,7 @@ async function removeBytes(deps: RemoveDeps, subject: { blobId: number; sha256: 
     [subject.blobId],
   );
   if (!blob) return false;
+  await deps.onRemove(subject.sha256);
   let fault: StoreError | null = null;
   for (const store of deps.stores) {
     const [copy] = await database.query<{ key: string }>(

@@ -99,6 +99,8 @@ export interface StorageDeps {
   /** Where orphans go; emptied of what has been there for `quarantineDays`. */
   readonly quarantineDirectory: string;
   readonly quarantineDays: number;
+  /** Hears of each blob whose bytes are about to leave: what was made of them is to go too. */
+  readonly onRemove: (sha256: string) => Promise<void>;
   readonly readPicture: ReadPicture;
   /** How long after a bad copy was met it is repaired. */
   readonly healDelaySeconds: number;

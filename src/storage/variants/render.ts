@@ -1,0 +1,37 @@
+import sharp, { type Sharp } from 'sharp';
+import { FixativeError } from '../../errors.ts';
+import type { Plan, VariantFormat } from './transform.ts';
+
+export interface RenderLimits {
+  readonly maxPixels: number;
+  readonly seconds: number;
+}
+
+/** Without alpha there has to be something behind the picture. */
+const PAPER = '#ffffff';
+const NOTHING = { r: 0, g: 0, b: 0, alpha: 0 };
+
+const ENCODE: Readonly<Record<VariantFormat, (picture: Sharp, quality: number) => Sharp>> = {
+  webp: (picture, quality) => picture.webp({ quality }),
+  jpeg: (picture, quality) => picture.flatten({ background: PAPER }).jpeg({ quality }),
+  png: (picture) => picture.png(),
+  // More effort takes several times as long for some percent.
+  avif: (picture, quality) => picture.avif({ quality, effort: 2 }),
+};
+
+/**
+ * Makes a variant of the picture in the file at `path`: of its first frame, upright, in sRGB, without any metadata.
+ * @throws FixativeError DAMAGED_IMAGE where it cannot be decoded, has too many pixels, or takes too long.
+ */
+export async function renderVariant(path: string, plan: Plan, limits: RenderLimits): Promise<Buffer> {
+  const { width, height, fit, format, quality } = plan;
+  const picture = sharp(path, { limitInputPixels: limits.maxPixels, failOn: 'error', sequentialRead: true })
+    .autoOrient()
+    .resize(width, height, { fit, background: format === 'jpeg' ? PAPER : NOTHING })
+    .timeout({ seconds: limits.seconds });
+  try {
+    return await ENCODE[format](picture, quality ?? 80).toBuffer();
+  } catch (cause) {
+    throw new FixativeError('DAMAGED_IMAGE', 'No variant can be made of this picture.', { cause });
+  }
+}

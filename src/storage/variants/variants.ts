@@ -1,0 +1,152 @@
+/**
+ * Smaller pictures of blobs, made when they are asked for. Whoever asks has been let in already: this knows of bytes only.
+ *
+ * A variant is named by the hash of its original and by what was made of it, so it never goes stale. Many who ask for the same at once wait
+ * for one computation; so many computations run at a time, so many more wait, and whoever comes then is refused (LIMIT_REACHED), for
+ * each takes memory. What failed is not tried again for a while: a picture that takes too long does so every time.
+ */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { Logger } from 'pino';
+import { FixativeError } from '../../errors.ts';
+import type { Blob } from '../blob.ts';
+import type { Storage } from '../service.ts';
+import type { ByteRange } from '../stores/store.ts';
+import type { VariantCache } from './cache.ts';
+import { renderVariant } from './render.ts';
+import type { Plan } from './transform.ts';
+
+export interface OpenVariant {
+  readonly bytes: number;
+  /** To be read to its end or destroyed. */
+  stream(range?: ByteRange): Readable;
+  /** To be called where `stream` is not. */
+  discard(): Promise<void>;
+}
+
+export interface Variants {
+  /** Names its bytes (RFC 9110, 8.8.3); known before they are made. */
+  etagOf(blob: Blob, plan: Plan): string;
+  /** @throws LIMIT_REACHED when too many wait; DAMAGED_IMAGE; what storage.open throws. */
+  open(blob: Blob, plan: Plan): Promise<OpenVariant>;
+  /** How many were made, and not found. */
+  readonly made: number;
+  /** Resolves when nothing is being made. */
+  settled(): Promise<void>;
+}
+
+export interface VariantsDeps {
+  readonly storage: Pick<Storage, 'open' | 'spooler'>;
+  readonly cache: VariantCache;
+  readonly maxPixels: number;
+  readonly concurrency: number;
+  /** How many computations may wait besides. */
+  readonly maxWaiting: number;
+  readonly log: Logger;
+}
+
+/** Raised when the same plan gives other bytes, so that nobody keeps the old ones. */
+const VERSION = 1;
+const READ_SECONDS = 30;
+const RENDER_SECONDS = 20;
+const FAILED_SECONDS = 60;
+const MAX_FAILED = 1000;
+
+export function makeVariants(deps: VariantsDeps): Variants {
+  const { cache, storage, log } = deps;
+  const making = new Map<string, Promise<Buffer>>();
+  const failed = new Map<string, { readonly error: FixativeError; readonly until: number }>();
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  let made = 0;
+
+  const nameOf = (blob: Blob, { width, height, fit, format, quality }: Plan) =>
+    createHash('sha256')
+      .update([VERSION, blob.sha256, width, height, fit, format, quality].join('\n'))
+      .digest('hex');
+
+  /** The place is handed on, so that nobody who comes now slips in before those who wait. */
+  async function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (running < deps.concurrency) running += 1;
+    else if (waiting.length >= deps.maxWaiting) {
+      throw new FixativeError('LIMIT_REACHED', 'Too many variants are being made; ask again in a moment.', {
+        retryable: true,
+      });
+    } else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  }
+
+  async function make(blob: Blob, plan: Plan, file: string): Promise<Buffer> {
+    const since = cache.now;
+    const { stream } = await storage.open(blob);
+    const signal = AbortSignal.timeout(READ_SECONDS * 1000);
+    const spool = await storage.spooler.receive(stream, { maxBytes: blob.bytes, signal });
+    try {
+      const content = await renderVariant(spool.path, plan, {
+        maxPixels: deps.maxPixels,
+        seconds: RENDER_SECONDS,
+      });
+      made += 1;
+      // What cannot be kept is answered all the same.
+      await cache
+        .keep(blob.sha256, file, content, since)
+        .catch((error: unknown) => log.warn({ err: error }, 'could not keep a variant'));
+      return content;
+    } finally {
+      await spool.discard();
+    }
+  }
+
+  function noteFailure(name: string, error: unknown): void {
+    if (!(error instanceof FixativeError) || error.code !== 'DAMAGED_IMAGE') return;
+    const [first] = failed.keys();
+    if (failed.size >= MAX_FAILED && first !== undefined) failed.delete(first);
+    failed.set(name, { error, until: Date.now() + FAILED_SECONDS * 1000 });
+  }
+
+  return {
+    get made() {
+      return made;
+    },
+    etagOf: (blob, plan) => `"${nameOf(blob, plan)}"`,
+    async open(blob, plan) {
+      const name = nameOf(blob, plan);
+      const file = `${name}.${plan.format}`;
+      const before = failed.get(name);
+      if (before && before.until > Date.now()) throw before.error;
+      const handle = await cache.open(blob.sha256, file);
+      if (handle) {
+        const { size: bytes } = await handle.stat();
+        return {
+          bytes,
+          stream: (range) => handle.createReadStream(range ?? {}),
+          discard: () => handle.close(),
+        };
+      }
+      let promise = making.get(name);
+      if (!promise) {
+        promise = inTurn(() => make(blob, plan, file)).finally(() => making.delete(name));
+        promise.catch((error: unknown) => noteFailure(name, error));
+        making.set(name, promise);
+      }
+      const content = await promise;
+      return {
+        bytes: content.length,
+        stream: (range) =>
+          Readable.from([range ? content.subarray(range.start, range.end + 1) : content], {
+            objectMode: false,
+          }),
+        discard: async () => {},
+      };
+    },
+    async settled() {
+      while (making.size > 0) await Promise.allSettled(making.values());
+    },
+  };
+}
