@@ -27,10 +27,11 @@ export function sendJson(
 export function sendError(
   response: ServerResponse,
   status: number,
-  error: { code: ErrorCode; message: string },
+  { code, message }: { code: ErrorCode; message: string },
   headers?: Record<string, string>,
 ): void {
-  sendJson(response, status, { error }, headers);
+  // Named one by one: of an Error JSON would write everything but its message.
+  sendJson(response, status, { error: { code, message } }, headers);
 }
 
 export function sendHtml(

@@ -98,6 +98,8 @@ export async function openVariantCache(options: {
       const temporary = path.join(writing, randomUUID());
       const name = `${sha256}/${file}`;
       try {
+        // Whoever empties the directory empties all of it.
+        await mkdir(writing, { recursive: true });
         await writeFile(temporary, content, { flag: 'wx', flush: true });
         await mkdir(path.dirname(pathOf(name)), { recursive: true });
         await rename(temporary, pathOf(name));
