@@ -189,11 +189,7 @@ export const Image = builder.prismaObject('Image', {
     copies: t.field({
       type: [Copy],
       description: 'The copies of its bytes, in the order in which stores are read.',
-      resolve: async (image, _args, { copiesOfBlob }) => {
-        if (image.blobId === null) return [];
-        const copies = await copiesOfBlob.load(Number(image.blobId));
-        return isPublic(image) ? copies : copies.map((copy) => ({ ...copy, isPrivate: true }));
-      },
+      resolve: (image, _args, context) => copiesOf(image, context),
     }),
     durability: t.field({
       type: Durability,
@@ -207,6 +203,13 @@ export const Image = builder.prismaObject('Image', {
     }),
   }),
 });
+
+/** The copies of an image's bytes, as they are told of this image: others may share them. */
+export async function copiesOf(image: ImageModel, { copiesOfBlob }: GraphqlContext): Promise<CopyRow[]> {
+  if (image.blobId === null) return [];
+  const copies = await copiesOfBlob.load(Number(image.blobId));
+  return isPublic(image) ? copies : copies.map((copy) => ({ ...copy, isPrivate: true }));
+}
 
 export const encodeImageId = (uuid: string) => encodeGlobalID('Image', uuid);
 

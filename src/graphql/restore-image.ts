@@ -2,7 +2,7 @@ import { FixativeError } from '../errors.ts';
 import { restoreImage } from '../image/restore.ts';
 import { builder } from './builder.ts';
 import { Copy, type CopyRow } from './copy.ts';
-import { Image, requireImage } from './image.ts';
+import { copiesOf, Image, requireImage } from './image.ts';
 import { answer, type ImagePayload } from './payload.ts';
 import { UserError } from './user-error.ts';
 
@@ -42,7 +42,7 @@ builder.mutationField('restoreImage', (t) =>
         try {
           const { restored, source, failed } = await restoreImage(context.services, image, input);
           const names = restored.map((copy) => copy.store);
-          const copies = restored.length > 0 ? await context.copiesOfBlob.load(Number(image.blobId)) : [];
+          const copies = restored.length > 0 ? await copiesOf(image, context) : [];
           return {
             payload: { image, restored: copies.filter((copy) => names.includes(copy.store)), source },
             errors: failed,

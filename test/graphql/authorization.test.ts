@@ -593,6 +593,58 @@ describe('what leads round the way in', () => {
     expect((await (await get('owner', '/metrics')).text()).length).toBeGreaterThan(100);
   });
 
+  test('bytes of a private image ask the same, and a signed address is for readers', async () => {
+    const subject = await keep();
+    await app.database.query(`UPDATE generated_images SET visibility = 'private' WHERE id = $1`, [
+      subject.row,
+    ]);
+    const writer = await newToken(OWNER, ['images:write']);
+    const status = async (path: string, token: string) => {
+      const response = await app.fetch(path, {
+        headers: { authorization: token && `Bearer ${token}` },
+      });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    for (const path of [
+      `/images/${subject.id}`,
+      `/generated/${subject.id}.png`,
+      `/images/${subject.id}?w=64`,
+    ]) {
+      for (const token of ['', tokens.other, writer]) expect(await status(path, token), path).toBe(404);
+      for (const actor of ['owner', 'service', 'admin'] as const)
+        expect(await status(path, tokens[actor]), `${actor} ${path}`).toBe(200);
+    }
+    const field = 'url(expiresInSeconds: 60) visibility';
+    const query = `query ($id: ID!) { image(id: $id) { ${field} } }`;
+    const [answer, without] = [
+      await send('other', { query, variables: { id: subject.id } }),
+      await send('other', { query, variables: { id: randomUUID() } }),
+    ];
+    expect(answer.text).toBe(without.text);
+    for (const actor of ['owner', 'service', 'admin'] as const) {
+      const { text } = await send(actor, { query, variables: { id: subject.id } });
+      expect(text).toContain('signature=');
+    }
+    const change = {
+      query: `mutation ($id: ID!) { updateImage(input: { id: $id, addTags: ["x"] }) { image { ${field} } } }`,
+      variables: { id: subject.id },
+    };
+    const refused = await send('lacking', change, 'images:read');
+    expect([codeOf(refused), refused.text.includes('signature=')]).toEqual(['FORBIDDEN', false]);
+  });
+
+  test('every field of an image that takes arguments is tried here', async () => {
+    const { body } = await send('admin', {
+      query: '{ __type(name: "Image") { fields { name args { name } } } }',
+    });
+    const { fields } = (body.data as never as { __type: { fields: { name: string; args: unknown[] }[] } })
+      .__type;
+    const asking = fields.filter(({ args }) => args.length > 0).map(({ name }) => name);
+    // What an argument asks for may be more than the image: `url` can let others in.
+    expect(asking.filter((name) => !WAYS[`Image.${name}`])).toEqual(['url']);
+  });
+
   test('an admin with a user of its own acts for any, and makes its own by default', async () => {
     const token = await newToken('carol', ['admin']);
     const { id } = await keep();

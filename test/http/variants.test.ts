@@ -178,6 +178,7 @@ describe('a variant', () => {
       ['format=__proto__', /format is one of/],
       ['quality=101', /from 1 to 100/],
       ['w=16&enlarge=true', /enlarge is 1/],
+      ['w=4096&format=avif', /AVIF goes up to 2048/],
       ['w=17&signature=abc', /Without a signature/],
     ];
     for (const [query, message] of bad) {

@@ -11,6 +11,8 @@ export type VariantFormat = (typeof VARIANT_FORMATS)[number];
 
 /** In pixels; of what is signed. What is not is bounded by VARIANT_SIZES. */
 export const MAX_VARIANT_SIDE = 4096;
+/** Its encoder takes seconds for each megapixel at its best quality, and cannot be stopped. */
+const MAX_AVIF_SIDE = 2048;
 /** Of what is not signed, so that one picture has so many variants and no more. */
 export const LISTED_QUALITIES: readonly number[] = [50, 65, 80, 90];
 
@@ -64,6 +66,8 @@ export function checkTransform(given: Partial<Transform>): Transform {
     if (side !== null && !(side >= 1 && side <= MAX_VARIANT_SIDE))
       throw invalid(`The ${name} goes from 1 to ${MAX_VARIANT_SIDE}.`);
   }
+  if (format === 'avif' && Math.max(width ?? 0, height ?? 0) > MAX_AVIF_SIDE)
+    throw invalid(`AVIF goes up to ${MAX_AVIF_SIDE} pixels a side.`);
   if (quality !== null && !(quality >= 1 && quality <= 100)) throw invalid('The quality goes from 1 to 100.');
   const sized = width !== null || height !== null;
   const fit = width !== null && height !== null && given.fit !== 'cover' ? (given.fit ?? null) : null;
@@ -119,7 +123,8 @@ export function planVariant(
 ): Plan {
   const format = transform.format ?? formatOf(original.mimeType);
   const quality = QUALITY[format] === null ? null : (transform.quality ?? QUALITY[format]);
-  return { ...sidesOf(original, transform, maxSide), format, quality };
+  const bound = format === 'avif' ? Math.min(maxSide, MAX_AVIF_SIDE) : maxSide;
+  return { ...sidesOf(original, transform, bound), format, quality };
 }
 
 function sidesOf(
