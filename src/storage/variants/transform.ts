@@ -143,7 +143,7 @@ function sidesOf(
     return kept(Math.min((w ?? Infinity) / width, (h ?? Infinity) / height));
   const by = fit === 'contain' ? Math.min(w / width, h / height) : Math.max(w / width, h / height);
   // A box that the picture would have to grow for is made smaller, and keeps its proportions.
-  const less = transform.enlarge || by <= 1 ? 1 : 1 / by;
+  const less = Math.min(transform.enlarge || by <= 1 ? 1 : 1 / by, maxSide / Math.max(w, h), 1);
   return { width: atLeastOne(w * less), height: atLeastOne(h * less), fit: fit ?? 'cover' };
 }
 
