@@ -200,6 +200,29 @@ describe('a private image', () => {
   });
 });
 
+test('nobody is told by a failure of the identity provider that there is an image', async () => {
+  const other = await openTestApp({
+    AUTH_JWKS_URL: 'http://127.0.0.1:9/keys',
+    AUTH_JWT_ISSUER: 'https://login.example.com/',
+    AUTH_JWT_AUDIENCE: 'fixative',
+  });
+  try {
+    const image = await keep({}, other);
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const jwt = `${encode({ alg: 'RS256', kid: 'a' })}.${encode({ sub: 'alice', exp: 9_999_999_999 })}.c2ln`;
+    const [there, nowhere] = await Promise.all(
+      [image.uuid, randomUUID()].map(async (uuid) => {
+        const response = await other.fetch(`/images/${uuid}`, { headers: bearer(jwt) });
+        return told(response, uuid);
+      }),
+    );
+    expect(there).toEqual(nowhere);
+    expect(there).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+  } finally {
+    await other.close();
+  }
+});
+
 describe('a signed address', () => {
   test('gives the bytes to whoever has it, for a while', async () => {
     const image = await keep();

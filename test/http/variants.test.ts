@@ -293,9 +293,12 @@ describe('the cache of variants', () => {
     await cache.keep(a, '1', Buffer.alloc(1), before);
     expect([await has(cache, a, '1'), await has(cache, b, '4'), cache.bytes]).toEqual([false, true, 30]);
     const again = await openVariantCache({ directory, maxBytes: 100, space });
-    expect([again.bytes, await has(again, b, '4')]).toEqual([30, true]);
-    expect((await openVariantCache({ directory, maxBytes: 10, space })).bytes).toBe(0);
-    expect(await readdir(path.join(directory, b))).toEqual([]);
+    await again.keep(b, '6', Buffer.alloc(5), again.now);
+    expect([again.bytes, await has(again, b, '4')]).toEqual([35, true]);
+    const smaller = await openVariantCache({ directory, maxBytes: 10, space });
+    await smaller.keep(b, '7', Buffer.alloc(5), smaller.now);
+    expect(smaller.bytes).toBe(10);
+    expect(await readdir(path.join(directory, b))).toEqual(['6', '7']);
   });
 });
 

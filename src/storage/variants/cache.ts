@@ -6,10 +6,11 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { removeAbandoned } from '../abandoned.ts';
 import type { SpaceGuard } from '../space.ts';
 
 export interface VariantCache {
-  /** In all files. */
+  /** In all files that are known of. */
   readonly bytes: number;
   /** Opens a file of the cache, to be closed by whoever asked; null where it is not there. */
   open(sha256: string, name: string): Promise<FileHandle | null>;
@@ -32,8 +33,8 @@ export async function openVariantCache(options: {
 }): Promise<VariantCache> {
   const { directory, maxBytes, space } = options;
   const writing = path.join(directory, '.writing');
-  await rm(writing, { recursive: true, force: true });
   await mkdir(writing, { recursive: true });
+  await removeAbandoned(writing);
   /** In the order in which they were last asked for. */
   const files = new Map<string, { readonly bytes: number; touched: number }>();
   const forgotten = new Map<string, number>();
@@ -61,8 +62,16 @@ export async function openVariantCache(options: {
     }
   }
 
-  for (const { name, size } of await findFiles(directory)) note(name, size);
-  await evict();
+  /** Counts what is there from before, once, when something is added to it: most processes that open this never do. */
+  let counted: Promise<void> | null = null;
+  async function count(): Promise<void> {
+    const before = await findFiles(directory);
+    const since = [...files];
+    files.clear();
+    bytes = 0;
+    for (const { name, size } of before) note(name, size);
+    for (const [name, file] of since) note(name, file.bytes);
+  }
 
   return {
     get bytes() {
@@ -108,6 +117,8 @@ export async function openVariantCache(options: {
       }
       if (isForgotten()) return rm(pathOf(name), { force: true });
       note(name, content.length);
+      counted ??= count();
+      await counted;
       await evict();
     },
     async forget(sha256) {
