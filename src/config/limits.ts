@@ -7,6 +7,8 @@ import { bytes, flag, KiB, MiB, wholeNumber } from './values.ts';
 export interface QueryLimits {
   readonly maxDocumentBytes: number;
   readonly maxQueryTokens: number;
+  /** With every fragment where it is spread. */
+  readonly maxQueryFields: number;
   readonly maxQueryDepth: number;
   readonly maxQueryAliases: number;
   readonly maxQueryDirectives: number;
@@ -26,6 +28,7 @@ export interface TrafficLimits {
   readonly operationTimeoutSeconds: number;
   readonly maxConnections: number;
   readonly maxRequests: number;
+  readonly maxRequestsPerAddress: number;
   readonly maxUploads: number;
   readonly maxUploadsPerCaller: number;
   readonly maxSubscriptions: number;
@@ -85,6 +88,7 @@ const addressList = z
 export const LIMIT_SETTINGS = {
   MAX_DOCUMENT_BYTES: bytes.default(100_000),
   MAX_QUERY_TOKENS: wholeNumber(100, 100_000).default(2000),
+  MAX_QUERY_FIELDS: wholeNumber(50, 100_000).default(1000),
   MAX_QUERY_DEPTH: wholeNumber(3, 100).default(12),
   MAX_QUERY_ALIASES: wholeNumber(0, 10_000).default(50),
   MAX_QUERY_DIRECTIVES: wholeNumber(0, 10_000).default(50),
@@ -102,6 +106,7 @@ export const LIMIT_SETTINGS = {
   MIN_BODY_BYTES_PER_SECOND: bytes.default(2 * KiB),
   MAX_CONNECTIONS: wholeNumber(1, 1_000_000).default(4096),
   MAX_REQUESTS: wholeNumber(1, 1_000_000).default(1000),
+  MAX_REQUESTS_PER_ADDRESS: wholeNumber(1, 1_000_000).default(250),
   MAX_UPLOADS: wholeNumber(1, 100_000).default(64),
   MAX_UPLOADS_PER_CALLER: wholeNumber(1, 100_000).default(32),
   MAX_SUBSCRIPTIONS: wholeNumber(1, 1_000_000).default(1000),
@@ -127,6 +132,7 @@ export function readLimits(values: z.infer<typeof settings>, directory: string):
   return {
     maxDocumentBytes: values.MAX_DOCUMENT_BYTES,
     maxQueryTokens: values.MAX_QUERY_TOKENS,
+    maxQueryFields: values.MAX_QUERY_FIELDS,
     maxQueryDepth: values.MAX_QUERY_DEPTH,
     maxQueryAliases: values.MAX_QUERY_ALIASES,
     maxQueryDirectives: values.MAX_QUERY_DIRECTIVES,
@@ -146,6 +152,7 @@ export function readLimits(values: z.infer<typeof settings>, directory: string):
     minBodyBytesPerSecond: values.MIN_BODY_BYTES_PER_SECOND,
     maxConnections: values.MAX_CONNECTIONS,
     maxRequests: values.MAX_REQUESTS,
+    maxRequestsPerAddress: values.MAX_REQUESTS_PER_ADDRESS,
     maxUploads: values.MAX_UPLOADS,
     maxUploadsPerCaller: values.MAX_UPLOADS_PER_CALLER,
     maxSubscriptions: values.MAX_SUBSCRIPTIONS,

@@ -21,10 +21,20 @@ export function makeAddressOf(trustedProxies: readonly string[]): (request: Inco
     const peer = socket.remoteAddress ?? '';
     if (!isTrusted(peer)) return nameOf(peer);
     const hops = String(headers['x-forwarded-for'] ?? '').split(',');
-    return nameOf(
-      hops.map((hop) => hop.trim()).findLast((hop) => ipaddr.isValid(hop) && !isTrusted(hop)) ?? peer,
-    );
+    // From the nearest on; behind what cannot be read anybody may have written anything.
+    for (const hop of hops.reverse()) {
+      const address = withoutPort(hop.trim());
+      if (address === null) return nameOf(peer);
+      if (!isTrusted(address)) return nameOf(address);
+    }
+    return nameOf(peer);
   };
+}
+
+/** `203.0.113.9`, `203.0.113.9:51234`, `[2001:db8::1]:443`; null for what is no address. */
+function withoutPort(hop: string): string | null {
+  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(hop)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(hop)?.[1] ?? hop;
+  return ipaddr.isValid(bare) ? bare : null;
 }
 
 function nameOf(text: string): string {

@@ -20,7 +20,8 @@ const SIMPLE_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data'
  * such; JSON is not.
  */
 export function mayBeForged(headers: IncomingHttpHeaders): boolean {
-  if (headers.authorization) return false;
+  // Another scheme may be the browser's own doing, and does not say who asks.
+  if (/^Bearer /i.test(headers.authorization ?? '')) return false;
   if (DELIBERATE.some((name) => headers[name])) return false;
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   if (type && !SIMPLE_TYPES.includes(type)) return false;

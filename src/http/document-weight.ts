@@ -47,31 +47,45 @@ const EXTRA_COST: Readonly<Record<string, number>> = {
 /** Each mutation, whatever it does; its payload is counted besides. */
 const MUTATION_COST = 1000;
 
+/** There are more fields than are counted: weighing stops there, whatever a document expands to. */
+class TooManyFields extends Error {}
+
 const NOTHING: DocumentWeight = { depth: 0, aliases: 0, directives: 0, fields: 0, cost: 0 };
 
 /**
- * Weighs a document in one pass, each fragment once, so that fragments within fragments cannot make the
- * weighing itself long, though what they expand to is counted in full. The document need not be valid: what is not known counts as a value,
+ * Weighs a document as it stands when every fragment is where it is spread, and no longer than `maxFields` allow: so neither fragments
+ * within fragments nor what multiplies them make the weighing long. The document need not be valid: what is not known counts as a value,
  * and a fragment within itself as nothing, for validation will refuse both. Of several operations each limit is held against the
  * largest. Introspection counts once for each field: graphql-js bounds its lists by itself (MaxIntrospectionDepthRule).
  */
-export function weighDocument(schema: GraphQLSchema, document: DocumentNode): DocumentWeight {
+export function weighDocument(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  maxFields = Number.POSITIVE_INFINITY,
+): DocumentWeight {
   const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const each of document.definitions)
+  const defaults = new Map<string, number>();
+  for (const each of document.definitions) {
     if (each.kind === 'FragmentDefinition') fragments.set(each.name.value, each);
-  const weighed = new Map<string, Map<Cost | null, DocumentWeight | null>>();
+    if (each.kind !== 'OperationDefinition') continue;
+    for (const { variable, defaultValue } of each.variableDefinitions ?? []) {
+      const length = defaultValue && lengthOf(defaultValue);
+      const { value } = variable.name;
+      if (length != null) defaults.set(value, Math.max(length, defaults.get(value) ?? 0));
+    }
+  }
+  const within = new Set<string>();
+  // A field is a step, and so is what only leads to fields.
+  let stepsLeft = maxFields * 4;
+  let fieldsLeft = maxFields;
 
   function weighFragment(name: string, page: Cost | null): DocumentWeight {
     const fragment = fragments.get(name);
-    if (!fragment) return NOTHING;
-    const byPage = weighed.get(name) ?? new Map<Cost | null, DocumentWeight | null>();
-    const known = byPage.get(page);
-    if (known !== undefined) return known ?? NOTHING;
-    weighed.set(name, byPage.set(page, null));
+    if (!fragment || within.has(name)) return NOTHING;
+    within.add(name);
     const part = weighSet(fragment.selectionSet, schema.getType(fragment.typeCondition.name.value), page);
-    const whole = { ...part, directives: part.directives + (fragment.directives?.length ?? 0) };
-    byPage.set(page, whole);
-    return whole;
+    within.delete(name);
+    return { ...part, directives: part.directives + (fragment.directives?.length ?? 0) };
   }
 
   /** @param page how long the lists of a connection are, where this is one; null elsewhere. */
@@ -86,6 +100,7 @@ export function weighDocument(schema: GraphQLSchema, document: DocumentNode): Do
     let fields = 0;
     const costs: Cost[] = [];
     for (const each of set.selections) {
+      if (--stepsLeft < 0) throw new TooManyFields();
       const part =
         each.kind === 'Field'
           ? weighField(each, type, page)
@@ -110,6 +125,7 @@ export function weighDocument(schema: GraphQLSchema, document: DocumentNode): Do
     parent: GraphQLNamedType | undefined,
     page: Cost | null,
   ): DocumentWeight {
+    if (--fieldsLeft < 0) throw new TooManyFields();
     const name = node.name.value;
     const introspects = name.startsWith('__') || (parent?.name.startsWith('__') ?? false);
     const field = isObjectType(parent) || isInterfaceType(parent) ? (parent.getFields()[name] ?? null) : null;
@@ -120,65 +136,79 @@ export function weighDocument(schema: GraphQLSchema, document: DocumentNode): Do
     if (!node.selectionSet) return { depth: 1, aliases: own.alias, directives: 0, fields: 1, cost: own.cost };
     const type = field && getNamedType(field.type);
     const list = field !== null && isList(field.type);
-    const size = field && !introspects ? sizeOf(node, field) : null;
+    const size = field && !introspects ? sizeOf(node, field, defaults) : null;
     // A connection is one value, and its lists are as long as it was asked to be.
     const length = list && !introspects ? (page ?? size ?? DEFAULT_LENGTH) : 1;
-    const within = weighSet(node.selectionSet, type ?? undefined, list ? null : size);
+    const inner = weighSet(node.selectionSet, type ?? undefined, list ? null : size);
     const extra = parent && parent === schema.getMutationType() ? MUTATION_COST : 0;
     return {
       // How deep introspection may go is graphql-js's own rule; ofType alone is asked for nine times by every client.
-      depth: introspects ? 1 : within.depth + 1,
-      aliases: within.aliases + own.alias,
-      directives: within.directives,
-      fields: within.fields + 1,
-      cost: sum([own.cost + extra, multiply(length, within.cost)]),
+      depth: introspects ? 1 : inner.depth + 1,
+      aliases: inner.aliases + own.alias,
+      directives: inner.directives,
+      fields: inner.fields + 1,
+      cost: sum([own.cost + extra, multiply(length, inner.cost)]),
     };
   }
 
   let largest: DocumentWeight = NOTHING;
   const costs: Cost[] = [];
-  for (const each of document.definitions) {
-    if (each.kind !== 'OperationDefinition') continue;
-    const root = schema.getRootType(each.operation) ?? undefined;
-    const part = weighSet(each.selectionSet, root, null);
-    costs.push(part.cost);
-    largest = {
-      depth: Math.max(largest.depth, part.depth),
-      aliases: Math.max(largest.aliases, part.aliases),
-      directives: Math.max(largest.directives, part.directives + (each.directives?.length ?? 0)),
-      fields: Math.max(largest.fields, part.fields),
-      cost: 0,
-    };
+  try {
+    for (const each of document.definitions) {
+      if (each.kind !== 'OperationDefinition') continue;
+      const root = schema.getRootType(each.operation) ?? undefined;
+      const part = weighSet(each.selectionSet, root, null);
+      costs.push(part.cost);
+      largest = {
+        depth: Math.max(largest.depth, part.depth),
+        aliases: Math.max(largest.aliases, part.aliases),
+        directives: Math.max(largest.directives, part.directives + (each.directives?.length ?? 0)),
+        fields: Math.max(largest.fields, part.fields),
+        cost: 0,
+      };
+    }
+  } catch (error) {
+    // Of a document that is nested deeper than can be followed nobody needs to know how deep.
+    if (!(error instanceof TooManyFields || error instanceof RangeError)) throw error;
+    return { ...largest, fields: Number.POSITIVE_INFINITY, cost: 0 };
   }
   return { ...largest, cost: greatest(costs) };
 }
 
 /** How long a list or a page was asked to be; null where a field takes no size. */
-function sizeOf(node: FieldNode, field: GraphQLField<unknown, unknown>): Cost | null {
+function sizeOf(
+  node: FieldNode,
+  field: GraphQLField<unknown, unknown>,
+  defaults: ReadonlyMap<string, number>,
+): Cost | null {
   const sized = field.args.filter(({ name }) => SIZES.has(name));
   if (sized.length === 0) return null;
   const given = sized.flatMap(({ name, defaultValue }) => {
     const argument = node.arguments?.find((each) => each.name.value === name);
     if (!argument && typeof defaultValue === 'number') return [defaultValue];
-    return argument ? [readLength(argument.value)] : [];
+    return argument ? [readLength(argument.value, defaults)] : [];
   });
   return given.length === 0 ? DEFAULT_PAGE : greatest(given);
 }
 
-/** What is longer than a page can be is refused by its resolver before it costs anything. */
-function readLength(value: ValueNode): Cost {
+function lengthOf(value: ValueNode): number | null {
   if (value.kind === 'IntValue') return clamp(Number(value.value));
-  if (value.kind === 'ListValue') return clamp(value.values.length);
-  if (value.kind !== 'Variable') return DEFAULT_PAGE;
+  return value.kind === 'ListValue' ? clamp(value.values.length) : null;
+}
+
+/** What is longer than a page can be is refused by its resolver before it costs anything. */
+function readLength(value: ValueNode, defaults: ReadonlyMap<string, number>): Cost {
+  if (value.kind !== 'Variable') return lengthOf(value) ?? DEFAULT_PAGE;
   const name = value.name.value;
   return (variables) => {
     const given = variables[name];
     const length = Array.isArray(given) ? given.length : given;
-    return typeof length === 'number' ? clamp(length) : DEFAULT_PAGE;
+    return typeof length === 'number' ? clamp(length) : (defaults.get(name) ?? DEFAULT_PAGE);
   };
 }
 
-const clamp = (length: number) => Math.min(Math.max(length, 0), MAX_PAGE);
+/** What a list of none leads to is worked on all the same before it is known that there is none. */
+const clamp = (length: number) => Math.min(Math.max(length, 1), MAX_PAGE);
 
 function isList(type: GraphQLOutputType): boolean {
   return isListType(isNonNullType(type) ? type.ofType : type);

@@ -22,7 +22,7 @@ import { useCsrfPrevention } from './csrf.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 import { useOperationTimeout } from './operation-timeout.ts';
 import { type PersistedOperations, usePersistedOperations } from './persisted-operations.ts';
-import { useQueryLimits } from './query-limits.ts';
+import { type DocumentWeights, useQueryLimits } from './query-limits.ts';
 import { type BodyLimits, type ServerContext, useRequestBody } from './request-body.ts';
 import { useSubscriptionLimits } from './subscription-limits.ts';
 import { useHiddenSuggestions } from './suggestions.ts';
@@ -42,9 +42,13 @@ export interface GraphqlOptions extends BodyLimits, QueryLimits {
   readonly traffic: Traffic;
 }
 
+/** Compiling blocks the process for some milliseconds a hundred fields. */
+const MAX_COMPILED_FIELDS = 300;
+
 /** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
 export function makeGraphqlHandler(services: Services, options: GraphqlOptions, log: Logger): GraphqlHandler {
   const readOrder = services.storage.stores.map((store) => store.name);
+  const weights: DocumentWeights = new WeakMap();
   const yoga = createYoga<ServerContext & LetIn, GraphqlContext>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -66,10 +70,10 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       useCsrfPrevention(),
       useRequestBody(services.storage.spooler, options),
       ...(options.persisted ? [usePersistedOperations(options.persisted)] : []),
-      useQueryLimits(options, options),
+      useQueryLimits(options, { ...options, weights }),
       ...(options.introspection ? [] : [useHiddenSuggestions()]),
       useSubscriptionLimits(options.traffic),
-      useCompiledOperations(),
+      useCompiledOperations((document) => (weights.get(document)?.weight.fields ?? 0) <= MAX_COMPILED_FIELDS),
       useOperationTimeout(options.operationTimeoutSeconds),
     ],
     context: ({ caller, isLetIn }) => ({

@@ -14,7 +14,7 @@ export async function serveLogin(
   const given =
     request.method === 'POST'
       ? new URLSearchParams(await readForm(request, response)).get('token')
-      : new URL(request.url ?? '/', 'http://localhost').searchParams.get('code');
+      : (URL.parse(request.url ?? '/', 'http://localhost')?.searchParams.get('code') ?? null);
   const session = given && authenticator.openSession(given.trim());
   if (!session) {
     sendLoginPage(response, given ? 'That is not valid. A link is good until the server stops.' : '');
@@ -47,11 +47,17 @@ export function sendLoginPage(response: ServerResponse, note: string): void {
 }
 
 async function readForm(request: IncomingMessage, response: ServerResponse): Promise<string> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_FORM_BYTES) return '';
   begin(request, response);
   let text = '';
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    text += chunk;
-    if (text.length > MAX_FORM_BYTES) return '';
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      text += chunk;
+      if (text.length > MAX_FORM_BYTES) return '';
+    }
+  } catch {
+    // Whoever breaks off asks for nothing.
+    return '';
   }
   return text;
 }

@@ -4,6 +4,12 @@ import type { QueryLimits } from '../config.ts';
 import { badRequest } from './bad-request.ts';
 import { costOf, type DocumentWeight, type Variables, weighDocument } from './document-weight.ts';
 
+/** What documents weigh, and why they are refused; kept as long as the parsed documents. */
+export type DocumentWeights = WeakMap<
+  DocumentNode,
+  { readonly weight: DocumentWeight; readonly faults: readonly GraphQLError[] }
+>;
+
 /**
  * Holds what one request asks for against the limits. A document is weighed when it comes for the first time, before it is validated, for
  * validation is what a large one would make long; the verdict is kept as long as Yoga keeps the parsed document. What a repeated document
@@ -12,8 +18,11 @@ import { costOf, type DocumentWeight, type Variables, weighDocument } from './do
  * graphql-armor was looked at for this: its rules walk the document once each and run beside validation, not before it, its cost takes no
  * variables, and its lists have no length of their own. Of the specification's own means `maxTokens` of the parser is used.
  */
-export function useQueryLimits(limits: QueryLimits, options: { introspection: boolean }): Plugin {
-  const weights = new WeakMap<DocumentNode, { weight: DocumentWeight; faults: readonly GraphQLError[] }>();
+export function useQueryLimits(
+  limits: QueryLimits,
+  options: { introspection: boolean; weights: DocumentWeights },
+): Plugin {
+  const { weights } = options;
 
   function parseLimited(source: unknown): DocumentNode {
     try {
@@ -51,7 +60,7 @@ export function useQueryLimits(limits: QueryLimits, options: { introspection: bo
       if (!options.introspection) addValidationRule(NoSchemaIntrospectionCustomRule);
       let known = weights.get(documentAST);
       if (!known) {
-        const weight = weighDocument(schema, documentAST);
+        const weight = weighDocument(schema, documentAST, limits.maxQueryFields);
         known = { weight, faults: faultsOf(weight, limits) };
         weights.set(documentAST, known);
       }
@@ -94,17 +103,20 @@ function faultOfSubscription({ definitions }: DocumentNode): GraphQLError | null
 }
 
 function faultsOf(weight: DocumentWeight, limits: QueryLimits): GraphQLError[] {
-  const { cost } = weight;
+  if (weight.fields > limits.maxQueryFields)
+    return [
+      tooComplex(
+        'fields, every fragment counted where it is spread,',
+        'MAX_QUERY_FIELDS',
+        limits.maxQueryFields,
+      ),
+    ];
+  const cost = typeof weight.cost === 'number' ? weight.cost : 0;
   const rows: [what: string, setting: string, limit: number, actual: number][] = [
     ['levels', 'MAX_QUERY_DEPTH', limits.maxQueryDepth, weight.depth],
     ['aliases', 'MAX_QUERY_ALIASES', limits.maxQueryAliases, weight.aliases],
     ['directives', 'MAX_QUERY_DIRECTIVES', limits.maxQueryDirectives, weight.directives],
-    [
-      'values to answer',
-      'MAX_QUERY_COST',
-      limits.maxQueryCost,
-      typeof cost === 'number' ? cost : weight.fields,
-    ],
+    ['values to answer', 'MAX_QUERY_COST', limits.maxQueryCost, cost],
   ];
   return rows
     .filter(([, , limit, actual]) => actual > limit)

@@ -117,12 +117,18 @@ export function makeHttpServer(deps: {
     { page }: { page: boolean },
   ): Promise<Caller | null> {
     const { accept } = request.headers;
+    // Whoever has tried too much is told so before anything is looked up.
+    const full = traffic.hasFailed(request);
+    if (full) {
+      sendRefusal({ request, response }, full);
+      return null;
+    }
     let caller: Caller | null;
     try {
       caller = await authenticator.authenticate(credentialsOf(request));
     } catch (error) {
       if (!(error instanceof FixativeError)) throw error;
-      const refusal = traffic.takeFromAddress(request);
+      const refusal = traffic.takeFailure(request);
       if (refusal) sendRefusal({ request, response }, refusal);
       else sendUnauthenticated(response, error);
       return null;
@@ -135,13 +141,13 @@ export function makeHttpServer(deps: {
       return null;
     }
     if (caller) return caller;
-    if (page && request.method === 'GET' && accept?.includes('text/html')) {
-      sendLoginPage(response, '');
-      return null;
-    }
-    const refusal = traffic.takeFromAddress(request);
+    const refusal = traffic.takeFailure(request);
     if (refusal) {
       sendRefusal({ request, response }, refusal);
+      return null;
+    }
+    if (page && request.method === 'GET' && accept?.includes('text/html')) {
+      sendLoginPage(response, '');
       return null;
     }
     const message =
@@ -287,7 +293,7 @@ function isHost(host: string | undefined): boolean {
  * of the same host, and a multipart form needs nobody's leave to be sent.
  */
 function isOwnPage({ headers, method }: IncomingMessage): boolean {
-  if (method === 'GET' || method === 'HEAD' || headers.authorization) return true;
+  if (method === 'GET' || method === 'HEAD' || /^Bearer /i.test(headers.authorization ?? '')) return true;
   const site = headers['sec-fetch-site'];
   if (site !== undefined) return site === 'same-origin' || site === 'none';
   return headers.origin === undefined || URL.parse(headers.origin)?.host === headers.host;

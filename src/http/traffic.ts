@@ -29,6 +29,10 @@ interface Exchange {
 export interface Traffic {
   /** Takes in a request: the first thing that is asked of it. */
   enter(exchange: Exchange): Refusal | null;
+  /** Whether an address has tried to come in as often as it may; nothing is taken. */
+  hasFailed(request: IncomingMessage): Refusal | null;
+  /** Of requests that say who asks and are not believed. */
+  takeFailure(request: IncomingMessage): Refusal | null;
   /** Of requests that nobody is known to have sent. */
   takeFromAddress(request: IncomingMessage): Refusal | null;
   takeFromCaller(caller: Caller): Refusal | null;
@@ -42,10 +46,12 @@ export interface Traffic {
 export function makeTraffic(limits: TrafficLimits, log: Logger): Traffic {
   const addressOf = makeAddressOf(limits.trustedProxies);
   const perAddress = makeRateLimit(limits.rateLimitPerAddress);
+  const failures = makeRateLimit(limits.rateLimitPerAddress);
   const perCaller = makeRateLimit(limits.rateLimitPerCaller);
   const overload = watchOverload(limits);
   const pace = makeBodyPace(limits);
   const requests = makePlaces('requests', 'MAX_REQUESTS', limits.maxRequests);
+  const requestsOf = makePlacesOf('requests', 'MAX_REQUESTS_PER_ADDRESS', limits.maxRequestsPerAddress);
   const uploads = makePlaces('uploads', 'MAX_UPLOADS', limits.maxUploads);
   const uploadsOf = makePlacesOf('uploads', 'MAX_UPLOADS_PER_CALLER', limits.maxUploadsPerCaller);
   const subscriptions = makePlaces('subscriptions', 'MAX_SUBSCRIPTIONS', limits.maxSubscriptions);
@@ -76,12 +82,19 @@ export function makeTraffic(limits: TrafficLimits, log: Logger): Traffic {
           retryAfterSeconds: 2,
         };
       }
+      const own = requestsOf(addressOf(request));
+      const many = own.enter();
+      if (many) return many;
       const refusal = requests.enter();
       if (refusal) {
+        own.leave();
         sayOverloaded(refusal.message);
         return refusal;
       }
-      const leave = once(() => requests.leave());
+      const leave = once(() => {
+        requests.leave();
+        own.leave();
+      });
       underWay.set(request, leave);
       response.once('close', leave);
       pace.watch(request, response, () => {
@@ -89,6 +102,12 @@ export function makeTraffic(limits: TrafficLimits, log: Logger): Traffic {
         cut(exchange, message);
       });
       return null;
+    },
+    hasFailed(request) {
+      return tooFast(failures.look(addressOf(request)), 'this address', 'RATE_LIMIT_PER_ADDRESS');
+    },
+    takeFailure(request) {
+      return tooFast(failures.take(addressOf(request)), 'this address', 'RATE_LIMIT_PER_ADDRESS');
     },
     takeFromAddress(request) {
       return tooFast(perAddress.take(addressOf(request)), 'this address', 'RATE_LIMIT_PER_ADDRESS');
@@ -137,7 +156,7 @@ export function sendRefusal({ request, response }: Exchange, refusal: Refusal): 
 
 /** What a caller is counted under: its user, however many tokens that one has; of a service its own name. */
 function keyOf({ kind, userId, name }: Caller): string {
-  return `${kind}:${userId ?? `service ${name}`}`;
+  return `${kind}:${userId === null ? `service ${name}` : `user ${userId}`}`;
 }
 
 function tooFast(seconds: number, who: string, setting: string): Refusal | null {

@@ -235,8 +235,8 @@ async function write(
       if (before) return before;
     }
     // Here and not before: a request that was made before is answered whatever the user has by now.
-    await deps.quotas.requireRoom(userId, { sql: sqlOf(transaction) });
-    await deps.quotas.requireGenerations(sqlOf(transaction), userId, planned.length);
+    const generations = planned.filter(({ work }) => work === 'ask').length;
+    await deps.quotas.takeGenerations(sqlOf(transaction), userId, { images: planned.length, generations });
     const ids: bigint[] = [];
     const create = async (places: readonly number[]) => {
       const created = await transaction.image.createManyAndReturn({

@@ -121,6 +121,8 @@ export async function importUrls(
   list: readonly ListedAddress[],
   options: ImportOptions,
 ): Promise<void> {
+  // No quota applies to the operator.
+  const { quotas: _, ...ownDeps } = deps;
   // Of the same address on two lines the first counts.
   const byKey = new Map<string, ListedAddress>();
   for (const each of list) {
@@ -151,7 +153,7 @@ export async function importUrls(
       recordImported(transaction, { source: SOURCE, key }, kept);
     const result = await attempt(
       subject,
-      () => rescueImage({ storage: deps.storage, fetcher: deps.fetcher }, { ...image, alsoRecord }),
+      () => rescueImage(ownDeps, { ...image, alsoRecord }),
       (error) => recordFailed(deps.database.prisma, { source: SOURCE, key }, { error, imageId: null }),
     );
     options.onResult(result);

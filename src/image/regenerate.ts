@@ -132,6 +132,10 @@ async function requeue(
   orders: readonly Order[],
 ): Promise<void> {
   const sql = sqlOf(transaction);
+  const generations = orders.filter(({ state, work }) => work === 'ask' && state !== 'answered').length;
+  const [first] = orders;
+  const images = orders.filter(({ image }) => image.blobId === null).length;
+  if (first) await deps.quotas.takeGenerations(sql, first.image.userId, { images, generations });
   const ready: QueuedGeneration[] = [];
   for (const { image, state, work, request, isNew } of orders) {
     if (isNew) {

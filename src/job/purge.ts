@@ -6,6 +6,8 @@ import { purgeTrash } from '../image/purge.ts';
 const REQUEST_DAYS = 90;
 const FORGET_REQUESTS = `DELETE FROM generation_requests WHERE created_at < now() - make_interval(days => $1::integer)`;
 
+const FORGET_COUNTS = `DELETE FROM generation_counts WHERE day < (now() AT TIME ZONE 'UTC')::date - 7`;
+
 /** The scheduled emptying of the trash, and of the keys of old requests: one server at a time. */
 export async function runScheduledPurge(
   deps: ImageDeps & { log: Logger },
@@ -14,6 +16,7 @@ export async function runScheduledPurge(
 ): Promise<void> {
   await deps.database.exclusively('purge', async () => {
     await deps.database.query(FORGET_REQUESTS, [REQUEST_DAYS]);
+    await deps.database.query(FORGET_COUNTS);
     const tally = await purgeTrash(deps, days, signal);
     if (tally.purged + tally.failed > 0) deps.log.info(tally, 'emptied the trash');
   });

@@ -33,6 +33,12 @@ describe('one request asks for no more than the limits', () => {
   const many = (count: number, each: (index: number) => string) =>
     Array.from({ length: count }, (_, i) => each(i)).join(' ');
   const bomb = `{ stores { ...f0 } } ${many(30, (i) => `fragment f${i} on Store { name ...f${i + 1} ...f${i + 1} }`)} fragment f30 on Store { name }`;
+  const byVariableBomb = `query ($n: Int) { ...g0 } ${many(27, (i) => `fragment g${i} on Query { images(first: $n) { ...g${i + 1} } images(first: $n) { ...g${i + 1} } }`)} fragment g27 on Query { images { totalCount } }`;
+  const relatives = ['duplicates', 'edits', 'parent', 'parts', 'references', 'whole'];
+  const belowNothing = `{ nodes(ids: []) { ...h0 } } ${many(9, (i) => `fragment h${i} on Image { ${relatives.map((name) => `${name} { ...h${i + 1} }`).join(' ')} }`)} fragment h9 on Image { id }`;
+  const empty = `{ ...e0 } ${many(40, (i) => `fragment e${i} on Query { ...e${i + 1} ...e${i + 1} ...e0 }`)} fragment e40 on Query { ...e0 }`;
+  const byDefault =
+    'query ($n: Int = 100) { images(first: $n) { nodes { edits(first: $n) { edits(first: $n) { id } } } } }';
   const lists = '{ images(first: 100) { nodes { parts { edits(first: 100) { id } } } } }';
   const byVariable = 'query ($n: Int) { images(first: $n) { nodes { parts { edits(first: $n) { id } } } } }';
 
@@ -49,7 +55,11 @@ describe('one request asks for no more than the limits', () => {
     ['bytes', 'MAX_DOCUMENT_BYTES', `{ stores { name } } #${'x'.repeat(100_000)}`, {}],
     ['lists within lists', 'MAX_QUERY_COST', lists, {}],
     ['the same by a variable', 'MAX_QUERY_COST', byVariable, { n: 100 }],
-    ['fragments that double each time', 'MAX_QUERY_COST', bomb, {}],
+    ['fragments that double each time', 'MAX_QUERY_FIELDS', bomb, {}],
+    ['the same with a variable in each', 'MAX_QUERY_FIELDS', byVariableBomb, { n: 1 }],
+    ['what hangs below a list of none', 'MAX_QUERY_FIELDS', belowNothing, {}],
+    ['fragments that lead to nothing', 'MAX_QUERY_FIELDS', empty, {}],
+    ['the default of a variable', 'MAX_QUERY_COST', byDefault, {}],
     ['variables in bytes', 'MAX_VARIABLES_BYTES', '{ stores { name } }', { x: 'x'.repeat(3_000_000) }],
     [
       'variables in levels',

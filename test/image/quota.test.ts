@@ -81,9 +81,17 @@ describe('a user may have', () => {
     expect(again.generateImage.images.map(({ id }) => id)).toEqual(
       first.generateImage.images.map(({ id }) => id),
     );
-    await app.database.query(
-      `UPDATE generated_images SET created_at = created_at - interval '1 day' WHERE user_id = 'd'`,
-    );
+    // What was paid for stays counted when it is purged.
+    for (const { uuid } of await app.database.query<{ uuid: string }>(
+      `SELECT uuid FROM generated_images WHERE user_id = 'd'`,
+    )) {
+      const purge = parse(`mutation { purgeImage(input: { id: "${uuid}" }) { purgedId } }`);
+      await app.ask(purge as never, {});
+    }
+    expect((await generate({ userId: 'd' })).generateImage.userErrors).toMatchObject([
+      { code: 'QUOTA_EXCEEDED' },
+    ]);
+    await app.database.query(`UPDATE generation_counts SET day = day - 1 WHERE user_id = 'd'`);
     expect((await generate({ userId: 'd' })).generateImage.userErrors).toEqual([]);
   });
 
