@@ -42,7 +42,12 @@ const EXTRA_COST: Readonly<Record<string, number>> = {
   'Query.imageStats': 2000,
   'Query.stores': 500,
   'ImageConnection.totalCount': 500,
-  'Image.provenance': 2,
+  // What may be long: a value here is worth some kilobytes.
+  'Image.metadata': 40,
+  'Image.prompt': 10,
+  'Image.revisedPrompt': 10,
+  'Image.provenance': 20,
+  'Image.attempts': 10,
 };
 /** Each mutation, whatever it does; its payload is counted besides. */
 const MUTATION_COST = 1000;
@@ -157,6 +162,7 @@ export function weighDocument(
     for (const each of document.definitions) {
       if (each.kind !== 'OperationDefinition') continue;
       const root = schema.getRootType(each.operation) ?? undefined;
+      fieldsLeft = maxFields;
       const part = weighSet(each.selectionSet, root, null);
       costs.push(part.cost);
       largest = {

@@ -24,8 +24,10 @@ export interface Quotas {
 
 // Answered by idx_generated_images_user_id_origin alone. What has no bytes takes no room; what lies in the trash does.
 const KEPT = `SELECT count(bytes)::int AS images, coalesce(sum(bytes), 0)::float8 AS bytes FROM generated_images WHERE user_id = $1::text`;
-const PLANNED = `SELECT count(*)::int AS images FROM generations g JOIN generated_images i ON i.id = g.image_id
+const PLANNED = `SELECT count(*)::int FROM generations g JOIN generated_images i ON i.id = g.image_id
   WHERE g.state IN ('waiting', 'queued', 'asking', 'answered') AND i.user_id = $1::text AND i.bytes IS NULL`;
+// One statement, so that an image which is done meanwhile is in one of the two.
+const KEPT_AND_PLANNED = `SELECT kept.images + (${PLANNED}) AS images, kept.bytes FROM (${KEPT}) kept`;
 const COUNT = `INSERT INTO generation_counts AS c (user_id, day, generations) VALUES ($1::text, (now() AT TIME ZONE 'UTC')::date, $2::integer)
   ON CONFLICT (user_id, day) DO UPDATE SET generations = c.generations + excluded.generations RETURNING generations`;
 
@@ -46,9 +48,8 @@ export function makeQuotas(database: Queryable, limits: QuotaLimits): Quotas {
         await sql.query('SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0)) IS NULL AS taken', [
           `fixative:quota:${userId}`,
         ]);
-        const kept = await keptBy(sql, userId);
-        const [planned] = await sql.query<{ images: number }>(PLANNED, [userId]);
-        checkRoom({ ...kept, images: kept.images + (planned?.images ?? 0) }, { bytes: 0, images });
+        const [used] = await sql.query<{ images: number; bytes: number }>(KEPT_AND_PLANNED, [userId]);
+        checkRoom(used ?? { images: 0, bytes: 0 }, { bytes: 0, images });
       }
       if (quotaGenerationsPerDay === null || generations === 0) return;
       // The row is locked until the transaction ends, and comes back as it was when it is refused.

@@ -41,12 +41,18 @@ export async function updateImage(
   if (changes.visibility != null) changeVisibility(statement, changes.visibility);
   if (statement.isEmpty) return image;
   const [row] = await deps.database
-    .query<ImageRow>(statement.text, statement.values)
+    .transaction(async (transaction) => {
+      // A part that is being recorded waits for this, or is seen by what follows (generation/finish.ts).
+      if (changes.visibility != null) await transaction.query(LOCK, [Number(image.id)]);
+      return transaction.query<ImageRow>(statement.text, statement.values);
+    })
     .catch((error) => explainDataFault(error));
   if (!row) throw await explainRefusal(deps, image, changes);
   await deps.database.flush();
   return imageOf(row);
 }
+
+const LOCK = 'SELECT i.id FROM generated_images i WHERE i.id = $1::bigint FOR UPDATE';
 
 /** One UPDATE. Its text depends on which fields are given, never on their values. */
 class Update {

@@ -183,6 +183,21 @@ describe('a generation, in hard cases', () => {
     expect(after.some((hash) => before.includes(hash))).toBe(false);
   });
 
+  test('that is deleted while its provider works leaves no part behind that is seen', async () => {
+    gate.shut();
+    const { images } = await generate({ tool: 'generateIconEmoji', waitSeconds: 0, userId: 'u8' });
+    const id = images[0]?.id as string;
+    await eventually(() => expect(gate.waiting()).toBe(1));
+    await app.ask(DeleteImageDocument, { input: { id } });
+    gate.open();
+    await eventually(async () => expect(await look(id)).toMatchObject({ status: 'SUCCESS', url: null }));
+    const parts = await app.database.query<{ deleted: boolean }>(
+      'SELECT deleted_at IS NOT NULL AS deleted FROM generated_images WHERE part_of = $1',
+      [images[0]?.databaseId],
+    );
+    expect(parts).toEqual([{ deleted: true }, { deleted: true }]);
+  });
+
   test('that is refused by its numbers keeps no file that came along', async () => {
     const count = async () =>
       (await app.ask(ImagesDocument, { filter: { tool: 'reference' } })).images.totalCount;

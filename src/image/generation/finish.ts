@@ -99,7 +99,9 @@ const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Pr
   },
 };
 
-const SEEN_AS_WHOLE = `UPDATE generated_images p SET visibility = w.visibility FROM generated_images w
+// In a statement of its own, so that the next one sees what whoever held it has written; `updateImage` takes it too.
+const LOCK_WHOLE = 'SELECT w.id FROM generated_images w WHERE w.id = $1::bigint FOR UPDATE';
+const LIKE_WHOLE = `UPDATE generated_images p SET visibility = w.visibility, deleted_at = w.deleted_at FROM generated_images w
   WHERE p.id = $1::bigint AND w.id = p.part_of`;
 
 /** Keeps what belongs to an image as a part of it, unless one that was killed has done so. */
@@ -120,9 +122,11 @@ async function keepPart(deps: RunDeps, image: Image, part: string, spool: Spool)
     filename: `${toolName}-${part}`,
     partOf: image.id,
     part,
-    // The whole may have been made private since it was read.
+    // The whole may have been made private, or put into the trash, since it was read.
     alsoRecord: async (transaction, recorded) => {
-      await transaction.$executeRawUnsafe(SEEN_AS_WHOLE, recorded.id);
+      const sql = sqlOf(transaction);
+      await sql.query(LOCK_WHOLE, [image.id]);
+      await sql.query(LIKE_WHOLE, [recorded.id]);
     },
   });
 }

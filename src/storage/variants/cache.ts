@@ -117,9 +117,12 @@ export async function openVariantCache(options: {
       }
       if (isForgotten()) return rm(pathOf(name), { force: true });
       note(name, content.length);
-      counted ??= count();
-      await counted;
-      await evict();
+      // What could not be counted now is counted with the next.
+      counted ??= count().catch((error) => {
+        counted = null;
+        throw error;
+      });
+      await counted.finally(evict);
     },
     async forget(sha256) {
       if (!SHA256.test(sha256)) return;
