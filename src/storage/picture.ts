@@ -18,6 +18,7 @@ import { open } from 'node:fs/promises';
 import sharp from 'sharp';
 import { rgbaToThumbHash } from 'thumbhash';
 import { FixativeError, OverloadedError, TooLargeError, UnsupportedTypeError } from '../errors.ts';
+import { makeGate } from './gate.ts';
 import {
   type PictureType,
   SNIFF_BYTES,
@@ -70,7 +71,15 @@ export function makePictureReader(limits: PictureLimits): ReadPicture {
   // libvips would keep files open and pixels in memory, in case the same path is read again, which is never so here: and if
   // a path is used again it is for other bytes. The setting is the process's own, and right for all of it.
   sharp.cache(false);
-  const inTurn = makeGate(concurrency, maxWaiting);
+  const inTurn = makeGate(concurrency, {
+    maxWaiting,
+    refuse(waiting) {
+      throw new OverloadedError(
+        `${waiting} pictures wait to be looked at, and no more may (MAX_DECODES_WAITING). Try again in a moment.`,
+        DECODE_RETRY_SECONDS,
+      );
+    },
+  });
 
   return async function readPicture(path) {
     const { mimeType, extension } = await recognise(path);
@@ -192,30 +201,4 @@ async function hashThumb(
 function damaged(mimeType: PictureType, how: string, cause?: unknown): FixativeError {
   const message = `The ${TYPE_NAMES[mimeType]} is damaged: ${how}.`;
   return new FixativeError('DAMAGED_IMAGE', message, cause === undefined ? {} : { cause });
-}
-
-/**
- * Lets at most `places` pieces of work run at a time; the others begin in the order in which they came, and what would be one too many to
- * wait is refused.
- */
-function makeGate(places: number, maxWaiting: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let free = places;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (free > 0) free -= 1;
-    else if (waiting.length >= maxWaiting) {
-      throw new OverloadedError(
-        `${waiting.length} pictures wait to be looked at, and no more may (MAX_DECODES_WAITING). Try again in a moment.`,
-        DECODE_RETRY_SECONDS,
-      );
-    } else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      // The place is handed on, not given back, so that nobody who comes now can slip in before the one who waits.
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
 }

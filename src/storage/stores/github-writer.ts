@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeGate } from '../gate.ts';
 import { type Client, jitter, Refusal, saysEmpty } from './github-client.ts';
 import type { Entry, Head, Place, TreeReader } from './github-tree.ts';
 import type { BlobSource } from './store.ts';
@@ -299,23 +300,6 @@ function makeBase64Body(source: BlobSource): Base64Body {
     sha: () => hash.digest('hex'),
     fault: () => fault,
     close: () => void stream?.destroy(),
-  };
-}
-
-/** Lets so many work at a time, and the others in the order in which they came. */
-function makeGate(places: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
-  let free = places;
-  const line: (() => void)[] = [];
-  return async (work) => {
-    if (free > 0) free--;
-    else await new Promise<void>((enter) => line.push(enter));
-    try {
-      return await work();
-    } finally {
-      const next = line.shift();
-      if (next) next();
-      else free++;
-    }
   };
 }
 

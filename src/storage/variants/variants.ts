@@ -10,6 +10,7 @@ import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { FixativeError } from '../../errors.ts';
 import type { Blob } from '../blob.ts';
+import { makeGate } from '../gate.ts';
 import type { Storage } from '../service.ts';
 import type { ByteRange } from '../stores/store.ts';
 import type { VariantCache } from './cache.ts';
@@ -56,8 +57,6 @@ export function makeVariants(deps: VariantsDeps): Variants {
   const { cache, storage, log } = deps;
   const making = new Map<string, Promise<Buffer>>();
   const failed = new Map<string, { readonly error: FixativeError; readonly until: number }>();
-  const waiting: (() => void)[] = [];
-  let running = 0;
   let made = 0;
 
   const nameOf = (blob: Blob, { width, height, fit, format, quality }: Plan) =>
@@ -65,22 +64,14 @@ export function makeVariants(deps: VariantsDeps): Variants {
       .update([VERSION, blob.sha256, width, height, fit, format, quality].join('\n'))
       .digest('hex');
 
-  /** The place is handed on, so that nobody who comes now slips in before those who wait. */
-  async function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (running < deps.concurrency) running += 1;
-    else if (waiting.length >= deps.maxWaiting) {
+  const inTurn = makeGate(deps.concurrency, {
+    maxWaiting: deps.maxWaiting,
+    refuse() {
       throw new FixativeError('LIMIT_REACHED', 'Too many variants are being made; ask again in a moment.', {
         retryable: true,
       });
-    } else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running -= 1;
-    }
-  }
+    },
+  });
 
   async function make(blob: Blob, plan: Plan, file: string): Promise<Buffer> {
     const since = cache.now;
