@@ -76,7 +76,7 @@ export interface App {
   readonly migrated: readonly string[];
   /** Begins to take generations from the queue. */
   startGenerating(): Promise<void>;
-  /** The same, and begins and to verify by itself, as a server does and a command does not. */
+  /** The same, and begins to repair, to purge and to verify by itself, as a server does and a command does not. */
   startJobs(): Promise<void>;
   /** Stops in the reverse order of the start; what was acknowledged is safe, what is under way is finished. */
   close(): Promise<void>;

@@ -3,7 +3,7 @@ import { CronExpressionParser } from 'cron-parser';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { LIMIT_SETTINGS, type LimitsConfig, readLimits } from './config/limits.ts';
-import { bytes, flag, GiB, KiB, MiB, wholeNumber } from './config/values.ts';
+import { bytes, flag, GiB, KiB, list, MiB, wholeNumber } from './config/values.ts';
 import { FixativeError } from './errors.ts';
 
 export type { DecodeLimits, LimitsConfig, QueryLimits, QuotaLimits, TrafficLimits } from './config/limits.ts';
@@ -195,22 +195,10 @@ function isSchedule(text: string): boolean {
 const isSource = (text: string) =>
   ipaddr.isValid(text) || ipaddr.isValidCIDR(text) || /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(text);
 
-const nameList = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter(Boolean),
+const sourceList = list.refine(
+  (entries) => entries.every(isSource),
+  'host names, addresses or CIDR ranges, divided by commas',
 );
-
-const sourceList = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((entry) => entry.trim())
-      .filter(Boolean),
-  )
-  .refine((entries) => entries.every(isSource), 'host names, addresses or CIDR ranges, divided by commas');
 
 const isKey = (text: string) => /^[\x21-\x7e]+$/.test(text);
 const key = z
@@ -219,17 +207,12 @@ const key = z
   .refine(isKey, 'a key: visible characters, without spaces');
 
 /** `name` or `name=model`, divided by commas. */
-const modelList = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((entry) => entry.trim())
-      .filter(Boolean)
-      .map((entry): NamedModel => {
-        const [name = '', follows = null] = entry.split(/\s*=\s*/, 2);
-        return { name, follows };
-      }),
+const modelList = list
+  .transform((entries) =>
+    entries.map((entry): NamedModel => {
+      const [name = '', follows = null] = entry.split(/\s*=\s*/, 2);
+      return { name, follows };
+    }),
   )
   .refine(
     (entries) =>
@@ -241,14 +224,8 @@ const modelList = z
   )
   .refine((entries) => new Set(entries.map(({ name }) => name)).size === entries.length, 'each name once');
 
-const timeoutList = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((entry) => entry.trim().split(/\s*=\s*/))
-      .filter(([name]) => name),
-  )
+const timeoutList = list
+  .transform((entries) => entries.map((entry) => entry.split(/\s*=\s*/)).filter(([name]) => name))
   .refine(
     (entries) =>
       entries.every(
@@ -263,14 +240,7 @@ const timeoutList = z
   )
   .transform((entries) => Object.fromEntries(entries.map(([name, seconds]) => [name, Number(seconds)])));
 
-const storeList = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((name) => name.trim())
-      .filter(Boolean),
-  )
+const storeList = list
   .refine((names) => names.length > 0, 'at least one store')
   .refine((names) => new Set(names).size === names.length, 'each store once')
   .pipe(z.array(z.enum(STORE_KINDS, `a list, divided by commas, of: ${STORE_KINDS.join(', ')}`)));
@@ -338,8 +308,8 @@ const Environment = z.object({
     )
     .optional(),
   AUTH_JWT_ISSUER: z.string().optional(),
-  AUTH_JWT_AUDIENCE: nameList.default([]),
-  AUTH_JWT_ALGORITHMS: nameList
+  AUTH_JWT_AUDIENCE: list.default([]),
+  AUTH_JWT_ALGORITHMS: list
     .pipe(
       z.array(
         z.enum(
@@ -362,7 +332,7 @@ const Environment = z.object({
   UPLOAD_TARGET_SECONDS: wholeNumber(60, 86_400).default(3600),
   DEFAULT_VISIBILITY: z.enum(['public', 'private'], 'public or private').default('public'),
   SIGNED_URL_MAX_SECONDS: wholeNumber(60, 604_800).default(604_800),
-  CORS_ORIGINS: nameList
+  CORS_ORIGINS: list
     .refine(
       (entries) =>
         entries.every((entry) => ['*', 'none'].includes(entry) || URL.parse(entry)?.origin === entry),
@@ -370,14 +340,14 @@ const Environment = z.object({
     )
     .transform((entries) => entries.filter((entry) => entry !== 'none'))
     .default(['*']),
-  HOTLINK_ALLOW: nameList
+  HOTLINK_ALLOW: list
     .transform((entries) => entries.map((entry) => entry.toLowerCase()))
     .refine(
       (entries) => entries.every((entry) => /^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(entry)),
       'hosts such as example.com or *.example.com, divided by commas',
     )
     .default([]),
-  VARIANT_SIZES: nameList
+  VARIANT_SIZES: list
     .refine(
       (entries) =>
         entries.length > 0 && entries.every((entry) => /^[1-9]\d{0,3}$/.test(entry) && Number(entry) <= 4096),

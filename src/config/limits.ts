@@ -1,7 +1,7 @@
 import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { bytes, flag, KiB, MiB, wholeNumber } from './values.ts';
+import { bytes, flag, KiB, list, MiB, wholeNumber } from './values.ts';
 
 /** What one GraphQL request may be. docs/limits.md says why each is as it is. */
 export interface QueryLimits {
@@ -71,18 +71,10 @@ const rate = z
   .refine((text) => text === 'off' || Number(text) > 0, 'a number of requests a minute, or off')
   .transform((text) => (text === 'off' ? null : Number(text)));
 
-const addressList = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((entry) => entry.trim())
-      .filter(Boolean),
-  )
-  .refine(
-    (entries) => entries.every((entry) => ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry)),
-    'addresses or CIDR ranges, divided by commas',
-  );
+const addressList = list.refine(
+  (entries) => entries.every((entry) => ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry)),
+  'addresses or CIDR ranges, divided by commas',
+);
 
 /** The settings of this page, as the environment has them. */
 export const LIMIT_SETTINGS = {

@@ -26,3 +26,11 @@ export const flag = z
   .string()
   .regex(/^(true|false|1|0|yes|no)$/i, 'true or false')
   .transform((text) => /^(true|1|yes)$/i.test(text));
+
+/** What stands between commas; nothing counts as no entry. */
+export const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean),
+);

@@ -5,7 +5,7 @@ import { findTool } from '../tool/tools.ts';
 import { type GenerateDeps, parseWaitSeconds } from './generate.ts';
 import { planGeneration } from './generation/plan.ts';
 import { findGeneration, type Generation, type QueuedGeneration, SPOILT } from './generation/work.ts';
-import { findImages, type Image } from './image.ts';
+import { findImageRow, findImages, type Image } from './image.ts';
 import { waitForImages } from './watch.ts';
 
 const BACK = `UPDATE generated_images SET status = 'pending', error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
@@ -94,7 +94,7 @@ async function ordersOf(deps: GenerateDeps, image: Image, generation: Generation
   const orders: Order[] = [];
   for (const id of generation.waitsFor) {
     const other = await findGeneration(deps.database, id);
-    const row = await deps.database.prisma.image.findUnique({ where: { id: BigInt(id) } });
+    const row = await findImageRow(deps.database, id);
     if (!other || !row) throw conflict(`What image ${image.uuid} is made from was removed.`);
     if (row.status === 'failed') orders.push(...(await ordersOf(deps, row, other)));
   }

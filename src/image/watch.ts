@@ -48,6 +48,7 @@ export function watchImage(
 
 /** Images that a filter finds, each whenever it has changed, from now on. */
 export function watchImages(deps: WatchDeps, filter: ImageFilter): AsyncIterableIterator<Image> {
+  // A wrong filter is told at once, and not with the first change.
   new Conditions(filter);
   let since = new Date();
   const sent = new Map<string, number>();
@@ -154,9 +155,7 @@ function follow({ imageEvents }: WatchDeps, following: Following): AsyncIterable
   };
 }
 
-/**
- * Waits until images are made, or have failed, or the time is over.
- */
+/** Waits until images are made, or have failed, or the time is over. */
 export async function waitForImages(
   deps: WatchDeps,
   uuids: readonly string[],
