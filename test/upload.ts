@@ -1,6 +1,12 @@
 import { print } from 'graphql';
 import { FormData } from 'undici';
-import { UploadImageDocument, type UploadImageMutation } from './generated/graphql.ts';
+import {
+  GenerateImageDocument,
+  type GenerateImageInput,
+  type GenerateImageMutation,
+  UploadImageDocument,
+  type UploadImageMutation,
+} from './generated/graphql.ts';
 import type { TestApp } from './harness.ts';
 
 export interface TestFile {
@@ -35,4 +41,19 @@ export function uploadForm(
     new File([file.content as BlobPart], file.name ?? 'picture.png', { type: file.type ?? 'image/png' }),
   );
   return form;
+}
+
+/** Generates from a file that comes along. @param place where in the input it belongs: `references.0`, `mask`. */
+export async function generateWithFile(
+  app: TestApp,
+  input: GenerateImageInput,
+  { place, content }: { place: string; content: Uint8Array },
+): Promise<GenerateImageMutation['generateImage']> {
+  const body = new FormData();
+  const query = print(GenerateImageDocument);
+  body.append('operations', JSON.stringify({ query, variables: { input } }));
+  body.append('map', JSON.stringify({ 0: [`variables.input.${place}.file`] }));
+  body.append('0', new File([content as BlobPart], 'picture.png'));
+  const response = await app.fetch('/graphql', { method: 'POST', body });
+  return ((await response.json()) as { data: GenerateImageMutation }).data.generateImage;
 }

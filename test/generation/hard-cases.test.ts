@@ -1,7 +1,5 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { print } from 'graphql';
-import { FormData } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   AttemptsDocument,
@@ -15,6 +13,7 @@ import {
 } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
+import { generateWithFile } from '../upload.ts';
 import { type Gate, openGate } from './gate.ts';
 
 describe('a generation, in hard cases', () => {
@@ -38,15 +37,6 @@ describe('a generation, in hard cases', () => {
     (await app.ask(GenerateImageDocument, { input: { prompt: 'a fox', userId: 'u1', ...input } }))
       .generateImage;
   const look = async (id: string) => (await app.ask(AttemptsDocument, { id })).image;
-  const upload = async (input: GenerateImageInput, map: string) => {
-    const form = new FormData();
-    form.append('operations', JSON.stringify({ query: print(GenerateImageDocument), variables: { input } }));
-    form.append('map', map);
-    form.append('0', new File([await makePicture({ width: 64, height: 64, seed: 5 })], 'x.png'));
-    const response = await app.fetch('/graphql', { method: 'POST', body: form });
-    return ((await response.json()) as { data: { generateImage: Awaited<ReturnType<typeof generate>> } }).data
-      .generateImage;
-  };
 
   test.each(['half an emoji \ud83d', 'with \0 in it'])(
     'keeps a picture whose provider says what no database holds: %j',
@@ -203,7 +193,10 @@ describe('a generation, in hard cases', () => {
       (await app.ask(ImagesDocument, { filter: { tool: 'reference' } })).images.totalCount;
     const before = await count();
     const input = { prompt: 'a fox', tool: 'generateUserImage', references: [{ file: null }] };
-    const { userErrors } = await upload(input, '{"0":["variables.input.references.0.file"]}');
+    const { userErrors } = await generateWithFile(app, input, {
+      place: 'references.0',
+      content: await makePicture({ width: 64, height: 64, seed: 5 }),
+    });
     expect(userErrors).toMatchObject([{ path: ['input', 'references'] }]);
     expect(await count()).toBe(before);
   });
@@ -212,7 +205,6 @@ describe('a generation, in hard cases', () => {
 describe('a server that keeps nothing, with a file to work from', () => {
   test('keeps neither', async () => {
     const app = await openTestApp({ SAVE_GENERATED_IMAGES: 'false' });
-    const form = new FormData();
     const input = {
       prompt: 'a fox',
       tool: 'imageEditor',
@@ -220,15 +212,12 @@ describe('a server that keeps nothing, with a file to work from', () => {
       size: '64x64',
       references: [{ file: null }],
     };
-    form.append('operations', JSON.stringify({ query: print(GenerateImageDocument), variables: { input } }));
-    form.append('map', '{"0":["variables.input.references.0.file"]}');
-    form.append('0', new File([await makePicture({ width: 64, height: 64, seed: 6 })], 'x.png'));
-    const response = await app.fetch('/graphql', { method: 'POST', body: form });
-    const { data } = (await response.json()) as {
-      data: { generateImage: { images: { status: string; url: string }[]; userErrors: unknown[] } };
-    };
-    expect(data.generateImage).toMatchObject({ images: [{ status: 'SUCCESS' }], userErrors: [] });
-    expect(data.generateImage.images[0]?.url).toMatch(/^data:image\/png/);
+    const made = await generateWithFile(app, input, {
+      place: 'references.0',
+      content: await makePicture({ width: 64, height: 64, seed: 6 }),
+    });
+    expect(made).toMatchObject({ images: [{ status: 'SUCCESS' }], userErrors: [] });
+    expect(made.images[0]?.url).toMatch(/^data:image\/png/);
     expect(await app.database.query('SELECT 1 FROM generated_images')).toEqual([]);
     await app.close();
   });

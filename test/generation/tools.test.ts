@@ -1,8 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { print } from 'graphql';
 import sharp from 'sharp';
-import { FormData } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   AttemptsDocument,
@@ -13,6 +11,7 @@ import {
 } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
+import { generateWithFile } from '../upload.ts';
 
 /** Where the pictures are put to be looked at, if anywhere. */
 const LOOK = process.env.LOOK_AT_PICTURES;
@@ -116,25 +115,12 @@ describe('every tool, on the provider sample, through the front door', () => {
       ])
       .png()
       .toBuffer();
-    const form = new FormData();
     const input = {
       ...{ tool: 'imageEditor', model: 'sample', prompt: 'a door', size: '256x256', waitSeconds: 60 },
-      references: [{ id: first?.id }],
+      references: [{ id: first?.id as string }],
       mask: { file: null },
     };
-    form.append('operations', JSON.stringify({ query: print(GenerateImageDocument), variables: { input } }));
-    form.append('map', '{"0":["variables.input.mask.file"]}');
-    form.append('0', new File([mask], 'mask.png'));
-    const response = await app.fetch('/graphql', { method: 'POST', body: form });
-    const { data } = (await response.json()) as {
-      data: {
-        generateImage: {
-          images: { id: string; url: string; databaseId: number; error: unknown }[];
-          userErrors: unknown[];
-        };
-      };
-    };
-    const { images, userErrors } = data.generateImage;
+    const { images, userErrors } = await generateWithFile(app, input, { place: 'mask', content: mask });
     expect(userErrors).toEqual([]);
     const [edit] = images;
     expect(edit?.error).toBeNull();
@@ -207,7 +193,6 @@ describe('every tool, on the provider sample, through the front door', () => {
   });
 
   test('stagedPhoto works from a file of the same request', async () => {
-    const form = new FormData();
     const input = {
       tool: 'stagedPhoto',
       model: 'sample',
@@ -215,20 +200,13 @@ describe('every tool, on the provider sample, through the front door', () => {
       references: [{ file: null }],
       waitSeconds: 60,
     };
-    form.append('operations', JSON.stringify({ query: print(GenerateImageDocument), variables: { input } }));
-    form.append('map', '{"0":["variables.input.references.0.file"]}');
-    form.append('0', new File([await makePicture({ width: 300, height: 200, seed: 9 })], 'item.png'));
-    const response = await app.fetch('/graphql', { method: 'POST', body: form });
-    const { data } = (await response.json()) as {
-      data: { generateImage: { images: { status: string; url: string }[]; userErrors: unknown[] } };
-    };
-    expect(data.generateImage.userErrors).toEqual([]);
-    expect(data.generateImage.images).toMatchObject([{ status: 'SUCCESS' }]);
-    if (LOOK)
-      await writeFile(
-        path.join(LOOK, 'staged.png'),
-        await fetchBytes(data.generateImage.images[0]?.url as string),
-      );
+    const { images, userErrors } = await generateWithFile(app, input, {
+      place: 'references.0',
+      content: await makePicture({ width: 300, height: 200, seed: 9 }),
+    });
+    expect(userErrors).toEqual([]);
+    expect(images).toMatchObject([{ status: 'SUCCESS' }]);
+    if (LOOK) await writeFile(path.join(LOOK, 'staged.png'), await fetchBytes(images[0]?.url as string));
   });
 
   test('the table says what there is', async () => {
