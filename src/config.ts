@@ -601,6 +601,7 @@ export function secretsOf(config: Config): string[] {
   ];
   return [
     config.rootToken,
+    config.jwt && 'secret' in config.jwt.keys ? config.jwt.keys.secret : null,
     ...(config.signingKeys ?? []),
     ...connections.map((each) => each?.apiKey),
     config.github?.token,
