@@ -16,10 +16,14 @@ export interface Contest {
   readonly name: string;
   /** What is asked for, for a reader of the table. */
   readonly about: string;
-  readonly ours: Target;
-  readonly limit: Target;
-  /** Bodies of requests that are asked in turn, so that no row is hot. */
-  readonly bodies: readonly string[];
+  readonly ours: Contestant;
+  readonly limit: Contestant;
+}
+
+export interface Contestant {
+  readonly target: Target;
+  /** Asked in turn, so that no row is hot. */
+  readonly subjects: readonly Subject[];
 }
 
 export interface Side {
@@ -42,25 +46,33 @@ export interface ContestResult {
   readonly ratio: { readonly min: number; readonly median: number; readonly max: number };
 }
 
-/** What both answer to a request, when it is the same. */
-async function agree(contest: Contest, body: string): Promise<Record<'ours' | 'limit', Subject>> {
-  const [ours, limit] = await Promise.all([contest.ours, contest.limit].map((target) => ask(target, body)));
-  if (
-    !ours ||
-    !limit ||
-    ours.status !== 200 ||
-    limit.status !== 200 ||
-    !isDeepStrictEqual(ours.json, limit.json)
-  ) {
-    throw new WrongAnswer(
-      `${contest.name}: the answers differ.\nrequest: ${body}\n${firstDifference(ours?.text ?? '', limit?.text ?? '')}`,
-    );
+/**
+ * Compares what both answer to bodies of JSON.
+ * @throws WrongAnswer where the two differ.
+ */
+export async function agreeOnJson(
+  name: string,
+  targets: { readonly ours: Target; readonly limit: Target },
+  bodies: readonly string[],
+): Promise<Pick<Contest, 'ours' | 'limit'>> {
+  const subjects = { ours: [] as Subject[], limit: [] as Subject[] };
+  for (const body of bodies) {
+    const [ours, limit] = await Promise.all([ask(targets.ours, body), ask(targets.limit, body)]);
+    if (ours.status !== 200 || limit.status !== 200 || !isDeepStrictEqual(ours.json, limit.json))
+      throw new WrongAnswer(
+        `${name}: the answers differ.\nrequest: ${body}\n${firstDifference(ours.text, limit.text)}`,
+      );
+    const subject = { headers: JSON_HEADERS, body };
+    subjects.ours.push({ ...subject, answerBytes: Buffer.byteLength(ours.text) });
+    subjects.limit.push({ ...subject, answerBytes: Buffer.byteLength(limit.text) });
   }
   return {
-    ours: { body, answerBytes: Buffer.byteLength(ours.text) },
-    limit: { body, answerBytes: Buffer.byteLength(limit.text) },
+    ours: { target: targets.ours, subjects: subjects.ours },
+    limit: { target: targets.limit, subjects: subjects.limit },
   };
 }
+
+const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
 function firstDifference(ours: string, limit: string): string {
   let at = 0;
@@ -74,7 +86,7 @@ export class WrongAnswer extends Error {}
 export async function ask(target: Target, body: string) {
   const response = await fetch(target.url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json', ...target.headers },
+    headers: { ...JSON_HEADERS, ...target.headers },
     body,
   });
   const text = await response.text();
@@ -82,27 +94,23 @@ export async function ask(target: Target, body: string) {
 }
 
 /**
- * Loads the two in turn, ours, the limit, ours, …: what the machine does besides touches both. First every answer of both is
- * compared; while they are loaded, the length of every answer is.
+ * Loads the two in turn, ours, the limit, ours, …: what the machine does besides touches both. While they are loaded, the length of every
+ * answer is compared.
  * @param databasePid the postmaster.
- * @throws WrongAnswer
  */
 export async function hold(contest: Contest, rules: Rules, databasePid: number): Promise<ContestResult> {
-  const subjects = { ours: [] as Subject[], limit: [] as Subject[] };
-  for (const body of contest.bodies) {
-    const agreed = await agree(contest, body);
-    subjects.ours.push(agreed.ours);
-    subjects.limit.push(agreed.limit);
-  }
   const sides = ['ours', 'limit'] as const;
   const warmUp = { ...rules, seconds: rules.warmUpSeconds };
-  for (const side of sides) await load(contest[side], subjects[side], warmUp);
+  for (const side of sides) await load(contest[side].target, contest[side].subjects, warmUp);
 
   const results = { ours: [] as Measured[], limit: [] as Measured[] };
   for (let round = 0; round < rules.rounds; round++) {
     for (const side of sides) {
       const before = await cpuSecondsOfFamily(databasePid);
-      const result = await load(contest[side], subjects[side], { ...rules, seconds: rules.secondsPerRound });
+      const result = await load(contest[side].target, contest[side].subjects, {
+        ...rules,
+        seconds: rules.secondsPerRound,
+      });
       const after = await cpuSecondsOfFamily(databasePid);
       const databaseSeconds = before === null || after === null ? null : after - before;
       results[side].push({ ...result, databaseSeconds });

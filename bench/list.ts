@@ -1,23 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Queryable } from '../src/database/database.ts';
-import { ask, type Contest, type ContestResult, hold, type Rules } from './contest.ts';
+import type { Bench } from './bench.ts';
+import { agreeOnJson, ask, type ContestResult, hold } from './contest.ts';
 import type { Target } from './load.ts';
 import { type ServerProcess, startServer } from './servers.ts';
-
-/** What a benchmark is run in: a seeded database, and where the product listens. */
-export interface Bench {
-  readonly rules: Rules;
-  readonly database: Queryable;
-  readonly databaseUrl: string;
-  readonly databasePid: number;
-  readonly poolSize: number;
-  /** A directory to work in, which is empty. */
-  readonly directory: string;
-  readonly product: ServerProcess;
-  readonly rootToken: string;
-  /** Said at each result, before the table. */
-  readonly report: (result: ContestResult) => void;
-}
 
 const PAGE_SIZE = 20;
 const SUBJECTS = 200;
@@ -34,8 +20,9 @@ export async function benchList(bench: Bench): Promise<ContestResult[]> {
   });
   try {
     const results: ContestResult[] = [];
-    for (const contest of await makeContests(bench, limit)) {
-      const result = await hold(contest, bench.rules, bench.databasePid);
+    for (const { name, about, ours, limit: target, bodies } of await makeQuestions(bench, limit)) {
+      const agreed = await agreeOnJson(name, { ours, limit: target }, bodies);
+      const result = await hold({ name, about, ...agreed }, bench.rules, bench.databasePid);
       bench.report(result);
       results.push(result);
     }
@@ -45,12 +32,20 @@ export async function benchList(bench: Bench): Promise<ContestResult[]> {
   }
 }
 
-async function makeContests(bench: Bench, limit: ServerProcess): Promise<Contest[]> {
+interface Question {
+  readonly name: string;
+  readonly about: string;
+  readonly ours: Target;
+  readonly limit: Target;
+  readonly bodies: readonly string[];
+}
+
+async function makeQuestions(bench: Bench, limit: ServerProcess): Promise<Question[]> {
   const ours: Target = { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } };
   const limitAt = (name: string): Target => ({ ...limit, url: new URL(name, limit.url), headers: {} });
   const bodies = (query: string, variables: readonly object[]) =>
     variables.map((each) => JSON.stringify({ query, variables: each }));
-  const contest = (name: string, about: string, requests: readonly string[]): Contest => ({
+  const question = (name: string, about: string, requests: readonly string[]): Question => ({
     name,
     about,
     ours,
@@ -70,9 +65,9 @@ async function makeContests(bench: Bench, limit: ServerProcess): Promise<Contest
   const cursors = await Promise.all(first.map((body) => endCursor(limitAt('imagePage'), body)));
 
   return [
-    contest('imagePage', `the first ${PAGE_SIZE} images of a user, 7 fields`, first),
+    question('imagePage', `the first ${PAGE_SIZE} images of a user, 7 fields`, first),
     {
-      ...contest(
+      ...question(
         'imagePage',
         '',
         bodies(
@@ -83,7 +78,7 @@ async function makeContests(bench: Bench, limit: ServerProcess): Promise<Contest
       name: 'imagePageNext',
       about: 'the page after it, by cursor',
     },
-    contest(
+    question(
       'imagePageFiltered',
       'the first page of a user with a tag and a status',
       bodies(
@@ -94,7 +89,7 @@ async function makeContests(bench: Bench, limit: ServerProcess): Promise<Contest
         })),
       ),
     ),
-    contest(
+    question(
       'imagePageOfTag',
       'the first page of a tag and a status, of all users',
       bodies(
@@ -102,7 +97,7 @@ async function makeContests(bench: Bench, limit: ServerProcess): Promise<Contest
         tags.map((tag) => ({ filter: { tags: [tag], status: ['SUCCESS'] }, first: PAGE_SIZE })),
       ),
     ),
-    contest(
+    question(
       'imageCount',
       'how many images a user has',
       bodies(
@@ -110,7 +105,7 @@ async function makeContests(bench: Bench, limit: ServerProcess): Promise<Contest
         users.map(({ userId }) => ({ filter: { userId } })),
       ),
     ),
-    contest(
+    question(
       'imageCore',
       `the first ${PAGE_SIZE} images of a user, every field, with copies`,
       bodies(core, ofUsers),

@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
-import { cpuSeconds } from './cpu.ts';
+import { cpuSecondsOfFamily } from './cpu.ts';
 
+/** A request that is sent over and over, and what is known of its answer. */
 export interface Subject {
-  readonly body: string;
-  /** How long the right answer is; a longer or shorter one, or another status than 200, is a wrong one. */
-  readonly answerBytes: number;
+  /** POST without it. */
+  readonly method?: 'GET' | 'POST';
+  /** That of the target without it. */
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A function is asked for each request, where no two may be the same. */
+  readonly body?: string | Buffer | (() => string | Buffer);
+  /** How long the right answer is: a longer or shorter one, or another status than 200, is a wrong one. null: it may have any length. */
+  readonly answerBytes: number | null;
 }
 
 export interface Target {
@@ -18,7 +25,7 @@ export interface LoadResult {
   readonly requests: number;
   readonly wrong: number;
   readonly seconds: number;
-  /** Of the server's process; null where the system does not say. */
+  /** Of the server's process and its children; null where the system does not say. */
   readonly cpuSeconds: number | null;
 }
 
@@ -29,11 +36,12 @@ export async function load(
   options: { connections: number; seconds: number; signal: AbortSignal },
 ): Promise<LoadResult> {
   const pool = new Pool(target.url.origin, { connections: options.connections, pipelining: 1 });
-  const request = {
-    path: target.url.pathname,
-    method: 'POST' as const,
-    headers: { 'content-type': 'application/json', accept: 'application/json', ...target.headers },
-  };
+  const requestOf = ({ method = 'POST', path = target.url.pathname, headers, body }: Subject) => ({
+    path,
+    method,
+    headers: { ...target.headers, ...headers },
+    body: typeof body === 'function' ? body() : (body ?? null),
+  });
   let requests = 0;
   let wrong = 0;
   let stopped = false;
@@ -43,16 +51,16 @@ export async function load(
   const connection = async () => {
     while (!stopped) {
       const subject = subjects[requests++ % subjects.length] as Subject;
-      const right = await ask(pool, { ...request, body: subject.body }, subject.answerBytes);
+      const right = await ask(pool, requestOf(subject), subject.answerBytes);
       if (!right) wrong++;
     }
   };
-  const cpuBefore = await cpuSeconds(target.pid);
+  const cpuBefore = await cpuSecondsOfFamily(target.pid);
   const start = performance.now();
   try {
     await Promise.all([stop, ...Array.from({ length: options.connections }, connection)]);
     const seconds = (performance.now() - start) / 1000;
-    const cpuAfter = await cpuSeconds(target.pid);
+    const cpuAfter = await cpuSecondsOfFamily(target.pid);
     const cpu = cpuBefore === null || cpuAfter === null ? null : cpuAfter - cpuBefore;
     return { requests, wrong, seconds, cpuSeconds: cpu };
   } finally {
@@ -62,7 +70,7 @@ export async function load(
 }
 
 /** The leanest way through undici: the less the load takes of the machine, the more is left for what is measured. */
-function ask(pool: Pool, options: Dispatcher.DispatchOptions, answerBytes: number): Promise<boolean> {
+function ask(pool: Pool, options: Dispatcher.DispatchOptions, answerBytes: number | null): Promise<boolean> {
   return new Promise((resolve) => {
     let status = 0;
     let bytes = 0;
@@ -74,7 +82,7 @@ function ask(pool: Pool, options: Dispatcher.DispatchOptions, answerBytes: numbe
       onResponseData(_controller, chunk) {
         bytes += chunk.length;
       },
-      onResponseEnd: () => resolve(status === 200 && bytes === answerBytes),
+      onResponseEnd: () => resolve(status === 200 && (answerBytes === null || bytes === answerBytes)),
       onResponseError: () => resolve(false),
     });
   });

@@ -1,0 +1,18 @@
+import type { Queryable } from '../src/database/database.ts';
+import type { ContestResult, Rules } from './contest.ts';
+import type { ServerProcess } from './servers.ts';
+
+/** What a benchmark is run in: a seeded database, and where the product listens. */
+export interface Bench {
+  readonly rules: Rules;
+  readonly database: Queryable;
+  readonly databaseUrl: string;
+  readonly databasePid: number;
+  readonly poolSize: number;
+  /** A directory to work in, which is empty. */
+  readonly directory: string;
+  readonly product: ServerProcess;
+  readonly rootToken: string;
+  /** Said at each result, before the table. */
+  readonly report: (result: ContestResult) => void;
+}
