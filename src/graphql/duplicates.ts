@@ -10,7 +10,7 @@ builder.prismaObjectFields(Image, (t) => ({
     type: [Image],
     description: `Other images of the same bytes, oldest first, at most ${MAX_DUPLICATES}; none of those in the trash.`,
     resolve: async ({ id, sha256 }, _args, context) => {
-      const same = sha256 === null ? [] : await context.imagesByHash.load(sha256);
+      const same = sha256 === null ? [] : await context.loaders.imagesByHash.load(sha256);
       const others = same.filter((image) => image.id !== id).slice(0, MAX_DUPLICATES);
       return takeRelated(context, others);
     },
@@ -19,8 +19,8 @@ builder.prismaObjectFields(Image, (t) => ({
     type: 'DateTime',
     nullable: true,
     description: 'When the user last purged an image of the same bytes; null when that never happened.',
-    resolve: ({ sha256, userId }, _args, { purgeOf }) =>
-      sha256 === null ? null : purgeOf.load({ sha256, userId }),
+    resolve: ({ sha256, userId }, _args, { loaders }) =>
+      sha256 === null ? null : loaders.purgeOf.load({ sha256, userId }),
   }),
 }));
 
@@ -32,7 +32,7 @@ builder.objectRef<Fault<DuplicateError>>('DuplicateError').implement({
       type: Image,
       nullable: true,
       description: 'The image that is there.',
-      resolve: ({ fault }, _args, { imageByUuid }) => imageByUuid.load(fault.uuid),
+      resolve: ({ fault }, _args, { loaders }) => loaders.imageByUuid.load(fault.uuid),
     }),
   }),
 });

@@ -42,8 +42,8 @@ builder.prismaObjectFields(Image, (t) => ({
     type: [GenerationAttempt],
     description:
       'What was tried to make it, the first first; the last 200. Empty for images that were not generated here.',
-    resolve: async ({ id }, _args, { generationOfImage }) => [
-      ...((await generationOfImage.load(Number(id)))?.attempts ?? []),
+    resolve: async ({ id }, _args, { loaders }) => [
+      ...((await loaders.generationOfImage.load(Number(id)))?.attempts ?? []),
     ],
   }),
   scheduledFor: t.field({
@@ -51,15 +51,15 @@ builder.prismaObjectFields(Image, (t) => ({
     nullable: true,
     description:
       'Of an image that is PENDING: it is not made before this time. `attempts` says when a later try is due.',
-    resolve: async ({ id, status }, _args, { generationOfImage }) =>
-      status === 'pending' ? ((await generationOfImage.load(Number(id)))?.runAt ?? null) : null,
+    resolve: async ({ id, status }, _args, { loaders }) =>
+      status === 'pending' ? ((await loaders.generationOfImage.load(Number(id)))?.runAt ?? null) : null,
   }),
   references: t.field({
     type: [Image],
     description: 'The images that it was made from, in their order, as far as they are still there.',
-    resolve: async ({ id }, _args, { generationOfImage, imageByUuid }) => {
-      const generation = await generationOfImage.load(Number(id));
-      const images = await imageByUuid.loadMany(generation?.request.references ?? []);
+    resolve: async ({ id }, _args, { loaders }) => {
+      const generation = await loaders.generationOfImage.load(Number(id));
+      const images = await loaders.imageByUuid.loadMany(generation?.request.references ?? []);
       return images.filter((image) => image !== null && !(image instanceof Error)) as AnsweredImage[];
     },
   }),

@@ -183,8 +183,8 @@ export const Image = builder.prismaObject('Image', {
       nullable: true,
       description:
         'What generators and cameras wrote into its bytes; null where there is nothing of that kind.',
-      resolve: ({ blobId }, _args, { provenanceOfBlob }) =>
-        blobId === null ? null : provenanceOfBlob.load(Number(blobId)),
+      resolve: ({ blobId }, _args, { loaders }) =>
+        blobId === null ? null : loaders.provenanceOfBlob.load(Number(blobId)),
     }),
     copies: t.field({
       type: [Copy],
@@ -195,19 +195,19 @@ export const Image = builder.prismaObject('Image', {
       type: Durability,
       nullable: true,
       description: 'How safe the bytes are; null where there are none.',
-      resolve: async ({ blobId }, _args, { copiesOfBlob, services }) => {
+      resolve: async ({ blobId }, _args, { loaders, services }) => {
         if (blobId === null) return null;
         const names = services.storage.stores.map((store) => store.name);
-        return durabilityOf(await copiesOfBlob.load(Number(blobId)), names);
+        return durabilityOf(await loaders.copiesOfBlob.load(Number(blobId)), names);
       },
     }),
   }),
 });
 
 /** The copies of an image's bytes, as they are told of this image: others may share them. */
-export async function copiesOf(image: ImageModel, { copiesOfBlob }: GraphqlContext): Promise<CopyRow[]> {
+export async function copiesOf(image: ImageModel, { loaders }: GraphqlContext): Promise<CopyRow[]> {
   if (image.blobId === null) return [];
-  const copies = await copiesOfBlob.load(Number(image.blobId));
+  const copies = await loaders.copiesOfBlob.load(Number(image.blobId));
   return isPublic(image) ? copies : copies.map((copy) => ({ ...copy, isPrivate: true }));
 }
 
@@ -253,7 +253,7 @@ export async function requireImage(context: GraphqlContext, id: string): Promise
   const path = ['input', 'id'];
   const uuid = parseImageId(id, path);
   // Another mutation of the same document may have changed it.
-  const image = await context.imageByUuid.clear(uuid).load(uuid);
+  const image = await context.loaders.imageByUuid.clear(uuid).load(uuid);
   if (image) return image;
   throw new InputError('NOT_FOUND', `There is no image ${JSON.stringify(id.slice(0, 100))}.`, { path });
 }
@@ -264,14 +264,14 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'One image by its id or uuid; null when there is none.',
     args: { id: t.arg.id({ required: true }) },
-    resolve: (_root, { id }, context) => context.imageByUuid.load(parseImageId(id)),
+    resolve: (_root, { id }, context) => context.loaders.imageByUuid.load(parseImageId(id)),
   }),
   node: t.field({
     type: builder.nodeInterfaceRef(),
     nullable: true,
     description: 'Anything that has an id; null when there is none.',
     args: { id: t.arg.id({ required: true }) },
-    resolve: (_root, { id }, context) => context.imageByUuid.load(parseImageId(id)),
+    resolve: (_root, { id }, context) => context.loaders.imageByUuid.load(parseImageId(id)),
   }),
   nodes: t.field({
     type: [builder.nodeInterfaceRef()],
@@ -284,7 +284,7 @@ builder.queryFields((t) => ({
           path: ['ids'],
         });
       }
-      return Promise.all(ids.map((id) => context.imageByUuid.load(parseImageId(id, ['ids']))));
+      return Promise.all(ids.map((id) => context.loaders.imageByUuid.load(parseImageId(id, ['ids']))));
     },
   }),
 }));

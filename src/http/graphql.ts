@@ -1,29 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import DataLoader from 'dataloader';
-import { GraphQLError } from 'graphql';
-import { createYoga } from 'graphql-yoga';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { createYoga, type GraphQLParams } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import { visibleTo } from '../auth/authorization.ts';
 import type { QueryLimits } from '../config.ts';
 import { FixativeError } from '../errors.ts';
 import type { GraphqlContext, Services } from '../graphql/context.ts';
-import { makeCopyLoader } from '../graphql/copy.ts';
-import { makeFamilyLoaders } from '../graphql/family.ts';
-import { makeGenerationLoader } from '../graphql/generation.ts';
-import { makeProvenanceLoader } from '../graphql/provenance.ts';
+import { Loaders } from '../graphql/loaders.ts';
 import { MAX_RELATED_PER_REQUEST } from '../graphql/related.ts';
 import { schema } from '../graphql/schema.ts';
-import { findByHashes, findPurges } from '../image/duplicates.ts';
-import { findImages, type Image } from '../image/image.ts';
-import { useCompiledOperations } from './compiled-operations.ts';
+import { makeCompiledOperations } from './compiled-operations.ts';
 import { useCsrfPrevention } from './csrf.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 import { useOperationTimeout } from './operation-timeout.ts';
-import { type PersistedOperations, usePersistedOperations } from './persisted-operations.ts';
-import { type DocumentWeights, useQueryLimits } from './query-limits.ts';
-import { type BodyLimits, type ServerContext, useRequestBody } from './request-body.ts';
+import {
+  makePersistedOperations,
+  type PersistedOperations,
+  usePersistedOperations,
+} from './persisted-operations.ts';
+import { makeQueryLimits } from './query-limits.ts';
+import { makeRepeatedOperations } from './repeated-operations.ts';
+import { type BodyLimits, isJson, readJson, type ServerContext, useRequestBody } from './request-body.ts';
 import { useSubscriptionLimits } from './subscription-limits.ts';
 import { useHiddenSuggestions } from './suggestions.ts';
 
@@ -47,8 +45,19 @@ const MAX_COMPILED_FIELDS = 300;
 
 /** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
 export function makeGraphqlHandler(services: Services, options: GraphqlOptions, log: Logger): GraphqlHandler {
-  const readOrder = services.storage.stores.map((store) => store.name);
-  const weights: DocumentWeights = new WeakMap();
+  const limits = makeQueryLimits(options, options);
+  const findPersisted = options.persisted
+    ? makePersistedOperations(options.persisted)
+    : (params: GraphQLParams) => params;
+  const operations = makeCompiledOperations((document) => limits.fieldsOf(document) <= MAX_COMPILED_FIELDS);
+  const maskError = (error: unknown) => mask(error, log);
+  const repeated = makeRepeatedOperations({
+    operations,
+    limits,
+    findPersisted,
+    timeoutSeconds: options.operationTimeoutSeconds,
+    mask: maskError,
+  });
   const yoga = createYoga<ServerContext & LetIn, GraphqlContext>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -69,37 +78,42 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     plugins: [
       useCsrfPrevention(),
       useRequestBody(services.storage.spooler, options),
-      ...(options.persisted ? [usePersistedOperations(options.persisted)] : []),
-      useQueryLimits(options, { ...options, weights }),
+      usePersistedOperations(findPersisted),
+      limits.plugin,
       ...(options.introspection ? [] : [useHiddenSuggestions()]),
       useSubscriptionLimits(options.traffic),
-      useCompiledOperations((document) => (weights.get(document)?.weight.fields ?? 0) <= MAX_COMPILED_FIELDS),
+      operations.plugin,
       useOperationTimeout(options.operationTimeoutSeconds),
+      repeated.plugin,
     ],
-    context: ({ caller, isLetIn }) => ({
-      services,
-      caller,
-      isLetIn,
-      imageByUuid: new DataLoader((uuids: readonly string[]) =>
-        findImages(services.database, uuids, visibleTo(caller)),
-      ),
-      imagesByHash: new DataLoader((hashes: readonly string[]) =>
-        findByHashes(services.database, hashes, visibleTo(caller)),
-      ),
-      ...makeFamilyLoaders(services.database, visibleTo(caller)),
-      relatedLeft: MAX_RELATED_PER_REQUEST,
-      purgeOf: new DataLoader((images: readonly Pick<Image, 'sha256' | 'userId'>[]) =>
-        findPurges(services.database, images),
-      ),
-      copiesOfBlob: makeCopyLoader(services.database, readOrder),
-      generationOfImage: makeGenerationLoader(services.database),
-      provenanceOfBlob: makeProvenanceLoader(services.database),
-    }),
-    maskedErrors: { maskError: (error) => mask(error, log) },
+    context: ({ caller, isLetIn }) => contextOf(services, { caller, isLetIn }),
+    maskedErrors: { maskError },
   });
   return async (req, res, letIn) => {
-    await yoga(req, res, { req, res, ...letIn });
+    const context: ServerContext & LetIn = { req, res, ...letIn };
+    if (isJson(req)) {
+      context.params = readJson(req, res, options.maxBodyBytes);
+      const params = await context.params.catch(() => null);
+      const contentType = repeated.contentTypeFor(req.headers.accept);
+      const result =
+        params && contentType && (await repeated.run(params, req, () => contextOf(services, letIn)));
+      if (result && contentType && !result.errors) return send(res, contentType, result);
+      if (result) context.result = result;
+    }
+    await yoga(req, res, context);
   };
+}
+
+/** As Yoga writes it. */
+function send(res: ServerResponse, contentType: string, result: ExecutionResult): void {
+  const text = JSON.stringify(result);
+  res.writeHead(200, { 'Content-Type': contentType, 'content-length': Buffer.byteLength(text) });
+  res.end(text);
+}
+
+function contextOf(services: Services, { caller, isLetIn }: LetIn): GraphqlContext {
+  const loaders = new Loaders(services, caller);
+  return { services, caller, isLetIn, loaders, relatedLeft: MAX_RELATED_PER_REQUEST };
 }
 
 /** What a client may read of an error: our own say what they mean; of anything else only an id, under which the log has it. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { GraphQLError } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { ServerContext } from './request-body.ts';
 
@@ -20,10 +20,15 @@ export function useOperationTimeout(seconds: number): Plugin {
   };
 }
 
-const isPromise = (value: unknown): value is Promise<unknown> =>
+export const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
   typeof (value as { then?: unknown } | null)?.then === 'function';
 
-function within(seconds: number, result: Promise<unknown>, req: IncomingMessage): Promise<unknown> {
+/** The result, or after so many seconds that there is none. */
+export function within<Result>(
+  seconds: number,
+  result: Promise<Result>,
+  req: IncomingMessage,
+): Promise<Result | ExecutionResult> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     const start = () => {

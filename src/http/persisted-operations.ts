@@ -45,26 +45,37 @@ export async function readPersistedOperations(file: string): Promise<Map<string,
  * Runs operations that are named by their hashes: `extensions.persistedQuery.sha256Hash` as Apollo's clients send it, or `documentId`
  * (`sha256:…` or the digits alone) as the appendix of GraphQL over HTTP has it. Nothing is learnt from clients.
  */
-export function usePersistedOperations({ documents, only }: PersistedOperations): Plugin {
-  const listed = new Set(documents.values());
-
+export function usePersistedOperations(find: (params: GraphQLParams) => GraphQLParams): Plugin {
   return {
     onParams({ params, setParams }) {
-      const hash = hashOf(params);
-      if (params.query) {
-        if (only && !listed.has(params.query))
-          throw refuse('Only the operations that are on file are run here.');
-        return;
-      }
-      if (hash === null) {
-        if (only) throw refuse('Only the operations that are on file are run here; name one by its hash.');
-        return;
-      }
-      const query = documents.get(hash);
-      if (query === undefined)
-        throw refuse('PersistedQueryNotFound: no operation is on file under this hash.');
-      setParams({ ...params, query });
+      setParams(find(params));
     },
+  };
+}
+
+/**
+ * @returns what finds the document of a request that names one; a request that has its document is answered as it is.
+ * @throws GraphQLError PERSISTED_QUERY_NOT_FOUND
+ */
+export function makePersistedOperations({
+  documents,
+  only,
+}: PersistedOperations): (params: GraphQLParams) => GraphQLParams {
+  const listed = new Set(documents.values());
+  return (params) => {
+    const hash = hashOf(params);
+    if (params.query) {
+      if (only && !listed.has(params.query))
+        throw refuse('Only the operations that are on file are run here.');
+      return params;
+    }
+    if (hash === null) {
+      if (only) throw refuse('Only the operations that are on file are run here; name one by its hash.');
+      return params;
+    }
+    const query = documents.get(hash);
+    if (query === undefined) throw refuse('PersistedQueryNotFound: no operation is on file under this hash.');
+    return { ...params, query };
   };
 }
 

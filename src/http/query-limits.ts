@@ -1,14 +1,24 @@
 import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse } from 'graphql';
-import type { Plugin } from 'graphql-yoga';
+import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { QueryLimits } from '../config.ts';
 import { badRequest } from './bad-request.ts';
 import { costOf, type DocumentWeight, type Variables, weighDocument } from './document-weight.ts';
 
 /** What documents weigh, and why they are refused; kept as long as the parsed documents. */
-export type DocumentWeights = WeakMap<
+type DocumentWeights = WeakMap<
   DocumentNode,
   { readonly weight: DocumentWeight; readonly faults: readonly GraphQLError[] }
 >;
+
+export interface QueryLimiter {
+  readonly plugin: Plugin;
+  /** What is wrong with what came, whatever its document says. */
+  faultOfParams(params: GraphQLParams): GraphQLError | null;
+  /** Of a document that was let through: what is wrong with it for these variables. */
+  faultOfCost(document: DocumentNode, variables: Variables): GraphQLError | null;
+  /** Every fragment counted where it is spread. */
+  fieldsOf(document: DocumentNode): number;
+}
 
 /**
  * Holds what one request asks for against the limits. A document is weighed when it comes for the first time, before it is validated, for
@@ -18,11 +28,8 @@ export type DocumentWeights = WeakMap<
  * graphql-armor was looked at for this: its rules walk the document once each and run beside validation, not before it, its cost takes no
  * variables, and its lists have no length of their own. Of the specification's own means `maxTokens` of the parser is used.
  */
-export function useQueryLimits(
-  limits: QueryLimits,
-  options: { introspection: boolean; weights: DocumentWeights },
-): Plugin {
-  const { weights } = options;
+export function makeQueryLimits(limits: QueryLimits, options: { introspection: boolean }): QueryLimiter {
+  const weights: DocumentWeights = new WeakMap();
 
   function parseLimited(source: unknown): DocumentNode {
     try {
@@ -33,7 +40,16 @@ export function useQueryLimits(
     }
   }
 
-  function checkCost(document: DocumentNode, variables: Variables): GraphQLError | null {
+  function faultOfParams({ query, variables }: GraphQLParams): GraphQLError | null {
+    if (typeof query === 'string' && query.length * 3 > limits.maxDocumentBytes) {
+      const bytes = Buffer.byteLength(query);
+      if (bytes > limits.maxDocumentBytes)
+        return tooComplex('bytes', 'MAX_DOCUMENT_BYTES', limits.maxDocumentBytes, bytes);
+    }
+    return variables ? faultOfVariables(variables, limits) : null;
+  }
+
+  function faultOfCost(document: DocumentNode, variables: Variables): GraphQLError | null {
     const cost = weights.get(document)?.weight.cost;
     if (typeof cost !== 'function') return null;
     const actual = costOf(cost, variables);
@@ -42,15 +58,9 @@ export function useQueryLimits(
       : null;
   }
 
-  return {
+  const plugin: Plugin = {
     onParams({ params }) {
-      const { query, variables } = params;
-      if (typeof query === 'string' && query.length * 3 > limits.maxDocumentBytes) {
-        const bytes = Buffer.byteLength(query);
-        if (bytes > limits.maxDocumentBytes)
-          throw tooComplex('bytes', 'MAX_DOCUMENT_BYTES', limits.maxDocumentBytes, bytes);
-      }
-      const fault = variables && faultOfVariables(variables, limits);
+      const fault = faultOfParams(params);
       if (fault) throw fault;
     },
     onParse({ setParseFn }) {
@@ -67,13 +77,20 @@ export function useQueryLimits(
       if (known.faults.length > 0) setResult([...known.faults]);
     },
     onExecute({ args, setResultAndStopExecution }) {
-      const fault = checkCost(args.document, args.variableValues ?? {});
+      const fault = faultOfCost(args.document, args.variableValues ?? {});
       if (fault) setResultAndStopExecution({ errors: [fault] });
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const fault = faultOfSubscription(args.document) ?? checkCost(args.document, args.variableValues ?? {});
+      const fault =
+        faultOfSubscription(args.document) ?? faultOfCost(args.document, args.variableValues ?? {});
       if (fault) setResultAndStopExecution({ errors: [fault] });
     },
+  };
+  return {
+    plugin,
+    faultOfParams,
+    faultOfCost,
+    fieldsOf: (document) => weights.get(document)?.weight.fields ?? 0,
   };
 }
 

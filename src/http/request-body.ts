@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ExecutionResult } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import { formatBytes, type Spooler } from '../storage/spool.ts';
 import { badRequest } from './bad-request.ts';
@@ -10,6 +11,10 @@ export interface ServerContext {
   readonly res: ServerResponse;
   /** The files of the request; set when it is multipart. */
   uploads?: Uploads;
+  /** What the body of JSON holds; set when the request has one. */
+  params?: Promise<GraphQLParams>;
+  /** What there is to answer already, with its errors masked (repeated-operations.ts). */
+  result?: ExecutionResult;
 }
 
 export interface BodyLimits {
@@ -28,9 +33,10 @@ export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<obj
       if (request.method === 'GET') checkJsonParameters(url.searchParams);
       if (request.method !== 'POST') return;
       const { req, res } = serverContext;
+      const { params } = serverContext;
       const type = (req.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
-      if (type === 'application/json') {
-        setRequestParser(() => readJson(req, res, limits.maxBodyBytes) as Promise<GraphQLParams>);
+      if (params) {
+        setRequestParser(() => params);
       } else if (type === 'multipart/form-data') {
         setRequestParser(() => {
           begin(req, res);
@@ -57,7 +63,19 @@ export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<obj
   };
 }
 
-async function readJson(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<unknown> {
+/** Whether the body is JSON, as its sender says. */
+export function isJson({ method, headers }: IncomingMessage): boolean {
+  const type = headers['content-type'];
+  if (method !== 'POST' || type === undefined) return false;
+  return type === 'application/json' || type.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
+}
+
+/** @throws GraphQLError of 400 or 413 */
+export async function readJson(
+  req: IncomingMessage,
+  res: ServerResponse,
+  maxBytes: number,
+): Promise<GraphQLParams> {
   const tooLarge = () =>
     badRequest(
       413,
@@ -90,7 +108,7 @@ async function readJson(req: IncomingMessage, res: ServerResponse, maxBytes: num
     throw badRequest(400, 'The body is not JSON.');
   }
   if (typeof parsed !== 'object' || parsed === null) throw badRequest(400, 'The body is not a JSON object.');
-  return parsed;
+  return parsed as GraphQLParams;
 }
 
 /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; not before somebody wants it. */
