@@ -1,16 +1,22 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
+import { makeLanes } from './lanes.ts';
 import { makeListener } from './listener.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 const INT8 = 20;
 /** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
 const MAX_PREPARED_STATEMENTS = 1000;
+
+/** Connections that quick statements share, besides the pool. */
+const LANES = 4;
+/** Waiting for a turn included: under load a statement takes longer than by itself. */
+const QUICK_MILLISECONDS = 50;
 
 /** How many jobs may hold a lock for as long as they run: verify, purge, uploads. */
 const JOBS = 3;
@@ -20,10 +26,8 @@ export async function openPostgresql(options: {
   poolSize: number;
   onError: (error: Error) => void;
 }): Promise<Database> {
-  const pool = new pg.Pool({
+  const config: pg.ClientConfig = {
     connectionString: options.url,
-    max: options.poolSize,
-    connectionTimeoutMillis: 10_000,
     // Prisma's adapter takes a timestamptz for UTC whatever its offset says.
     options: '-c TimeZone=UTC',
     types: {
@@ -32,7 +36,9 @@ export async function openPostgresql(options: {
           ? Number
           : pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
     },
-  });
+  };
+  const pool = new pg.Pool({ ...config, max: options.poolSize, connectionTimeoutMillis: 10_000 });
+  const lanes = makeLanes(Math.min(LANES, options.poolSize), config, options.onError);
   pool.on('error', options.onError);
   // Locks are held on connections of their own: whoever holds one works with the others, and must never wait for its own place.
   const locks = new pg.Pool({
@@ -46,14 +52,25 @@ export async function openPostgresql(options: {
   const listener = makeListener(options.url, options.onError);
   const adapter = new PrismaPg(pool, { onPoolError: options.onError });
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
-  const nameOf = makeStatementNames();
+  const statementOf = makeStatements();
 
-  const queryOn = (client: pg.Pool | pg.PoolClient): Queryable['query'] =>
+  const queryOn = (client: pg.PoolClient): Queryable['query'] =>
     async function query<Row>(text: string, values: readonly unknown[] = []) {
-      const name = nameOf(text);
-      const result = await client.query({ ...(name ? { name } : {}), text, values: values as unknown[] });
-      return result.rows as Row[];
+      return (await client.query(statementOf(text).with(values))).rows as Row[];
     };
+
+  /** Statements that were quick before go by the lanes, all others by connections of their own. */
+  async function query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    const statement = statementOf(text);
+    const { name } = statement;
+    const start = performance.now();
+    const answer =
+      (name && statement.isQuick() && lanes.query({ name, text, values: values as unknown[] })) ||
+      pool.query(statement.with(values));
+    const { rows } = await answer;
+    statement.note(performance.now() - start);
+    return rows as Row[];
+  }
 
   async function withClient<Result>(
     from: pg.Pool,
@@ -78,7 +95,7 @@ export async function openPostgresql(options: {
     kind: 'postgresql',
     prisma,
     adapter: makeScriptable(adapter, pool),
-    query: queryOn(pool),
+    query,
     transaction: (work) =>
       withClient(pool, async (client) => {
         await client.query('BEGIN');
@@ -114,7 +131,7 @@ export async function openPostgresql(options: {
     flush: async () => {},
     async close() {
       await prisma.$disconnect();
-      await Promise.all([listener.close(), pool.end(), locks.end()]);
+      await Promise.all([listener.close(), lanes.close(), pool.end(), locks.end()]);
     },
   };
 }
@@ -139,15 +156,43 @@ function makeScriptable(adapter: PrismaPg, pool: pg.Pool): SqlMigrationAwareDriv
   };
 }
 
-function makeStatementNames(): (text: string) => string | undefined {
-  const names = new Map<string, string>();
+/** What is known of a statement by its text. */
+class Statement {
+  readonly name: string | undefined;
+  readonly #text: string;
+  /** A mean of the last times, the latest of which count most; unknown at first, and then it is not quick. */
+  #milliseconds = Number.POSITIVE_INFINITY;
+
+  constructor(name: string | undefined, text: string) {
+    this.name = name;
+    this.#text = text;
+  }
+
+  with(values: readonly unknown[]) {
+    const { name } = this;
+    return { ...(name ? { name } : {}), text: this.#text, values: values as unknown[] };
+  }
+
+  isQuick(): boolean {
+    return this.#milliseconds < QUICK_MILLISECONDS;
+  }
+
+  note(milliseconds: number): void {
+    const before = this.#milliseconds;
+    this.#milliseconds =
+      before === Number.POSITIVE_INFINITY ? milliseconds : before * 0.8 + milliseconds * 0.2;
+  }
+}
+
+function makeStatements(): (text: string) => Statement {
+  const statements = new Map<string, Statement>();
   return (text) => {
-    const known = names.get(text);
+    const known = statements.get(text);
     if (known) return known;
-    if (names.size >= MAX_PREPARED_STATEMENTS) return undefined;
-    const name = `fixative_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
-    names.set(text, name);
-    return name;
+    if (statements.size >= MAX_PREPARED_STATEMENTS) return new Statement(undefined, text);
+    const statement = new Statement(`fixative_${hash('sha256', text).slice(0, 32)}`, text);
+    statements.set(text, statement);
+    return statement;
   };
 }
 

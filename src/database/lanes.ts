@@ -1,0 +1,112 @@
+import type { Duplex } from 'node:stream';
+import pg, { type ClientConfig } from 'pg';
+
+export interface Lanes {
+  /** Sends a named statement, or says null when there is no lane for it now: then the pool is the way. */
+  query(config: NamedStatement): Promise<pg.QueryResult> | null;
+  close(): Promise<void>;
+}
+
+export interface NamedStatement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+interface Lane {
+  readonly client: pg.Client;
+  /** When each of the statements that are not answered was sent, the oldest first; milliseconds of performance.now(). */
+  readonly sent: number[];
+  /** How many statements are held back until the turn of the event loop is over. */
+  held: number;
+  state: 'connecting' | 'open' | 'closed';
+}
+
+/** No more are sent on a connection whose oldest statement has not been answered for so long: it is no quick one. */
+const SLOW_MILLISECONDS = 10;
+const MAX_DEPTH = 32;
+/** What leaves in one write is answered one after the other; more of it would wait while other backends have nothing to do. */
+const MAX_HELD = 8;
+const RECONNECT_MILLISECONDS = 1000;
+
+/**
+ * Connections on which statements are sent one behind the other, without waiting for answers (pipelining:
+ * https://www.postgresql.org/docs/current/libpq-pipeline-mode.html, with a Sync after each, so that each is a transaction of its own).
+ * What is sent in the same turn of the event loop leaves in one write, and a backend finds its next statement there when it has answered the
+ * last: half of what a quick statement costs is waking the other side. A statement waits for those before it, so only quick ones belong here.
+ */
+export function makeLanes(count: number, config: ClientConfig, onError: (error: Error) => void): Lanes {
+  const lanes: Lane[] = [];
+  let nextConnect = 0;
+  let closed = false;
+
+  function connect(): void {
+    const client = new pg.Client({ ...config, pipeline: true });
+    const lane: Lane = { client, sent: [], held: 0, state: 'connecting' };
+    const drop = (error?: Error) => {
+      if (lane.state === 'closed') return;
+      lane.state = 'closed';
+      lanes.splice(lanes.indexOf(lane), 1);
+      nextConnect = performance.now() + RECONNECT_MILLISECONDS;
+      if (error && !closed) onError(error);
+      void client.end().catch(() => {});
+    };
+    client.on('error', drop);
+    client.on('end', () => drop());
+    lanes.push(lane);
+    client.connect().then(() => {
+      if (lane.state === 'connecting') lane.state = 'open';
+    }, drop);
+  }
+
+  /** The one with the least to do; one more is opened when each has something to do. */
+  function find(now: number): Lane | null {
+    let best: Lane | null = null;
+    for (const lane of lanes) {
+      const { sent, state } = lane;
+      if (state !== 'open' || sent.length >= MAX_DEPTH) continue;
+      if (sent.length > 0 && now - (sent[0] as number) > SLOW_MILLISECONDS) continue;
+      if (lane.held > 0 && lane.held < MAX_HELD) return lane;
+      if (!best || sent.length < best.sent.length) best = lane;
+    }
+    if ((!best || best.sent.length > 0) && lanes.length < count && now >= nextConnect) connect();
+    return best;
+  }
+
+  /** All requests that have come are read before the first of them is asked about: so many leave together. */
+  function hold(lane: Lane): void {
+    if (lane.held++ > 0) return;
+    const { stream } = (lane.client as unknown as { connection: { stream: Duplex } }).connection;
+    stream.cork();
+    setImmediate(() => {
+      lane.held = 0;
+      stream.uncork();
+    });
+  }
+
+  return {
+    query(statement) {
+      if (closed) return null;
+      const now = performance.now();
+      const lane = find(now);
+      if (!lane) return null;
+      const { client, sent } = lane;
+      sent.push(now);
+      hold(lane);
+      // By a callback: the promise of the client itself is three of them.
+      return new Promise((resolve, reject) => {
+        client.query(statement, (error: Error | null, result: pg.QueryResult) => {
+          sent.shift();
+          if (!error) return resolve(result);
+          // As the client does: from where the statement came, not from where the answer was read.
+          Error.captureStackTrace(error);
+          reject(error);
+        });
+      });
+    },
+    async close() {
+      closed = true;
+      await Promise.all(lanes.map(({ client }) => client.end().catch(() => {})));
+    },
+  };
+}
