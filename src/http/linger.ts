@@ -8,7 +8,10 @@ const LINGER_SECONDS = 2;
  * stranger send for ever. So what still comes is thrown away for a moment, and then the connection is cut.
  */
 export function lingerAfter(request: IncomingMessage, response: ServerResponse): void {
-  response.once('finish', () => {
+  // Without a body there is nothing to wait for.
+  const { headers } = request;
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
+  response.on('finish', () => {
     if (request.complete) return;
     request.unpipe();
     request.resume();

@@ -57,8 +57,8 @@ export function makeHttpServer(deps: {
     if (path === '/graphql') {
       const caller = await authenticate(exchange, { page: true });
       if (!caller) return;
-      const files = /^\s*multipart\//i.test(request.headers['content-type'] ?? '');
-      const refusal = traffic.takeFromCaller(caller) ?? (files && traffic.enterUpload(exchange, caller));
+      const refusal =
+        traffic.takeFromCaller(caller) ?? (hasFiles(request) ? traffic.enterUpload(exchange, caller) : null);
       return refusal ? sendRefusal(exchange, refusal) : graphql(request, response, letIn(request, caller));
     }
     if (path === '/health') return sendJson(response, 200, { status: 'alive' });
@@ -279,10 +279,12 @@ function decode(part: string): string {
 
 /** The path and the query of a request target, in origin form or in absolute form (RFC 9112, 3.2). */
 function parseTarget(target: string): { path: string; search: string } {
-  const origin = target.replace(/^https?:\/\/[^/?#]*/i, '') || '/';
+  const origin = target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '') || '/';
   const at = origin.indexOf('?');
   return at < 0 ? { path: origin, search: '' } : { path: origin.slice(0, at), search: origin.slice(at + 1) };
 }
+
+const hasFiles = ({ headers }: IncomingMessage) => /^\s*multipart\//i.test(headers['content-type'] ?? '');
 
 function isHost(host: string | undefined): boolean {
   return host === undefined || /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d+)?$/.test(host);

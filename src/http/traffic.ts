@@ -82,21 +82,24 @@ export function makeTraffic(limits: TrafficLimits, log: Logger): Traffic {
           retryAfterSeconds: 2,
         };
       }
-      const own = requestsOf(addressOf(request));
-      const many = own.enter();
+      const address = addressOf(request);
+      const many = requestsOf.enter(address);
       if (many) return many;
       const refusal = requests.enter();
       if (refusal) {
-        own.leave();
+        requestsOf.leave(address);
         sayOverloaded(refusal.message);
         return refusal;
       }
-      const leave = once(() => {
+      let left = false;
+      const leave = () => {
+        if (left) return;
+        left = true;
         requests.leave();
-        own.leave();
-      });
+        requestsOf.leave(address);
+      };
       underWay.set(request, leave);
-      response.once('close', leave);
+      response.on('close', leave);
       pace.watch(request, response, () => {
         const message = `The body comes too slowly: it has ${limits.bodyTimeoutSeconds} seconds, and one more for each ${limits.minBodyBytesPerSecond} bytes (BODY_TIMEOUT_SECONDS, MIN_BODY_BYTES_PER_SECOND).`;
         cut(exchange, message);
@@ -117,10 +120,10 @@ export function makeTraffic(limits: TrafficLimits, log: Logger): Traffic {
     },
     enterUpload({ request, response }, caller) {
       const key = caller ? keyOf(caller) : addressOf(request);
-      return enterBoth({ all: uploads, of: uploadsOf(key) }, response);
+      return enterBoth({ all: uploads, of: uploadsOf, key }, response);
     },
     enterSubscription({ request, response }, caller) {
-      const refusal = enterBoth({ all: subscriptions, of: subscriptionsOf(keyOf(caller)) }, response);
+      const refusal = enterBoth({ all: subscriptions, of: subscriptionsOf, key: keyOf(caller) }, response);
       if (!refusal) underWay.get(request)?.();
       return refusal;
     },
@@ -155,9 +158,16 @@ export function sendRefusal({ request, response }: Exchange, refusal: Refusal): 
 }
 
 /** What a caller is counted under: its user, however many tokens that one has; of a service its own name. */
-function keyOf({ kind, userId, name }: Caller): string {
-  return `${kind}:${userId === null ? `service ${name}` : `user ${userId}`}`;
+function keyOf(caller: Caller): string {
+  const known = keys.get(caller);
+  if (known !== undefined) return known;
+  const { kind, userId, name } = caller;
+  const key = `${kind}:${userId === null ? `service ${name}` : `user ${userId}`}`;
+  keys.set(caller, key);
+  return key;
 }
+
+const keys = new WeakMap<Caller, string>();
 
 function tooFast(seconds: number, who: string, setting: string): Refusal | null {
   if (seconds === 0) return null;
@@ -187,10 +197,15 @@ function makePlaces(what: string, setting: string, most: number): Places {
   };
 }
 
-function makePlacesOf(what: string, setting: string, most: number): (key: string) => Places {
+interface PlacesOf {
+  enter(key: string): Refusal | null;
+  leave(key: string): void;
+}
+
+function makePlacesOf(what: string, setting: string, most: number): PlacesOf {
   const taken = new Map<string, number>();
-  return (key) => ({
-    enter() {
+  return {
+    enter(key) {
       const count = taken.get(key) ?? 0;
       if (count >= most) {
         const message = `You have ${count} ${what} under way, and no more are taken at once (${setting}). Wait for one to end.`;
@@ -199,34 +214,28 @@ function makePlacesOf(what: string, setting: string, most: number): (key: string
       taken.set(key, count + 1);
       return null;
     },
-    leave() {
+    leave(key) {
       const count = (taken.get(key) ?? 1) - 1;
       if (count > 0) taken.set(key, count);
       else taken.delete(key);
     },
-  });
+  };
 }
 
-function enterBoth({ all, of }: { all: Places; of: Places }, response: ServerResponse): Refusal | null {
-  const ofOne = of.enter();
+function enterBoth(
+  { all, of, key }: { all: Places; of: PlacesOf; key: string },
+  response: ServerResponse,
+): Refusal | null {
+  const ofOne = of.enter(key);
   if (ofOne) return ofOne;
   const refusal = all.enter();
   if (refusal) {
-    of.leave();
+    of.leave(key);
     return refusal;
   }
   response.once('close', () => {
     all.leave();
-    of.leave();
+    of.leave(key);
   });
   return null;
-}
-
-function once(work: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    work();
-  };
 }

@@ -69,10 +69,7 @@ export async function listImages(
   const more = rows.length > size;
   if (more) rows.pop();
   if (backward) rows.reverse();
-  const edges = rows.map(({ cursorKey, ...row }) => ({
-    cursor: writeCursor(order.field, { key: cursorKey, id: row.id }),
-    node: imageOf(row),
-  }));
+  const edges = rows.map((row) => new Edge(order.field, row));
   return {
     edges,
     pageInfo: {
@@ -83,6 +80,23 @@ export async function listImages(
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
+}
+
+class Edge {
+  readonly node: Image;
+  readonly #field: string;
+  readonly #key: number;
+
+  constructor(field: string, row: ImageRow & { cursorKey: number }) {
+    this.#field = field;
+    this.#key = row.cursorKey;
+    this.node = imageOf(row);
+  }
+
+  /** Most pages are asked for that of their last edge only. */
+  get cursor(): string {
+    return writeCursor(this.#field, { key: this.#key, id: Number(this.node.id) });
+  }
 }
 
 /** Those of some images that a filter finds, newest last. */
