@@ -70,14 +70,15 @@ export interface ErrorOptions {
 export class FixativeError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
-  readonly path: readonly string[];
+  /** As `ErrorOptions.path`; an error with a `path` GraphQL takes for one that knows its field already. */
+  readonly inputPath: readonly string[];
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.name = new.target.name;
     this.code = code;
     this.retryable = options.retryable ?? false;
-    this.path = options.path ?? [];
+    this.inputPath = options.path ?? [];
   }
 }
 

@@ -50,7 +50,7 @@ export const UserError = builder.interfaceRef<Fault>('UserError').implement({
     path: t.stringList({
       description:
         'Where in the input the fault lies, such as `["input", "size"]`; empty when it is nowhere in it.',
-      resolve: ({ fault }) => [...fault.path],
+      resolve: ({ fault }) => [...fault.inputPath],
     }),
   }),
 });

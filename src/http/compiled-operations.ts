@@ -1,11 +1,22 @@
-import { type DocumentNode, type ExecutionArgs, getOperationAST } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  getOperationAST,
+} from 'graphql';
 import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
+import { isPromise } from './operation-timeout.ts';
 
 /** A query or mutation that was let through once: parsed, validated, weighed and compiled. */
 export interface CompiledOperation {
   readonly document: DocumentNode;
-  readonly run: CompiledQuery['query'];
+  /** null: nothing was run, because the variables do not fit, which the interpreter says better. */
+  readonly run: (
+    context: unknown,
+    variables: Readonly<Record<string, unknown>>,
+  ) => ExecutionResult | null | Promise<ExecutionResult | null>;
 }
 
 export interface CompiledOperations {
@@ -37,21 +48,24 @@ export function makeCompiledOperations(isSmall: (document: DocumentNode) => bool
     const known = operations.get(name);
     if (known !== undefined) return known;
     const result = isSmall(document) ? compileQuery(schema, document, operationName ?? undefined) : null;
-    const operation = result && isCompiledQuery(result) ? { document, run: result.query } : null;
+    const operation = result && isCompiledQuery(result) ? makeOperation(document, result) : null;
     operations.set(name, operation);
     return operation;
   }
 
   const plugin: Plugin = {
-    onExecute({ args, setExecuteFn }) {
+    onExecute({ args, executeFn, setExecuteFn }) {
       const operation = compile(args as ExecutionArgs);
       if (!operation) return;
       const { query } = (args.contextValue as { params?: GraphQLParams }).params ?? {};
       if (query && getOperationAST(args.document, args.operationName)?.operation !== 'subscription')
         remember(keyOf(query, args.operationName ?? ''), operation);
-      setExecuteFn(({ rootValue, contextValue, variableValues }) =>
-        operation.run(rootValue, contextValue, variableValues ?? {}),
-      );
+      setExecuteFn((given) => {
+        const result = operation.run(given.contextValue, given.variableValues ?? {});
+        return isPromise(result)
+          ? result.then((settled) => settled ?? executeFn(given))
+          : (result ?? executeFn(given));
+      });
     },
   };
 
@@ -73,6 +87,50 @@ export function makeCompiledOperations(isSmall: (document: DocumentNode) => bool
   };
 }
 
+function makeOperation(document: DocumentNode, { query }: CompiledQuery): CompiledOperation {
+  const settle = (result: ExecutionResult) => {
+    if (!result.errors) return result;
+    return 'data' in result ? inOrder(result, document) : null;
+  };
+  return {
+    document,
+    run(context, variables) {
+      const result = query(undefined, context, variables as Record<string, unknown>);
+      return isPromise(result) ? result.then(settle) : settle(result);
+    },
+  };
+}
+
+/** As graphql-js has it: errors first, each with its place in the document, of which a compiled function knows line and column. */
+function inOrder({ errors = [], ...rest }: ExecutionResult, { loc }: DocumentNode): ExecutionResult {
+  return {
+    errors: errors.map((error) => {
+      const { message, path, locations, extensions, originalError } = error;
+      const positions = locations?.map(({ line, column }) =>
+        positionOf(loc?.source.body ?? '', line, column),
+      );
+      return new GraphQLError(message, {
+        ...(loc && positions ? { source: loc.source, positions } : {}),
+        path: path ?? null,
+        originalError: originalError ?? null,
+        extensions,
+      });
+    }),
+    ...rest,
+  };
+}
+
 /** A name has no space in it. */
 const keyOf = (query: string, operationName: string) =>
   operationName === '' ? query : `${operationName} ${query}`;
+
+/** @param line from 1 on, as is the column. */
+function positionOf(text: string, line: number, column: number): number {
+  const ends = text.matchAll(/\r\n|[\n\r]/g);
+  let start = 0;
+  for (let before = line - 1; before > 0; before--) {
+    const { value } = ends.next();
+    start = value ? value.index + value[0].length : start;
+  }
+  return start + column - 1;
+}

@@ -119,7 +119,7 @@ function contextOf(services: Services, { caller, isLetIn }: LetIn): GraphqlConte
 /** What a client may read of an error: our own say what they mean; of anything else only an id, under which the log has it. */
 function mask(error: unknown, log: Logger): GraphQLError {
   const original = error instanceof GraphQLError ? originalOf(error) : error;
-  const where = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
+  const where = error instanceof GraphQLError ? whereOf(error) : {};
   if (error instanceof GraphQLError && original === undefined) return error;
   if (original instanceof RangeError && /call stack/.test(original.message)) {
     return new GraphQLError('The document is nested too deep.', {
@@ -129,7 +129,10 @@ function mask(error: unknown, log: Logger): GraphQLError {
   if (original instanceof FixativeError) {
     return new GraphQLError(original.message, {
       ...where,
-      extensions: { code: original.code, ...(original.path.length > 0 ? { argument: original.path } : {}) },
+      extensions: {
+        code: original.code,
+        ...(original.inputPath.length > 0 ? { argument: original.inputPath } : {}),
+      },
     });
   }
   const id = randomUUID();
@@ -138,6 +141,11 @@ function mask(error: unknown, log: Logger): GraphQLError {
     ...where,
     extensions: { code: 'INTERNAL', id, unexpected: true },
   });
+}
+
+/** In the document and in the answer. */
+function whereOf({ nodes, source, positions, path }: GraphQLError) {
+  return { nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null };
 }
 
 function originalOf(error: GraphQLError): unknown {

@@ -118,7 +118,10 @@ describe('a request that does not fit', () => {
   });
 
   test.each(['', '   ', '\n\t', '\u00a0\u2003'])('is refused for the blank prompt %j', (prompt) => {
-    expect(refusal(sample, { prompt })).toMatchObject({ code: 'INVALID_INPUT', path: ['input', 'prompt'] });
+    expect(refusal(sample, { prompt })).toMatchObject({
+      code: 'INVALID_INPUT',
+      inputPath: ['input', 'prompt'],
+    });
   });
 
   test('is told how long its prompt is, and how long it may be', () => {

@@ -249,7 +249,7 @@ describe('a chart of a specification', () => {
     ],
   ])('%s is not drawn, and one is told why', async (_, spec) => {
     const error = await drawChart(parseChart({ spec }), '200x200').catch((e: unknown) => e);
-    expect(error).toMatchObject({ code: 'INVALID_INPUT', path: ['input', 'chart'] });
+    expect(error).toMatchObject({ code: 'INVALID_INPUT', inputPath: ['input', 'chart'] });
     expect((error as Error).message).not.toMatch(/node_modules|\/src\/|\.\.$/);
   });
 
@@ -270,7 +270,7 @@ describe('a chart of a specification', () => {
   ])('%s costs its time and nothing more', async (_, spec) => {
     const began = performance.now();
     const drawing = drawChart(parseChart({ spec }), '200x200', { timeoutSeconds: 2 });
-    await expect(drawing).rejects.toMatchObject({ code: 'INVALID_INPUT', path: ['input', 'chart'] });
+    await expect(drawing).rejects.toMatchObject({ code: 'INVALID_INPUT', inputPath: ['input', 'chart'] });
     expect(performance.now() - began).toBeLessThan(10_000);
     expect(process.memoryUsage().rss).toBeLessThan(1_000 * 1024 * 1024);
   });
