@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/database/database.ts';
+import { openPostgresql } from '../../src/database/postgresql.ts';
+import { eventually, makeDatabase } from '../harness.ts';
+
+const ECHO = 'SELECT $1::int AS value, pg_backend_pid() AS pid';
+const FAIL = 'SELECT 1 / $1::int AS value';
+const SLEEP = "SELECT pg_sleep($1::float8)::text, 'slept' AS value";
+
+interface Echo {
+  readonly value: number;
+  readonly pid: number;
+}
+
+describe.skipIf(!process.env.TEST_DATABASE_URL)('quick statements on PostgreSQL', () => {
+  let made: { url: string; drop(): Promise<void> };
+  let database: Database;
+  const errors: Error[] = [];
+  beforeAll(async () => {
+    made = (await makeDatabase()) as typeof made;
+    database = await openPostgresql({ url: made.url, poolSize: 4, onError: (error) => errors.push(error) });
+    // Quick is what was quick before, and a lane is opened when it is wanted.
+    await database.query(FAIL, [1]);
+    await database.query(SLEEP, [0]);
+    await eventually(async () => {
+      const pids = new Set((await echo(200)).map(({ pid }) => pid));
+      expect(pids.size).toBeGreaterThan(1);
+    });
+  });
+  afterAll(async () => {
+    await database.close();
+    await made.drop();
+  });
+
+  const echo = (count: number) =>
+    Promise.all(
+      Array.from({ length: count }, async (_, i) => {
+        const [row] = await database.query<Echo>(ECHO, [i]);
+        return row as Echo;
+      }),
+    );
+
+  test('each has its own answer, however many are under way', async () => {
+    const rows = await echo(1000);
+    expect(rows.map(({ value }) => value)).toEqual(rows.map((_, i) => i));
+    // Those of the pool and the lanes: never a connection for each.
+    expect(new Set(rows.map(({ pid }) => pid)).size).toBeLessThanOrEqual(8);
+  });
+
+  test('one that fails fails alone', async () => {
+    const all = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, i) =>
+        i % 10 === 0 ? database.query(FAIL, [0]) : database.query<Echo>(ECHO, [i]),
+      ),
+    );
+    for (const [i, one] of all.entries()) {
+      if (i % 10 === 0) expect(one).toMatchObject({ status: 'rejected', reason: { code: '22012' } });
+      else expect(one).toMatchObject({ status: 'fulfilled', value: [{ value: i }] });
+    }
+  });
+
+  test('one that turns out slow holds up none that comes after it was seen to be', async () => {
+    const order: string[] = [];
+    const slow = database.query(SLEEP, [1.5]).then(() => order.push('slow'));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await echo(100);
+    order.push('quick');
+    await slow;
+    expect(order).toEqual(['quick', 'slow']);
+  });
+
+  test('a connection that is cut takes with it what is under way, and is made anew', async () => {
+    const mine =
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
+    const slow = database.query(SLEEP, [30]).catch((error: Error) => error);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await database.executeSql(mine);
+    expect(await slow).toBeInstanceOf(Error);
+    await eventually(async () => {
+      const rows = await echo(100);
+      expect(rows.map(({ value }) => value)).toEqual(rows.map((_, i) => i));
+    });
+    expect(errors.length).toBeGreaterThan(0);
+  });
+});
