@@ -86,6 +86,8 @@ export interface AppOptions {
   readonly log: Logger;
   /** Said to whoever finds the data directory locked. */
   readonly processId: number;
+  /** Of the link that logs a browser in; one of its own without it. */
+  readonly loginCode?: string;
   /** Whether it takes jobs, once `startJobs` is called. */
   readonly works?: boolean;
   /** For tests: a dump that the embedded database begins from when it is new. */
@@ -178,6 +180,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const authenticator = makeAuthenticator(rootToken, {
       tokens,
       jwt: config.jwt ? makeJwtVerifier(config.jwt, log) : null,
+      ...(options.loginCode === undefined ? {} : { loginCode: options.loginCode }),
     });
     const publicUrl = () => config.publicUrl ?? server.address();
     const signer = makeSigner(await loadSigningKeys(config));

@@ -9,6 +9,7 @@ import { runImportDirectory } from './command/import-directory.ts';
 import { type ImportTableCommand, runImportTable } from './command/import-table.ts';
 import { type ImportUrlsCommand, runImportUrls } from './command/import-urls.ts';
 import { runMigrate, runNewMigration } from './command/migrate.ts';
+import { enterProcess, isOneOfSeveral, serveInProcesses } from './command/processes.ts';
 import { runRestore } from './command/restore.ts';
 import { serve } from './command/serve.ts';
 import { EXIT, type ExitCode, type Terminal } from './command/terminal.ts';
@@ -59,7 +60,7 @@ function appOptions(config: Config) {
 /** Opens the app for as long as a command runs. */
 async function withApp(
   run: (app: App) => Promise<ExitCode>,
-  options: { works: boolean } = { works: false },
+  options: { works: boolean; loginCode?: string } = { works: false },
 ): Promise<ExitCode> {
   const config = readConfig();
   const { openApp } = await import('./app.ts');
@@ -108,6 +109,12 @@ function command(work: (...values: never[]) => Promise<ExitCode>) {
   };
 }
 
+const wholeNumber = (name: string, low: number, high: number) => (text: string) => {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+  throw new InvalidArgumentError(`${name} goes from ${low} to ${high}.`);
+};
+
 const program = new Command('fixative')
   .description(
     'Makes the images of AI products permanent. Settings come from the environment; .env.example explains each.',
@@ -125,10 +132,24 @@ program
   .command('serve', { isDefault: true })
   .description('serve GraphQL and images, and work: generate, repair, verify, purge')
   .option('--no-workers', 'only serve; `work` does the rest, in processes of its own')
+  .option(
+    '--processes <n>',
+    'serve in so many processes on one port; one of them works. On PostgreSQL only',
+    wholeNumber('--processes', 1, 64),
+    1,
+  )
   .action(
-    command(async ({ workers }: { workers: boolean }) => {
+    command(async ({ workers, processes }: { workers: boolean; processes: number }) => {
       const stopped = firstSignal();
-      return withApp((app) => serve(app, app.config, { terminal, stopped, workers }), { works: workers });
+      if (processes === 1)
+        return withApp((app) => serve(app, app.config, { terminal, stopped, workers }), { works: workers });
+      if (!isOneOfSeveral()) return serveInProcesses(processes, readConfig(), { terminal, stopped, workers });
+      const { works, loginCode, leave, ...told } = await enterProcess();
+      const both = Promise.race([stopped, told.stopped]);
+      return withApp((app) => serve(app, app.config, { ...told, stopped: both, workers: works }), {
+        works,
+        loginCode,
+      }).finally(leave);
     }),
   );
 
@@ -160,11 +181,6 @@ program
     }),
   );
 
-const wholeNumber = (name: string, low: number, high: number) => (text: string) => {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-  throw new InvalidArgumentError(`${name} goes from ${low} to ${high}.`);
-};
 function parseFilter(text: string): ImageFilter {
   try {
     return parseImageFilter(text);

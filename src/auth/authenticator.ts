@@ -34,9 +34,12 @@ export interface Authenticator {
  */
 export function makeAuthenticator(
   rootToken: string,
-  { tokens, jwt }: { tokens: Pick<Tokens, 'authenticate'>; jwt: JwtVerifier | null },
+  {
+    tokens,
+    jwt,
+    loginCode = randomBytes(32).toString('base64url'),
+  }: { tokens: Pick<Tokens, 'authenticate'>; jwt: JwtVerifier | null; loginCode?: string },
 ): Authenticator {
-  const loginCode = randomBytes(32).toString('base64url');
   const isRootToken = makeComparison(rootToken);
   const isLoginCode = makeComparison(loginCode);
   const sign = (expiry: string) =>

@@ -9,6 +9,8 @@ export interface ServerProcess {
   /** Ends it as a power cut would end a process: nothing is told to it. */
   kill(): Promise<void>;
   stop(): Promise<number | null>;
+  /** What it wrote on standard output. */
+  readonly out: () => string;
   /** What it wrote on standard error. */
   readonly log: () => string;
 }
@@ -40,6 +42,7 @@ export async function startServer(
   return {
     url,
     child,
+    out: () => out,
     log: () => log,
     async kill() {
       child.kill('SIGKILL');

@@ -1,0 +1,97 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Agent, fetch } from 'undici';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, makeDatabase, ROOT_TOKEN } from '../harness.ts';
+import { runCommand, type ServerProcess, startServer } from './server.ts';
+
+const COUNT = 3;
+
+test('on the embedded database is refused, and says what to do', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'fixative-processes-'));
+  const { code, log } = await runCommand(['serve', '--processes', '2'], { DATA_DIR: directory });
+  expect(code).toBe(2);
+  expect(log).toContain('DATABASE_URL');
+  expect(await readdir(directory)).toEqual([]);
+  await rm(directory, { recursive: true });
+});
+
+describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', () => {
+  let directory: string;
+  let database: { url: string; drop(): Promise<void> };
+  let server: ServerProcess;
+  beforeAll(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'fixative-processes-'));
+    database = (await makeDatabase()) as typeof database;
+    server = await startServer(
+      { DATABASE_URL: database.url, DATA_DIR: directory, FIXATIVE_ROOT_TOKEN: ROOT_TOKEN, LOG_LEVEL: 'warn' },
+      ['serve', '--processes', String(COUNT)],
+    );
+  });
+  afterAll(async () => {
+    await database.drop();
+    await rm(directory, { recursive: true });
+  });
+
+  /** By a connection of its own, which the next process is handed. */
+  async function byItself<Result>(send: (dispatcher: Agent) => Promise<Result>): Promise<Result> {
+    const dispatcher = new Agent({ pipelining: 0 });
+    return send(dispatcher).finally(() => dispatcher.close());
+  }
+
+  const ask = (query: string): Promise<unknown> =>
+    byItself(async (dispatcher) => {
+      const response = await fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${ROOT_TOKEN}` },
+        body: JSON.stringify({ query }),
+        dispatcher,
+      });
+      return response.json();
+    });
+
+  const children = async () => {
+    const tasks = await readFile(`/proc/${server.child.pid}/task/${server.child.pid}/children`, 'utf8');
+    return tasks.trim().split(' ').filter(Boolean).map(Number);
+  };
+
+  test('all answer, one of them works, and one login code is good at each', async () => {
+    expect(await children()).toHaveLength(COUNT);
+    const made = await Promise.all(
+      Array.from({ length: 2 * COUNT }, () =>
+        ask(
+          'mutation { generateImage(input: { prompt: "a fox" }) { images { status } userErrors { message } } }',
+        ),
+      ),
+    );
+    for (const each of made)
+      expect(each).toEqual({ data: { generateImage: { images: [{ status: 'SUCCESS' }], userErrors: [] } } });
+    expect(await ask('{ images(first: 1) { totalCount } }')).toEqual({
+      data: { images: { totalCount: 2 * COUNT } },
+    });
+    const code = /code=(\S+)/.exec(server.out())?.[1] ?? '';
+    for (let i = 0; i < 2 * COUNT; i++) {
+      const { headers } = await byItself((dispatcher) =>
+        fetch(`${server.url}/login?code=${code}`, { redirect: 'manual', dispatcher }),
+      );
+      expect(headers.get('set-cookie')).toContain('fixative_session');
+    }
+  });
+
+  test('one that is killed is begun anew, and the others serve meanwhile', async () => {
+    const before = await children();
+    process.kill(before[1] as number, 'SIGKILL');
+    await eventually(async () => expect(await children()).not.toContain(before[1]));
+    for (let i = 0; i < COUNT; i++)
+      expect(await ask('{ __typename }')).toEqual({ data: { __typename: 'Query' } });
+    await eventually(async () => expect(await children()).toHaveLength(COUNT));
+    await eventually(() => expect(server.log()).toContain('begun anew'));
+  });
+
+  test('all end when they are told to', async () => {
+    const pids = await children();
+    expect(await server.stop()).toBe(0);
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  });
+});
