@@ -12,6 +12,11 @@ export interface Bench {
   /** A directory to work in, which is empty. */
   readonly directory: string;
   readonly product: ServerProcess;
+  /** Starts one more of the product, on the same database and the same directory, with these arguments and settings. */
+  readonly startProduct: (
+    args: readonly string[],
+    settings?: Record<string, string>,
+  ) => Promise<ServerProcess>;
   readonly rootToken: string;
   /** Said at each result, before the table. */
   readonly report: (result: ContestResult) => void;

@@ -13,11 +13,15 @@ import { startPostgresql } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
 import { type ContestResult, type Rules, WrongAnswer } from './contest.ts';
 import { benchList } from './list.ts';
+import { benchProcesses } from './processes.ts';
 import { describeMachine, readMachine, writeTable } from './report.ts';
 import { seed } from './seed.ts';
 import { startServer } from './servers.ts';
 
-const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = { list: benchList };
+const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
+  list: benchList,
+  processes: benchProcesses,
+};
 
 const FULL = { rows: 200_000, rounds: 7, secondsPerRound: 4, warmUpSeconds: 3 };
 const QUICK = { rows: 20_000, rounds: 2, secondsPerRound: 1, warmUpSeconds: 0.5 };
@@ -88,18 +92,21 @@ async function run(rows: number): Promise<number> {
     note(`seeded in ${((performance.now() - start) / 1000).toFixed(1)} s`);
     stopped.signal.throwIfAborted();
 
-    const product = await startServer(['src/main.ts', 'serve'], {
-      directory,
-      env: {
-        DATABASE_URL: postgresql.url,
-        DATABASE_POOL_SIZE: String(POOL_SIZE),
-        DATA_DIR: path.join(directory, 'data'),
-        FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
-        LOG_LEVEL: 'warn',
-        RATE_LIMIT_PER_CALLER: 'off',
-        PORT: '0',
-      },
-    });
+    const startProduct: Bench['startProduct'] = (args, settings = {}) =>
+      startServer(['src/main.ts', ...args], {
+        directory,
+        env: {
+          DATABASE_URL: postgresql.url,
+          DATABASE_POOL_SIZE: String(POOL_SIZE),
+          DATA_DIR: path.join(directory, 'data'),
+          FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
+          LOG_LEVEL: 'warn',
+          RATE_LIMIT_PER_CALLER: 'off',
+          PORT: '0',
+          ...settings,
+        },
+      });
+    const product = await startProduct(['serve']);
     opened.push(() => product.stop());
     const machine = await readMachine(database);
     note(describeMachine(machine));
@@ -113,6 +120,7 @@ async function run(rows: number): Promise<number> {
         poolSize: POOL_SIZE,
         directory,
         product,
+        startProduct,
         rootToken: ROOT_TOKEN,
         report: ({ name, ratio }) => note(`${name}: ${ratio.median.toFixed(2)} of the limit`),
       });

@@ -1,0 +1,136 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { fetch } from 'undici';
+import type { Bench } from './bench.ts';
+import { agreeOnJson, type ContestResult, hold } from './contest.ts';
+import type { Target } from './load.ts';
+import type { ServerProcess } from './servers.ts';
+
+const PAGE_SIZE = 20;
+const USERS = 200;
+
+/**
+ * What a second process adds, of `serve --processes 2` and of two servers behind nginx: here "the limit" is one process. The load and PostgreSQL
+ * run on the same machine, so that on two cores there is next to nothing left for a second process; the processor time of a request says what more
+ * cores would give.
+ */
+export async function benchProcesses(bench: Bench): Promise<ContestResult[]> {
+  const opened: (() => Promise<void>)[] = [];
+  const start = async (...args: string[]) => {
+    const port = await freePort();
+    // All of them say the same of where images are, or their answers would differ.
+    const settings = { PORT: String(port), PUBLIC_URL: 'http://images.test' };
+    const server = await bench.startProduct(['serve', '--no-workers', ...args], settings);
+    opened.push(() => server.stop());
+    return { ...server, url: new URL(`http://127.0.0.1:${port}`) };
+  };
+  try {
+    const one = await start();
+    const both = await start('--processes', '2');
+    const contests: [name: string, about: string, ours: ServerProcess][] = [
+      ['processes2', '`serve --processes 2` beside one process, imagePage', both],
+    ];
+    const second = await start();
+    const nginx = await startNginx(bench, [one, second]);
+    if (nginx) {
+      opened.push(() => nginx.stop());
+      contests.push(['servers2', 'two servers behind nginx beside one without it, imagePage', nginx]);
+    }
+    const bodies = await makeBodies(bench);
+    const targetOf = (server: ServerProcess): Target => ({
+      ...server,
+      url: new URL('/graphql', server.url),
+      headers: { authorization: `Bearer ${bench.rootToken}` },
+    });
+    const results: ContestResult[] = [];
+    for (const [name, about, server] of contests) {
+      const targets = { ours: targetOf(server), limit: targetOf(one) };
+      const result = await hold(
+        { name, about, ...(await agreeOnJson(name, targets, bodies)) },
+        bench.rules,
+        bench.databasePid,
+      );
+      bench.report(result);
+      results.push(result);
+    }
+    return results;
+  } finally {
+    for (const close of opened.reverse()) await close();
+  }
+}
+
+async function makeBodies({ database }: Bench): Promise<string[]> {
+  const query = await readFile(new URL('../test/documents/imagePage.graphql', import.meta.url), 'utf8');
+  const users = await database.query<{ userId: string }>(
+    'SELECT user_id AS "userId" FROM generated_images GROUP BY user_id ORDER BY md5(user_id) LIMIT $1',
+    [USERS],
+  );
+  return users.map(({ userId }) =>
+    JSON.stringify({ query, variables: { filter: { userId }, first: PAGE_SIZE } }),
+  );
+}
+
+/** null where there is none. */
+async function startNginx(bench: Bench, servers: readonly ServerProcess[]): Promise<ServerProcess | null> {
+  const found = await promisify(execFile)('nginx', ['-v']).then(
+    () => true,
+    () => false,
+  );
+  if (!found) {
+    process.stderr.write('There is no nginx here, so servers2 is left out.\n');
+    return null;
+  }
+  const port = await freePort();
+  const at = (name: string) => path.join(bench.directory, name);
+  await writeFile(
+    at('processes.conf'),
+    `worker_processes 1; daemon off; pid ${at('nginx.pid')}; error_log stderr warn;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${at(`nginx-${name}`)};`).join('\n  ')}
+  upstream fixative { ${servers.map(({ url }) => `server ${url.host};`).join(' ')} keepalive 64; }
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass http://fixative; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; }
+  }
+}
+`,
+  );
+  const child = spawn('nginx', ['-c', at('processes.conf'), '-e', 'stderr'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const url = new URL(`http://127.0.0.1:${port}`);
+  for (let attempt = 0; ; attempt++) {
+    const answered = await fetch(new URL('/health', url)).then(
+      (response) => response.body?.cancel().then(() => true),
+      () => false,
+    );
+    if (answered) break;
+    if (attempt > 100 || child.exitCode !== null) throw new Error('nginx does not answer.');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    url,
+    pid: child.pid as number,
+    async stop() {
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
