@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
-import type { Database, Queryable } from './database.ts';
+import type { Database, Queryable, QueryOptions } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { makeListener } from './listener.ts';
@@ -49,8 +49,13 @@ export async function openPostgresql(options: {
   const nameOf = makeStatementNames();
 
   const queryOn = (client: pg.Pool | pg.PoolClient): Queryable['query'] =>
-    async function query<Row>(text: string, values: readonly unknown[] = []) {
-      const name = nameOf(text);
+    async function query<Row>(
+      text: string,
+      values: readonly unknown[] = [],
+      { planned = false }: QueryOptions = {},
+    ) {
+      // What has no name is planned at each execution, with its values.
+      const name = planned ? undefined : nameOf(text);
       const result = await client.query({ ...(name ? { name } : {}), text, values: values as unknown[] });
       return result.rows as Row[];
     };

@@ -44,17 +44,38 @@ export type TrashFilter = 'exclude' | 'include' | 'only';
 const MAX_SEARCH_LENGTH = 1000;
 const MAX_METADATA_DEPTH = 20;
 
-const IN_TRASH = 'i.deleted_at IS NOT NULL';
-/** As the condition of idx_generated_images_hidden says it. */
-export const HIDDEN = '(i.deleted_at IS NOT NULL OR i.part_of IS NOT NULL)';
+/** Longer ones are not in image_tags. */
+const MAX_INDEXED_TAG_BYTES = 400;
 
-/** The WHERE of a filter. Its text depends on which fields are given, never on their values, so there are few statements. */
+const IN_TRASH = 'i.deleted_at IS NOT NULL';
+/** As idx_generated_images_made_by has it. */
+const MADE_BY = 'ARRAY[i.tool_name, i.model, i.provider::text, i.origin::text]';
+const MAKERS = ['tool', 'model', 'provider', 'origin'] as const;
+
+/** Whether image_tags knows all images of a filter, by all of these tags: it has those that lists show. */
+export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolean {
+  return (
+    (filter.trash ?? 'exclude') === 'exclude' &&
+    !filter.parts &&
+    tags.every((tag) => Buffer.byteLength(tag) <= MAX_INDEXED_TAG_BYTES)
+  );
+}
+
+/** The WHERE of a filter. Its text depends on which fields are given, hardly on their values, so there are few statements. */
 export class Conditions {
   readonly values: unknown[];
   readonly #terms: string[] = [];
 
-  /** @param values those of other conditions of the same statement. */
-  constructor(filter: ImageFilter, values: unknown[] = []) {
+  /**
+   * @param values those of other conditions of the same statement.
+   * @param options.byIndex says everything that an index could find, so that PostgreSQL may choose among all of them. Such a statement is
+   * to be planned for its values (QueryOptions): without them it would choose wrongly.
+   */
+  constructor(
+    filter: ImageFilter,
+    values: unknown[] = [],
+    { byIndex = false }: { byIndex?: boolean | undefined } = {},
+  ) {
     this.values = values;
     for (const [field, column] of EQUALITIES) {
       const value = filter[field];
@@ -63,14 +84,15 @@ export class Conditions {
       this.add(`${column} = ${this.value(value)}`);
     }
     for (const tag of [...(filter.tags ?? []), ...(filter.anyTag ?? [])]) checkCharacters('filter.tags', tag);
+    if (byIndex) this.#addIndexed(filter);
     if (filter.tags?.length) {
       // With a user the user's index is the way: a few of one user's rows, filtered. PostgreSQL would take the index of tags as
       // well and pay for the tag's rows of all users, so that index is hidden from it.
-      const column = filter.userId == null ? 'i.tags' : `(i.tags || '{}'::text[])`;
+      const column = filter.userId == null || byIndex ? 'i.tags' : `(i.tags || '{}'::text[])`;
       this.add(`${column} @> ${this.value(filter.tags)}::text[]`);
     }
     if (filter.anyTag?.length) {
-      const column = filter.userId == null ? 'i.tags' : `(i.tags || '{}'::text[])`;
+      const column = filter.userId == null || byIndex ? 'i.tags' : `(i.tags || '{}'::text[])`;
       this.add(`${column} && ${this.value(filter.anyTag)}::text[]`);
     }
     if (filter.status?.length) {
@@ -113,6 +135,21 @@ export class Conditions {
       if (filter.copies.state != null) terms.push(`c.state = ${this.value(filter.copies.state)}`);
       this.add(`EXISTS (SELECT 1 FROM copies c WHERE ${terms.join(' AND ')})`);
     }
+  }
+
+  /** Says once more, in the words of an index, what is said plainly beside it. */
+  #addIndexed(filter: ImageFilter): void {
+    const makers = MAKERS.flatMap((field) => filter[field] ?? []);
+    if (makers.length > 0) this.add(`${MADE_BY} @> ${this.value(makers)}::text[]`);
+    if (filter.userId == null) return;
+    const ofUser = (tagged: (tags: string) => string, tags: unknown) =>
+      this.add(
+        `i.id IN (SELECT t.image_id FROM image_tags t WHERE t.user_id = ${this.value(filter.userId)} AND ${tagged(this.value(tags))})`,
+      );
+    const [tag] = filter.tags ?? [];
+    if (tag !== undefined && areIndexed(filter, [tag])) ofUser((one) => `t.tag = ${one}`, tag);
+    if (filter.anyTag?.length && areIndexed(filter, filter.anyTag))
+      ofUser((all) => `t.tag = ANY(${all}::text[])`, filter.anyTag);
   }
 
   add(term: string): void {

@@ -1,0 +1,201 @@
+/**
+ * How a page of a list is found, so that it costs what its images cost and not what the table holds. Two ways lead to a page. One walks
+ * in the order of the list and looks whether each image is meant: right for what is common. The other asks an index for all that are
+ * meant, and sorts them: right for what is rare. PostgreSQL chooses by its statistics, which know neither how often a tag is used by one
+ * user nor, in a prepared statement, which tag; and where it is wrong it reads millions of rows. So nothing is left to choose: a walk
+ * looks at so many images and no more, goes on while what it meets says that the page fills, and leaves the rest to the index.
+ *
+ * Where an index has exactly what is meant in the order of the list (a user, a time, a tag, a tag of a user) the walk needs no bound.
+ */
+import type { Queryable } from '../database/database.ts';
+import { areIndexed, Conditions, type ImageFilter } from './conditions.ts';
+
+/** The order in which a list lies, as an index has it. */
+export interface WalkOrder {
+  /** An expression of `i`, and the type of its values. */
+  readonly column: string;
+  readonly cast: string;
+  /** Whether image_tags lies in this order too. */
+  readonly ofTags: boolean;
+}
+
+export interface Walk {
+  readonly order: WalkOrder;
+  readonly descending: boolean;
+  /** Begins behind this image: its value in the order, and its id. */
+  readonly from: { readonly key: string | number; readonly id: number } | null;
+  /** At most MAX_WALKED. */
+  readonly count: number;
+  /** What is read of the images, as a list of expressions of `i`. */
+  readonly columns: string;
+}
+
+/** A page of a hundred, and one that says whether there are more. */
+export const MAX_WALKED = 101;
+/**
+ * So many images are looked at before it is known how rare they are, and so many more when one or more were among them. Both stand
+ * in the statements, and so does MAX_WALKED: a limit that PostgreSQL does not know it takes for a tenth of everything.
+ */
+const FIRST_LOOK = 1000;
+const SECOND_LOOK = 20_000;
+
+/** @returns the next images of a filter in an order; each row has the columns that were asked for. */
+export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: Walk): Promise<Row[]> {
+  if (POINTS.some((field) => filter[field] != null)) return find<Row>(db, filter, walk);
+  const tag = walk.order.ofTags ? await chooseTag(db, filter) : null;
+  const way = divide(filter, walk.order, tag);
+  if (!isFindable(way.sifted)) return look<Row>(db, way, walk, null);
+
+  const rows: Row[] = [];
+  let rest = walk;
+  for (const looks of [FIRST_LOOK, SECOND_LOOK]) {
+    const found = await look<Row>(db, way, rest, looks);
+    rows.push(...found);
+    if (found.length === rest.count) return rows;
+    const from = await placeAfter(db, way, rest, looks);
+    if (from === null) return rows;
+    rest = { ...walk, from, count: walk.count - rows.length };
+    // None among so many: the next lies farther away than an index is.
+    if (rows.length === 0) break;
+  }
+  return rows.concat(await find<Row>(db, filter, rest));
+}
+
+interface Way {
+  /** What the index that is walked holds. */
+  readonly bounds: ImageFilter;
+  /** What each image is asked. */
+  readonly sifted: ImageFilter;
+  /** Walks the images of this tag. */
+  readonly tag: string | null;
+}
+
+/** What hardly more than one image has. */
+const POINTS = ['requestId', 'messageId', 'sha256', 'storageUrl'] as const;
+
+function divide(filter: ImageFilter, order: WalkOrder, tag: string | null): Way {
+  const { userId, createdAfter, createdBefore, trash, parts, ...rest } = filter;
+  const ofTime = { userId, createdAfter, createdBefore };
+  const any = { trash: 'include', parts: true } as const;
+  if (tag !== null) {
+    // Its table has what lists show and nothing else.
+    const tags = filter.tags?.length === 1 ? null : filter.tags;
+    return { bounds: { ...ofTime, ...any }, sifted: { ...rest, ...any, tags }, tag };
+  }
+  const shown = { trash: trash === 'only' ? 'include' : trash, parts } as const;
+  const inTrash = { trash: trash === 'only' ? 'only' : 'include', parts: true } as const;
+  return order.ofTags
+    ? { bounds: { ...ofTime, ...shown }, sifted: { ...rest, ...inTrash }, tag }
+    : { bounds: shown, sifted: { ...rest, ...ofTime, ...inTrash }, tag };
+}
+
+/** Whether an index finds what is asked of each image, be it that or a part of it. */
+function isFindable(sifted: ImageFilter): boolean {
+  const { userId, tool, tags, anyTag, status, model, provider, origin, search, metadata, copies } = sifted;
+  return (
+    [userId, tool, model, provider, origin, sifted.createdAfter, sifted.createdBefore, metadata].some(
+      (value) => value != null,
+    ) ||
+    [tags, anyTag, search?.trim()].some((value) => value?.length) ||
+    (status != null && status.length > 0 && !status.includes('success')) ||
+    (copies?.state != null && copies.state !== 'STORED') ||
+    sifted.visibility === 'private' ||
+    sifted.trash === 'only'
+  );
+}
+
+/** The tag that is walked: of several the rarest, as far as that is known after some entries of each. */
+async function chooseTag(db: Queryable, filter: ImageFilter): Promise<string | null> {
+  const tags = filter.tags ?? [];
+  const [first] = tags;
+  if (first === undefined || !areIndexed(filter, tags)) return null;
+  if (tags.length === 1) return first;
+  const ofUser = filter.userId == null ? '' : 'AND t.user_id = $2';
+  const [rarest] = await db.query<{ tag: string }>(
+    `SELECT wanted.tag FROM unnest($1::text[]) WITH ORDINALITY AS wanted(tag, place), LATERAL (
+       SELECT count(*) AS images FROM (
+         SELECT FROM image_tags t WHERE t.tag = wanted.tag ${ofUser} LIMIT ${FIRST_LOOK}
+       ) few
+     ) counted ORDER BY images, place LIMIT 1`,
+    filter.userId == null ? [tags] : [tags, filter.userId],
+  );
+  return rarest?.tag ?? first;
+}
+
+/** With the columns of `i` that an order and bounds are said with. */
+const TAGGED = '(SELECT t.user_id, t.tag, t.created_at, t.image_id AS id FROM image_tags t)';
+
+/** What is walked, from where the walk begins, in its order. */
+function source({ bounds, tag }: Way, { order, descending, from }: Walk, columns: string) {
+  const conditions = new Conditions(bounds);
+  if (tag !== null) conditions.add(`i.tag = ${conditions.value(tag)}`);
+  addPlace(conditions, { order, descending, from });
+  const direction = descending ? 'DESC' : 'ASC';
+  const text = `SELECT ${columns} FROM ${tag === null ? 'generated_images' : TAGGED} i${conditions.where()}
+    ORDER BY ${order.column} ${direction}, i.id ${direction}`;
+  return { text, values: conditions.values };
+}
+
+function addPlace(
+  conditions: Conditions,
+  { order, descending, from }: Pick<Walk, 'order' | 'descending' | 'from'>,
+) {
+  if (from === null) return;
+  const [key, id] = [conditions.value(from.key), conditions.value(from.id)];
+  conditions.add(`(${order.column}, i.id) ${descending ? '<' : '>'} (${key}${order.cast}, ${id}::bigint)`);
+}
+
+/** @param looks how many images are looked at; null: as many as it takes. */
+async function look<Row>(db: Queryable, way: Way, walk: Walk, looks: number | null): Promise<Row[]> {
+  const { order, columns, count } = walk;
+  const direction = walk.descending ? 'DESC' : 'ASC';
+  const limited = (page: string, values: unknown[]) =>
+    db.query<Row>(`SELECT * FROM (${page} LIMIT ${MAX_WALKED}) page LIMIT $${values.push(count)}`, values);
+  if (way.tag === null && looks === null) {
+    // All of it in one: what is asked of each image is asked where the index is read.
+    const whole = { ...way.bounds, ...given(way.sifted), trash: way.bounds.trash, parts: way.bounds.parts };
+    const { text, values } = source({ ...way, bounds: whole }, walk, columns);
+    return limited(text, values);
+  }
+  const { text, values } = source(way, walk, way.tag === null ? '*' : `${order.column} AS place, i.id`);
+  const walked = looks === null ? text : `${text} LIMIT ${looks}`;
+  const sifted = new Conditions(way.sifted, values);
+  return way.tag === null
+    ? limited(
+        `SELECT ${columns} FROM (${walked}) i${sifted.where()} ORDER BY ${order.column} ${direction}, i.id ${direction}`,
+        values,
+      )
+    : limited(
+        `SELECT ${columns} FROM (${walked}) w JOIN generated_images i ON i.id = w.id${sifted.where()}
+         ORDER BY w.place ${direction}, w.id ${direction}`,
+        values,
+      );
+}
+
+/** @returns the last image of those that were looked at, or null when there are no more behind it. */
+async function placeAfter(db: Queryable, way: Way, walk: Walk, looks: number): Promise<Walk['from']> {
+  const { text, values } = source(way, walk, `${walk.order.column}::text AS key, i.id`);
+  const rows = await db.query<{ key: string; id: number }>(`${text} OFFSET ${looks - 1} LIMIT 2`, values);
+  const [last] = rows;
+  return last && rows.length > 1 ? last : null;
+}
+
+/** By whatever index finds the fewest, sorted. */
+function find<Row>(db: Queryable, filter: ImageFilter, walk: Walk): Promise<Row[]> {
+  const conditions = new Conditions(filter, [], { byIndex: true });
+  addPlace(conditions, walk);
+  const direction = walk.descending ? 'DESC' : 'ASC';
+  // Apart from the order and the limit, or they would decide how it is found.
+  return db.query<Row>(
+    `WITH found AS MATERIALIZED (SELECT ${walk.order.column} AS place, i.id FROM generated_images i${conditions.where()})
+     SELECT ${walk.columns} FROM (SELECT * FROM found ORDER BY place ${direction}, id ${direction} LIMIT ${conditions.value(walk.count)}) f
+     JOIN generated_images i ON i.id = f.id ORDER BY f.place ${direction}, f.id ${direction}`,
+    conditions.values,
+    { planned: true },
+  );
+}
+
+/** The fields that are there. */
+function given(filter: ImageFilter): ImageFilter {
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value != null));
+}
