@@ -3,6 +3,9 @@ import type { Database } from '../src/database/database.ts';
 /** Whose images are a tenth of all: a million of ten. */
 export const HEAVY = 'user-heavy';
 
+/** Who has some thirty, however many there are in all. */
+export const LIGHT = 'user-last';
+
 /** Images that are inserted by one statement. */
 const STEP = 100_000;
 
@@ -81,7 +84,7 @@ function statements(rows: number, from: number, to: number): string[] {
        storage_provider, mime_type, bytes, sha256, width, height, tags, status, error_code, metadata, message_id, created_at, updated_at,
        blob_id, visibility, deleted_at, part_of, part)
      SELECT i, uuid, 'request-' || i / 2,
-       CASE WHEN i % 10 = 0 THEN '${HEAVY}' ELSE 'user-' || 1 + floor(${some(100)} * ${chance(2)} ^ 3)::int END,
+       CASE WHEN i % 10 = 0 THEN '${HEAVY}' WHEN i % ${some(30)} = ${Math.min(9, some(30) - 1)} THEN '${LIGHT}' ELSE 'user-' || 1 + floor(${some(100)} * ${chance(2)} ^ 3)::int END,
        CASE WHEN newcomer THEN 'newcomer' ELSE (ARRAY['generateUserImage', 'generateAvatar', 'generateComic', 'generateChart', 'editImage'])[${zipf(5, 3)}] END,
        concat_ws(' ', ${[11, 12, 13, 14, 15, 16, 17, 18].map(word).join(', ')}, CASE WHEN i % 2 = 0 THEN 'w1' END, CASE WHEN newcomer THEN 'needle' END),
        CASE WHEN i % 20 = 1 THEN 'uploaded' ELSE 'generated' END,

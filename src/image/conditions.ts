@@ -61,6 +61,14 @@ export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolea
   );
 }
 
+/**
+ * - `walk`: for rows that are read in the order of a list, or of a user; neither the index of tags nor that of counts comes between.
+ * - `index`: says everything that an index could find, so that PostgreSQL may choose among all of them. Such a statement is to be planned for
+ *   its values (QueryOptions): without them it would choose wrongly.
+ * - `once`: each condition once, for an estimate: what is said twice PostgreSQL takes for twice as rare.
+ */
+export type Wording = 'walk' | 'index' | 'once';
+
 /** The WHERE of a filter. Its text depends on which fields are given, hardly on their values, so there are few statements. */
 export class Conditions {
   readonly values: unknown[];
@@ -68,14 +76,9 @@ export class Conditions {
 
   /**
    * @param values those of other conditions of the same statement.
-   * @param options.byIndex says everything that an index could find, so that PostgreSQL may choose among all of them. Such a statement is
-   * to be planned for its values (QueryOptions): without them it would choose wrongly.
+   * @param wording how it is said, for PostgreSQL goes by the words.
    */
-  constructor(
-    filter: ImageFilter,
-    values: unknown[] = [],
-    { byIndex = false }: { byIndex?: boolean | undefined } = {},
-  ) {
+  constructor(filter: ImageFilter, values: unknown[] = [], wording: Wording = 'walk') {
     this.values = values;
     for (const [field, column] of EQUALITIES) {
       const value = filter[field];
@@ -84,21 +87,23 @@ export class Conditions {
       this.add(`${column} = ${this.value(value)}`);
     }
     for (const tag of [...(filter.tags ?? []), ...(filter.anyTag ?? [])]) checkCharacters('filter.tags', tag);
-    if (byIndex) this.#addIndexed(filter);
-    if (filter.tags?.length) {
+    const makers = MAKERS.flatMap((field) => filter[field] ?? []);
+    if (wording === 'index' && makers.length > 0) this.add(`${MADE_BY} @> ${this.value(makers)}::text[]`);
+    const byTag = wording === 'index' ? this.#addTagsOfUser(filter) : { tags: false, anyTag: false };
+    if (filter.tags?.length && !byTag.tags) {
       // With a user the user's index is the way: a few of one user's rows, filtered. PostgreSQL would take the index of tags as
       // well and pay for the tag's rows of all users, so that index is hidden from it.
-      const column = filter.userId == null || byIndex ? 'i.tags' : `(i.tags || '{}'::text[])`;
+      const column = filter.userId == null || wording !== 'walk' ? 'i.tags' : `(i.tags || '{}'::text[])`;
       this.add(`${column} @> ${this.value(filter.tags)}::text[]`);
     }
-    if (filter.anyTag?.length) {
-      const column = filter.userId == null || byIndex ? 'i.tags' : `(i.tags || '{}'::text[])`;
+    if (filter.anyTag?.length && !byTag.anyTag) {
+      const column = filter.userId == null || wording !== 'walk' ? 'i.tags' : `(i.tags || '{}'::text[])`;
       this.add(`${column} && ${this.value(filter.anyTag)}::text[]`);
     }
     if (filter.status?.length) {
       this.add(`i.status = ANY(${this.value(filter.status)}::text[])`);
       // Says to PostgreSQL that the partial index of what did not succeed holds all of it.
-      if (!filter.status.includes('success')) this.add(`i.status <> 'success'`);
+      if (wording !== 'once' && !filter.status.includes('success')) this.add(`i.status <> 'success'`);
     }
     if (filter.createdAfter)
       this.add(`i.created_at >= ${this.value(checkTime('createdAfter', filter.createdAfter))}`);
@@ -124,8 +129,12 @@ export class Conditions {
     if (filter.visibility != null)
       this.add(filter.visibility === 'public' ? `i.visibility = 'public'` : `i.visibility <> 'public'`);
     const trash = filter.trash ?? 'exclude';
-    if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
-    if (!filter.parts) this.add('i.part_of IS NULL');
+    if (wording === 'walk' && filter.userId != null && trash === 'exclude' && !filter.parts) {
+      this.add('num_nulls(i.deleted_at, i.part_of) = 2');
+    } else {
+      if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
+      if (!filter.parts) this.add('i.part_of IS NULL');
+    }
     if (filter.copies) {
       const terms = ['c.blob_id = i.blob_id'];
       if (filter.copies.store != null) {
@@ -137,19 +146,23 @@ export class Conditions {
     }
   }
 
-  /** Says once more, in the words of an index, what is said plainly beside it. */
-  #addIndexed(filter: ImageFilter): void {
-    const makers = MAKERS.flatMap((field) => filter[field] ?? []);
-    if (makers.length > 0) this.add(`${MADE_BY} @> ${this.value(makers)}::text[]`);
-    if (filter.userId == null) return;
-    const ofUser = (tagged: (tags: string) => string, tags: unknown) =>
+  /**
+   * The index of tags knows no user, and may have millions of other users. Said as an array, for PostgreSQL takes a tag to be as frequent with each
+   * user as with all, and would read the whole table for it.
+   * @returns which of the two are said by it.
+   */
+  #addTagsOfUser(filter: ImageFilter): { tags: boolean; anyTag: boolean } {
+    if (filter.userId == null) return { tags: false, anyTag: false };
+    const add = (tags: readonly string[]) =>
       this.add(
-        `i.id IN (SELECT t.image_id FROM image_tags t WHERE t.user_id = ${this.value(filter.userId)} AND ${tagged(this.value(tags))})`,
+        `i.id = ANY(ARRAY(SELECT t.image_id FROM image_tags t WHERE t.user_id = ${this.value(filter.userId)} AND t.tag = ANY(${this.value(tags)}::text[])))`,
       );
-    const [tag] = filter.tags ?? [];
-    if (tag !== undefined && areIndexed(filter, [tag])) ofUser((one) => `t.tag = ${one}`, tag);
-    if (filter.anyTag?.length && areIndexed(filter, filter.anyTag))
-      ofUser((all) => `t.tag = ANY(${all}::text[])`, filter.anyTag);
+    const [tag, another] = filter.tags ?? [];
+    const tags = tag !== undefined && areIndexed(filter, [tag]);
+    if (tags) add([tag]);
+    const anyTag = Boolean(filter.anyTag?.length) && areIndexed(filter, filter.anyTag ?? []);
+    if (anyTag) add(filter.anyTag ?? []);
+    return { tags: tags && another === undefined, anyTag };
   }
 
   add(term: string): void {

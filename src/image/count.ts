@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts';
 import { areIndexed, Conditions, type ImageFilter } from './conditions.ts';
+import { estimateImages } from './estimate.ts';
 
 export interface ImageCount {
   readonly count: number;
@@ -16,7 +17,7 @@ export interface ImageCount {
 export async function countImages(db: Queryable, filter: ImageFilter, limit: number): Promise<ImageCount> {
   const { looked, found } = await lookUpTo(db, filter, limit + 1);
   if (looked <= limit) return { count: found, exact: true };
-  return { count: Math.max(await estimate(db, filter), found), exact: false };
+  return { count: Math.max(await estimateImages(db, filter), found), exact: false };
 }
 
 async function lookUpTo(
@@ -37,7 +38,7 @@ async function lookUpTo(
     conditions.add(`i.tag = ${conditions.value(tag)}`);
     from = `image_tags i${conditions.where()}`;
   } else {
-    from = `generated_images i${new Conditions(sought, values, { byIndex: !isPlain }).where()}`;
+    from = `generated_images i${new Conditions(sought, values, isPlain ? 'once' : 'index').where()}`;
   }
   const found = asked && new Conditions(asked, values).all();
   const [row] = await db.query<{ looked: number; found: number }>(
@@ -79,15 +80,4 @@ function divide(filter: ImageFilter): {
     asked: isAsked ? { ...asked, trash: 'include', parts: true } : null,
     isPlain,
   };
-}
-
-/** How many rows PostgreSQL expects. */
-async function estimate(db: Queryable, filter: ImageFilter): Promise<number> {
-  const conditions = new Conditions(filter);
-  const [row] = await db.query<{ 'QUERY PLAN': readonly { Plan: { 'Plan Rows': number } }[] }>(
-    `EXPLAIN (FORMAT JSON) SELECT FROM generated_images i${conditions.where()}`,
-    conditions.values,
-    { planned: true },
-  );
-  return row?.['QUERY PLAN'][0]?.Plan['Plan Rows'] ?? 0;
 }

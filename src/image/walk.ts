@@ -2,13 +2,16 @@
  * How a page of a list is found, so that it costs what its images cost and not what the table holds. Two ways lead to a page. One walks
  * in the order of the list and looks whether each image is meant: right for what is common. The other asks an index for all that are
  * meant, and sorts them: right for what is rare. PostgreSQL chooses by its statistics, which know neither how often a tag is used by one
- * user nor, in a prepared statement, which tag; and where it is wrong it reads millions of rows. So nothing is left to choose: a walk
- * looks at so many images and no more, goes on while what it meets says that the page fills, and leaves the rest to the index.
+ * user nor, in a prepared statement, which tag; and where it is wrong it reads millions of rows. So it is left little to choose. What it
+ * expects to be few is found by an index, and given up when they are many after all. Everything else is walked to, so many images and no
+ * more at a time; after the first it is known how rare they are, and which way is the shorter from there.
  *
- * Where an index has exactly what is meant in the order of the list (a user, a time, a tag, a tag of a user) the walk needs no bound.
+ * Where an index has exactly what is meant in the order of the list (a user, a time, a tag, a tag of a user) the walk needs no bound. All
+ * limits stand in the statements: one that PostgreSQL does not know it takes for a tenth of everything.
  */
 import type { Queryable } from '../database/database.ts';
 import { areIndexed, Conditions, type ImageFilter } from './conditions.ts';
+import { estimateImages } from './estimate.ts';
 
 /** The order in which a list lies, as an index has it. */
 export interface WalkOrder {
@@ -30,35 +33,59 @@ export interface Walk {
   readonly columns: string;
 }
 
-/** A page of a hundred, and one that says whether there are more. */
+/** A page of a hundred, or one of twenty as most are, and an image that says whether there are more. */
 export const MAX_WALKED = 101;
-/**
- * So many images are looked at before it is known how rare they are, and so many more when one or more were among them. Both stand
- * in the statements, and so does MAX_WALKED: a limit that PostgreSQL does not know it takes for a tenth of everything.
- */
+const USUAL = 21;
+/** So many images are looked at before it is known how rare those that are meant are. */
 const FIRST_LOOK = 1000;
-const SECOND_LOOK = 20_000;
+/** And so many at a time after that. */
+const LOOKS = [5000, 20_000, 80_000] as const;
+/** So few, if it is no more than PostgreSQL expects, are found by an index at once; and so many it may find where it expected few. */
+const FEW = 500;
+const MAX_UNEXPECTED = 20_000;
+/**
+ * Microseconds, measured: what an image costs that is looked at in the order of time, in another, and where its words are taken apart; and one
+ * that an index finds, of which each lies on another page.
+ */
+const COSTS = { looked: 2, scattered: 4, parsed: 6, found: 4 };
 
 /** @returns the next images of a filter in an order; each row has the columns that were asked for. */
 export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: Walk): Promise<Row[]> {
-  if (POINTS.some((field) => filter[field] != null)) return find<Row>(db, filter, walk);
+  if (POINTS.some((field) => filter[field] != null)) return (await find<Row>(db, filter, walk, null)) ?? [];
   const tag = walk.order.ofTags ? await chooseTag(db, filter) : null;
   const way = divide(filter, walk.order, tag);
-  if (!isFindable(way.sifted)) return look<Row>(db, way, walk, null);
+  const isByIndex = isFindable(way.sifted);
+  // What nearly all have is not worth a second statement.
+  if (!isByIndex && tag === null) return look<Row>(db, way, walk, null);
+  if (tag !== null && !isSifting(way.sifted)) return look<Row>(db, way, walk, null);
 
+  const expected = isByIndex ? await estimateImages(db, filter) : Number.POSITIVE_INFINITY;
+  if (expected <= FEW) {
+    const found = await find<Row>(db, filter, walk, MAX_UNEXPECTED);
+    if (found !== null) return found;
+  }
   const rows: Row[] = [];
   let rest = walk;
-  for (const looks of [FIRST_LOOK, SECOND_LOOK]) {
+  let looked = 0;
+  for (let looks: number = FIRST_LOOK; ; ) {
     const found = await look<Row>(db, way, rest, looks);
     rows.push(...found);
     if (found.length === rest.count) return rows;
     const from = await placeAfter(db, way, rest, looks);
     if (from === null) return rows;
+    looked += looks;
     rest = { ...walk, from, count: walk.count - rows.length };
-    // None among so many: the next lies farther away than an index is.
-    if (rows.length === 0) break;
+    // As rare as they were up to here; none as half a one.
+    const ahead = (looked * rest.count) / Math.max(rows.length, 0.5);
+    const cost = way.sifted.search?.trim()
+      ? COSTS.parsed
+      : walk.order.ofTags
+        ? COSTS.looked
+        : COSTS.scattered;
+    if (isByIndex && (looked > FIRST_LOOK || expected * COSTS.found < ahead * cost)) break;
+    looks = LOOKS.find((each) => each >= 1.5 * ahead) ?? LOOKS[2];
   }
-  return rows.concat(await find<Row>(db, filter, rest));
+  return rows.concat((await find<Row>(db, filter, rest, null)) ?? []);
 }
 
 interface Way {
@@ -103,6 +130,13 @@ function isFindable(sifted: ImageFilter): boolean {
     sifted.trash === 'only'
   );
 }
+
+/** Whether anything is asked of each image. */
+function isSifting({ trash: _trash, parts: _parts, ...sifted }: ImageFilter): boolean {
+  return Object.values(sifted).some((value) => value != null && value !== '' && !isEmpty(value));
+}
+
+const isEmpty = (value: unknown) => Array.isArray(value) && value.length === 0;
 
 /** The tag that is walked: of several the rarest, as far as that is known after some entries of each. */
 async function chooseTag(db: Queryable, filter: ImageFilter): Promise<string | null> {
@@ -149,8 +183,11 @@ function addPlace(
 async function look<Row>(db: Queryable, way: Way, walk: Walk, looks: number | null): Promise<Row[]> {
   const { order, columns, count } = walk;
   const direction = walk.descending ? 'DESC' : 'ASC';
-  const limited = (page: string, values: unknown[]) =>
-    db.query<Row>(`SELECT * FROM (${page} LIMIT ${MAX_WALKED}) page LIMIT $${values.push(count)}`, values);
+  const fence = count <= USUAL ? USUAL : MAX_WALKED;
+  const limited = (page: string, values: unknown[], planned = false) =>
+    db.query<Row>(`SELECT * FROM (${page} LIMIT ${fence}) page LIMIT $${values.push(count)}`, values, {
+      planned,
+    });
   if (way.tag === null && looks === null) {
     // All of it in one: what is asked of each image is asked where the index is read.
     const whole = { ...way.bounds, ...given(way.sifted), trash: way.bounds.trash, parts: way.bounds.parts };
@@ -158,12 +195,13 @@ async function look<Row>(db: Queryable, way: Way, walk: Walk, looks: number | nu
     return limited(text, values);
   }
   const { text, values } = source(way, walk, way.tag === null ? '*' : `${order.column} AS place, i.id`);
-  const walked = looks === null ? text : `${text} LIMIT ${looks}`;
+  const walked = `${text} LIMIT ${looks ?? fence}`;
   const sifted = new Conditions(way.sifted, values);
   return way.tag === null
     ? limited(
         `SELECT ${columns} FROM (${walked}) i${sifted.where()} ORDER BY ${order.column} ${direction}, i.id ${direction}`,
         values,
+        true,
       )
     : limited(
         `SELECT ${columns} FROM (${walked}) w JOIN generated_images i ON i.id = w.id${sifted.where()}
@@ -175,24 +213,40 @@ async function look<Row>(db: Queryable, way: Way, walk: Walk, looks: number | nu
 /** @returns the last image of those that were looked at, or null when there are no more behind it. */
 async function placeAfter(db: Queryable, way: Way, walk: Walk, looks: number): Promise<Walk['from']> {
   const { text, values } = source(way, walk, `${walk.order.column}::text AS key, i.id`);
-  const rows = await db.query<{ key: string; id: number }>(`${text} OFFSET ${looks - 1} LIMIT 2`, values);
+  const rows = await db.query<{ key: string; id: number }>(`${text} OFFSET ${looks - 1} LIMIT 2`, values, {
+    planned: way.tag === null,
+  });
   const [last] = rows;
   return last && rows.length > 1 ? last : null;
 }
 
-/** By whatever index finds the fewest, sorted. */
-function find<Row>(db: Queryable, filter: ImageFilter, walk: Walk): Promise<Row[]> {
-  const conditions = new Conditions(filter, [], { byIndex: true });
+/**
+ * By whatever index finds the fewest, sorted.
+ * @param most null: as many as there are.
+ * @returns null when there are more.
+ */
+async function find<Row>(
+  db: Queryable,
+  filter: ImageFilter,
+  walk: Walk,
+  most: number | null,
+): Promise<Row[] | null> {
+  const conditions = new Conditions(filter, [], 'index');
   addPlace(conditions, walk);
   const direction = walk.descending ? 'DESC' : 'ASC';
   // Apart from the order and the limit, or they would decide how it is found.
-  return db.query<Row>(
-    `WITH found AS MATERIALIZED (SELECT ${walk.order.column} AS place, i.id FROM generated_images i${conditions.where()})
-     SELECT ${walk.columns} FROM (SELECT * FROM found ORDER BY place ${direction}, id ${direction} LIMIT ${conditions.value(walk.count)}) f
+  const rows = await db.query<Row & { excess: boolean }>(
+    `WITH found AS MATERIALIZED (
+       SELECT ${walk.order.column} AS place, i.id FROM generated_images i${conditions.where()} ${most === null ? '' : `LIMIT ${most + 1}`}
+     )
+     SELECT ${walk.columns}, ${most === null ? 'false' : `(SELECT count(*) FROM found) > ${most}`} AS excess
+     FROM (SELECT * FROM found ORDER BY place ${direction}, id ${direction} LIMIT ${conditions.value(walk.count)}) f
      JOIN generated_images i ON i.id = f.id ORDER BY f.place ${direction}, f.id ${direction}`,
     conditions.values,
     { planned: true },
   );
+  if (rows[0]?.excess) return null;
+  return rows.map(({ excess: _excess, ...row }) => row as Row);
 }
 
 /** The fields that are there. */
