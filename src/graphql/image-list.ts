@@ -96,7 +96,7 @@ builder.queryField('images', (t) =>
       fields: (c) => ({
         totalCount: c.int({
           description:
-            'How many images the filter finds; counted only when it is asked for. Exact up to a limit (TOTAL_COUNT_LIMIT, 100,000 unless the server says otherwise), beyond it an estimate: `totalCountIsExact` tells.',
+            'How many images the filter finds; counted only when it is asked for. Exact up to a limit, beyond it an estimate: `totalCountIsExact` tells. The limit is TOTAL_COUNT_LIMIT, 100,000 unless the server says otherwise, for all images, those of a user, of a time, of a tag; a tenth of it with any other filter.',
           resolve: async (connection) => (await countOf(connection)).count,
         }),
         totalCountIsExact: c.boolean({

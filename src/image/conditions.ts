@@ -52,6 +52,9 @@ const IN_TRASH = 'i.deleted_at IS NOT NULL';
 const MADE_BY = 'ARRAY[i.tool_name, i.model, i.provider::text, i.origin::text]';
 const MAKERS = ['tool', 'model', 'provider', 'origin'] as const;
 
+/** image_tags with the names that a user, a time and an order are said with. */
+export const TAGGED_IMAGES = '(SELECT t.user_id, t.tag, t.created_at, t.image_id AS id FROM image_tags t)';
+
 /** Whether image_tags knows all images of a filter, by all of these tags: it has those that lists show. */
 export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolean {
   return (
@@ -62,7 +65,7 @@ export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolea
 }
 
 /**
- * - `walk`: for rows that are read in the order of a list, or of a user; neither the index of tags nor that of counts comes between.
+ * - `walk`: for rows that are read in the order of a list, or of a user; no index of tags comes between.
  * - `index`: says everything that an index could find, so that PostgreSQL may choose among all of them. Such a statement is to be planned for
  *   its values (QueryOptions): without them it would choose wrongly.
  * - `once`: each condition once, for an estimate: what is said twice PostgreSQL takes for twice as rare.
@@ -129,12 +132,8 @@ export class Conditions {
     if (filter.visibility != null)
       this.add(filter.visibility === 'public' ? `i.visibility = 'public'` : `i.visibility <> 'public'`);
     const trash = filter.trash ?? 'exclude';
-    if (wording === 'walk' && filter.userId != null && trash === 'exclude' && !filter.parts) {
-      this.add('num_nulls(i.deleted_at, i.part_of) = 2');
-    } else {
-      if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
-      if (!filter.parts) this.add('i.part_of IS NULL');
-    }
+    if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
+    if (!filter.parts) this.add('i.part_of IS NULL');
     if (filter.copies) {
       const terms = ['c.blob_id = i.blob_id'];
       if (filter.copies.store != null) {

@@ -8,24 +8,29 @@ export interface ImageCount {
   readonly exact: boolean;
 }
 
+/** What is looked at in the table costs so many times what is counted in an index. */
+const ROW_COST = 10;
+
 /**
  * Counts the images of a filter up to a limit: at most one more than so many of those that an index finds are looked at. What lies beyond is
  * estimated from PostgreSQL's statistics, which ANALYZE keeps. So a count costs no more on ten million images than the limit does.
- * @param limit of images that are looked at. What no index finds (`copies`, `status: SUCCESS`) is asked of each that is looked at, and may be
+ * @param limit of images that are looked at where an index holds all that is counted (all, a user, a time, a tag); a tenth of it elsewhere. What no index finds (`copies`, `status: SUCCESS`) is asked of each that is looked at, and may be
  * an estimate although fewer are meant. An estimate is never less than what was counted.
  */
 export async function countImages(db: Queryable, filter: ImageFilter, limit: number): Promise<ImageCount> {
-  const { looked, found } = await lookUpTo(db, filter, limit + 1);
-  if (looked <= limit) return { count: found, exact: true };
+  const parts = divide(filter);
+  const most = parts.isPlain && parts.asked === null ? limit : Math.ceil(limit / ROW_COST);
+  const { looked, found } = await lookUpTo(db, filter, parts, most + 1);
+  if (looked <= most) return { count: found, exact: true };
   return { count: Math.max(await estimateImages(db, filter), found), exact: false };
 }
 
 async function lookUpTo(
   db: Queryable,
   filter: ImageFilter,
+  { sought, asked, isPlain }: Parts,
   limit: number,
 ): Promise<{ looked: number; found: number }> {
-  const { sought, asked, isPlain } = divide(filter);
   const values: unknown[] = [];
   const [tag, another] = sought.tags ?? [];
   const isTag =
@@ -51,12 +56,16 @@ async function lookUpTo(
   return row ?? { looked: 0, found: 0 };
 }
 
-/** What an index finds, and what each of those is asked; whether a statement that is planned once is right for all values. */
-function divide(filter: ImageFilter): {
-  sought: ImageFilter;
-  asked: ImageFilter | null;
-  isPlain: boolean;
-} {
+interface Parts {
+  /** What an index finds. */
+  readonly sought: ImageFilter;
+  /** What each of those is asked. */
+  readonly asked: ImageFilter | null;
+  /** Whether one index holds all that is sought: a user, a time, a tag. */
+  readonly isPlain: boolean;
+}
+
+function divide(filter: ImageFilter): Parts {
   const { copies, status, visibility, ...rest } = filter;
   const rare = {
     copies: copies?.state != null && copies.state !== 'STORED' ? copies : null,

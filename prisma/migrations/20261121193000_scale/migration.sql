@@ -76,8 +76,9 @@ CREATE INDEX "idx_image_tags_tag" ON "image_tags"("tag", "created_at", "image_id
 CREATE INDEX "idx_generated_images_made_by" ON "generated_images"
   USING GIN ((ARRAY["tool_name", "model", "provider"::text, "origin"::text]));
 
--- Counts of what lists show are counted in this index alone. All images of a user are one entry for its pages: it has 7 bytes for each.
-CREATE INDEX "idx_generated_images_listed" ON "generated_images"("user_id") WHERE deleted_at IS NULL AND part_of IS NULL;
+-- What lists show of a user, in their order: a page is read from it and nothing else, and a count looks into no row of the table. With the index
+-- by user and time alone PostgreSQL at times gathers all images of a user and sorts them, for the id is not in it.
+CREATE INDEX "idx_generated_images_listed" ON "generated_images"("user_id", "created_at" DESC, "id" DESC) WHERE deleted_at IS NULL AND part_of IS NULL;
 
 -- What the new index holds is known to the planner from the beginning.
 ANALYZE "generated_images";
