@@ -55,6 +55,15 @@ const MAKERS = ['tool', 'model', 'provider', 'origin'] as const;
 /** image_tags with the names that a user, a time and an order are said with. */
 export const TAGGED_IMAGES = '(SELECT t.user_id, t.tag, t.created_at, t.image_id AS id FROM image_tags t)';
 
+/**
+ * The images of a user with one of some tags, each tag looked up by itself: for several at once PostgreSQL may read all tags of the user.
+ * @param limit of each tag.
+ */
+export function imagesOfTags(userId: string, tags: string, limit?: number): string {
+  return `(SELECT t.image_id FROM unnest(${tags}::text[]) wanted(tag), LATERAL (
+    SELECT t.image_id FROM image_tags t WHERE t.user_id = ${userId} AND t.tag = wanted.tag ${limit === undefined ? 'OFFSET 0' : `LIMIT ${limit}`}) t)`;
+}
+
 /** Whether image_tags knows all images of a filter, by all of these tags: it has those that lists show. */
 export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolean {
   return (
@@ -68,9 +77,10 @@ export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolea
  * - `walk`: for rows that are read in the order of a list, or of a user; no index of tags comes between.
  * - `index`: says everything that an index could find, so that PostgreSQL may choose among all of them. Such a statement is to be planned for
  *   its values (QueryOptions): without them it would choose wrongly.
+ * - `others`: the same, but for the user, whose millions of entries PostgreSQL would read to spare itself some thousand rows.
  * - `once`: each condition once, for an estimate: what is said twice PostgreSQL takes for twice as rare.
  */
-export type Wording = 'walk' | 'index' | 'once';
+export type Wording = 'walk' | 'index' | 'others' | 'once';
 
 /** The WHERE of a filter. Its text depends on which fields are given, hardly on their values, so there are few statements. */
 export class Conditions {
@@ -87,12 +97,14 @@ export class Conditions {
       const value = filter[field];
       if (value == null) continue;
       checkCharacters(`filter.${field}`, value);
-      this.add(`${column} = ${this.value(value)}`);
+      const isHidden = field === 'userId' && wording === 'others';
+      this.add(`${isHidden ? `(${column} || '')` : column} = ${this.value(value)}`);
     }
     for (const tag of [...(filter.tags ?? []), ...(filter.anyTag ?? [])]) checkCharacters('filter.tags', tag);
+    const byIndex = wording === 'index' || wording === 'others';
     const makers = MAKERS.flatMap((field) => filter[field] ?? []);
-    if (wording === 'index' && makers.length > 0) this.add(`${MADE_BY} @> ${this.value(makers)}::text[]`);
-    const byTag = wording === 'index' ? this.#addTagsOfUser(filter) : { tags: false, anyTag: false };
+    if (byIndex && makers.length > 0) this.add(`${MADE_BY} @> ${this.value(makers)}::text[]`);
+    const byTag = byIndex ? this.#addTagsOfUser(filter) : { tags: false, anyTag: false };
     if (filter.tags?.length && !byTag.tags) {
       // With a user the user's index is the way: a few of one user's rows, filtered. PostgreSQL would take the index of tags as
       // well and pay for the tag's rows of all users, so that index is hidden from it.
@@ -154,7 +166,7 @@ export class Conditions {
     if (filter.userId == null) return { tags: false, anyTag: false };
     const add = (tags: readonly string[]) =>
       this.add(
-        `i.id = ANY(ARRAY(SELECT t.image_id FROM image_tags t WHERE t.user_id = ${this.value(filter.userId)} AND t.tag = ANY(${this.value(tags)}::text[])))`,
+        `i.id = ANY(ARRAY(SELECT w.image_id FROM ${imagesOfTags(this.value(filter.userId), this.value(tags))} w))`,
       );
     const [tag, another] = filter.tags ?? [];
     const tags = tag !== undefined && areIndexed(filter, [tag]);

@@ -10,7 +10,14 @@
  * limits stand in the statements: one that PostgreSQL does not know it takes for a tenth of everything.
  */
 import type { Queryable } from '../database/database.ts';
-import { areIndexed, Conditions, type ImageFilter, TAGGED_IMAGES } from './conditions.ts';
+import {
+  areIndexed,
+  Conditions,
+  type ImageFilter,
+  imagesOfTags,
+  TAGGED_IMAGES,
+  type Wording,
+} from './conditions.ts';
 import { estimateImages } from './estimate.ts';
 
 /** The order in which a list lies, as an index has it. */
@@ -36,8 +43,9 @@ export interface Walk {
 /** A page of a hundred, or one of twenty as most are, and an image that says whether there are more. */
 export const MAX_WALKED = 101;
 const USUAL = 21;
-/** So many images are looked at before it is known how rare those that are meant are. */
+/** So many images are looked at before it is known how rare those that are meant are; fewer where the words of each are taken apart. */
 const FIRST_LOOK = 1000;
+const FIRST_PARSED = 300;
 /** And so many at a time after that. */
 const LOOKS = [5000, 20_000, 80_000] as const;
 /** So few, if it is no more than PostgreSQL expects, are found by an index at once; and so many it may find where it expected few. */
@@ -68,7 +76,9 @@ export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: 
   const rows: Row[] = [];
   let rest = walk;
   let looked = 0;
-  for (let looks: number = FIRST_LOOK; ; ) {
+  const isParsing = Boolean(way.sifted.search?.trim());
+  const first = isParsing ? FIRST_PARSED : FIRST_LOOK;
+  for (let looks: number = first; ; ) {
     const found = await look<Row>(db, way, rest, looks);
     rows.push(...found);
     if (found.length === rest.count) return rows;
@@ -83,7 +93,7 @@ export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: 
       : walk.order.ofTags
         ? COSTS.looked
         : COSTS.scattered;
-    if (isByIndex && (looked > FIRST_LOOK || expected * COSTS.found < ahead * cost)) break;
+    if (isByIndex && (looked > first || expected * COSTS.found < ahead * cost)) break;
     looks = LOOKS.find((each) => each >= 1.5 * ahead) ?? LOOKS[2];
   }
   return rows.concat((await find<Row>(db, filter, rest, null)) ?? []);
@@ -94,9 +104,7 @@ async function expect(db: Queryable, filter: ImageFilter): Promise<number> {
   const { userId, anyTag } = filter;
   if (userId == null || !anyTag?.length || !areIndexed(filter, anyTag)) return estimateImages(db, filter);
   const [row] = await db.query<{ images: number }>(
-    `SELECT count(*) AS images FROM (
-       SELECT FROM image_tags t WHERE t.user_id = $1 AND t.tag = ANY($2::text[]) LIMIT ${FEW + 1}
-     ) few`,
+    `SELECT count(*) AS images FROM ${imagesOfTags('$1', '$2', FEW + 1)} few`,
     [userId, anyTag],
   );
   return row && row.images <= FEW ? row.images : estimateImages(db, filter);
@@ -242,7 +250,7 @@ async function find<Row>(
   walk: Walk,
   most: number | null,
 ): Promise<Row[] | null> {
-  const conditions = new Conditions(filter, [], 'index');
+  const conditions = new Conditions(filter, [], await wordingOf(db, filter));
   addPlace(conditions, walk);
   const direction = walk.descending ? 'DESC' : 'ASC';
   // Apart from the order and the limit, or they would decide how it is found.
@@ -258,6 +266,19 @@ async function find<Row>(
   );
   if (rows[0]?.excess) return null;
   return rows.map(({ excess: _excess, ...row }) => row as Row);
+}
+
+/** To read an entry of a user's index costs a part of what a row costs that lies anywhere. */
+const ENTRIES_OF_A_ROW = 25;
+
+/** Whether the user's index is worth reading: PostgreSQL reads a million entries of it to spare itself some thousand rows, and is slower for it. */
+async function wordingOf(db: Queryable, filter: ImageFilter): Promise<Wording> {
+  const { userId, search, metadata, ...rest } = filter;
+  const makers = [rest.tool, rest.model, rest.provider, rest.origin];
+  if (userId == null || ![search?.trim() || null, metadata, ...makers].some((value) => value != null))
+    return 'index';
+  const others = await estimateImages(db, { ...filter, userId: null });
+  return others * ENTRIES_OF_A_ROW < (await estimateImages(db, { userId })) ? 'others' : 'index';
 }
 
 /** The fields that are there. */
