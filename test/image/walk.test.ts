@@ -265,4 +265,36 @@ describe('lists and counts', () => {
     expect(expected({ tags: ['later'] }, DEFAULT_ORDER).length).toBeGreaterThan(200);
     await check(100);
   });
+
+  test('have the tags of a service that may write images only, and that looks for names elsewhere', async () => {
+    const undo = new Error('Roles belong to all databases of a server: nothing of this stays.');
+    const inserted = app.database.transaction(async ({ query }) => {
+      await query('CREATE ROLE fixative_test_writer');
+      await query('GRANT SELECT, INSERT, UPDATE, DELETE ON generated_images TO fixative_test_writer');
+      await query('GRANT USAGE ON SEQUENCE generated_images_id_seq TO fixative_test_writer');
+      const [{ schema } = { schema: '' }] = await query<{ schema: string }>(
+        'SELECT current_schema() AS schema',
+      );
+      await query(
+        `SELECT set_config('role', 'fixative_test_writer', true), set_config('search_path', 'pg_catalog', true)`,
+      );
+      await query(
+        `INSERT INTO ${schema}.generated_images (id, user_id, prompt, tags) VALUES (1000001, 'writer', 'p', '{a,b,a}')`,
+      );
+      await query(`UPDATE ${schema}.generated_images SET tags = '{b,c}' WHERE user_id = 'writer'`);
+      await query(`SELECT set_config('role', 'none', true), set_config('search_path', '${schema}', true)`);
+      const tags = await query<{ tag: string }>(
+        `SELECT tag FROM image_tags WHERE user_id = 'writer' ORDER BY tag`,
+      );
+      expect(tags.map(({ tag }) => tag)).toEqual(['b', 'c']);
+      throw undo;
+    });
+    await expect(inserted).rejects.toBe(undo);
+  });
+
+  test('know no tags when the table of images is emptied', async () => {
+    await app.database.query('TRUNCATE generated_images CASCADE');
+    expect(await app.database.query('SELECT FROM image_tags')).toEqual([]);
+    expect(await countImages(app.database, { tags: ['a'] }, 10)).toEqual({ count: 0, exact: true });
+  });
 });
