@@ -48,8 +48,12 @@ const FIRST_LOOK = 1000;
 const FIRST_PARSED = 300;
 /** And so many at a time after that. */
 const LOOKS = [5000, 20_000, 80_000] as const;
-/** So few, if it is no more than PostgreSQL expects, are found by an index at once; and so many it may find where it expected few. */
+/**
+ * So few, if it is no more than PostgreSQL expects, are found by an index at once, and more where the words of each would be taken apart; and
+ * so many it may find where it expected few.
+ */
 const FEW = 500;
+const FEW_PARSED = 10_000;
 const MAX_UNEXPECTED = 20_000;
 /**
  * Microseconds, measured: what an image costs that is looked at in the order of time, in another, and where its words are taken apart; and one
@@ -69,14 +73,14 @@ export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: 
 
   const expected = isByIndex ? await expect(db, filter) : Number.POSITIVE_INFINITY;
   // A tag is walked to its end as fast.
-  if (expected <= FEW && tag === null) {
+  const isParsing = Boolean(way.sifted.search?.trim());
+  if (expected <= (isParsing ? FEW_PARSED : FEW) && tag === null) {
     const found = await find<Row>(db, filter, walk, MAX_UNEXPECTED);
     if (found !== null) return found;
   }
   const rows: Row[] = [];
   let rest = walk;
   let looked = 0;
-  const isParsing = Boolean(way.sifted.search?.trim());
   const first = isParsing ? FIRST_PARSED : FIRST_LOOK;
   for (let looks: number = first; ; ) {
     const found = await look<Row>(db, way, rest, looks);
