@@ -71,7 +71,7 @@ export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: 
   if (!isByIndex && tag === null) return look<Row>(db, way, walk, null);
   if (tag !== null && !isSifting(way.sifted)) return look<Row>(db, way, walk, null);
 
-  const expected = isByIndex ? await expect(db, filter) : Number.POSITIVE_INFINITY;
+  const expected = isByIndex ? await expectImages(db, filter) : Number.POSITIVE_INFINITY;
   // A tag is walked to its end as fast.
   const isParsing = Boolean(way.sifted.search?.trim());
   if (expected <= (isParsing ? FEW_PARSED : FEW) && tag === null) {
@@ -92,11 +92,7 @@ export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: 
     rest = { ...walk, from, count: walk.count - rows.length };
     // As rare as they were up to here; none as half a one.
     const ahead = (looked * rest.count) / Math.max(rows.length, 0.5);
-    const cost = way.sifted.search?.trim()
-      ? COSTS.parsed
-      : walk.order.ofTags
-        ? COSTS.looked
-        : COSTS.scattered;
+    const cost = isParsing ? COSTS.parsed : walk.order.ofTags ? COSTS.looked : COSTS.scattered;
     if (isByIndex && (looked > first || expected * COSTS.found < ahead * cost)) break;
     looks = LOOKS.find((each) => each >= 1.5 * ahead) ?? LOOKS[2];
   }
@@ -104,7 +100,7 @@ export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: 
 }
 
 /** How many images an index will find. What PostgreSQL does not know, for it takes the users of a tag to be as many as of any, is looked up. */
-async function expect(db: Queryable, filter: ImageFilter): Promise<number> {
+async function expectImages(db: Queryable, filter: ImageFilter): Promise<number> {
   const { userId, anyTag } = filter;
   if (userId == null || !anyTag?.length || !areIndexed(filter, anyTag)) return estimateImages(db, filter);
   const [row] = await db.query<{ images: number }>(
