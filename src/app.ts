@@ -203,6 +203,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       imageAddress,
       variantSizes: config.variantSizes,
       signedUrlMaxSeconds: config.signedUrlMaxSeconds,
+      totalCountLimit: config.totalCountLimit,
       providers,
       queue: jobs,
       imageEvents,

@@ -8,9 +8,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { access, chown, constants, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, chown, constants, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { constants as osConstants, tmpdir } from 'node:os';
+import { constants as osConstants, setPriority, tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -35,6 +35,10 @@ export interface Postgresql {
 export interface PostgresqlOptions {
   /** Leaves PostgreSQL's own defaults on, for measuring; without it, a commit waits for no disk. */
   readonly durable?: boolean;
+  /** A directory for its data that is kept when it stops, and gone on with when it is there already; without it, one that goes with it. */
+  readonly directory?: string;
+  /** So much room is left to other programs: 0 to 19, as `nice` has it. */
+  readonly nice?: number;
 }
 
 /** @throws Error that says what to install when there is no PostgreSQL, or with the server's log when it does not start. */
@@ -42,20 +46,29 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
   const binaries = await findBinaries();
   // PostgreSQL refuses to run as root.
   const user = process.getuid?.() === 0 ? await idsOf('postgres') : null;
-  const directory = await mkdtemp(path.join(tmpdir(), 'fixative-postgresql-'));
+  const kept = options.directory;
+  if (kept) await mkdir(kept, { recursive: true });
+  const directory = kept ?? (await mkdtemp(path.join(tmpdir(), 'fixative-postgresql-')));
+  const tidy = () => (kept ? Promise.resolve() : rm(directory, { recursive: true, force: true }));
   try {
     const data = path.join(directory, 'data');
-    const password = randomBytes(18).toString('base64url');
     const passwordFile = path.join(directory, 'password');
-    await writeFile(passwordFile, password, { mode: 0o600 });
-    if (user) for (const each of [passwordFile, directory]) await chown(each, user.uid, user.gid);
-    await run(
-      path.join(binaries, 'initdb'),
-      ['--pgdata', data, '--username=postgres', '--auth=scram-sha-256', '--pwfile', passwordFile]
-        // The locale that PostgreSQL's container images and Debian have; with `C` only ASCII has lower case.
-        .concat('--encoding=UTF8', '--locale=C.UTF-8', '--no-sync', '--no-instructions'),
-      { cwd: directory, ...user },
+    const isThere = await access(path.join(data, 'PG_VERSION')).then(
+      () => true,
+      () => false,
     );
+    const password = isThere ? await readFile(passwordFile, 'utf8') : randomBytes(18).toString('base64url');
+    if (!isThere) {
+      await writeFile(passwordFile, password, { mode: 0o600 });
+      if (user) for (const each of [passwordFile, directory]) await chown(each, user.uid, user.gid);
+      await run(
+        path.join(binaries, 'initdb'),
+        ['--pgdata', data, '--username=postgres', '--auth=scram-sha-256', '--pwfile', passwordFile]
+          // The locale that PostgreSQL's container images and Debian have; with `C` only ASCII has lower case.
+          .concat('--encoding=UTF8', '--locale=C.UTF-8', '--no-sync', '--no-instructions'),
+        { cwd: directory, ...user },
+      );
+    }
     const port = await freePort();
     const settings = {
       listen_addresses: '127.0.0.1',
@@ -70,12 +83,13 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
       // Detached: a Ctrl-C at the terminal is for the command, which may still need its database to end well.
       { cwd: directory, detached: true, stdio: ['ignore', 'ignore', 'pipe'], ...user },
     );
+    if (options.nice !== undefined && server.pid !== undefined) setPriority(server.pid, options.nice);
     const exited = once(server, 'exit');
     const stop = async () => {
-      // The immediate shutdown: what it leaves would be recovered at the next start, and there is none.
-      if (isRunning(server)) server.kill('SIGQUIT');
+      // What is kept is shut down in good order; what is not, at once: what that leaves would be recovered at the next start.
+      if (isRunning(server)) server.kill(kept ? 'SIGINT' : 'SIGQUIT');
       await exited;
-      await rm(directory, { recursive: true, force: true });
+      await tidy();
     };
     const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
     await accepts(server, url).catch(async (error: unknown) => {
@@ -84,7 +98,7 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
     });
     return { url, pid: server.pid as number, stop };
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
+    await tidy();
     throw error;
   }
 }

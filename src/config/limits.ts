@@ -17,6 +17,8 @@ export interface QueryLimits {
   readonly maxVariablesBytes: number;
   readonly maxVariablesDepth: number;
   readonly maxVariablesList: number;
+  /** So many images of a list are counted for `totalCount`; what is more is estimated. */
+  readonly totalCountLimit: number;
 }
 
 /** How much may be asked at once, and how fast; each counted in one process. */
@@ -88,6 +90,7 @@ export const LIMIT_SETTINGS = {
   MAX_VARIABLES_BYTES: bytes.default(2 * MiB),
   MAX_VARIABLES_DEPTH: wholeNumber(5, 1000).default(40),
   MAX_VARIABLES_LIST: wholeNumber(100, 1_000_000).default(10_000),
+  TOTAL_COUNT_LIMIT: wholeNumber(1, 100_000_000).default(100_000),
   INTROSPECTION: flag.default(true),
   GRAPHIQL: flag.default(true),
   PERSISTED_OPERATIONS: z.enum(['off', 'allow', 'only'], 'off, allow or only').default('off'),
@@ -132,6 +135,7 @@ export function readLimits(values: z.infer<typeof settings>, directory: string):
     maxVariablesBytes: values.MAX_VARIABLES_BYTES,
     maxVariablesDepth: values.MAX_VARIABLES_DEPTH,
     maxVariablesList: values.MAX_VARIABLES_LIST,
+    totalCountLimit: values.TOTAL_COUNT_LIMIT,
     introspection: values.INTROSPECTION,
     graphiql: values.GRAPHIQL,
     persistedOperations: values.PERSISTED_OPERATIONS,

@@ -2,13 +2,14 @@ import type { Duplex } from 'node:stream';
 import pg, { type ClientConfig } from 'pg';
 
 export interface Lanes {
-  /** Sends a named statement, or says null when there is no lane for it now: then the pool is the way. */
-  query(config: NamedStatement): Promise<pg.QueryResult> | null;
+  /** Sends a statement, or says null when there is no lane for it now: then the pool is the way. */
+  query(statement: LaneStatement): Promise<pg.QueryResult> | null;
   close(): Promise<void>;
 }
 
-export interface NamedStatement {
-  readonly name: string;
+export interface LaneStatement {
+  /** Prepared under it; without it the statement is planned anew. */
+  readonly name?: string;
   readonly text: string;
   readonly values: unknown[];
 }

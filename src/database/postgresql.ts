@@ -2,7 +2,7 @@ import { createHash, hash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
-import type { Database, Queryable } from './database.ts';
+import type { Database, Queryable, QueryOptions } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { makeLanes } from './lanes.ts';
@@ -28,8 +28,9 @@ export async function openPostgresql(options: {
 }): Promise<Database> {
   const config: pg.ClientConfig = {
     connectionString: options.url,
-    // Prisma's adapter takes a timestamptz for UTC whatever its offset says.
-    options: '-c TimeZone=UTC',
+    // Prisma's adapter takes a timestamptz for UTC whatever its offset says. To compile a plan pays in queries of seconds, and PostgreSQL does
+    // it by what it expects them to cost: a search in ten million images, done in a millisecond, took 25.
+    options: '-c TimeZone=UTC -c jit=off',
     types: {
       getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
         oid === INT8
@@ -55,19 +56,20 @@ export async function openPostgresql(options: {
   const statementOf = makeStatements();
 
   const queryOn = (client: pg.PoolClient): Queryable['query'] =>
-    async function query<Row>(text: string, values: readonly unknown[] = []) {
-      return (await client.query(statementOf(text).with(values))).rows as Row[];
+    async function query<Row>(text: string, values: readonly unknown[] = [], options: QueryOptions = {}) {
+      return (await client.query(statementOf(text).with(values, options))).rows as Row[];
     };
 
   /** Statements that were quick before go by the lanes, all others by connections of their own. */
-  async function query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+  async function query<Row>(
+    text: string,
+    values: readonly unknown[] = [],
+    options: QueryOptions = {},
+  ): Promise<Row[]> {
     const statement = statementOf(text);
-    const { name } = statement;
     const start = performance.now();
-    const answer =
-      (name && statement.isQuick() && lanes.query({ name, text, values: values as unknown[] })) ||
-      pool.query(statement.with(values));
-    const { rows } = await answer;
+    const query = statement.with(values, options);
+    const { rows } = await ((statement.isQuick() && lanes.query(query)) || pool.query(query));
     statement.note(performance.now() - start);
     return rows as Row[];
   }
@@ -158,18 +160,19 @@ function makeScriptable(adapter: PrismaPg, pool: pg.Pool): SqlMigrationAwareDriv
 
 /** What is known of a statement by its text. */
 class Statement {
-  readonly name: string | undefined;
+  readonly #name: string | undefined;
   readonly #text: string;
   /** A mean of the last times, the latest of which count most; unknown at first, and then it is not quick. */
   #milliseconds = Number.POSITIVE_INFINITY;
 
   constructor(name: string | undefined, text: string) {
-    this.name = name;
+    this.#name = name;
     this.#text = text;
   }
 
-  with(values: readonly unknown[]) {
-    const { name } = this;
+  /** What has no name is planned at each execution, with its values. */
+  with(values: readonly unknown[], { planned = false }: QueryOptions) {
+    const name = planned ? undefined : this.#name;
     return { ...(name ? { name } : {}), text: this.#text, values: values as unknown[] };
   }
 

@@ -14,6 +14,8 @@ export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof Upl
   /** In pixels: the sides that a variant may have without a signature. */
   readonly variantSizes: readonly number[];
   readonly signedUrlMaxSeconds: number;
+  /** So many images of a list are counted; what is more is estimated. */
+  readonly totalCountLimit: number;
   /** Where a copy can be fetched without this server, such as at a CDN; null where it cannot. */
   readonly copyUrl: (store: string, key: string) => string | null;
 }

@@ -1,7 +1,8 @@
 import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
 import { visibleFilter } from '../auth/authorization.ts';
 import type { ImageFilter as Filter } from '../image/conditions.ts';
-import { countImages, listImages } from '../image/list.ts';
+import { countImages, type ImageCount } from '../image/count.ts';
+import { listImages } from '../image/list.ts';
 import { builder } from './builder.ts';
 import { CopyState } from './copy.ts';
 import { Image, ImageOrigin, ImageStatus, Visibility } from './image.ts';
@@ -77,13 +78,16 @@ builder.queryField('images', (t) =>
       description:
         'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100.',
       args: { filter: t.arg({ type: ImageFilter }), orderBy: t.arg({ type: ImageOrder }) },
-      resolve: async (_root, { filter, orderBy, ...page }, { services: { database }, caller }, info) => {
+      resolve: async (_root, { filter, orderBy, ...page }, { services, caller }, info) => {
         const conditions: Filter = visibleFilter(caller, filter);
         // Where only the count is asked for, no page is read; its arguments are checked all the same.
         const { list, cards } = wishesOf(info);
+        const { database, totalCountLimit } = services;
         const db = list ? database : NOTHING;
         const found = await listImages(db, conditions, { ...page, order: orderBy, cards });
-        return { ...found, edges: [...found.edges], count: () => countImages(database, conditions) };
+        let counted: Promise<ImageCount> | null = null;
+        const count = () => (counted ??= countImages(database, conditions, totalCountLimit));
+        return { ...found, edges: [...found.edges], count };
       },
     },
     {
@@ -91,14 +95,21 @@ builder.queryField('images', (t) =>
       description: 'A page of images: https://relay.dev/graphql/connections.htm',
       fields: (c) => ({
         totalCount: c.int({
-          description: 'How many images the filter finds; counted only when it is asked for.',
-          resolve: (connection) => (connection as unknown as { count(): Promise<number> }).count(),
+          description:
+            'How many images the filter finds; counted only when it is asked for. Exact up to a limit, beyond it an estimate: `totalCountIsExact` tells. The limit is TOTAL_COUNT_LIMIT, 100,000 unless the server says otherwise, for all images, those of a user, of a time, of a tag; a tenth of it with any other filter.',
+          resolve: async (connection) => (await countOf(connection)).count,
+        }),
+        totalCountIsExact: c.boolean({
+          description: 'Whether `totalCount` was counted to the end; where not, it is an estimate.',
+          resolve: async (connection) => (await countOf(connection)).exact,
         }),
       }),
     },
     { name: 'ImageEdge' },
   ),
 );
+
+const countOf = (connection: unknown) => (connection as { count(): Promise<ImageCount> }).count();
 
 const NOTHING = { query: async () => [] };
 
@@ -127,6 +138,9 @@ const CARD_FIELDS = new Set(
   ].concat(['copies', 'durability', 'provenance']),
 );
 
+/** What is answered without a page. */
+const COUNT_FIELDS = new Set(['__typename', 'totalCount', 'totalCountIsExact']);
+
 const known = new WeakMap<object, Wishes>();
 
 /** What a document selects of a page, found out once for each. @skip and @include are left aside: to read too much is no fault. */
@@ -147,7 +161,7 @@ function wishesOf({ fieldNodes, fragments }: GraphQLResolveInfo): Wishes {
   const page = fields(node.selectionSet);
   const images = [...within(page, 'nodes'), ...within(within(page, 'edges'), 'node')];
   const wishes = {
-    list: page.some(({ name }) => name.value !== 'totalCount' && name.value !== '__typename'),
+    list: page.some(({ name }) => !COUNT_FIELDS.has(name.value)),
     cards: images.every(({ name }) => CARD_FIELDS.has(name.value)),
   };
   known.set(node, wishes);

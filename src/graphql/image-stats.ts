@@ -4,6 +4,7 @@ import {
   type Figures,
   MAX_COUNTED,
   MAX_DAYS,
+  MAX_READ,
   MAX_TOOLS,
   type ImageStats as Stats,
 } from '../image/stats.ts';
@@ -57,7 +58,7 @@ const ImageStats = builder.objectRef<Stats>('ImageStats').implement({
       resolve: ({ byDay }) => [...byDay],
     }),
     complete: t.exposeBoolean('complete', {
-      description: `Whether everything that the filter finds is in the figures. No more than ${MAX_COUNTED.toLocaleString('en')} images are looked at, newest first; false where there were so many. A shorter time (\`createdAfter\`) or a user makes them whole.`,
+      description: `Whether everything that the filter finds is in the figures. No more than ${MAX_COUNTED.toLocaleString('en')} images are looked at, newest first, and ${MAX_READ.toLocaleString('en')} where the filter has more than a user, a time, a tool or SUCCESS; false where there were so many. A shorter time (\`createdAfter\`) or a user makes them whole.`,
     }),
   }),
 });

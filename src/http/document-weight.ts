@@ -42,6 +42,7 @@ const EXTRA_COST: Readonly<Record<string, number>> = {
   'Query.imageStats': 2000,
   'Query.stores': 500,
   'ImageConnection.totalCount': 500,
+  'ImageConnection.totalCountIsExact': 500,
   // What may be long: a value here is worth some kilobytes.
   'Image.metadata': 40,
   'Image.prompt': 10,

@@ -44,39 +44,81 @@ export type TrashFilter = 'exclude' | 'include' | 'only';
 const MAX_SEARCH_LENGTH = 1000;
 const MAX_METADATA_DEPTH = 20;
 
-const IN_TRASH = 'i.deleted_at IS NOT NULL';
-/** As the condition of idx_generated_images_hidden says it. */
-export const HIDDEN = '(i.deleted_at IS NOT NULL OR i.part_of IS NOT NULL)';
+/** Longer ones are not in image_tags. */
+const MAX_INDEXED_TAG_BYTES = 400;
 
-/** The WHERE of a filter. Its text depends on which fields are given, never on their values, so there are few statements. */
+const IN_TRASH = 'i.deleted_at IS NOT NULL';
+/** As idx_generated_images_made_by has it. */
+const MADE_BY = 'ARRAY[i.tool_name, i.model, i.provider::text, i.origin::text]';
+const MAKERS = ['tool', 'model', 'provider', 'origin'] as const;
+
+/** image_tags with the names that a user, a time and an order are said with. */
+export const TAGGED_IMAGES = '(SELECT t.user_id, t.tag, t.created_at, t.image_id AS id FROM image_tags t)';
+
+/**
+ * The images of a user with one of some tags, each tag looked up by itself: for several at once PostgreSQL may read all tags of the user.
+ * @param limit of each tag.
+ */
+export function imagesOfTags(userId: string, tags: string, limit?: number): string {
+  return `(SELECT t.image_id FROM unnest(${tags}::text[]) wanted(tag), LATERAL (
+    SELECT t.image_id FROM image_tags t WHERE t.user_id = ${userId} AND t.tag = wanted.tag ${limit === undefined ? 'OFFSET 0' : `LIMIT ${limit}`}) t)`;
+}
+
+/** Whether image_tags knows all images of a filter, by all of these tags: it has those that lists show. */
+export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolean {
+  return (
+    (filter.trash ?? 'exclude') === 'exclude' &&
+    !filter.parts &&
+    tags.every((tag) => Buffer.byteLength(tag) <= MAX_INDEXED_TAG_BYTES)
+  );
+}
+
+/**
+ * - `walk`: for rows that are read in the order of a list, or of a user; no index of tags comes between.
+ * - `index`: says everything that an index could find, so that PostgreSQL may choose among all of them. Such a statement is to be planned for
+ *   its values (QueryOptions): without them it would choose wrongly.
+ * - `others`: the same, but for the user, whose millions of entries PostgreSQL would read to spare itself some thousand rows.
+ * - `once`: each condition once, for an estimate: what is said twice PostgreSQL takes for twice as rare.
+ */
+export type Wording = 'walk' | 'index' | 'others' | 'once';
+
+/** The WHERE of a filter. Its text depends on which fields are given, hardly on their values, so there are few statements. */
 export class Conditions {
   readonly values: unknown[];
   readonly #terms: string[] = [];
 
-  /** @param values those of other conditions of the same statement. */
-  constructor(filter: ImageFilter, values: unknown[] = []) {
+  /**
+   * @param values those of other conditions of the same statement.
+   * @param wording how it is said, for PostgreSQL goes by the words.
+   */
+  constructor(filter: ImageFilter, values: unknown[] = [], wording: Wording = 'walk') {
     this.values = values;
     for (const [field, column] of EQUALITIES) {
       const value = filter[field];
       if (value == null) continue;
       checkCharacters(`filter.${field}`, value);
-      this.add(`${column} = ${this.value(value)}`);
+      const isHidden = field === 'userId' && wording === 'others';
+      this.add(`${isHidden ? `(${column} || '')` : column} = ${this.value(value)}`);
     }
     for (const tag of [...(filter.tags ?? []), ...(filter.anyTag ?? [])]) checkCharacters('filter.tags', tag);
-    if (filter.tags?.length) {
+    const byIndex = wording === 'index' || wording === 'others';
+    const makers = MAKERS.flatMap((field) => filter[field] ?? []);
+    if (byIndex && makers.length > 0) this.add(`${MADE_BY} @> ${this.value(makers)}::text[]`);
+    const byTag = byIndex ? this.#addTagsOfUser(filter) : { tags: false, anyTag: false };
+    if (filter.tags?.length && !byTag.tags) {
       // With a user the user's index is the way: a few of one user's rows, filtered. PostgreSQL would take the index of tags as
       // well and pay for the tag's rows of all users, so that index is hidden from it.
-      const column = filter.userId == null ? 'i.tags' : `(i.tags || '{}'::text[])`;
+      const column = filter.userId == null || wording !== 'walk' ? 'i.tags' : `(i.tags || '{}'::text[])`;
       this.add(`${column} @> ${this.value(filter.tags)}::text[]`);
     }
-    if (filter.anyTag?.length) {
-      const column = filter.userId == null ? 'i.tags' : `(i.tags || '{}'::text[])`;
+    if (filter.anyTag?.length && !byTag.anyTag) {
+      const column = filter.userId == null || wording !== 'walk' ? 'i.tags' : `(i.tags || '{}'::text[])`;
       this.add(`${column} && ${this.value(filter.anyTag)}::text[]`);
     }
     if (filter.status?.length) {
       this.add(`i.status = ANY(${this.value(filter.status)}::text[])`);
       // Says to PostgreSQL that the partial index of what did not succeed holds all of it.
-      if (!filter.status.includes('success')) this.add(`i.status <> 'success'`);
+      if (wording !== 'once' && !filter.status.includes('success')) this.add(`i.status <> 'success'`);
     }
     if (filter.createdAfter)
       this.add(`i.created_at >= ${this.value(checkTime('createdAfter', filter.createdAfter))}`);
@@ -113,6 +155,25 @@ export class Conditions {
       if (filter.copies.state != null) terms.push(`c.state = ${this.value(filter.copies.state)}`);
       this.add(`EXISTS (SELECT 1 FROM copies c WHERE ${terms.join(' AND ')})`);
     }
+  }
+
+  /**
+   * The index of tags knows no user, and may have millions of other users. Said as an array, for PostgreSQL takes a tag to be as frequent with each
+   * user as with all, and would read the whole table for it.
+   * @returns which of the two are said by it.
+   */
+  #addTagsOfUser(filter: ImageFilter): { tags: boolean; anyTag: boolean } {
+    if (filter.userId == null) return { tags: false, anyTag: false };
+    const add = (tags: readonly string[]) =>
+      this.add(
+        `i.id = ANY(ARRAY(SELECT w.image_id FROM ${imagesOfTags(this.value(filter.userId), this.value(tags))} w))`,
+      );
+    const [tag, another] = filter.tags ?? [];
+    const tags = tag !== undefined && areIndexed(filter, [tag]);
+    if (tags) add([tag]);
+    const anyTag = Boolean(filter.anyTag?.length) && areIndexed(filter, filter.anyTag ?? []);
+    if (anyTag) add(filter.anyTag ?? []);
+    return { tags: tags && another === undefined, anyTag };
   }
 
   add(term: string): void {

@@ -1,9 +1,10 @@
 import type { Queryable } from '../database/database.ts';
 import { InputError } from '../errors.ts';
-import { Conditions, HIDDEN, type ImageFilter } from './conditions.ts';
+import { Conditions, type ImageFilter } from './conditions.ts';
 import { type Cursor, parseCursor, writeCursor } from './cursor.ts';
 import { CARD_COLUMNS, IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
 import { isoOfMicros } from './time.ts';
+import { type WalkOrder, walkImages } from './walk.ts';
 
 export type OrderField = 'createdAt' | 'bytes';
 
@@ -35,7 +36,7 @@ export const DEFAULT_PAGE_SIZE = 20;
 export const MAX_PAGE_SIZE = 100;
 
 /**
- * One page of images, by one prepared statement that begins where the cursor says: a keyset walk on an index, so that page
+ * One page of images, by a prepared statement that begins where the cursor says: a keyset walk on an index (walk.ts), so that page
  * 10,000 costs what page 1 costs (https://use-the-index-luke.com/no-offset). It does not go through Prisma's client, which
  * costs four times as much as PostgreSQL's answer itself.
  * @throws InputError INVALID_CURSOR, INVALID_INPUT for a page size outside 1 to 100.
@@ -51,21 +52,15 @@ export async function listImages(
 ): Promise<ImagePage> {
   const order = args.order ?? DEFAULT_ORDER;
   const { size, backward, from } = parsePageArgs(args, order);
-  const conditions = new Conditions(filter);
   const key = ORDER_KEYS[order.field];
-  // Backwards is the same walk in the other direction, turned round at the end.
-  const descending = (order.direction === 'desc') !== backward;
-  if (from) {
-    conditions.add(
-      `(${key.column}, i.id) ${descending ? '<' : '>'} (${conditions.value(key.valueOf(from))}${key.cast}, ${conditions.value(from.id)}::bigint)`,
-    );
-  }
-  const direction = descending ? 'DESC' : 'ASC';
-  const rows = await db.query<ImageRow & { cursorKey: number }>(
-    `SELECT ${args.cards ? CARD_COLUMNS : IMAGE_COLUMNS}, ${key.cursor} AS "cursorKey" FROM generated_images i${conditions.where()}
-     ORDER BY ${key.column} ${direction}, i.id ${direction} LIMIT ${conditions.value(size + 1)}`,
-    conditions.values,
-  );
+  const rows = await walkImages<ImageRow & { cursorKey: number }>(db, filter, {
+    order: key,
+    // Backwards is the same walk in the other direction, turned round at the end.
+    descending: (order.direction === 'desc') !== backward,
+    from: from && { key: key.valueOf(from), id: from.id },
+    count: size + 1,
+    columns: `${args.cards ? CARD_COLUMNS : IMAGE_COLUMNS}, ${key.cursor} AS "cursorKey"`,
+  });
   const more = rows.length > size;
   if (more) rows.pop();
   if (backward) rows.reverse();
@@ -122,27 +117,9 @@ export async function findChangedSince(db: Queryable, filter: ImageFilter, since
   return rows.map(imageOf).reverse();
 }
 
-export async function countImages(db: Queryable, filter: ImageFilter): Promise<number> {
-  // Without the trash and the parts: all, less those, of which there are few and an index. So neither count looks into a row of the
-  // table where an index holds what is filtered by.
-  const excludes = (filter.trash ?? 'exclude') === 'exclude' && !filter.parts;
-  const conditions = new Conditions(excludes ? { ...filter, trash: 'include', parts: true } : filter);
-  const count = `SELECT count(*) FROM generated_images i`;
-  const all = `(${count}${conditions.where()})`;
-  conditions.add(HIDDEN);
-  const [row] = await db.query<{ count: number }>(
-    excludes ? `SELECT ${all} - (${count}${conditions.where()}) AS count` : `SELECT ${all} AS count`,
-    conditions.values,
-  );
-  return row?.count ?? 0;
-}
-
-interface OrderKey {
-  /** What is ordered by, as the index has it. */
-  readonly column: string;
-  /** The same as a number for the cursor. */
+interface OrderKey extends WalkOrder {
+  /** `column` as a number for the cursor. */
   readonly cursor: string;
-  readonly cast: string;
   valueOf(cursor: Cursor): string | number;
 }
 
@@ -152,12 +129,14 @@ const ORDER_KEYS: Record<OrderField, OrderKey> = {
     // Microseconds: what a JavaScript Date would cut off decides between neighbours.
     cursor: '(extract(epoch FROM i.created_at) * 1000000)::bigint',
     cast: '::timestamptz',
+    ofTags: true,
     valueOf: ({ key }) => isoOfMicros(key),
   },
   bytes: {
     column: 'coalesce(i.bytes, 0)',
     cursor: 'coalesce(i.bytes, 0)',
     cast: '::integer',
+    ofTags: false,
     valueOf: ({ key }) => key,
   },
 };

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { PrismaTransaction } from '../database/database.ts';
+import type { PrismaTransaction, Queryable } from '../database/database.ts';
 import { FixativeError, InputError } from '../errors.ts';
 import { findAllParts } from './family.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
@@ -84,6 +84,11 @@ const IN_TRASH_SINCE = `SELECT ${IMAGE_COLUMNS} FROM generated_images i
     SELECT 1 FROM generated_images w WHERE w.id = i.part_of AND w.deleted_at IS NOT NULL
   ) ORDER BY i.id LIMIT 100`;
 
+/** Images that lie in the trash since before a time, a hundred at a time by their ids. */
+export function findExpired(db: Queryable, deletedBefore: Date, afterId: number): Promise<ImageRow[]> {
+  return db.query<ImageRow>(IN_TRASH_SINCE, [deletedBefore, afterId]);
+}
+
 /**
  * Purges what has been in the trash for longer than `days`, longest ago first, and removes the bytes that earlier runs could not.
  * @returns how many images were purged, and how many could not be.
@@ -96,7 +101,7 @@ export async function purgeTrash(
   const tally = { purged: 0, failed: 0 };
   const deletedBefore = new Date(Date.now() - days * 86_400_000);
   for (let after = 0; ; ) {
-    const rows = await deps.database.query<ImageRow>(IN_TRASH_SINCE, [deletedBefore, after]);
+    const rows = await findExpired(deps.database, deletedBefore, after);
     for (const row of rows) {
       signal?.throwIfAborted();
       try {

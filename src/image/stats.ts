@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.ts';
-import { Conditions, type ImageFilter } from './conditions.ts';
+import { areIndexed, Conditions, type ImageFilter, TAGGED_IMAGES } from './conditions.ts';
 
 export interface Figures {
   readonly total: number;
@@ -22,6 +22,8 @@ export interface ImageStats extends Figures {
 
 /** So many images are looked at, the newest of those that an index finds. */
 export const MAX_COUNTED = 1_000_000;
+/** And so many where the table is read for them, which takes some ten times as long. */
+export const MAX_READ = 200_000;
 export const MAX_TOOLS = 100;
 export const MAX_DAYS = 366;
 
@@ -35,15 +37,17 @@ export const MAX_DAYS = 366;
 export async function countStats(
   { database }: { database: Database },
   filter: ImageFilter,
-  { maxCounted = MAX_COUNTED }: { maxCounted?: number } = {},
+  { maxCounted = isInIndex(filter) ? MAX_COUNTED : MAX_READ }: { maxCounted?: number } = {},
 ): Promise<ImageStats> {
-  const { sought, counted } = divide(filter);
+  const { sought, counted, tag } = divide(filter);
   const looked = new Conditions(sought);
+  if (tag !== null) looked.add(`i.tag = ${looked.value(tag)}`);
   const found = new Conditions(counted, looked.values);
+  const newest = `${looked.where()} ORDER BY i.created_at DESC, i.id DESC LIMIT ${looked.value(maxCounted)}`;
   // The rows of a tool on a day, and those of a user, are put together in one pass; the few sums are then summed up again.
   const text = `WITH looked AS (
       SELECT i.tool_name, i.user_id, (i.created_at AT TIME ZONE 'UTC')::date AS day, i.status, i.bytes, (${found.all()}) AS found
-      FROM generated_images i${looked.where()} ORDER BY i.created_at DESC, i.id DESC LIMIT ${looked.value(maxCounted)}
+      FROM ${tag === null ? `generated_images i${newest}` : `(SELECT i.id FROM ${TAGGED_IMAGES} i${newest}) w JOIN generated_images i USING (id)`}
     ), groups AS (
       SELECT tool_name, day, GROUPING(user_id) = 0 AS of_user, count(*) AS looked, count(*) FILTER (WHERE found) AS total,
         count(*) FILTER (WHERE found AND status = 'success') AS succeeded, count(*) FILTER (WHERE found AND status = 'failed') AS failed,
@@ -98,12 +102,29 @@ const LEVELS = { tool: 1, day: 2, all: 3 } as const;
 const SETTINGS = `SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
   set_config('work_mem', '32MB', true), set_config('jit', 'off', true)`;
 
+/** Whether idx_generated_images_created_at_id has all that is asked of each image. */
+function isInIndex(filter: ImageFilter): boolean {
+  const { userId: _user, createdAfter: _after, createdBefore: _before, tool: _tool, ...more } = filter;
+  const { status, trash: _trash, parts: _parts, ...others } = more;
+  return (!status || status.includes('success')) && Object.values(others).every((value) => value == null);
+}
+
 /** What an index finds, and what only tells which of it are counted. */
-function divide(filter: ImageFilter): { sought: ImageFilter; counted: ImageFilter } {
+function divide(filter: ImageFilter): { sought: ImageFilter; counted: ImageFilter; tag: string | null } {
   const { tool, model, provider, origin, copies, status, trash, parts, ...indexed } = filter;
+  const [tag, another] = filter.tags ?? [];
+  if (tag !== undefined && another === undefined && areIndexed(filter, [tag])) {
+    const { userId, createdAfter, createdBefore, tags: _tags, ...rest } = filter;
+    return {
+      sought: { userId, createdAfter, createdBefore, trash: 'include', parts: true },
+      counted: rest,
+      tag,
+    };
+  }
   const rare = status?.length && !status.includes('success') ? status : null;
   return {
     sought: { ...indexed, status: rare, trash: trash === 'only' ? 'only' : 'include', parts: true },
     counted: { tool, model, provider, origin, copies, status: rare ? null : status, trash, parts },
+    tag: null,
   };
 }

@@ -188,7 +188,7 @@ interface CopyToVerify {
 }
 
 /** Every copy that was not looked at since the walk began, the one that was not for the longest time first. */
-async function* walkCopies(
+export async function* walkCopies(
   db: Queryable,
   options: { names: readonly string[]; deep: boolean; signal: AbortSignal | undefined },
 ): AsyncGenerator<CopyToVerify> {

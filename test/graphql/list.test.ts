@@ -297,3 +297,34 @@ describe('images', () => {
     });
   });
 });
+
+test('totalCount is exact up to TOTAL_COUNT_LIMIT, and says so', async () => {
+  const app = await openTestApp({ TOTAL_COUNT_LIMIT: '50' });
+  const insert = (user: string, images: number) =>
+    app.database.query(
+      `INSERT INTO generated_images (user_id, prompt, tags) SELECT '${user}', 'a fox', '{fox}' FROM generate_series(1, ${images})`,
+    );
+  const count = async (filter: ImageFilter) => {
+    const query = 'query ($filter: ImageFilter) { images(filter: $filter) { totalCount totalCountIsExact } }';
+    const response = await app.fetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query, variables: { filter } }),
+    });
+    return ((await response.json()) as { data: { images: unknown } }).data.images;
+  };
+  await insert('some', 50);
+  await insert('many', 51);
+  await app.database.executeSql('ANALYZE');
+  expect(await count({ userId: 'some' })).toEqual({ totalCount: 50, totalCountIsExact: true });
+  expect(await count({ userId: 'some', tags: ['fox'] })).toEqual({ totalCount: 50, totalCountIsExact: true });
+  expect(await count({ userId: 'nobody' })).toEqual({ totalCount: 0, totalCountIsExact: true });
+  expect(await count({ userId: 'many' })).toEqual({
+    totalCount: expect.toSatisfy((images: number) => images >= 51 && images < 200),
+    totalCountIsExact: false,
+  });
+  // A search looks at rows of the table, at a tenth as many.
+  expect(await count({ userId: 'some', search: 'fox' })).toMatchObject({ totalCountIsExact: false });
+  expect(await count({ search: 'owl' })).toEqual({ totalCount: 0, totalCountIsExact: true });
+  await app.close();
+});

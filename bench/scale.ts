@@ -1,0 +1,388 @@
+/**
+ * `npm run bench:scale -- [NAME…] [--rows N] [--keep DIRECTORY] [--explain] [--json FILE]`: what each kind of question costs at 200,000 images
+ * and at N, ten million unless it is said, by the functions that the product calls, on a PostgreSQL of its own with its default memory.
+ *
+ * The time is the median of calls on one connection, after so many that PostgreSQL has chosen its plan; pages (of 8 KiB) are those that the
+ * statements of one more call read, by EXPLAIN (ANALYZE, BUFFERS) of the very plans. `--keep` leaves the data where it is for the next run, which
+ * then only applies the migrations that are new; ten million images take 13 GB and a quarter of an hour. PostgreSQL runs at the lowest
+ * priority, so that whatever else the machine does goes first: compare ratios, and pages.
+ */
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import type { Database, Queryable } from '../src/database/database.ts';
+import { migrate } from '../src/database/migrate.ts';
+import { openPostgresql } from '../src/database/postgresql.ts';
+import type { ImageFilter } from '../src/image/conditions.ts';
+import { countImages } from '../src/image/count.ts';
+import { writeCursor } from '../src/image/cursor.ts';
+import { findByHashes } from '../src/image/duplicates.ts';
+import { type ImageOrder, listImages } from '../src/image/list.ts';
+import { findExpired } from '../src/image/purge.ts';
+import { makeQuotas } from '../src/image/quota.ts';
+import { countStats } from '../src/image/stats.ts';
+import { claimRepairs } from '../src/storage/copies.ts';
+import { walkCopies } from '../src/storage/verify.ts';
+import { startPostgresql } from '../test/postgresql.ts';
+import { describeMachine, readMachine } from './report.ts';
+import { HEAVY, LIGHT, seedScale } from './scale-seed.ts';
+
+const SMALL = 200_000;
+const LARGE = 10_000_000;
+/** PostgreSQL plans a statement for its values five times before it may keep one plan. */
+const WARM_UP = 6;
+const CALLS = 15;
+/** A call that takes longer is measured by fewer. */
+const SECONDS_PER_QUESTION = 6;
+const COUNT_LIMIT = 100_000;
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rows: { type: 'string' },
+    keep: { type: 'string' },
+    json: { type: 'string' },
+    explain: { type: 'boolean', default: false },
+    'database-url': { type: 'string' },
+  },
+});
+const note = (text: string) => void process.stderr.write(`${text}\n`);
+
+interface Size {
+  readonly rows: number;
+  readonly database: Database;
+}
+
+type Ask = (database: Database, size: Size) => Promise<unknown>;
+
+const page = (
+  filter: ImageFilter,
+  more: { order?: ImageOrder; after?: (size: Size) => Promise<string> } = {},
+): Ask => {
+  const cursors = new Map<number, string>();
+  return async (database, size) => {
+    if (more.after && !cursors.has(size.rows)) cursors.set(size.rows, await more.after(size));
+    const after = cursors.get(size.rows) ?? null;
+    return listImages(database, filter, { first: 20, after, order: more.order, cards: true });
+  };
+};
+const count =
+  (filter: ImageFilter): Ask =>
+  (database) =>
+    countImages(database, filter, COUNT_LIMIT);
+const stats =
+  (filter: ImageFilter): Ask =>
+  (database) =>
+    countStats({ database }, filter);
+
+/** The cursor of the image that lies so deep in a list. */
+const deep =
+  (where: string, share: number) =>
+  async ({ database, rows }: Size) => {
+    const [row] = await database.query<{ key: number; id: number }>(
+      `SELECT (extract(epoch FROM created_at) * 1000000)::bigint AS key, id FROM generated_images WHERE ${where}
+       ORDER BY created_at DESC, id DESC OFFSET $1 LIMIT 1`,
+      [Math.floor(rows * share)],
+    );
+    return writeCursor('createdAt', row ?? { key: 0, id: 0 });
+  };
+
+const YEAR = { createdAfter: new Date('2024-01-01'), createdBefore: new Date('2025-01-01') };
+const BY_BYTES = { order: { field: 'bytes', direction: 'desc' } } as const;
+const COMMON = 'tag-1';
+const RARER = 'tag-300';
+const HASH = createHash('sha256').update('1000').digest('hex');
+const QUOTAS = { quotaBytes: 1e18, quotaImages: 1e12, quotaGenerationsPerDay: null };
+
+const QUESTIONS: Record<string, Ask> = {
+  'page of all': page({}),
+  'page 5,000 and deeper, of all': page({}, { after: deep('deleted_at IS NULL AND part_of IS NULL', 0.5) }),
+  'page of a light user': page({ userId: LIGHT }),
+  'page of a heavy user': page({ userId: HEAVY }),
+  'page deep in a heavy user': page({ userId: HEAVY }, { after: deep(`user_id = '${HEAVY}'`, 0.05) }),
+  'page of a year': page(YEAR),
+  'tag (common) and status': page({ tags: [COMMON], status: ['success'] }),
+  'tag (1 of 1,000) and status': page({ tags: [RARER], status: ['success'] }),
+  'tag (30 in all) and status': page({ tags: ['rare'], status: ['success'] }),
+  'tag (common) and failed': page({ tags: [COMMON], status: ['failed'] }),
+  'tag (1 of 1,000) and failed': page({ tags: [RARER], status: ['failed'] }),
+  'tag that nobody has': page({ tags: ['nothing'], status: ['success'] }),
+  'heavy user, tag (common)': page({ userId: HEAVY, tags: [COMMON] }),
+  'heavy user, tag (1 of 1,000)': page({ userId: HEAVY, tags: [RARER] }),
+  'heavy user, tag (10 of hers)': page({ userId: HEAVY, tags: ['rare-of-heavy'] }),
+  'heavy user, tag that others have': page({ userId: HEAVY, tags: ['others'] }),
+  'light user, tag (common)': page({ userId: LIGHT, tags: [COMMON] }),
+  'two tags (common)': page({ tags: [COMMON, 'tag-2'] }),
+  'two tags (common, rare)': page({ tags: [COMMON, 'rare'] }),
+  'any of two tags': page({ anyTag: [RARER, 'rare'] }),
+  'heavy user, any of two tags (rare, others)': page({ userId: HEAVY, anyTag: ['rare-of-heavy', 'others'] }),
+  failed: page({ status: ['failed'] }),
+  'heavy user, failed': page({ userId: HEAVY, status: ['failed'] }),
+  pending: page({ status: ['pending'] }),
+  'word (half of all)': page({ search: 'w1' }),
+  'word (1 of 100)': page({ search: 'w70' }),
+  'word (1 of 1,000)': page({ search: 'w700' }),
+  'word (1 of 10,000)': page({ search: 'w7000' }),
+  'word (30 in all)': page({ search: 'needle' }),
+  'two words (common)': page({ search: 'w1 w2' }),
+  'two words (common, rare)': page({ search: 'w1 needle' }),
+  'heavy user, word (half of all)': page({ userId: HEAVY, search: 'w1' }),
+  'heavy user, word (1 of 1,000)': page({ userId: HEAVY, search: 'w700' }),
+  'heavy user, word (30 in all)': page({ userId: HEAVY, search: 'needle' }),
+  'light user, word (1 of 1,000)': page({ userId: LIGHT, search: 'w700' }),
+  'metadata (all)': page({ metadata: { locale: 'en' } }),
+  'metadata (1 of 10)': page({ metadata: { channel: 'channel-1' } }),
+  'metadata (1 of 1,000)': page({ metadata: { channel: 'channel-200' } }),
+  'metadata (10 in all)': page({ metadata: { batch: 777 } }),
+  'heavy user, metadata (1 of 1,000)': page({ userId: HEAVY, metadata: { channel: 'channel-200' } }),
+  'heavy user, metadata (1 of hers)': page({ userId: HEAVY, metadata: { batch: 777 } }),
+  'tool (common)': page({ tool: 'generateAvatar' }),
+  'tool (30 in all)': page({ tool: 'newcomer' }),
+  'model (30 in all)': page({ model: 'newcomer' }),
+  'provider (30 in all)': page({ provider: 'newcomer' }),
+  'heavy user, model (30 in all)': page({ userId: HEAVY, model: 'newcomer' }),
+  'origin (1 of 20)': page({ origin: 'uploaded' }),
+  'private, of all': page({ visibility: 'private' }),
+  'heavy user, private': page({ userId: HEAVY, visibility: 'private' }),
+  'trash of all': page({ trash: 'only' }),
+  'trash of a heavy user': page({ userId: HEAVY, trash: 'only' }),
+  'with parts and trash': page({ trash: 'include', parts: true }),
+  'copies missing': page({ copies: { store: 'database', state: 'MISSING' } }),
+  'copies stored': page({ copies: { store: 'database', state: 'STORED' } }),
+  'by bytes, of all': page({}, BY_BYTES),
+  'by bytes, of a heavy user': page({ userId: HEAVY }, BY_BYTES),
+  'by bytes, of a light user': page({ userId: LIGHT }, BY_BYTES),
+  'by bytes, tag (1 of 1,000)': page({ tags: [RARER] }, BY_BYTES),
+  'by bytes, tag (30 in all)': page({ tags: ['rare'] }, BY_BYTES),
+  sha256: page({ sha256: HASH }),
+  requestId: page({ requestId: 'request-500' }),
+  storageUrl: page({ storageUrl: '/images/nothing' }),
+  'count of all': count({}),
+  'count of a light user': count({ userId: LIGHT }),
+  'count of a heavy user': count({ userId: HEAVY }),
+  'count of a tag (common)': count({ tags: [COMMON] }),
+  'count of a tag (1 of 1,000)': count({ tags: [RARER] }),
+  'count of a heavy user, tag (10 of hers)': count({ userId: HEAVY, tags: ['rare-of-heavy'] }),
+  'count of a heavy user, tag and failed': count({ userId: HEAVY, tags: [RARER], status: ['failed'] }),
+  'count of failed': count({ status: ['failed'] }),
+  'count of a word (half of all)': count({ search: 'w1' }),
+  'count of a word (1 of 1,000)': count({ search: 'w700' }),
+  'count of metadata (1 of 10)': count({ metadata: { channel: 'channel-1' } }),
+  'count of metadata (10 in all)': count({ metadata: { batch: 777 } }),
+  'count of a tool (common)': count({ tool: 'generateAvatar' }),
+  'count of a model (30 in all)': count({ model: 'newcomer' }),
+  'count of a heavy user, failed': count({ userId: HEAVY, status: ['failed'] }),
+  'count of copies stored': count({ copies: { store: 'database', state: 'STORED' } }),
+  'stats of all': stats({}),
+  'stats of a month': stats({
+    createdAfter: new Date('2026-10-01'),
+    createdBefore: new Date('2026-11-01'),
+  }),
+  'stats of a heavy user': stats({ userId: HEAVY }),
+  'stats of a light user': stats({ userId: LIGHT }),
+  'stats of a tag (common)': stats({ tags: [COMMON] }),
+  'stats of a tag (1 of 1,000)': stats({ tags: [RARER] }),
+  'stats of a heavy user, tag (10 of hers)': stats({ userId: HEAVY, tags: ['rare-of-heavy'] }),
+  'stats of failed': stats({ status: ['failed'] }),
+  'stats of a word (30 in all)': stats({ search: 'needle' }),
+  'stats of a model (30 in all)': stats({ model: 'newcomer' }),
+  duplicates: (database) => findByHashes(database, [HASH], null),
+  'purge, with nothing due': (database) => findExpired(database, new Date('2020-01-01'), 0),
+  'purge, with all of the trash due': (database) => findExpired(database, new Date('2030-01-01'), 0),
+  'quota of a light user': (database) => makeQuotas(database, QUOTAS).requireRoom(LIGHT),
+  'quota of a heavy user': (database) => makeQuotas(database, QUOTAS).requireRoom(HEAVY),
+  'verify, its next 200 copies': (database) =>
+    walkCopies(database, { names: ['filesystem', 'database'], deep: true, signal: undefined }).next(),
+  'repair, the next 4 copies': (database) => claimRepairs(database, ['filesystem', 'database'], 4),
+};
+
+interface Measured {
+  readonly milliseconds: number;
+  /** Of 8 KiB, read by the statements of one call. */
+  readonly pages: number;
+  readonly statements: number;
+  /** The indexes and the ways they were read. */
+  readonly how: string;
+  readonly plans: readonly string[];
+}
+
+async function main(): Promise<void> {
+  const rows = Number(options.rows ?? LARGE);
+  const names = Object.keys(QUESTIONS).filter(
+    (name) => positionals.length === 0 || positionals.some((wanted) => name.includes(wanted)),
+  );
+  const opened: (() => Promise<void>)[] = [];
+  try {
+    let url = options['database-url'];
+    if (url === undefined) {
+      const postgresql = await startPostgresql({
+        nice: 19,
+        ...(options.keep && { directory: options.keep }),
+      });
+      opened.push(() => postgresql.stop());
+      url = postgresql.url;
+    }
+    const sizes: Size[] = [];
+    // A smaller one is a smoke test: it is held against a tenth of itself.
+    for (const each of [rows > SMALL ? SMALL : Math.ceil(rows / 10), rows]) {
+      const size = await openSize(url, each);
+      opened.push(() => size.database.close());
+      sizes.push(size);
+    }
+    const machine = await readMachine(sizes[0]?.database as Database);
+    note(describeMachine(machine));
+    const results: { name: string; sizes: Measured[] }[] = [];
+    for (const name of names) {
+      const measured: Measured[] = [];
+      for (const size of sizes) measured.push(await measure(size, QUESTIONS[name] as Ask));
+      results.push({ name, sizes: measured });
+      note(line(name, measured));
+      if (options.explain) for (const { plans } of measured) note(plans.join('\n\n'));
+    }
+    process.stdout.write(
+      `\n${describeMachine(machine)}\n\n| question | ${sizes.map((size) => size.rows.toLocaleString('en')).join(' | ')} | ratio | pages | statements, and how, at the larger |\n|---|---|---|---|---|---|\n${results.map((each) => line(each.name, each.sizes)).join('\n')}\n`,
+    );
+    if (options.json)
+      await writeFile(options.json, `${JSON.stringify({ machine, rows, results }, null, 2)}\n`);
+  } finally {
+    for (const close of opened.reverse()) await close();
+  }
+}
+
+function line(name: string, [small, large]: readonly Measured[]): string {
+  if (!small || !large) return name;
+  const ms = ({ milliseconds }: Measured) => milliseconds.toPrecision(milliseconds < 100 ? 2 : 3);
+  const ratio = (large.milliseconds / small.milliseconds).toFixed(1);
+  return `| ${name} | ${ms(small)} ms | ${ms(large)} | ${ratio} | ${small.pages} → ${large.pages} | ${large.statements}: ${large.how} |`;
+}
+
+/** A database with so many images, made when it is not there. */
+async function openSize(url: string, rows: number): Promise<Size> {
+  const name = `scale_${rows}`;
+  const admin = new pg.Client({ connectionString: url });
+  await admin.connect();
+  const { rowCount } = await admin.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+  if (rowCount === 0) await admin.query(`CREATE DATABASE ${name}`);
+  await admin.end();
+  const own = new URL(url);
+  own.pathname = `/${name}`;
+  // One connection: a statement that is prepared once a connection is then known to be prepared.
+  const database = await openPostgresql({
+    url: own.href,
+    poolSize: 1,
+    onError: (error) => note(error.message),
+  });
+  const start = performance.now();
+  const applied = await migrate(database);
+  const seconds = () => ((performance.now() - start) / 1000).toFixed(0);
+  if (rowCount === 0) {
+    note(`seeding ${rows} images …`);
+    await seedScale(database, rows, note);
+    note(`seeded in ${seconds()} s`);
+  } else if (applied.length > 0) {
+    note(`${name}: ${applied.join(', ')} in ${seconds()} s`);
+    await database.executeSql('VACUUM ANALYZE');
+  }
+  return { rows, database };
+}
+
+async function measure(size: Size, ask: Ask): Promise<Measured> {
+  const { database } = size;
+  const times: number[] = [];
+  const begun = performance.now();
+  for (let call = 0; call < WARM_UP + CALLS; call++) {
+    const start = performance.now();
+    await ask(database, size);
+    times.push(performance.now() - start);
+    if (performance.now() - begun > SECONDS_PER_QUESTION * 1000 && times.length > 2) break;
+  }
+  const warm = times.slice(Math.min(WARM_UP, times.length - 2)).sort((a, b) => a - b);
+  const explained: Explained[] = [];
+  await ask(explaining(database, explained), size);
+  return {
+    milliseconds: warm[warm.length >> 1] ?? Number.NaN,
+    pages: explained.reduce((total, { pages }) => total + pages, 0),
+    statements: explained.length,
+    how: explained.map(({ how }) => how).join('; '),
+    plans: explained.map(({ text, plan }) => `${text}\n${plan}`),
+  };
+}
+
+interface Explained {
+  readonly text: string;
+  readonly pages: number;
+  readonly how: string;
+  readonly plan: string;
+}
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Index Name'?: string;
+  readonly 'Relation Name'?: string;
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** A database that explains each statement after it has sent it: as it was prepared on the one connection, with the plan kept for it. */
+function explaining(database: Database, explained: Explained[]): Database {
+  const on = (queryable: Queryable): Queryable => ({
+    async query(text, values = [], options = {}) {
+      const rows = await queryable.query(text, values, options);
+      if (/^\s*(EXPLAIN|SELECT set_config|SELECT now)/.test(text)) return rows as never;
+      const name = `fixative_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+      const statement =
+        options.planned || values.length === 0
+          ? { text, values }
+          : { text: `EXECUTE ${name}(${values.map(literal).join(', ')})`, values: [] };
+      const how = async (format: string) =>
+        queryable.query<{ 'QUERY PLAN': unknown }>(
+          `EXPLAIN (ANALYZE, BUFFERS, FORMAT ${format}) ${statement.text}`,
+          statement.values,
+          { planned: true },
+        );
+      const [json] = (await how('JSON')) as { 'QUERY PLAN': [{ Plan: PlanNode }] }[];
+      const plan = json?.['QUERY PLAN'][0].Plan as PlanNode;
+      explained.push({
+        text,
+        pages: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
+        how: describe(plan),
+        plan:
+          options.planned || explain ? (await how('TEXT')).map((row) => row['QUERY PLAN']).join('\n') : '',
+      });
+      return rows as never;
+    },
+  });
+  return {
+    ...database,
+    ...on(database),
+    transaction: (work) => database.transaction((transaction) => work(on(transaction))),
+  };
+}
+const explain = options.explain;
+
+function describe(plan: PlanNode): string {
+  const found = new Set<string>();
+  const visit = (node: PlanNode) => {
+    const what =
+      node['Index Name'] ?? (/Seq Scan/.test(node['Node Type']) ? `all of ${node['Relation Name']}` : null);
+    if (what) found.add(what.replace('idx_generated_images_', '').replace('generated_images_', ''));
+    if (node['Node Type'] === 'Sort') found.add('sort');
+    for (const below of node.Plans ?? []) visit(below);
+  };
+  visit(plan);
+  return [...found].join(' + ');
+}
+
+/** A value as SQL writes it. */
+function literal(value: unknown): string {
+  if (value === null || value === undefined) return 'NULL';
+  if (typeof value === 'number') return String(value);
+  if (value instanceof Date) return pg.escapeLiteral(value.toISOString());
+  if (Array.isArray(value))
+    return pg.escapeLiteral(`{${value.map((each) => JSON.stringify(each)).join(',')}}`);
+  return pg.escapeLiteral(String(value));
+}
+
+await main();
