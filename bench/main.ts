@@ -11,13 +11,17 @@ import { migrate } from '../src/database/migrate.ts';
 import { openPostgresql } from '../src/database/postgresql.ts';
 import { startPostgresql } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
+import { benchBytes } from './bytes.ts';
 import { type ContestResult, type Rules, WrongAnswer } from './contest.ts';
 import { benchList } from './list.ts';
 import { describeMachine, readMachine, writeTable } from './report.ts';
 import { seed } from './seed.ts';
 import { startServer } from './servers.ts';
 
-const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = { list: benchList };
+const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
+  list: benchList,
+  bytes: benchBytes,
+};
 
 const FULL = { rows: 200_000, rounds: 7, secondsPerRound: 4, warmUpSeconds: 3 };
 const QUICK = { rows: 20_000, rounds: 2, secondsPerRound: 1, warmUpSeconds: 0.5 };
