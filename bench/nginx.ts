@@ -19,7 +19,7 @@ export function isInstalled(program: string): boolean {
 }
 
 /**
- * nginx as an administrator sets it up for files: sendfile, tcp_nopush, descriptors of files kept, no log of requests, one worker, as ours is
+ * nginx as an administrator sets it up for files: sendfile, tcp_nopush, no log of requests, one worker, as ours is
  * one process. It gives `files` below `/`.
  */
 export async function startNginx(options: { directory: string; files: string }): Promise<ServerProcess> {
@@ -42,8 +42,6 @@ http {
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000;
-  open_file_cache max=10000 inactive=60s;
-  open_file_cache_min_uses 1;
   server { listen 127.0.0.1:${port}; root ${options.files}; }
 }
 `,
@@ -54,7 +52,7 @@ http {
   const url = new URL(`http://127.0.0.1:${port}/`);
   for (let tries = 0; ; tries++) {
     const answered = await fetch(url).then(
-      async (response) => (await response.text(), true),
+      (response) => response.text().then(() => true),
       () => false,
     );
     if (answered) break;

@@ -15,6 +15,7 @@ import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
 import { readPersistedOperations } from './http/persisted-operations.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
+import { makeImageBytesFinder } from './image/bytes.ts';
 import { makeImageEvents } from './image/events.ts';
 import { openAnswers } from './image/generation/answers.ts';
 import { makePlaces } from './image/generation/places.ts';
@@ -41,6 +42,7 @@ import { openXaiProvider } from './provider/xai.ts';
 import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
+import { makeHotBytes } from './storage/hot.ts';
 import { makePictureReader } from './storage/picture.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
 import { makeSpaceGuard } from './storage/space.ts';
@@ -126,6 +128,12 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       maxBytes: config.variantCacheBytes,
       space,
     });
+    const imageBytes = makeImageBytesFinder(database, { entries: config.imageCacheEntries, log });
+    opened.push(() => imageBytes.close());
+    const hot = makeHotBytes({
+      maxBytes: config.bytesCacheBytes,
+      maxObjectBytes: config.bytesCacheObjectBytes,
+    });
     const storage = makeStorage({
       database,
       stores,
@@ -135,7 +143,9 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
       quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
+      onForget: imageBytes.forgetBlob,
       onRemove: (sha256) => variantCache.forget(sha256),
+      hot,
       readPicture: makePictureReader({
         maxPixels: config.maxImagePixels,
         maxSide: config.maxImageSide,
@@ -150,6 +160,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const variants = makeVariants({
       storage,
       cache: variantCache,
+      hot,
       maxPixels: config.maxImagePixels,
       concurrency: config.variantConcurrency,
       maxWaiting: config.variantQueue,
@@ -198,6 +209,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       uploadTargetSeconds: config.uploadTargetSeconds,
       defaultVisibility: config.defaultVisibility,
       imageAddress,
+      imageBytes,
       variantSizes: config.variantSizes,
       signedUrlMaxSeconds: config.signedUrlMaxSeconds,
       providers,
@@ -217,7 +229,13 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       authenticator,
       limits: { ...config, persisted: await readPersisted(config) },
       uploads: { database, storage, place, uploadAddress },
-      bytes: { variants, variantSizes: config.variantSizes, imageAddress, sharing: { ...config, publicUrl } },
+      bytes: {
+        images: imageBytes,
+        variants,
+        variantSizes: config.variantSizes,
+        imageAddress,
+        sharing: { ...config, publicUrl },
+      },
       log,
     });
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));

@@ -2,6 +2,7 @@ import type DataLoader from 'dataloader';
 import type { Caller } from '../auth/caller.ts';
 import type { ImageAddress } from '../auth/image-address.ts';
 import type { Tokens } from '../auth/tokens.ts';
+import type { ForgetsImages } from '../image/bytes.ts';
 import type { EditsKey } from '../image/family.ts';
 import type { GenerateDeps } from '../image/generate.ts';
 import type { Generation } from '../image/generation/work.ts';
@@ -16,6 +17,8 @@ export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof Upl
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;
   readonly imageAddress: ImageAddress;
+  /** Forgets what it remembers of images that are changed. */
+  readonly imageBytes: ForgetsImages;
   /** In pixels: the sides that a variant may have without a signature. */
   readonly variantSizes: readonly number[];
   readonly signedUrlMaxSeconds: number;
