@@ -55,7 +55,7 @@ end
     'wrk',
     [
       ...['-t', '1', '-c', String(options.connections), '-d', `${Math.max(1, Math.round(options.seconds))}s`],
-      ...['-s', script, target.url.origin],
+      ...['--timeout', '10s', '-s', script, target.url.origin],
     ],
     { signal: options.signal },
   );

@@ -1,8 +1,9 @@
 /**
  * Bytes that are asked for over and over, in memory, at most so many. What is kept is whole and its hash was computed from exactly these bytes, so
  * it stays proven whatever becomes of the place that it was read from. A thing is kept when it is asked for a second time while it is still known
- * that it was asked for once: a walk over everything leaves the memory to what is hot. What was not asked for the longest makes way, about
- * (the clock algorithm: a hit sets a mark and moves nothing).
+ * that it was asked for once. Once memory is full, that is known of as many things as are kept (2Q, https://www.vldb.org/conf/1994/P439.PDF): a walk
+ * over more leaves the memory to what is hot, and costs no hashes. What was not asked for the longest makes way, about (the clock algorithm: a
+ * hit sets a mark and moves nothing).
  */
 export interface HotBytes {
   /** In what is kept. */
@@ -20,8 +21,9 @@ export interface HotBytes {
   readonly now: number;
 }
 
-/** How many are known to have been asked for once. */
+/** How many are known to have been asked for once, while there is room, and at the least. */
 const MAX_SEEN = 20_000;
+const MIN_SEEN = 16;
 const MAX_FORGOTTEN = 10_000;
 
 interface Kept {
@@ -37,8 +39,7 @@ export function makeHotBytes(options: { maxBytes: number; maxObjectBytes: number
   const all = new Map<string, Kept>();
   const keysOf = new Map<string, Set<string>>();
   const forgotten = new Map<string, number>();
-  let seen = new Set<string>();
-  let seenBefore = new Set<string>();
+  const seen = new Set<string>();
   let bytes = 0;
   let now = 0;
 
@@ -80,13 +81,13 @@ export function makeHotBytes(options: { maxBytes: number; maxObjectBytes: number
     },
     wants(key, size) {
       if (size > maxObjectBytes) return false;
-      if (seen.has(key) || seenBefore.has(key)) return true;
-      // Two sets that change places forget without a time for each key.
-      if (seen.size >= MAX_SEEN / 2) {
-        seenBefore = seen;
-        seen = new Set();
-      }
+      if (seen.delete(key)) return true;
       seen.add(key);
+      const most = bytes + size <= maxBytes ? MAX_SEEN : Math.max(MIN_SEEN, all.size);
+      for (const oldest of seen) {
+        if (seen.size <= most) break;
+        seen.delete(oldest);
+      }
       return false;
     },
     keep(key, owner, content, since) {
