@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
+import { BinaryRowsClient } from './binary-rows.ts';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
@@ -22,6 +23,7 @@ export async function openPostgresql(options: {
 }): Promise<Database> {
   const pool = new pg.Pool({
     connectionString: options.url,
+    Client: BinaryRowsClient,
     max: options.poolSize,
     connectionTimeoutMillis: 10_000,
     // Prisma's adapter takes a timestamptz for UTC whatever its offset says.
@@ -79,6 +81,12 @@ export async function openPostgresql(options: {
     prisma,
     adapter: makeScriptable(adapter, pool),
     query: queryOn(pool),
+    queryBytes: (text, values) =>
+      withClient(pool, (client) => {
+        const name = nameOf(text);
+        const statement = { ...(name ? { name } : {}), text, values: [...values] };
+        return (client as unknown as BinaryRowsClient).queryBytes(statement);
+      }),
     transaction: (work) =>
       withClient(pool, async (client) => {
         await client.query('BEGIN');

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { StoreError } from '../errors.ts';
 import type { Blob, Copy } from './blob.ts';
 import type { Buffers } from './buffers.ts';
 import { recordBad, recordProven } from './copies.ts';
@@ -14,7 +15,7 @@ import { examine } from './examine.ts';
 import type { HotBytes } from './hot.ts';
 import { open } from './open.ts';
 import type { StorageDeps } from './service.ts';
-import type { ByteRange, Store } from './stores/store.ts';
+import { type ByteRange, DamagedObjectError, type Store } from './stores/store.ts';
 
 /** What is to be sent: either is the whole of what was asked for. */
 export type Given =
@@ -120,8 +121,7 @@ export function makeGiver(deps: GiveDeps): Giver {
         if (!keep(blob, buffer, since)) return null;
         given = { content: buffer, done: null };
       } else {
-        const done = (sent: boolean) => (sent ? deps.buffers.give(buffer) : deps.buffers.lose(buffer));
-        given = { content: buffer.subarray(0, length), done };
+        given = { content: buffer.subarray(0, length), done: giveBack(buffer) };
       }
       return given;
     } catch {
@@ -131,6 +131,9 @@ export function makeGiver(deps: GiveDeps): Giver {
       if (!given && !keeps) deps.buffers.give(buffer);
     }
   }
+
+  const giveBack = (buffer: Buffer) => (sent: boolean) =>
+    sent ? deps.buffers.give(buffer) : deps.buffers.lose(buffer);
 
   /** @returns whether the bytes are what their name says. */
   function keep(blob: Blob, content: Buffer, since: number): boolean {
@@ -156,13 +159,26 @@ export function makeGiver(deps: GiveDeps): Giver {
       const whole = range ?? { start: 0, end: blob.bytes - 1 };
       const read = await readWhole(blob, whole, keeps);
       if (read) return read;
+      const opened = await open(deps, blob, range);
+      const isSmall = !range && blob.bytes <= MAX_WHOLE_BYTES;
+      // From a file it would have been read whole, if that were possible now.
+      if (!keeps && !(opened.proves && isSmall)) return opened;
       const since = hot.now;
-      const { stream } = await open(deps, blob, range);
-      if (!keeps) return { stream };
-      const content = await collect(stream, blob.bytes);
-      // What decayed without a mark on it is what `verify` finds; it is not what is asked for.
-      if (content && keep(blob, content, since)) return { content, done: null };
-      return { stream: (await open(deps, blob, range, { deep: true })).stream };
+      const buffer = keeps ? Buffer.allocUnsafeSlow(blob.bytes) : deps.buffers.take(blob.bytes);
+      if (!buffer) return opened;
+      let isRight = false;
+      try {
+        isRight = (await collect(opened.stream, buffer, blob.bytes)) && (!keeps || keep(blob, buffer, since));
+      } catch (error) {
+        if (!(error instanceof DamagedObjectError)) throw brokeOff(opened.store, blob, error);
+      } finally {
+        if (!isRight && !keeps) deps.buffers.give(buffer);
+      }
+      // Nothing has gone out yet, so the other copies are tried.
+      if (!isRight) return open(deps, blob, range, { deep: true });
+      return keeps
+        ? { content: buffer, done: null }
+        : { content: buffer.subarray(0, blob.bytes), done: giveBack(buffer) };
     },
 
     async settled() {
@@ -178,14 +194,18 @@ export function makeGiver(deps: GiveDeps): Giver {
 
 const MAX_LOOKS = 10_000;
 
-/** What a stream gives, into one buffer; null where that is not as long as it should be. */
-async function collect(stream: Readable, bytes: number): Promise<Buffer | null> {
-  const content = Buffer.allocUnsafeSlow(bytes);
+/** @returns whether the stream gave exactly so many bytes. */
+async function collect(stream: Readable, buffer: Buffer, bytes: number): Promise<boolean> {
   let at = 0;
   for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-    if (at + chunk.length > bytes) return null;
-    content.set(chunk, at);
+    if (at + chunk.length > bytes) return false;
+    buffer.set(chunk, at);
     at += chunk.length;
   }
-  return at === bytes ? content : null;
+  return at === bytes;
+}
+
+function brokeOff(store: string, blob: Blob, cause: unknown): StoreError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StoreError(`${store} broke off while giving ${blob.sha256}: ${reason}.`, store, { cause });
 }

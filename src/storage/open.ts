@@ -1,16 +1,19 @@
-import type { Readable } from 'node:stream';
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { FixativeError, NotFoundError, StoreError } from '../errors.ts';
 import { type Blob, keyOf } from './blob.ts';
 import { recordBad, recordProven } from './copies.ts';
 import { examine, type Finding } from './examine.ts';
 import type { StorageDeps } from './service.ts';
-import type { ByteRange, OpenObject, Store } from './stores/store.ts';
+import { type ByteRange, DamagedObjectError, type OpenObject, type Store } from './stores/store.ts';
 
 export interface OpenBlob {
   /** To be read to its end or destroyed. */
   readonly stream: Readable;
   /** The name of the store that gives the bytes. */
   readonly store: string;
+  /** Whether the stream ends in a DamagedObjectError, and without its last part, where its hash turns out to be another. */
+  readonly proves: boolean;
 }
 
 /** @param options.deep reads every copy before it is given, whatever its fingerprint says. */
@@ -30,7 +33,15 @@ export async function open(
         await note(deps, () => recordProven(deps.database, blob, copy, finding.stat));
       }
       if (met) deps.wakeRepairer(deps.healDelaySeconds);
-      return { stream: opened.stream, store: store.name };
+      // What lies in a file was just seen to be as it was proven. Of what comes from elsewhere, and whole, the hash is proven once more as it goes out.
+      if (range || store.readInto) return { stream: opened.stream, store: store.name, proves: false };
+      const stream = provenAsItGoes(opened.stream, blob, async (error) => {
+        const found = { state: 'CORRUPT' as const, error: `${store.name}: ${error}` };
+        if (copy) await note(deps, () => recordBad(deps.database, blob, copy, found, deps.healDelaySeconds));
+        deps.log.warn({ store: store.name, sha256: blob.sha256, state: found.state }, found.error);
+        deps.wakeRepairer(deps.healDelaySeconds);
+      });
+      return { stream, store: store.name, proves: true };
     }
     if (finding.state === 'UNREACHABLE') unreachable.push(finding.error);
     else if (finding.state !== 'STORED') {
@@ -45,6 +56,30 @@ export async function open(
       cause: first,
     });
   throw new FixativeError('BYTES_LOST', `No store holds a healthy copy of ${blob.sha256}.`);
+}
+
+/** Holds the last part back until the hash of all is right. */
+function provenAsItGoes(stream: Readable, blob: Blob, onDamage: (error: string) => Promise<void>): Readable {
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    const hash = createHash('sha256');
+    let held: Uint8Array | null = null;
+    for await (const part of stream as AsyncIterable<Uint8Array>) {
+      if (held) yield held;
+      hash.update(part);
+      held = part;
+    }
+    const sha256 = hash.digest('hex');
+    if (sha256 !== blob.sha256) {
+      const error = `${blob.sha256} came with the SHA-256 ${sha256}`;
+      await onDamage(error);
+      throw new DamagedObjectError(error);
+    }
+    if (held) yield held;
+  }
+  const proving = Readable.from(parts(), { objectMode: false });
+  // One that is not read to its end gives back what it has open, also when nobody has begun to read it.
+  proving.once('close', () => stream.destroy());
+  return proving;
 }
 
 /** Stores that are on record as healthy first; the others after them, for what was missing may be back. */
