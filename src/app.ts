@@ -13,6 +13,12 @@ import { migrate } from './database/migrate.ts';
 import { openPglite } from './database/pglite.ts';
 import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
+import {
+  type Delivery,
+  makeAccelDelivery,
+  makeRedirectDelivery,
+  type PresignedAnswer,
+} from './http/delivery.ts';
 import { readPersistedOperations } from './http/persisted-operations.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeImageBytesFinder } from './image/bytes.ts';
@@ -119,8 +125,13 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       maxBytes: config.maxUploadBytes,
       space,
     });
-    const { stores, copyUrls, closeStores } = options.stores
-      ? { stores: await options.stores(database), copyUrls: new Map(), closeStores: async () => {} }
+    const { stores, copyUrls, presigners, closeStores } = options.stores
+      ? {
+          stores: await options.stores(database),
+          copyUrls: new Map() as CopyUrls,
+          presigners: new Map() as Presigners,
+          closeStores: async () => {},
+        }
       : await openStores(config, database);
     opened.push(closeStores);
     const variantCache = await openVariantCache({
@@ -235,6 +246,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
         variantSizes: config.variantSizes,
         imageAddress,
         sharing: { ...config, publicUrl },
+        delivery: deliveryOf(config, storage, { copyUrls, presigners }),
       },
       log,
     });
@@ -328,11 +340,40 @@ export async function openDatabase(
 /** By the names of stores: where a copy can be fetched without us, as far as that is known. */
 type CopyUrls = Map<string, (key: string) => string | null>;
 
+/** By the names of stores: addresses of copies that expire. */
+type Presigners = Map<string, (key: string, answer: PresignedAnswer) => Promise<string>>;
+
+function deliveryOf(
+  config: Config,
+  storage: Storage,
+  { copyUrls, presigners }: { copyUrls: CopyUrls; presigners: Presigners },
+): Delivery | null {
+  if (config.delivery === 'direct') return null;
+  if (config.delivery === 'x-accel') return makeAccelDelivery(storage, config.xAccelPrefix);
+  return makeRedirectDelivery(
+    {
+      publicUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
+      // Without credentials to sign with there is no address, and we send it ourselves.
+      presign: async (store, key, answer) =>
+        (await presigners
+          .get(store)?.(key, answer)
+          .catch(() => null)) ?? null,
+    },
+    storage.stores.map(({ name }) => name),
+  );
+}
+
 async function openStores(
   config: Config,
   database: Database,
-): Promise<{ stores: Store[]; copyUrls: CopyUrls; closeStores: () => Promise<void> }> {
+): Promise<{
+  stores: Store[];
+  copyUrls: CopyUrls;
+  presigners: Presigners;
+  closeStores: () => Promise<void>;
+}> {
   const copyUrls: CopyUrls = new Map();
+  const presigners: Presigners = new Map();
   const closers: (() => Promise<void>)[] = [];
   const closing = <Opened extends Store & { close(): Promise<void> }>(store: Opened): Store => {
     closers.push(() => store.close());
@@ -359,7 +400,9 @@ async function openStores(
         const base = [publicUrl, settings.prefix.replace(/\/+$/, '')].filter(Boolean).join('/');
         copyUrls.set('s3', (key) => `${base}/${key}`);
       }
-      return closing(await openS3Store({ name: 's3', ...settings }));
+      const s3 = await openS3Store({ name: 's3', ...settings });
+      presigners.set('s3', s3.presignGet);
+      return closing(s3);
     },
     github: async () => {
       const { openGithubStore } = await import('./storage/stores/github.ts');
@@ -374,6 +417,7 @@ async function openStores(
   return {
     stores,
     copyUrls,
+    presigners,
     closeStores: async () => {
       for (const close of closers.reverse()) await close();
     },

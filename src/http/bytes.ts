@@ -24,6 +24,7 @@ import {
 } from '../storage/variants/transform.ts';
 import type { Variants } from '../storage/variants/variants.ts';
 import { sendError } from './answer.ts';
+import type { Delivery, Handed } from './delivery.ts';
 import { parseRange } from './range.ts';
 import { isAlike, type LetInBy, mayShow, type Sharing, sharingHeaders } from './sharing.ts';
 
@@ -35,6 +36,8 @@ export interface BytesSettings {
   readonly variantSizes: readonly number[];
   readonly imageAddress: ImageAddress;
   readonly sharing: Sharing;
+  /** Who gives originals in our place; null: we do. */
+  readonly delivery: Delivery | null;
 }
 
 export interface BytesDeps extends BytesSettings {
@@ -64,7 +67,7 @@ export function serveHotImage(deps: BytesDeps, { request, response }: Exchange, 
   if (!path.startsWith(ROOM)) return false;
   if (path.length > NAME_AT && (path[NAME_AT] !== '/' || path.includes('/', NAME_AT + 1))) return false;
   const image = deps.images.recall({ uuid: path.slice(ROOM.length, NAME_AT) });
-  if (!image || !isPublic(image) || !isAlike(deps.sharing)) return false;
+  if (!image || !isPublic(image) || !isAlike(deps.sharing) || deps.delivery) return false;
   const { headers, method } = request;
   if (headers.range !== undefined) return false;
   const ready = readyOf(deps, image);
@@ -92,7 +95,7 @@ const readyHeads = new WeakMap<ImageBytes, Ready>();
 function readyOf(deps: BytesDeps, image: ImageBytes): Ready {
   const known = readyHeads.get(image);
   if (known) return known;
-  const body = originalOf(deps, image);
+  const body = originalOf(deps, image, 'public');
   const always = { ETag: body.etag, ...headersOf(deps.sharing, {}, 'public') };
   const whole = { ...always, ...describe(body), 'Content-Length': String(image.blob.bytes) };
   const ready = {
@@ -199,7 +202,7 @@ async function serve(
         { Vary: 'Referer, Sec-Fetch-Site, Sec-Fetch-Dest' },
       );
     } else {
-      const body = transform ? variantOf(deps, image, transform, grant) : originalOf(deps, image);
+      const body = transform ? variantOf(deps, image, transform, grant) : originalOf(deps, image, by);
       await send(exchange, body, headersOf(deps.sharing, request.headers, by));
     }
   } catch (error) {
@@ -234,6 +237,8 @@ interface Body {
   readonly etag: string;
   readonly mimeType: string;
   readonly filename: string;
+  /** Lets somebody else give it; null: nobody can. */
+  hand?(request: IncomingMessage): Promise<Handed | null>;
   open(): Promise<Opened>;
 }
 
@@ -244,12 +249,14 @@ interface Opened {
   discard(): Promise<void>;
 }
 
-function originalOf(deps: BytesDeps, { blob, filename }: ImageBytes): Body {
-  const take = (range?: ByteRange) => deps.storage.give(blob, range);
+function originalOf({ delivery, storage }: BytesDeps, image: ImageBytes, by: LetInBy): Body {
+  const { blob, filename } = image;
+  const take = (range?: ByteRange) => storage.give(blob, range);
   return {
     etag: `"${blob.sha256}"`,
     mimeType: blob.mimeType,
     filename,
+    ...(delivery && { hand: (request: IncomingMessage) => delivery.hand(request, image, by) }),
     open: async () => ({ bytes: blob.bytes, take, discard: async () => {} }),
   };
 }
@@ -303,6 +310,17 @@ async function send(
     );
     return;
   }
+  const handed = await body.hand?.(request);
+  if (handed) {
+    await opened.discard();
+    const isHere = handed.status === 200;
+    // Whoever gives it says himself of which ranges.
+    const described = isHere
+      ? { ...headers, ...without(describe(body), 'Accept-Ranges') }
+      : without(headers, 'ETag');
+    response.writeHead(handed.status, { ...described, ...handed.headers }).end();
+    return;
+  }
   Object.assign(headers, describe(body));
   headers['Content-Length'] = range ? range.end - range.start + 1 : bytes;
   if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${bytes}`;
@@ -314,6 +332,11 @@ async function send(
     response.end();
   } else if ('content' in given) sendContent(response, given);
   else await pipeline(given.stream, response);
+}
+
+function without<Value>(headers: Record<string, Value>, name: string): Record<string, Value> {
+  const { [name]: _, ...rest } = headers;
+  return rest;
 }
 
 function describe({ mimeType, filename }: Body): Record<string, string> {

@@ -34,6 +34,8 @@ export interface Giver {
   recall(blob: Blob): Buffer | null;
   /** @throws as Storage.open does. */
   give(blob: Blob, range?: ByteRange): Promise<Given>;
+  /** See Storage.locate. */
+  locate(blob: Blob, kind: string): Promise<string | null>;
   /** Resolves when nothing is being looked at behind an answer. */
   settled(): Promise<void>;
   /** Looks at nothing any more. */
@@ -86,18 +88,24 @@ export function makeGiver(deps: GiveDeps): Giver {
     looks.delete(blob.sha256);
     if (!first) return;
     const { store, copy } = first;
-    const finding = await examine(store, blob, copy);
+    await look(store, blob, copy);
     looks.set(blob.sha256, { at: Date.now(), timer: null });
     if (looks.size > MAX_LOOKS) forgetOldLooks();
-    if (finding.state === 'UNREACHABLE') return;
+  }
+
+  /** @returns whether a copy is well, by its fingerprint or by reading it. One that is bad is put on record as that, to be repaired. */
+  async function look(store: Store, blob: Blob, copy: Copy): Promise<boolean> {
+    const finding = await examine(store, blob, copy);
+    if (finding.state === 'UNREACHABLE') return false;
     if (finding.state === 'STORED') {
       if (finding.read) await recordProven(deps.database, blob, copy, finding.stat);
-      return;
+      return true;
     }
     hot.forget(blob.sha256);
     deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
     await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds);
     deps.wakeRepairer(deps.healDelaySeconds);
+    return false;
   }
 
   function forgetOldLooks(): void {
@@ -179,6 +187,15 @@ export function makeGiver(deps: GiveDeps): Giver {
       return keeps
         ? { content: buffer, done: null }
         : { content: buffer.subarray(0, blob.bytes), done: giveBack(buffer) };
+    },
+
+    async locate(blob, kind) {
+      for (const store of stores) {
+        const copy = blob.copies.find((each) => each.store === store.name);
+        if (store.kind === kind && copy?.state === 'STORED' && (await look(store, blob, copy)))
+          return copy.key;
+      }
+      return null;
     },
 
     async settled() {

@@ -54,6 +54,12 @@ export interface Storage {
   /** What is in memory of it, whole and proven, without waiting; null: nothing. */
   recall(blob: Blob): Buffer | null;
 
+  /**
+   * The key of a healthy copy in a store of this kind, looked at just now; null where there is none. A copy that is found bad is marked and
+   * restored behind the answer.
+   */
+  locate(blob: Blob, kind: string): Promise<string | null>;
+
   /** Makes every store hold a healthy copy again. @throws as `open` does. */
   restore(blobId: number, options?: RestoreOptions): Promise<Restoration>;
 
@@ -146,6 +152,7 @@ export function makeStorage(deps: StorageDeps): Storage {
     open: (blob, range) => open(withRepairer, blob, range),
     give: giver.give,
     recall: giver.recall,
+    locate: giver.locate,
     restore: (blobId, options) => restore(deps, blobId, options),
     verify: (options) => verify(deps, options),
     async quarantine(storeName, options) {

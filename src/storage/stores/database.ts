@@ -137,6 +137,12 @@ function statOf(object: ObjectRow): ObjectStat {
   return { bytes: object.present, fingerprint: `${object.present}:${object.versions}` };
 }
 
+interface Batch {
+  /** The last of its pieces. */
+  readonly end: number;
+  readonly pieces: Promise<(Uint8Array | null)[]>;
+}
+
 /**
  * Reads an object as fast as it is taken, so many pieces by one statement, and the next ones while these are being taken. A piece that is not there or
  * not as long as it was ends in an error.
@@ -153,7 +159,7 @@ async function* readChunks(
     mine += pieces * CHUNK_BYTES;
     held.bytes += pieces * CHUNK_BYTES;
   };
-  const read = (first: number): { end: number; pieces: Promise<(Uint8Array | null)[]> } => {
+  const read = (first: number): Batch => {
     const most = held.bytes < MAX_AHEAD_BYTES ? PIECES_AT_ONCE : 1;
     const end = Math.min(first + most - 1, last);
     count(end - first + 1);
@@ -164,11 +170,11 @@ async function* readChunks(
   };
   try {
     let position = Math.floor(range.start / CHUNK_BYTES);
-    let ahead: ReturnType<typeof read> | null = null;
+    let ahead: Batch | null = null;
     while (position <= last) {
-      const { end, pieces } = ahead ?? read(position);
-      const batch = await pieces;
-      ahead = end < last && held.bytes < MAX_AHEAD_BYTES ? read(end + 1) : null;
+      const current: Batch = ahead ?? read(position);
+      const batch = await current.pieces;
+      ahead = current.end < last && held.bytes < MAX_AHEAD_BYTES ? read(current.end + 1) : null;
       for (const piece of batch) {
         const expected = Math.min(CHUNK_BYTES, object.bytes - position * CHUNK_BYTES);
         if (piece?.length !== expected) {
