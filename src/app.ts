@@ -385,11 +385,14 @@ async function openStores(
       const known = await database.query(
         `SELECT 1 FROM copies WHERE store = 'filesystem' AND state <> 'PENDING' LIMIT 1`,
       );
-      return openFilesystemStore({
+      const store = await openFilesystemStore({
         name: 'filesystem',
         directory: config.imageDirectory,
         mayClaim: known.length === 0,
+        maxOpenFiles: config.maxOpenFiles,
       });
+      closers.push(() => store.close());
+      return store;
     },
     database: () => makeDatabaseStore({ name: 'database', database }),
     // What speaks to a service is loaded only when it is configured: the S3 client alone takes a quarter of a second.

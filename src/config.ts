@@ -154,6 +154,8 @@ export interface Config extends LimitsConfig {
   /** Of proven bytes in memory, in all and of one thing; 0: none. */
   readonly bytesCacheBytes: number;
   readonly bytesCacheObjectBytes: number;
+  /** How many files of the filesystem store are kept open. */
+  readonly maxOpenFiles: number;
   /** How many variants are made at once, and how many more may wait. */
   readonly variantConcurrency: number;
   readonly variantQueue: number;
@@ -373,6 +375,7 @@ const Environment = z.object({
   IMAGE_CACHE_ENTRIES: wholeNumber(0, 1_000_000).default(10_000),
   BYTES_CACHE_BYTES: bytesOrOff.default(128 * MiB),
   BYTES_CACHE_OBJECT_BYTES: bytes.default(2 * MiB),
+  MAX_OPEN_FILES: wholeNumber(0, 100_000).default(512),
   VARIANT_CONCURRENCY: wholeNumber(1, 64).default(2),
   VARIANT_QUEUE: wholeNumber(0, 10_000).default(64),
   OPENAI_API_KEY: key.optional(),
@@ -506,6 +509,7 @@ export function parseConfig(
     imageCacheEntries: values.IMAGE_CACHE_ENTRIES,
     bytesCacheBytes: values.BYTES_CACHE_BYTES,
     bytesCacheObjectBytes: values.BYTES_CACHE_OBJECT_BYTES,
+    maxOpenFiles: values.MAX_OPEN_FILES,
     variantConcurrency: values.VARIANT_CONCURRENCY,
     variantQueue: values.VARIANT_QUEUE,
     openai: connection(values.OPENAI_API_KEY, values.OPENAI_BASE_URL),
