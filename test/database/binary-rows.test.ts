@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApp, type TestApp } from '../harness.ts';
 
@@ -24,9 +24,8 @@ describe('rows of bytes', () => {
       Buffer.from([0xff]),
     ];
     const rows = await echo(values);
-    expect(rows.map((row) => row && Buffer.from(row).toString('base64'))).toEqual(
-      values.map((value) => value?.toString('base64')),
-    );
+    const digest = (row: Uint8Array | null) => (row === null ? null : hash('sha256', row));
+    expect(rows.map(digest)).toEqual(values.map(digest));
     expect(await echo([])).toEqual([]);
   });
 
