@@ -162,6 +162,66 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
   }
 }
 
+/**
+ * What Node can do at best, against the same nginx: from memory, and by readFile and one end. That, and not nginx, is what ours can come near to.
+ */
+export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
+  if (!isInstalled('nginx') || !isInstalled('wrk')) {
+    process.stderr.write('plainBytes: left out, for nginx or wrk is not installed.\n');
+    return [];
+  }
+  const directory = path.join(bench.directory, 'plain');
+  const files = path.join(directory, 'files');
+  await mkdir(files, { recursive: true });
+  for (const bytes of [SMALL, LARGE])
+    for (let i = 0; i < HOT; i++) await writeFile(path.join(files, `${bytes}-${i}.png`), makePng(bytes));
+  const nginx = await startNginx({ directory, files });
+  const plain = await startServer(['bench/plain.ts'], { directory, env: { FILES: files } });
+  const results: ContestResult[] = [];
+  try {
+    for (const [name, way, bytes] of [
+      ['plain50kMemory', 'memory', SMALL],
+      ['plain50kReadFile', 'read', SMALL],
+      ['plain1MMemory', 'memory', LARGE],
+      ['plain1MReadFile', 'read', LARGE],
+    ] as const) {
+      const names = Array.from({ length: HOT }, (_, i) => `${bytes}-${i}.png`);
+      const contestant = ({ url, pid }: { url: URL; pid: number }, paths: readonly string[]) => {
+        const target: Target = { url: new URL(url.origin), pid, headers: {} };
+        return {
+          target,
+          subjects: [],
+          load: (options: { connections: number; seconds: number; signal: AbortSignal }) =>
+            loadByWrk(target, paths, { ...options, answerBytes: bytes, directory }),
+        };
+      };
+      const result = await hold(
+        {
+          name,
+          about: `${HOT} files of ${bytes} bytes by plain node:http, ${way}`,
+          ours: contestant(
+            plain,
+            names.map((each) => `/${way}/${each}`),
+          ),
+          limit: contestant(
+            nginx,
+            names.map((each) => `/${each}`),
+          ),
+        },
+        bench.rules,
+        bench.databasePid,
+      );
+      bench.report(result);
+      results.push(result);
+    }
+    return results;
+  } finally {
+    await plain.stop();
+    await nginx.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
 const ourPath = ({ uuid }: File) => `/images/${uuid}`;
 const theirPath = ({ key }: File) => `/${key}`;
 

@@ -11,7 +11,7 @@ import { migrate } from '../src/database/migrate.ts';
 import { openPostgresql } from '../src/database/postgresql.ts';
 import { startPostgresql } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
-import { benchBytes } from './bytes.ts';
+import { benchBytes, benchPlainBytes } from './bytes.ts';
 import { type ContestResult, type Rules, WrongAnswer } from './contest.ts';
 import { benchList } from './list.ts';
 import { describeMachine, readMachine, writeTable } from './report.ts';
@@ -21,6 +21,7 @@ import { startServer } from './servers.ts';
 const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
   list: benchList,
   bytes: benchBytes,
+  plainBytes: benchPlainBytes,
 };
 
 const FULL = { rows: 200_000, rounds: 7, secondsPerRound: 4, warmUpSeconds: 3 };
