@@ -326,6 +326,8 @@ async function send(
   if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${bytes}`;
   const status = range ? 206 : 200;
   const given = await opened.take(range ?? undefined);
+  // Who has hung up meanwhile gets nothing.
+  if (response.destroyed) return drop(given);
   response.writeHead(status, headers);
   if (request.method === 'HEAD') {
     drop(given);
