@@ -79,7 +79,7 @@ export function serveHotImage(deps: BytesDeps, { request, response }: Exchange, 
   if (!content) return false;
   response.writeHead(200, ready.whole);
   if (method === 'HEAD') response.end();
-  else response.end(content);
+  else sendContent(deps, response, { content, done: null });
   return true;
 }
 
@@ -203,7 +203,7 @@ async function serve(
       );
     } else {
       const body = transform ? variantOf(deps, image, transform, grant) : originalOf(deps, image, by);
-      await send(exchange, body, headersOf(deps.sharing, request.headers, by));
+      await send(deps, exchange, body, headersOf(deps.sharing, request.headers, by));
     }
   } catch (error) {
     if (response.headersSent) {
@@ -285,6 +285,7 @@ function variantOf(
 }
 
 async function send(
+  deps: Pick<BytesDeps, 'storage'>,
   { request, response }: Exchange,
   body: Body,
   always: Readonly<Record<string, string>>,
@@ -332,7 +333,7 @@ async function send(
   if (request.method === 'HEAD') {
     drop(given);
     response.end();
-  } else if ('content' in given) sendContent(response, given);
+  } else if ('content' in given) sendContent(deps, response, given);
   else await pipeline(given.stream, response);
 }
 
@@ -355,7 +356,11 @@ function drop(given: Given): void {
 }
 
 /** One write. The memory is free again when the system has taken all; of a client that is gone nobody knows whether it still reads. */
-function sendContent(response: ServerResponse, { content, done }: Extract<Given, { content: Buffer }>): void {
+function sendContent(
+  { storage }: Pick<BytesDeps, 'storage'>,
+  response: ServerResponse,
+  { content, done }: Extract<Given, { content: Buffer }>,
+): void {
   if (done) {
     let sent = false;
     response.once('finish', () => {
@@ -367,6 +372,7 @@ function sendContent(response: ServerResponse, { content, done }: Extract<Given,
     });
   }
   response.end(content);
+  if (!done && response.writableLength > 0) response.once('close', storage.hold(content.length));
 }
 
 /** Weak comparison, as RFC 9110, 13.1.2 wants it of If-None-Match. */

@@ -34,6 +34,8 @@ export interface Giver {
   recall(blob: Blob): Buffer | null;
   /** @throws as Storage.open does. */
   give(blob: Blob, range?: ByteRange): Promise<Given>;
+  /** See Storage.hold. */
+  hold(bytes: number): () => void;
   /** See Storage.locate. */
   locate(blob: Blob, kind: string): Promise<string | null>;
   /** Resolves when nothing is being looked at behind an answer. */
@@ -51,6 +53,8 @@ type GiveDeps = StorageDeps & {
 /** More than this is not read into one buffer: a stream has sent its first part by then. */
 const MAX_WHOLE_BYTES = 1024 * 1024;
 const LOOK_EVERY_MS = 1000;
+/** While clients have yet to take more than this of what came from memory, nothing more comes from there: it could not be freed. */
+const MAX_HELD_BYTES = 128 * 1024 * 1024;
 
 export function makeGiver(deps: GiveDeps): Giver {
   const { hot, stores } = deps;
@@ -58,6 +62,7 @@ export function makeGiver(deps: GiveDeps): Giver {
   const looks = new Map<string, { at: number; timer: NodeJS.Timeout | null }>();
   const looking = new Set<Promise<void>>();
   let stopped = false;
+  let held = 0;
 
   /** The first in read order that has a copy which is well by the record. */
   function firstHealthy(blob: Blob): { store: Store; copy: Copy } | null {
@@ -151,19 +156,28 @@ export function makeGiver(deps: GiveDeps): Giver {
   }
 
   return {
+    hold(bytes) {
+      held += bytes;
+      let isHeld = true;
+      return () => {
+        if (isHeld) held -= bytes;
+        isHeld = false;
+      };
+    },
+
     recall(blob) {
-      const content = hot.get(blob.sha256);
+      const content = held < MAX_HELD_BYTES ? hot.get(blob.sha256) : null;
       if (content) lookSoon(blob);
       return content;
     },
 
     async give(blob, range) {
-      const kept = hot.get(blob.sha256);
+      const kept = held < MAX_HELD_BYTES ? hot.get(blob.sha256) : null;
       if (kept) {
         lookSoon(blob);
         return { content: range ? kept.subarray(range.start, range.end + 1) : kept, done: null };
       }
-      const keeps = !range && hot.wants(blob.sha256, blob.bytes);
+      const keeps = !range && held < MAX_HELD_BYTES && hot.wants(blob.sha256, blob.bytes);
       const whole = range ?? { start: 0, end: blob.bytes - 1 };
       const read = await readWhole(blob, whole, keeps);
       if (read) return read;

@@ -53,6 +53,8 @@ export interface Storage {
   give(blob: Blob, range?: ByteRange): Promise<Given>;
   /** What is in memory of it, whole and proven, without waiting; null: nothing. */
   recall(blob: Blob): Buffer | null;
+  /** Counts bytes from memory that a client has yet to take: with too many of them nothing comes from there. @returns what ends it. */
+  hold(bytes: number): () => void;
 
   /**
    * The key of a healthy copy in a store of this kind, looked at just now; null where there is none. A copy that is found bad is marked and
@@ -152,6 +154,7 @@ export function makeStorage(deps: StorageDeps): Storage {
     open: (blob, range) => open(withRepairer, blob, range),
     give: giver.give,
     recall: giver.recall,
+    hold: giver.hold,
     locate: giver.locate,
     restore: (blobId, options) => restore(deps, blobId, options),
     verify: (options) => verify(deps, options),

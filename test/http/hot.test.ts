@@ -79,6 +79,23 @@ describe('an image that is asked for over and over', () => {
     await app.storage.settled();
   });
 
+  test('comes from its file while too much of what came from memory was not taken yet', async () => {
+    const { content, at, image } = await keep();
+    await heat(at);
+    const recall = vi.spyOn(app.storage, 'recall');
+    const fromMemory = async () => {
+      recall.mockClear();
+      expect((await body(await get(at))).equals(content)).toBe(true);
+      return recall.mock.results.some(({ value }) => value?.length === image.bytes);
+    };
+    const done = app.storage.hold(200 * 1024 * 1024);
+    expect(await fromMemory()).toBe(false);
+    done();
+    done();
+    expect(await fromMemory()).toBe(true);
+    recall.mockRestore();
+  });
+
   test('is gone at once when it is deleted, hidden or purged here, and has no former name', async () => {
     const [deleted, hidden, purged, renamed] = [await keep(), await keep(), await keep(), await keep()];
     for (const { at } of [deleted, hidden, purged, renamed]) await heat(at);
