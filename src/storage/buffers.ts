@@ -1,6 +1,6 @@
 /**
- * Buffers for what is read whole and sent at once. The system has to make room for each megabyte anew that a process takes, and clears it, which costs
- * as much as reading it; so buffers are used again. Counts what is out: however many clients are slow, no more than so many bytes wait for them.
+ * Buffers for what is read whole and sent at once. The system has to make room for each megabyte anew that a process takes, and clears it; so buffers
+ * are used again. Counts what is out: however many clients are slow, no more than so many bytes wait for them.
  */
 export interface Buffers {
   /** Of at least so many bytes; null where too much is out. */
