@@ -1,11 +1,11 @@
-import type { Queryable } from '../src/database/database.ts';
+import type { Database } from '../src/database/database.ts';
 import type { ContestResult, Rules } from './contest.ts';
 import type { ServerProcess } from './servers.ts';
 
 /** What a benchmark is run in: a seeded database, and where the product listens. */
 export interface Bench {
   readonly rules: Rules;
-  readonly database: Queryable;
+  readonly database: Database;
   readonly databaseUrl: string;
   readonly databasePid: number;
   readonly poolSize: number;

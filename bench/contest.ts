@@ -24,6 +24,8 @@ export interface Contestant {
   readonly target: Target;
   /** Asked in turn, so that no row is hot. */
   readonly subjects: readonly Subject[];
+  /** Loads it in place of `load`. */
+  readonly load?: (options: Parameters<typeof load>[2]) => Promise<LoadResult>;
 }
 
 export interface Side {
@@ -101,16 +103,15 @@ export async function ask(target: Target, body: string) {
 export async function hold(contest: Contest, rules: Rules, databasePid: number): Promise<ContestResult> {
   const sides = ['ours', 'limit'] as const;
   const warmUp = { ...rules, seconds: rules.warmUpSeconds };
-  for (const side of sides) await load(contest[side].target, contest[side].subjects, warmUp);
+  const loadSide = (side: (typeof sides)[number], options: Parameters<typeof load>[2]) =>
+    contest[side].load?.(options) ?? load(contest[side].target, contest[side].subjects, options);
+  for (const side of sides) await loadSide(side, warmUp);
 
   const results = { ours: [] as Measured[], limit: [] as Measured[] };
   for (let round = 0; round < rules.rounds; round++) {
     for (const side of sides) {
       const before = await cpuSecondsOfFamily(databasePid);
-      const result = await load(contest[side].target, contest[side].subjects, {
-        ...rules,
-        seconds: rules.secondsPerRound,
-      });
+      const result = await loadSide(side, { ...rules, seconds: rules.secondsPerRound });
       const after = await cpuSecondsOfFamily(databasePid);
       const databaseSeconds = before === null || after === null ? null : after - before;
       results[side].push({ ...result, databaseSeconds });

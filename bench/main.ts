@@ -11,6 +11,7 @@ import { migrate } from '../src/database/migrate.ts';
 import { openPostgresql } from '../src/database/postgresql.ts';
 import { startPostgresql } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
+import { benchBytes, benchPlainBytes } from './bytes.ts';
 import { type ContestResult, type Rules, WrongAnswer } from './contest.ts';
 import { benchList } from './list.ts';
 import { benchProcesses } from './processes.ts';
@@ -21,6 +22,8 @@ import { startServer } from './servers.ts';
 const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
   list: benchList,
   processes: benchProcesses,
+  bytes: benchBytes,
+  plainBytes: benchPlainBytes,
 };
 
 const FULL = { rows: 200_000, rounds: 7, secondsPerRound: 4, warmUpSeconds: 3 };

@@ -13,8 +13,15 @@ import { migrate } from './database/migrate.ts';
 import { openPglite } from './database/pglite.ts';
 import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
+import {
+  type Delivery,
+  makeAccelDelivery,
+  makeRedirectDelivery,
+  type PresignedAnswer,
+} from './http/delivery.ts';
 import { readPersistedOperations } from './http/persisted-operations.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
+import { makeImageBytesFinder } from './image/bytes.ts';
 import { makeImageEvents } from './image/events.ts';
 import { openAnswers } from './image/generation/answers.ts';
 import { makePlaces } from './image/generation/places.ts';
@@ -41,6 +48,7 @@ import { openXaiProvider } from './provider/xai.ts';
 import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
+import { makeHotBytes } from './storage/hot.ts';
 import { makePictureReader } from './storage/picture.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
 import { makeSpaceGuard } from './storage/space.ts';
@@ -119,14 +127,25 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       maxBytes: config.maxUploadBytes,
       space,
     });
-    const { stores, copyUrls, closeStores } = options.stores
-      ? { stores: await options.stores(database), copyUrls: new Map(), closeStores: async () => {} }
+    const { stores, copyUrls, presigners, closeStores } = options.stores
+      ? {
+          stores: await options.stores(database),
+          copyUrls: new Map() as CopyUrls,
+          presigners: new Map() as Presigners,
+          closeStores: async () => {},
+        }
       : await openStores(config, database);
     opened.push(closeStores);
     const variantCache = await openVariantCache({
       directory: path.join(config.dataDirectory, 'variants'),
       maxBytes: config.variantCacheBytes,
       space,
+    });
+    const imageBytes = makeImageBytesFinder(database, { entries: config.imageCacheEntries, log });
+    opened.push(() => imageBytes.close());
+    const hot = makeHotBytes({
+      maxBytes: config.bytesCacheBytes,
+      maxObjectBytes: config.bytesCacheObjectBytes,
     });
     const storage = makeStorage({
       database,
@@ -137,7 +156,9 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
       quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
+      onForget: imageBytes.forgetBlob,
       onRemove: (sha256) => variantCache.forget(sha256),
+      hot,
       readPicture: makePictureReader({
         maxPixels: config.maxImagePixels,
         maxSide: config.maxImageSide,
@@ -152,6 +173,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const variants = makeVariants({
       storage,
       cache: variantCache,
+      hot,
       maxPixels: config.maxImagePixels,
       concurrency: config.variantConcurrency,
       maxWaiting: config.variantQueue,
@@ -201,6 +223,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       uploadTargetSeconds: config.uploadTargetSeconds,
       defaultVisibility: config.defaultVisibility,
       imageAddress,
+      imageBytes,
       variantSizes: config.variantSizes,
       signedUrlMaxSeconds: config.signedUrlMaxSeconds,
       totalCountLimit: config.totalCountLimit,
@@ -221,7 +244,14 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       authenticator,
       limits: { ...config, persisted: await readPersisted(config) },
       uploads: { database, storage, place, uploadAddress },
-      bytes: { variants, variantSizes: config.variantSizes, imageAddress, sharing: { ...config, publicUrl } },
+      bytes: {
+        images: imageBytes,
+        variants,
+        variantSizes: config.variantSizes,
+        imageAddress,
+        sharing: { ...config, publicUrl },
+        delivery: deliveryOf(config, storage, { copyUrls, presigners }),
+      },
       log,
     });
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));
@@ -314,11 +344,40 @@ export async function openDatabase(
 /** By the names of stores: where a copy can be fetched without us, as far as that is known. */
 type CopyUrls = Map<string, (key: string) => string | null>;
 
+/** By the names of stores: addresses of copies that expire. */
+type Presigners = Map<string, (key: string, answer: PresignedAnswer) => Promise<string>>;
+
+function deliveryOf(
+  config: Config,
+  storage: Storage,
+  { copyUrls, presigners }: { copyUrls: CopyUrls; presigners: Presigners },
+): Delivery | null {
+  if (config.delivery === 'direct') return null;
+  if (config.delivery === 'x-accel') return makeAccelDelivery(storage, config.xAccelPrefix);
+  return makeRedirectDelivery(
+    {
+      publicUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
+      // Without credentials to sign with there is no address, and we send it ourselves.
+      presign: async (store, key, answer) =>
+        (await presigners
+          .get(store)?.(key, answer)
+          .catch(() => null)) ?? null,
+    },
+    storage.stores.map(({ name }) => name),
+  );
+}
+
 async function openStores(
   config: Config,
   database: Database,
-): Promise<{ stores: Store[]; copyUrls: CopyUrls; closeStores: () => Promise<void> }> {
+): Promise<{
+  stores: Store[];
+  copyUrls: CopyUrls;
+  presigners: Presigners;
+  closeStores: () => Promise<void>;
+}> {
   const copyUrls: CopyUrls = new Map();
+  const presigners: Presigners = new Map();
   const closers: (() => Promise<void>)[] = [];
   const closing = <Opened extends Store & { close(): Promise<void> }>(store: Opened): Store => {
     closers.push(() => store.close());
@@ -330,11 +389,14 @@ async function openStores(
       const known = await database.query(
         `SELECT 1 FROM copies WHERE store = 'filesystem' AND state <> 'PENDING' LIMIT 1`,
       );
-      return openFilesystemStore({
+      const store = await openFilesystemStore({
         name: 'filesystem',
         directory: config.imageDirectory,
         mayClaim: known.length === 0,
+        maxOpenFiles: config.maxOpenFiles,
       });
+      closers.push(() => store.close());
+      return store;
     },
     database: () => makeDatabaseStore({ name: 'database', database }),
     // What speaks to a service is loaded only when it is configured: the S3 client alone takes a quarter of a second.
@@ -345,7 +407,9 @@ async function openStores(
         const base = [publicUrl, settings.prefix.replace(/\/+$/, '')].filter(Boolean).join('/');
         copyUrls.set('s3', (key) => `${base}/${key}`);
       }
-      return closing(await openS3Store({ name: 's3', ...settings }));
+      const s3 = await openS3Store({ name: 's3', ...settings });
+      presigners.set('s3', s3.presignGet);
+      return closing(s3);
     },
     github: async () => {
       const { openGithubStore } = await import('./storage/stores/github.ts');
@@ -360,6 +424,7 @@ async function openStores(
   return {
     stores,
     copyUrls,
+    presigners,
     closeStores: async () => {
       for (const close of closers.reverse()) await close();
     },

@@ -3,7 +3,7 @@ import { CronExpressionParser } from 'cron-parser';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { LIMIT_SETTINGS, type LimitsConfig, readLimits } from './config/limits.ts';
-import { bytes, flag, GiB, KiB, list, MiB, wholeNumber } from './config/values.ts';
+import { bytes, bytesOrOff, flag, GiB, KiB, list, MiB, wholeNumber } from './config/values.ts';
 import { FixativeError } from './errors.ts';
 
 export type { DecodeLimits, LimitsConfig, QueryLimits, QuotaLimits, TrafficLimits } from './config/limits.ts';
@@ -145,6 +145,17 @@ export interface Config extends LimitsConfig {
   /** In pixels: the sides that a variant may have without a signature. */
   readonly variantSizes: readonly number[];
   readonly variantCacheBytes: number;
+  /** How the bytes of originals leave. */
+  readonly delivery: 'direct' | 'x-accel' | 'redirect';
+  /** Where nginx has the directory of the filesystem store; begins and ends with a slash. */
+  readonly xAccelPrefix: string;
+  /** How many images are remembered, so that their bytes cost no statement. */
+  readonly imageCacheEntries: number;
+  /** Of proven bytes in memory, in all and of one thing; 0: none. */
+  readonly bytesCacheBytes: number;
+  readonly bytesCacheObjectBytes: number;
+  /** How many files of the filesystem store are kept open. */
+  readonly maxOpenFiles: number;
   /** How many variants are made at once, and how many more may wait. */
   readonly variantConcurrency: number;
   readonly variantQueue: number;
@@ -356,6 +367,15 @@ const Environment = z.object({
     .transform((entries) => [...new Set(entries.map(Number))].sort((a, b) => a - b))
     .default([64, 128, 256, 320, 480, 640, 800, 1024, 1280, 1600, 2048]),
   VARIANT_CACHE_BYTES: bytes.default(GiB),
+  DELIVERY: z.enum(['direct', 'x-accel', 'redirect'], 'direct, x-accel or redirect').default('direct'),
+  X_ACCEL_PREFIX: z
+    .string()
+    .regex(/^(\/[A-Za-z0-9._-]+)+\/$/, 'a path that begins and ends with a slash, such as /_fixative_files/')
+    .default('/_fixative_files/'),
+  IMAGE_CACHE_ENTRIES: wholeNumber(0, 1_000_000).default(10_000),
+  BYTES_CACHE_BYTES: bytesOrOff.default(128 * MiB),
+  BYTES_CACHE_OBJECT_BYTES: bytes.default(2 * MiB),
+  MAX_OPEN_FILES: wholeNumber(0, 100_000).default(512),
   VARIANT_CONCURRENCY: wholeNumber(1, 64).default(2),
   VARIANT_QUEUE: wholeNumber(0, 10_000).default(64),
   OPENAI_API_KEY: key.optional(),
@@ -484,6 +504,12 @@ export function parseConfig(
     hotlinkAllow: values.HOTLINK_ALLOW,
     variantSizes: values.VARIANT_SIZES,
     variantCacheBytes: values.VARIANT_CACHE_BYTES,
+    delivery: values.DELIVERY,
+    xAccelPrefix: values.X_ACCEL_PREFIX,
+    imageCacheEntries: values.IMAGE_CACHE_ENTRIES,
+    bytesCacheBytes: values.BYTES_CACHE_BYTES,
+    bytesCacheObjectBytes: values.BYTES_CACHE_OBJECT_BYTES,
+    maxOpenFiles: values.MAX_OPEN_FILES,
     variantConcurrency: values.VARIANT_CONCURRENCY,
     variantQueue: values.VARIANT_QUEUE,
     openai: connection(values.OPENAI_API_KEY, values.OPENAI_BASE_URL),

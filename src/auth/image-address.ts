@@ -33,6 +33,7 @@ export function makeImageAddress(signer: Signer) {
     /** Nothing is allowed by a signature that is altered, expired, or of another image or variant. */
     check(uuid: string, query: URLSearchParams, transform: string): Grant {
       const signature = query.get('signature') ?? '';
+      if (signature === '') return NO_GRANT;
       const expires = query.get('expires') ?? '';
       // Base64url has several spellings of the same bytes; one of them is ours.
       const isOurs =

@@ -15,6 +15,11 @@ export const bytes = z
   })
   .refine((amount) => amount > 0, 'more than 0 bytes');
 
+/** The same, or `off`, which is 0. */
+export const bytesOrOff = z.union([z.literal('off').transform(() => 0), bytes], {
+  error: 'a number of bytes, such as 52428800 or 50 MiB, or off',
+});
+
 export const wholeNumber = (low: number, high: number) =>
   z
     .string()

@@ -9,6 +9,7 @@ interface Hearing {
   readonly channel: string;
   readonly onNotification: (payload: string) => void;
   readonly onGap: () => void;
+  readonly onLost: () => void;
 }
 
 interface Listener {
@@ -30,6 +31,7 @@ export function makeListener(url: string, onError: (error: Error) => void): List
       if (lost) return;
       lost = true;
       clearInterval(heartbeat);
+      for (const hearing of hearings) hearing.onLost();
       if (error) onError(error);
       client.end().catch(() => {});
       if (connection !== null && !closed) reconnect();
@@ -81,8 +83,8 @@ export function makeListener(url: string, onError: (error: Error) => void): List
   }
 
   return {
-    async listen(channel, onNotification, onGap) {
-      const hearing = { channel, onNotification, onGap };
+    async listen(channel, onNotification, onGap, onLost = () => {}) {
+      const hearing = { channel, onNotification, onGap, onLost };
       const first = connection === null;
       hearings.add(hearing);
       clearTimeout(timer);

@@ -37,6 +37,10 @@ export async function openPglite(options: { directory: string; template?: Blob }
     prisma,
     adapter,
     query: queryOn(pglite),
+    async queryBytes(text, values) {
+      const { rows } = await pglite.query<{ bytes: Uint8Array | null }>(text, [...values]);
+      return rows.map(({ bytes }) => bytes);
+    },
     transaction: (work) => pglite.transaction((transaction) => work({ query: queryOn(transaction) })),
     async executeSql(text, values = []) {
       try {

@@ -2,6 +2,7 @@ import { createHash, hash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
+import { BinaryRowsClient } from './binary-rows.ts';
 import type { Database, Queryable, QueryOptions } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
@@ -38,7 +39,12 @@ export async function openPostgresql(options: {
           : pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
     },
   };
-  const pool = new pg.Pool({ ...config, max: options.poolSize, connectionTimeoutMillis: 10_000 });
+  const pool = new pg.Pool({
+    ...config,
+    Client: BinaryRowsClient,
+    max: options.poolSize,
+    connectionTimeoutMillis: 10_000,
+  });
   const lanes = makeLanes(Math.min(LANES, options.poolSize), config, options.onError);
   pool.on('error', options.onError);
   // Locks are held on connections of their own: whoever holds one works with the others, and must never wait for its own place.
@@ -98,6 +104,10 @@ export async function openPostgresql(options: {
     prisma,
     adapter: makeScriptable(adapter, pool),
     query,
+    queryBytes: (text, values) =>
+      withClient(pool, (client) =>
+        (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {})),
+      ),
     transaction: (work) =>
       withClient(pool, async (client) => {
         await client.query('BEGIN');

@@ -1,6 +1,7 @@
 import type { Caller } from '../auth/caller.ts';
 import type { ImageAddress } from '../auth/image-address.ts';
 import type { Tokens } from '../auth/tokens.ts';
+import type { ForgetsImages } from '../image/bytes.ts';
 import type { GenerateDeps } from '../image/generate.ts';
 import type { UploadTargetDeps } from '../image/upload-target.ts';
 import type { Loaders } from './loaders.ts';
@@ -11,6 +12,8 @@ export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof Upl
   /** The address under which others reach the server, without a slash at its end. */
   readonly publicUrl: () => string;
   readonly imageAddress: ImageAddress;
+  /** Forgets what it remembers of images that are changed. */
+  readonly imageBytes: ForgetsImages;
   /** In pixels: the sides that a variant may have without a signature. */
   readonly variantSizes: readonly number[];
   readonly signedUrlMaxSeconds: number;

@@ -2,19 +2,17 @@
  * The bytes of images and of their variants. Whoever asks is let in first (`letIn`), and everything after that is the same for all: a private image
  * answers to strangers what an image does that is not there, whatever they ask of it.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { canReadBytes } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import { type Grant, type ImageAddress, NO_GRANT } from '../auth/image-address.ts';
-import type { Database } from '../database/database.ts';
 import { type ErrorCode, FixativeError, InputError } from '../errors.ts';
-import { findImageBytes, type ImageBytes } from '../image/bytes.ts';
+import type { ImageBytes, ImageBytesFinder } from '../image/bytes.ts';
 import { isPublic, parseUuid } from '../image/image.ts';
-import type { Storage } from '../storage/service.ts';
+import type { Given, Storage } from '../storage/service.ts';
 import type { ByteRange } from '../storage/stores/store.ts';
 import {
   formatTransform,
@@ -26,20 +24,23 @@ import {
 } from '../storage/variants/transform.ts';
 import type { Variants } from '../storage/variants/variants.ts';
 import { sendError } from './answer.ts';
+import type { Delivery, Handed } from './delivery.ts';
 import { parseRange } from './range.ts';
-import { type LetInBy, mayShow, type Sharing, sharingHeaders } from './sharing.ts';
+import { isAlike, type LetInBy, mayShow, type Sharing, sharingHeaders } from './sharing.ts';
 
 /** What the server is told of how bytes are given. */
 export interface BytesSettings {
+  readonly images: Pick<ImageBytesFinder, 'recall' | 'find'>;
   readonly variants: Variants;
   /** In pixels: the sides that a variant may have without a signature. */
   readonly variantSizes: readonly number[];
   readonly imageAddress: ImageAddress;
   readonly sharing: Sharing;
+  /** Who gives originals in our place; null: we do. */
+  readonly delivery: Delivery | null;
 }
 
-interface BytesDeps extends BytesSettings {
-  readonly database: Database;
+export interface BytesDeps extends BytesSettings {
   readonly storage: Storage;
   readonly authenticator: Pick<Authenticator, 'authenticate'>;
   readonly log: Logger;
@@ -53,6 +54,59 @@ interface Exchange {
 /** How long a browser may show a private image without asking again: its leave may be taken away. */
 const PRIVATE_SECONDS = 300;
 
+const ROOM = '/images/';
+const NAME_AT = ROOM.length + '01a1fd86-32a5-704a-8823-284343d934b2'.length;
+
+/**
+ * Answers at once what needs no leave and is in memory: a public image, whole, or that it has not changed. Everything else, and whatever is not
+ * asked for in the plainest way, is left to `serveImage`, which gives the same answer.
+ * @param path without a query.
+ * @returns whether it is answered.
+ */
+export function serveHotImage(deps: BytesDeps, { request, response }: Exchange, path: string): boolean {
+  if (!path.startsWith(ROOM)) return false;
+  if (path.length > NAME_AT && (path[NAME_AT] !== '/' || path.includes('/', NAME_AT + 1))) return false;
+  const image = deps.images.recall({ uuid: path.slice(ROOM.length, NAME_AT) });
+  if (!image || !isPublic(image) || !isAlike(deps.sharing) || deps.delivery) return false;
+  const { headers, method } = request;
+  if (headers.range !== undefined) return false;
+  const ready = readyOf(deps, image);
+  if (matches(headers['if-none-match'], ready.etag)) {
+    response.writeHead(304, ready.unchanged).end();
+    return true;
+  }
+  const content = deps.storage.recall(image.blob);
+  if (!content) return false;
+  response.writeHead(200, ready.whole);
+  if (method === 'HEAD') response.end();
+  else sendContent(deps, response, { content, done: null });
+  return true;
+}
+
+/** The heads of answers that are the same for everybody, as lists of names and values: made once for each image that is remembered. */
+interface Ready {
+  readonly etag: string;
+  readonly unchanged: string[];
+  readonly whole: string[];
+}
+
+const readyHeads = new WeakMap<ImageBytes, Ready>();
+
+function readyOf(deps: BytesDeps, image: ImageBytes): Ready {
+  const known = readyHeads.get(image);
+  if (known) return known;
+  const body = originalOf(deps, image, 'public');
+  const always = { ETag: body.etag, ...headersOf(deps.sharing, {}, 'public') };
+  const whole = { ...always, ...describe(body), 'Content-Length': String(image.blob.bytes) };
+  const ready = {
+    etag: body.etag,
+    unchanged: Object.entries(always).flat(),
+    whole: Object.entries(whole).flat(),
+  };
+  readyHeads.set(image, ready);
+  return ready;
+}
+
 /** `GET /images/{uuid}[/{any-name}][?w=&h=&fit=&format=&quality=&enlarge=][&expires=&signature=]` */
 export async function serveImage(
   deps: BytesDeps,
@@ -63,7 +117,7 @@ export async function serveImage(
   const grantOf = (transform: string) => (uuid ? deps.imageAddress.check(uuid, query, transform) : NO_GRANT);
   const wish = readWish(deps, exchange.response, query, grantOf);
   if (!wish) return;
-  const image = uuid && (await findImageBytes(deps.database, { uuid }));
+  const image = uuid && (await deps.images.find({ uuid }));
   await serve(deps, exchange, { image: image || null, asked: name, ...wish });
 }
 
@@ -75,8 +129,7 @@ export async function serveFilename(
 ): Promise<void> {
   const wish = readWish(deps, exchange.response, query, () => NO_GRANT);
   if (!wish) return;
-  const image =
-    /^[A-Za-z0-9._-]{1,255}$/.test(name) && (await findImageBytes(deps.database, { filename: name }));
+  const image = /^[A-Za-z0-9._-]{1,255}$/.test(name) && (await deps.images.find({ filename: name }));
   await serve(deps, exchange, { image: image || null, asked: name, ...wish });
 }
 
@@ -149,15 +202,8 @@ async function serve(
         { Vary: 'Referer, Sec-Fetch-Site, Sec-Fetch-Dest' },
       );
     } else {
-      const body = transform ? variantOf(deps, image, transform, grant) : originalOf(deps, image);
-      await send(exchange, body, {
-        'X-Content-Type-Options': 'nosniff',
-        'Content-Security-Policy': "default-src 'none'; sandbox",
-        // A public address names bytes that never change, so whoever has them has them for good.
-        'Cache-Control':
-          by === 'public' ? 'public, max-age=31536000, immutable' : `private, max-age=${PRIVATE_SECONDS}`,
-        ...sharingHeaders(deps.sharing, request.headers, by),
-      });
+      const body = transform ? variantOf(deps, image, transform, grant) : originalOf(deps, image, by);
+      await send(deps, exchange, body, headersOf(deps.sharing, request.headers, by));
     }
   } catch (error) {
     if (response.headersSent) {
@@ -172,6 +218,18 @@ async function serve(
   }
 }
 
+/** What goes with every answer that says something of an image. */
+function headersOf(sharing: Sharing, headers: IncomingHttpHeaders, by: LetInBy): Record<string, string> {
+  return {
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Security-Policy': "default-src 'none'; sandbox",
+    // A public address names bytes that never change, so whoever has them has them for good.
+    'Cache-Control':
+      by === 'public' ? 'public, max-age=31536000, immutable' : `private, max-age=${PRIVATE_SECONDS}`,
+    ...sharingHeaders(sharing, headers, by),
+  };
+}
+
 const STATUS: Partial<Record<ErrorCode, number>> = { BYTES_LOST: 404, DAMAGED_IMAGE: 422 };
 
 /** What is to be sent. */
@@ -179,23 +237,27 @@ interface Body {
   readonly etag: string;
   readonly mimeType: string;
   readonly filename: string;
+  /** Lets somebody else give it; null: nobody can. */
+  hand?(request: IncomingMessage): Promise<Handed | null>;
   open(): Promise<Opened>;
 }
 
 interface Opened {
   readonly bytes: number;
-  stream(range?: ByteRange): Readable | Promise<Readable>;
-  /** Called where `stream` is not. */
+  take(range?: ByteRange): Given | Promise<Given>;
+  /** Called where `take` is not. */
   discard(): Promise<void>;
 }
 
-function originalOf(deps: BytesDeps, { blob, filename }: ImageBytes): Body {
-  const stream = async (range?: ByteRange) => (await deps.storage.open(blob, range)).stream;
+function originalOf({ delivery, storage }: BytesDeps, image: ImageBytes, by: LetInBy): Body {
+  const { blob, filename } = image;
+  const take = (range?: ByteRange) => storage.give(blob, range);
   return {
     etag: `"${blob.sha256}"`,
     mimeType: blob.mimeType,
     filename,
-    open: async () => ({ bytes: blob.bytes, stream, discard: async () => {} }),
+    ...(delivery && { hand: (request: IncomingMessage) => delivery.hand(request, image, by) }),
+    open: async () => ({ bytes: blob.bytes, take, discard: async () => {} }),
   };
 }
 
@@ -211,11 +273,19 @@ function variantOf(
     etag: deps.variants.etagOf(blob, plan),
     mimeType: `image/${plan.format}`,
     filename: `${filename.replace(/\.[^.]*$/, '')}.${plan.format === 'jpeg' ? 'jpg' : plan.format}`,
-    open: () => deps.variants.open(blob, plan),
+    async open() {
+      const { bytes, content, stream, discard } = await deps.variants.open(blob, plan);
+      const take = (range?: ByteRange): Given => {
+        if (!content) return { stream: stream(range) };
+        return { content: range ? content.subarray(range.start, range.end + 1) : content, done: null };
+      };
+      return { bytes, take, discard };
+    },
   };
 }
 
 async function send(
+  deps: Pick<BytesDeps, 'storage'>,
   { request, response }: Exchange,
   body: Body,
   always: Readonly<Record<string, string>>,
@@ -241,20 +311,68 @@ async function send(
     );
     return;
   }
-  headers['Accept-Ranges'] = 'bytes';
-  headers['Content-Type'] = body.mimeType;
-  headers['Content-Disposition'] = `inline; filename="${body.filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`;
+  const handed = await body.hand?.(request);
+  if (handed) {
+    await opened.discard();
+    const isHere = handed.status === 200;
+    // Whoever gives it says himself of which ranges.
+    const described = isHere
+      ? { ...headers, ...without(describe(body), 'Accept-Ranges') }
+      : without(headers, 'ETag');
+    response.writeHead(handed.status, { ...described, ...handed.headers }).end();
+    return;
+  }
+  Object.assign(headers, describe(body));
   headers['Content-Length'] = range ? range.end - range.start + 1 : bytes;
   if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${bytes}`;
   const status = range ? 206 : 200;
-  const stream = await opened.stream(range ?? undefined);
-  if (request.method === 'HEAD') {
-    stream.destroy();
-    response.writeHead(status, headers).end();
-    return;
-  }
+  const given = await opened.take(range ?? undefined);
+  // Who has hung up meanwhile gets nothing.
+  if (response.destroyed) return drop(given);
   response.writeHead(status, headers);
-  await pipeline(stream, response);
+  if (request.method === 'HEAD') {
+    drop(given);
+    response.end();
+  } else if ('content' in given) sendContent(deps, response, given);
+  else await pipeline(given.stream, response);
+}
+
+function without<Value>(headers: Record<string, Value>, name: string): Record<string, Value> {
+  const { [name]: _, ...rest } = headers;
+  return rest;
+}
+
+function describe({ mimeType, filename }: Body): Record<string, string> {
+  return {
+    'Accept-Ranges': 'bytes',
+    'Content-Type': mimeType,
+    'Content-Disposition': `inline; filename="${filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`,
+  };
+}
+
+function drop(given: Given): void {
+  if ('stream' in given) given.stream.destroy();
+  else given.done?.(true);
+}
+
+/** One write. The memory is free again when the system has taken all; of a client that is gone nobody knows whether it still reads. */
+function sendContent(
+  { storage }: Pick<BytesDeps, 'storage'>,
+  response: ServerResponse,
+  { content, done }: Extract<Given, { content: Buffer }>,
+): void {
+  if (done) {
+    let sent = false;
+    response.once('finish', () => {
+      sent = true;
+      done(true);
+    });
+    response.once('close', () => {
+      if (!sent) done(false);
+    });
+  }
+  response.end(content);
+  if (!done && response.writableLength > 0) response.once('close', storage.hold(content.length));
 }
 
 /** Weak comparison, as RFC 9110, 13.1.2 wants it of If-None-Match. */

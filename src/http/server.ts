@@ -10,7 +10,7 @@ import { FixativeError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { sendError, sendJson } from './answer.ts';
-import { type BytesSettings, serveFilename, serveImage } from './bytes.ts';
+import { type BytesSettings, serveFilename, serveHotImage, serveImage } from './bytes.ts';
 import { type GraphqlOptions, type LetIn, makeGraphqlHandler } from './graphql.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
@@ -46,7 +46,7 @@ export function makeHttpServer(deps: {
   const { services, authenticator, log } = deps;
   const traffic = makeTraffic(deps.limits, log);
   const graphql = makeGraphqlHandler(services, { ...deps.limits, traffic }, log);
-  const bytes = { ...deps.bytes, database: services.database, storage: services.storage, authenticator, log };
+  const bytes = { ...deps.bytes, storage: services.storage, authenticator, log };
 
   async function route(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
@@ -68,6 +68,8 @@ export function makeHttpServer(deps: {
       if (!takes(exchange, ['GET', 'POST'])) return;
       return serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') });
     }
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (isRead && search === '' && serveHotImage(bytes, exchange, path)) return;
     const [, room, name, ...rest] = path.split('/').map(decode);
     if (room === 'uploads' && name && rest.length === 0) {
       const refusal = request.method === 'PUT' ? traffic.enterUpload(exchange, null) : null;

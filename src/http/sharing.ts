@@ -36,6 +36,11 @@ export function sharingHeaders(
   };
 }
 
+/** Whether a public image is shared with all who ask for it alike, whatever they say of themselves. */
+export function isAlike({ corsOrigins, hotlinkAllow }: Sharing): boolean {
+  return hotlinkAllow.length === 0 && (corsOrigins.length === 0 || corsOrigins.includes('*'));
+}
+
 /**
  * Whether a public image is shown by a page that may. Only browsers say whose page it is, and only where the page lets them: what says
  * nothing at all is let through, a browser that says "another site" and no more is not. Links are no hotlinks.

@@ -1,7 +1,13 @@
 import type { Database } from '../database/database.ts';
 import { InputError } from '../errors.ts';
+import type { ForgetsImages } from './bytes.ts';
 import { TREE } from './family.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
+
+interface TrashDeps {
+  readonly database: Database;
+  readonly imageBytes: ForgetsImages;
+}
 
 /** Whoever changes an image with its parts waits here for others who do. */
 const LOCK = `SELECT i.id, w.uuid AS "trashedWhole" FROM generated_images i
@@ -24,19 +30,23 @@ const UNDELETE = `${TREE}
  * repaired as before. One that is there already keeps its time.
  * @returns the image, or null when it was purged meanwhile.
  */
-export function deleteImage(deps: { database: Database }, image: Pick<Image, 'id'>): Promise<Image | null> {
-  return change(deps.database, DELETE, image);
+export function deleteImage(deps: TrashDeps, image: Pick<Image, 'id'>): Promise<Image | null> {
+  return change(deps, DELETE, image);
 }
 
 /**
  * Takes an image out of the trash, and the parts that went there with it; one that is not in it stays as it is.
  * @throws InputError CONFLICT for a part whose whole lies in the trash: it would go with that all the same.
  */
-export function undeleteImage(deps: { database: Database }, image: Pick<Image, 'id'>): Promise<Image | null> {
-  return change(deps.database, UNDELETE, image);
+export function undeleteImage(deps: TrashDeps, image: Pick<Image, 'id'>): Promise<Image | null> {
+  return change(deps, UNDELETE, image);
 }
 
-async function change(database: Database, sql: string, image: Pick<Image, 'id'>): Promise<Image | null> {
+async function change(
+  { database, imageBytes }: TrashDeps,
+  sql: string,
+  image: Pick<Image, 'id'>,
+): Promise<Image | null> {
   const id = Number(image.id);
   const rows = await database.transaction(async (transaction) => {
     const [locked] = await transaction.query<{ trashedWhole: string | null }>(LOCK, [id]);
@@ -46,6 +56,7 @@ async function change(database: Database, sql: string, image: Pick<Image, 'id'>)
     }
     return transaction.query<ImageRow>(sql, [id]);
   });
+  imageBytes.forget(rows.map(({ uuid }) => uuid));
   await database.flush();
   const row = rows.find((each) => each.id === id);
   return row ? imageOf(row) : null;

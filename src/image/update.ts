@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
+import type { ForgetsImages } from './bytes.ts';
 import { TREE } from './family.ts';
 import { makeFilename } from './filename.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type Visibility } from './image.ts';
@@ -30,7 +31,7 @@ export interface ImageChanges {
  *   it was purged meanwhile.
  */
 export async function updateImage(
-  deps: { database: Database },
+  deps: { database: Database; imageBytes: ForgetsImages },
   image: Image,
   changes: ImageChanges,
 ): Promise<Image> {
@@ -48,6 +49,8 @@ export async function updateImage(
     })
     .catch((error) => explainDataFault(error));
   if (!row) throw await explainRefusal(deps, image, changes);
+  // The parts are changed along with it, and are not told by name.
+  deps.imageBytes.forget(changes.visibility == null ? [row.uuid] : null);
   await deps.database.flush();
   return imageOf(row);
 }

@@ -1,34 +1,47 @@
-import type { Readable } from 'node:stream';
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { FixativeError, NotFoundError, StoreError } from '../errors.ts';
 import { type Blob, keyOf } from './blob.ts';
 import { recordBad, recordProven } from './copies.ts';
 import { examine, type Finding } from './examine.ts';
 import type { StorageDeps } from './service.ts';
-import type { ByteRange, OpenObject, Store } from './stores/store.ts';
+import { type ByteRange, DamagedObjectError, type OpenObject, type Store } from './stores/store.ts';
 
 export interface OpenBlob {
   /** To be read to its end or destroyed. */
   readonly stream: Readable;
   /** The name of the store that gives the bytes. */
   readonly store: string;
+  /** Whether the stream ends in a DamagedObjectError, and without its last part, where its hash turns out to be another. */
+  readonly proves: boolean;
 }
 
+/** @param options.deep reads every copy before it is given, whatever its fingerprint says. */
 export async function open(
   deps: StorageDeps & { wakeRepairer(seconds: number): void },
   blob: Blob,
   range?: ByteRange,
+  options: { deep?: boolean } = {},
 ): Promise<OpenBlob> {
   const unreachable: StoreError[] = [];
   let met = false;
   for (const store of inReadOrder(deps.stores, blob)) {
-    const { opened, finding } = await openProven(store, blob, range);
+    const { opened, finding } = await openProven(store, blob, { range, ...options });
     const copy = blob.copies.find((each) => each.store === store.name);
     if (opened && finding.state === 'STORED') {
       if (copy && (finding.read || copy.state !== 'STORED')) {
         await note(deps, () => recordProven(deps.database, blob, copy, finding.stat));
       }
       if (met) deps.wakeRepairer(deps.healDelaySeconds);
-      return { stream: opened.stream, store: store.name };
+      // What lies in a file was just seen to be as it was proven. Of what comes from elsewhere, and whole, the hash is proven once more as it goes out.
+      if (range || store.readInto) return { stream: opened.stream, store: store.name, proves: false };
+      const stream = provenAsItGoes(opened.stream, blob, async (error) => {
+        const found = { state: 'CORRUPT' as const, error: `${store.name}: ${error}` };
+        if (copy) await note(deps, () => recordBad(deps.database, blob, copy, found, deps.healDelaySeconds));
+        deps.log.warn({ store: store.name, sha256: blob.sha256, state: found.state }, found.error);
+        deps.wakeRepairer(deps.healDelaySeconds);
+      });
+      return { stream, store: store.name, proves: true };
     }
     if (finding.state === 'UNREACHABLE') unreachable.push(finding.error);
     else if (finding.state !== 'STORED') {
@@ -45,6 +58,30 @@ export async function open(
   throw new FixativeError('BYTES_LOST', `No store holds a healthy copy of ${blob.sha256}.`);
 }
 
+/** Holds the last part back until the hash of all is right. */
+function provenAsItGoes(stream: Readable, blob: Blob, onDamage: (error: string) => Promise<void>): Readable {
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    const hash = createHash('sha256');
+    let held: Uint8Array | null = null;
+    for await (const part of stream as AsyncIterable<Uint8Array>) {
+      if (held) yield held;
+      hash.update(part);
+      held = part;
+    }
+    const sha256 = hash.digest('hex');
+    if (sha256 !== blob.sha256) {
+      const error = `${blob.sha256} came with the SHA-256 ${sha256}`;
+      await onDamage(error);
+      throw new DamagedObjectError(error);
+    }
+    if (held) yield held;
+  }
+  const proving = Readable.from(parts(), { objectMode: false });
+  // One that is not read to its end gives back what it has open, also when nobody has begun to read it.
+  proving.once('close', () => stream.destroy());
+  return proving;
+}
+
 /** Stores that are on record as healthy first; the others after them, for what was missing may be back. */
 function inReadOrder(stores: readonly Store[], blob: Blob): Store[] {
   const healthy = new Set(blob.copies.filter((copy) => copy.state === 'STORED').map((copy) => copy.store));
@@ -58,12 +95,14 @@ function inReadOrder(stores: readonly Store[], blob: Blob): Store[] {
 async function openProven(
   store: Store,
   blob: Blob,
-  range: ByteRange | undefined,
+  { range, deep = false }: { range?: ByteRange | undefined; deep?: boolean },
 ): Promise<{ opened?: OpenObject; finding: Finding }> {
   const copy = blob.copies.find((each) => each.store === store.name);
+  const asProven = deep ? null : await openAsProven(store, blob, range);
+  if (asProven) return asProven;
   let finding: Finding = { state: 'MISSING', error: `${store.name} does not have ${blob.sha256}.` };
   for (let attempt = 0; attempt < 3; attempt++) {
-    finding = await examine(store, blob, copy);
+    finding = await examine(store, blob, copy, { deep });
     if (finding.state !== 'STORED') return { finding };
     try {
       const opened = await store.open(copy?.key ?? keyOf(blob.sha256, blob.mimeType), range);
@@ -81,6 +120,25 @@ async function openProven(
       error: new StoreError(`${store.name} keeps changing ${blob.sha256}.`, store.name),
     },
   };
+}
+
+/** Without a look before, where the object still is what was proven; null: it has to be looked at. */
+async function openAsProven(store: Store, blob: Blob, range: ByteRange | undefined) {
+  const copy = blob.copies.find((each) => each.store === store.name);
+  if (copy?.state !== 'STORED' || copy.fingerprint === null) return null;
+  try {
+    const opened = await store.open(copy.key, range);
+    const { stat } = opened;
+    if (stat.fingerprint === copy.fingerprint && stat.bytes === blob.bytes)
+      return { opened, finding: { state: 'STORED', stat, read: false } as const };
+    opened.stream.destroy();
+    return null;
+  } catch (error) {
+    // A store may refuse a range that lies behind the end of what is left of an object; a look tells that from a store that is away.
+    if (error instanceof NotFoundError || (error instanceof StoreError && range)) return null;
+    if (error instanceof StoreError) return { finding: { state: 'UNREACHABLE', error } as const };
+    throw error;
+  }
 }
 
 /** The answer does not wait for, nor fail with, what is noted beside it. */

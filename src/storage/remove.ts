@@ -11,7 +11,7 @@ import type { StorageDeps } from './service.ts';
  * point leaves a condemned blob, which is the queue: the next run goes on from there.
  */
 
-type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'onRemove' | 'log'>;
+type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'onForget' | 'onRemove' | 'log'>;
 
 /** See Storage.remove. */
 export async function remove(
@@ -29,6 +29,7 @@ export async function remove(
       );
       return rows.length > 0;
     });
+    deps.onForget(blobId);
     await deps.database.flush();
     if (!condemned) return;
     // What is on record by now is done in any case; bytes that cannot be removed at once are removed by a later run.

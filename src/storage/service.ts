@@ -2,7 +2,10 @@ import type { Logger } from 'pino';
 import type { Database, PrismaTransaction } from '../database/database.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Blob } from './blob.ts';
+import { type Buffers, makeBuffers } from './buffers.ts';
+import { type Given, makeGiver } from './give.ts';
 import { type BlobsInDanger, countInDanger, health, type StoreHealth } from './health.ts';
+import type { HotBytes } from './hot.ts';
 import { type OpenBlob, open } from './open.ts';
 import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './orphans.ts';
 import type { ReadPicture } from './picture.ts';
@@ -16,7 +19,7 @@ import type { FilesystemStore } from './stores/filesystem.ts';
 import type { ByteRange, Store } from './stores/store.ts';
 import { type Verification, type VerifyOptions, verify } from './verify.ts';
 
-export type { OpenBlob, Restoration, StoreHealth, Verification, VerifyOptions };
+export type { Given, OpenBlob, Restoration, StoreHealth, Verification, VerifyOptions };
 
 /**
  * The storage service: blobs and copies, nothing of users or prompts. This is all of it that the rest of the house sees.
@@ -45,6 +48,19 @@ export interface Storage {
    * @throws FixativeError BYTES_LOST when no store has a healthy copy; StoreError when one might but cannot be asked.
    */
   open(blob: Blob, range?: ByteRange): Promise<OpenBlob>;
+
+  /** The bytes in the form in which they can be sent at the least cost, with the same promises. @throws as `open` does. */
+  give(blob: Blob, range?: ByteRange): Promise<Given>;
+  /** What is in memory of it, whole and proven, without waiting; null: nothing. */
+  recall(blob: Blob): Buffer | null;
+  /** Counts bytes from memory that a client has yet to take: with too many of them nothing comes from there. @returns what ends it. */
+  hold(bytes: number): () => void;
+
+  /**
+   * The key of a healthy copy in a store of this kind, looked at just now; null where there is none. A copy that is found bad is marked and
+   * restored behind the answer.
+   */
+  locate(blob: Blob, kind: string): Promise<string | null>;
 
   /** Makes every store hold a healthy copy again. @throws as `open` does. */
   restore(blobId: number, options?: RestoreOptions): Promise<Restoration>;
@@ -99,9 +115,13 @@ export interface StorageDeps {
   /** Where orphans go; emptied of what has been there for `quarantineDays`. */
   readonly quarantineDirectory: string;
   readonly quarantineDays: number;
+  /** Hears of each blob to which less refers than before, as soon as that is committed. */
+  readonly onForget: (blobId: number) => void;
   /** Hears of each blob whose bytes are about to leave: what was made of them is to go too. */
   readonly onRemove: (sha256: string) => Promise<void>;
   readonly readPicture: ReadPicture;
+  /** Keeps what is asked for over and over. */
+  readonly hot: HotBytes;
   /** How long after a bad copy was met it is repaired. */
   readonly healDelaySeconds: number;
   readonly log: Logger;
@@ -109,16 +129,33 @@ export interface StorageDeps {
 
 /** How often a server looks for copies that are due for repair, beside the times at which it is woken. */
 const REPAIR_EVERY_SECONDS = 30;
+/** Of what was read whole and clients have not taken yet; what is asked for beyond that is streamed, a quarter of a MiB at a time. */
+const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+/** How much of that is kept for the next. */
+const MAX_KEPT_BYTES = 32 * 1024 * 1024;
 
 export function makeStorage(deps: StorageDeps): Storage {
   const repairer = makeRepairer(deps, (blobId) => restore(deps, blobId));
   const withRepairer = { ...deps, wakeRepairer: repairer.wake };
+  const leaving = {
+    ...deps,
+    async onRemove(sha256: string) {
+      deps.hot.forget(sha256);
+      await deps.onRemove(sha256);
+    },
+  };
+  const buffers: Buffers = makeBuffers({ maxOutBytes: MAX_UNSENT_BYTES, maxKeptBytes: MAX_KEPT_BYTES });
+  const giver = makeGiver({ ...withRepairer, buffers });
   return {
     stores: deps.stores,
     spooler: deps.spooler,
     readPicture: deps.readPicture,
     put: (spool, record) => put(withRepairer, spool, record),
     open: (blob, range) => open(withRepairer, blob, range),
+    give: giver.give,
+    recall: giver.recall,
+    hold: giver.hold,
+    locate: giver.locate,
     restore: (blobId, options) => restore(deps, blobId, options),
     verify: (options) => verify(deps, options),
     async quarantine(storeName, options) {
@@ -131,13 +168,19 @@ export function makeStorage(deps: StorageDeps): Storage {
       }
       return quarantineOrphans(deps, store, { ...options, directory: deps.quarantineDirectory });
     },
-    remove: (blobId, forget) => remove(deps, blobId, forget),
-    removeCondemned: (signal) => removeCondemned(deps, signal),
+    remove: (blobId, forget) => remove(leaving, blobId, forget),
+    removeCondemned: (signal) => removeCondemned(leaving, signal),
     health: () => health(deps),
     inDanger: () => countInDanger(deps.database),
     requireSpace: () => deps.space.require(0),
     startRepairs: () => repairer.start(REPAIR_EVERY_SECONDS),
-    settled: repairer.settled,
-    stopRepairs: repairer.stop,
+    async settled() {
+      await giver.settled();
+      await repairer.settled();
+    },
+    async stopRepairs() {
+      await giver.stop();
+      await repairer.stop();
+    },
   };
 }

@@ -202,7 +202,7 @@ test('a job that holds its lock leaves a place for the locks of blobs, however s
   try {
     await upload(app, { content: await picture(80) });
     const [image] = await app.database.prisma.image.findMany();
-    await deleteImage(app, image ?? { id: 0n });
+    await deleteImage(app.services, image ?? { id: 0n });
     await app.database.query(`UPDATE generated_images SET deleted_at = now() - interval '1 day'`);
     await runScheduledPurge({ ...app, log: quiet }, 0, new AbortController().signal);
     expect(await app.database.query('SELECT 1 FROM generated_images')).toEqual([]);

@@ -15,6 +15,15 @@ import {
  */
 const CHUNK_BYTES = 256 * 1024;
 
+/** How many pieces one statement reads; as many again are read ahead while these are taken. */
+const PIECES_AT_ONCE = 4;
+/** With more than this in memory, of all readers, each reads one piece at a time and none ahead: so many of them may be slow. */
+const MAX_AHEAD_BYTES = 32 * 1024 * 1024;
+// One row for each piece that there should be, also for one that is gone.
+const PIECES = `
+  SELECT c.data AS bytes FROM generate_series($2::integer, $3::integer) place
+  LEFT JOIN stored_chunks c ON c.object_id = $1 AND c.position = place ORDER BY place`;
+
 interface ObjectRow {
   id: number;
   /** What was put. */
@@ -37,6 +46,8 @@ const STAT = `
  */
 export function makeDatabaseStore(options: { name: string; database: Database }): Store {
   const { name, database } = options;
+  /** In memory, of all readers. */
+  const held = { bytes: 0 };
 
   async function asked<Result>(verb: string, key: string, ask: () => Promise<Result>): Promise<Result> {
     try {
@@ -89,7 +100,7 @@ export function makeDatabaseStore(options: { name: string; database: Database })
       asked('open', key, async () => {
         const object = await find(database, key);
         if (!object) throw new NotFoundError(`${name} has no ${key}.`);
-        const pieces = readChunks(database, object, range ?? { start: 0, end: object.bytes - 1 });
+        const pieces = readChunks({ database, held }, object, range ?? { start: 0, end: object.bytes - 1 });
         return { stat: statOf(object), stream: Readable.from(pieces, { objectMode: false }) };
       }),
 
@@ -126,26 +137,58 @@ function statOf(object: ObjectRow): ObjectStat {
   return { bytes: object.present, fingerprint: `${object.present}:${object.versions}` };
 }
 
-/** Reads an object piece by piece, as fast as they are taken. A piece that is not there or not as long as it was ends in an error. */
+interface Batch {
+  /** The last of its pieces. */
+  readonly end: number;
+  readonly pieces: Promise<(Uint8Array | null)[]>;
+}
+
+/**
+ * Reads an object as fast as it is taken, so many pieces by one statement, and the next ones while these are being taken. A piece that is not there or
+ * not as long as it was ends in an error.
+ */
 async function* readChunks(
-  database: Queryable,
+  { database, held }: { database: Pick<Database, 'queryBytes'>; held: { bytes: number } },
   object: ObjectRow,
   range: ByteRange,
 ): AsyncGenerator<Uint8Array> {
-  let next = range.start;
-  while (next <= range.end) {
-    const position = Math.floor(next / CHUNK_BYTES);
-    const [row] = await database.query<{ data: Uint8Array }>(
-      'SELECT data FROM stored_chunks WHERE object_id = $1 AND position = $2',
-      [object.id, position],
-    );
-    const expected = Math.min(CHUNK_BYTES, object.bytes - position * CHUNK_BYTES);
-    if (row?.data.length !== expected)
-      throw new DamagedObjectError(`piece ${position} of object ${object.id} is ${row ? 'damaged' : 'gone'}`);
-    const from = next - position * CHUNK_BYTES;
-    const to = Math.min(expected, range.end - position * CHUNK_BYTES + 1);
-    yield row.data.subarray(from, to);
-    next = position * CHUNK_BYTES + to;
+  const last = Math.floor(range.end / CHUNK_BYTES);
+  /** What this reader is counted with. */
+  let mine = 0;
+  const count = (pieces: number) => {
+    mine += pieces * CHUNK_BYTES;
+    held.bytes += pieces * CHUNK_BYTES;
+  };
+  const read = (first: number): Batch => {
+    const most = held.bytes < MAX_AHEAD_BYTES ? PIECES_AT_ONCE : 1;
+    const end = Math.min(first + most - 1, last);
+    count(end - first + 1);
+    const pieces = database.queryBytes(PIECES, [object.id, first, end]);
+    // Whoever stops reading does not wait for it.
+    pieces.catch(() => {});
+    return { end, pieces };
+  };
+  try {
+    let position = Math.floor(range.start / CHUNK_BYTES);
+    let ahead: Batch | null = null;
+    while (position <= last) {
+      const current: Batch = ahead ?? read(position);
+      const batch = await current.pieces;
+      ahead = current.end < last && held.bytes < MAX_AHEAD_BYTES ? read(current.end + 1) : null;
+      for (const piece of batch) {
+        const expected = Math.min(CHUNK_BYTES, object.bytes - position * CHUNK_BYTES);
+        if (piece?.length !== expected) {
+          const what = piece ? 'damaged' : 'gone';
+          throw new DamagedObjectError(`piece ${position} of object ${object.id} is ${what}`);
+        }
+        const start = Math.max(0, range.start - position * CHUNK_BYTES);
+        yield piece.subarray(start, Math.min(expected, range.end - position * CHUNK_BYTES + 1));
+        count(-1);
+        position++;
+      }
+    }
+  } finally {
+    held.bytes -= mine;
   }
 }
 

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
+import { makeOpenFiles } from './open-files.ts';
 import type { ListedObject, ObjectStat, Store } from './store.ts';
 
 /** Says that a directory is the store, and not the empty place where its disk is to be mounted. */
@@ -19,6 +20,8 @@ export interface FilesystemStore extends Store {
   claim(): Promise<void>;
   /** Removes what killed writers left and nobody has written to for so long. */
   sweep(afterSeconds: number): Promise<void>;
+  /** Closes the files that are kept open. */
+  close(): Promise<void>;
 }
 
 /**
@@ -31,16 +34,19 @@ export interface FilesystemStore extends Store {
  * The root carries a marker file, made when the store is new. Where it is missing, the disk is not mounted or the directory is another
  * one: nothing in it is missing then and nothing is written there, the store is unreachable until its directory is back or
  * an operator says that this one is it (`claim`).
+ * @param options.maxOpenFiles how many files that were read are kept open for the next who asks; none without it.
  * @param options.mayClaim whether the marker may be made: only when nothing is on record as being in the store.
  */
 export async function openFilesystemStore(options: {
   name: string;
   directory: string;
   mayClaim: boolean;
+  maxOpenFiles?: number;
 }): Promise<FilesystemStore> {
   const { name } = options;
   const root = path.resolve(options.directory);
   const writing = path.join(root, WRITING);
+  const files = makeOpenFiles(options.maxOpenFiles ?? 0);
 
   const unavailable = (verb: string, key: string, cause: unknown) =>
     new StoreError(`${name} could not ${verb} ${key} in ${root}: ${reasonOf(cause)}.`, name, { cause });
@@ -93,6 +99,7 @@ export async function openFilesystemStore(options: {
     kind: 'filesystem',
     maxBytes: Number.POSITIVE_INFINITY,
     claim,
+    close: async () => files.close(),
     sweep: async (afterSeconds) => {
       await requireMarker();
       await removeAbandoned(writing, afterSeconds).catch(ignoreAbsent);
@@ -110,6 +117,7 @@ export async function openFilesystemStore(options: {
           throw new Error(`${written.size} bytes arrived of ${source.bytes}`);
         await makeDirectory(root, path.dirname(target));
         await rename(temporary, target);
+        files.forget(target);
         await flushDirectory(path.dirname(target));
         return statOf(await stat(target, { bigint: true }));
       } catch (cause) {
@@ -134,6 +142,16 @@ export async function openFilesystemStore(options: {
       }
     },
 
+    async readInto(key, range, buffer) {
+      const file = pathOf(root, key);
+      const stats = await files.read(file, range, buffer).catch(async (error) => {
+        files.forget(file);
+        await absentOrThrow('read', key, error);
+        throw new NotFoundError(`${name} has no ${key}.`);
+      });
+      return stats?.isFile() ? statOf(stats) : null;
+    },
+
     async stat(key) {
       const file = pathOf(root, key);
       try {
@@ -146,7 +164,10 @@ export async function openFilesystemStore(options: {
     },
 
     async delete(key) {
-      await rm(pathOf(root, key)).catch((error) => absentOrThrow('delete', key, error));
+      const file = pathOf(root, key);
+      await rm(file)
+        .finally(() => files.forget(file))
+        .catch((error) => absentOrThrow('delete', key, error));
     },
 
     async *list() {
@@ -178,7 +199,7 @@ function pathOf(root: string, key: string): string {
   if (!/^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(key)) {
     throw new TypeError(`Not a key: ${JSON.stringify(key)}`);
   }
-  return path.join(root, ...key.split('/'));
+  return `${root}/${key}`;
 }
 
 /** Size, both times and inode: a write in place changes the times, a replacement the inode, a copy with times kept the ctime. */

@@ -1,4 +1,4 @@
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { S3Connection } from './s3-client.ts';
 
@@ -39,6 +39,28 @@ export async function presignPut(
       ...(checksum && { 'x-amz-checksum-sha256': checksum }),
     };
     return { url, headers };
+  } catch (error) {
+    throw failure('sign an address for', target.Key, error);
+  }
+}
+
+/**
+ * An address from which whoever has it may GET one object until it expires, answered with the type and the name that are given here. Nothing is
+ * asked of S3.
+ */
+export async function presignGet(
+  { client, failure }: S3Connection,
+  target: { readonly Bucket: string; readonly Key: string },
+  answer: { readonly seconds: number; readonly mimeType: string; readonly filename: string },
+): Promise<string> {
+  const command = new GetObjectCommand({
+    ...target,
+    ResponseContentType: answer.mimeType,
+    ResponseContentDisposition: `inline; filename="${answer.filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`,
+    ResponseCacheControl: `private, max-age=${answer.seconds}`,
+  });
+  try {
+    return await getSignedUrl(client, command, { expiresIn: answer.seconds });
   } catch (error) {
     throw failure('sign an address for', target.Key, error);
   }

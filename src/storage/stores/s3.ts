@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { codeOf, openS3Connection, type S3ConnectionOptions, statusOf } from './s3-client.ts';
-import { type PresignedContent, presignPut } from './s3-presign.ts';
+import { type PresignedContent, presignGet, presignPut } from './s3-presign.ts';
 import { putInParts, putWhole } from './s3-put.ts';
 import type { ObjectStat, Store } from './store.ts';
 
@@ -27,6 +27,8 @@ export interface S3Store extends Store {
     content: PresignedContent,
     expiresAt: Date,
   ): Promise<{ url: string; headers: Record<string, string> }>;
+  /** An address from which whoever has it may GET the object, for so long. @throws StoreError without credentials. */
+  presignGet(key: string, answer: Parameters<typeof presignGet>[2]): Promise<string>;
   /** Cuts every connection; whoever still reads gets an error. */
   close(): Promise<void>;
 }
@@ -210,6 +212,7 @@ export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
       }
     },
 
+    presignGet: (key, answer) => presignGet(connection, at(key), answer),
     presignPut: (key, content, expiresAt) => presignPut(connection, at(key), { content, expiresAt }),
     close: connection.close,
   };

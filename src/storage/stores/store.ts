@@ -26,6 +26,13 @@ export interface Store {
   delete(key: string): Promise<void>;
   /** Every object in the store, in no particular order. */
   list(): AsyncIterable<ListedObject>;
+
+  /**
+   * Where there is a quicker way than a stream for what is small: reads the range into a buffer that has room for it. The state that is returned
+   * was looked at after the last byte was read.
+   * @returns null where the object is shorter. @throws as `open`.
+   */
+  readInto?(key: string, range: ByteRange, buffer: Buffer): Promise<ObjectStat | null>;
 }
 
 /** Bytes that can be read more than once, whose length and hash are known. A Spool is one. */

@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import { FixativeError } from '../../errors.ts';
 import type { Blob } from '../blob.ts';
 import { makeGate } from '../gate.ts';
+import type { HotBytes } from '../hot.ts';
 import type { Storage } from '../service.ts';
 import type { ByteRange } from '../stores/store.ts';
 import type { VariantCache } from './cache.ts';
@@ -19,6 +20,8 @@ import type { Plan } from './transform.ts';
 
 export interface OpenVariant {
   readonly bytes: number;
+  /** All of it, where it is in memory. */
+  readonly content?: Buffer;
   /** To be read to its end or destroyed. */
   stream(range?: ByteRange): Readable;
   /** To be called where `stream` is not. */
@@ -39,6 +42,8 @@ export interface Variants {
 export interface VariantsDeps {
   readonly storage: Pick<Storage, 'open' | 'spooler'>;
   readonly cache: VariantCache;
+  /** Keeps those that are asked for over and over. */
+  readonly hot?: HotBytes;
   readonly maxPixels: number;
   readonly concurrency: number;
   /** How many computations may wait besides. */
@@ -111,9 +116,17 @@ export function makeVariants(deps: VariantsDeps): Variants {
       const file = `${name}.${plan.format}`;
       const before = failed.get(name);
       if (before && before.until > Date.now()) throw before.error;
+      const since = deps.hot?.now ?? 0;
+      const kept = deps.hot?.get(file);
+      if (kept) return inMemory(kept);
       const handle = await cache.open(blob.sha256, file);
       if (handle) {
         const { size: bytes } = await handle.stat();
+        if (deps.hot?.wants(file, bytes)) {
+          const content = await handle.readFile().finally(() => handle.close());
+          deps.hot.keep(file, blob.sha256, content, since);
+          return inMemory(content);
+        }
         return {
           bytes,
           stream: (range) => handle.createReadStream(range ?? {}),
@@ -126,18 +139,20 @@ export function makeVariants(deps: VariantsDeps): Variants {
         promise.catch((error: unknown) => noteFailure(name, error));
         making.set(name, promise);
       }
-      const content = await promise;
-      return {
-        bytes: content.length,
-        stream: (range) =>
-          Readable.from([range ? content.subarray(range.start, range.end + 1) : content], {
-            objectMode: false,
-          }),
-        discard: async () => {},
-      };
+      return inMemory(await promise);
     },
     async settled() {
       while (making.size > 0) await Promise.allSettled(making.values());
     },
+  };
+}
+
+function inMemory(content: Buffer): OpenVariant {
+  return {
+    bytes: content.length,
+    content,
+    stream: (range) =>
+      Readable.from([range ? content.subarray(range.start, range.end + 1) : content], { objectMode: false }),
+    discard: async () => {},
   };
 }

@@ -1,0 +1,313 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
+import { fetch } from 'undici';
+import type { Queryable } from '../src/database/database.ts';
+import { keyOf } from '../src/storage/blob.ts';
+import { makeDatabaseStore } from '../src/storage/stores/database.ts';
+import type { Bench } from './bench.ts';
+import { type ContestResult, hold, WrongAnswer } from './contest.ts';
+import type { Target } from './load.ts';
+import { isInstalled, startNginx } from './nginx.ts';
+import { startServer } from './servers.ts';
+import { loadByWrk } from './wrk.ts';
+
+const SMALL = 50_000;
+const LARGE = 1_000_000;
+const HOT = 8;
+const COUNTS = {
+  full: { small: 4000, large: 300, stored: 40 },
+  quick: { small: 400, large: 40, stored: 10 },
+};
+/** Where ids of blobs begin, far from those of the seed. */
+const FIRST_ID = 100_000_000;
+
+interface File {
+  readonly uuid: string;
+  readonly key: string;
+}
+
+/**
+ * Bytes of public images, without a token, each against nginx that sends the same files by sendfile. Hot: few images, over and over. Not hot: so many
+ * in turn that none is in a cache of ours when it is asked for again; the files are in the memory of the system for both.
+ */
+export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
+  const missing = ['nginx', 'wrk'].filter((program) => !isInstalled(program));
+  if (missing.length > 0) {
+    process.stderr.write(`bytes: left out, for ${missing.join(' and ')} is not installed.\n`);
+    return [];
+  }
+  const counts = bench.rules.rounds > 2 ? COUNTS.full : COUNTS.quick;
+  const directory = path.join(bench.directory, 'bytes');
+  const files = path.join(directory, 'data', 'images');
+  await mkdir(files, { recursive: true });
+  await writeFile(path.join(files, '.fixative-store'), '{}');
+  const small = await makeImages(bench.database, files, { count: counts.small, bytes: SMALL });
+  const large = await makeImages(bench.database, files, { count: counts.large, bytes: LARGE });
+  const stored = await makeImages(bench.database, files, {
+    count: counts.stored,
+    bytes: LARGE,
+    keep: makeDatabaseStore({ name: 'database', database: bench.database }),
+  });
+
+  const serve = (settings: Record<string, string>) =>
+    startServer(['src/main.ts', 'serve'], {
+      directory: bench.directory,
+      env: {
+        DATABASE_URL: bench.databaseUrl,
+        DATABASE_POOL_SIZE: String(bench.poolSize),
+        DATA_DIR: path.join(directory, 'data'),
+        FIXATIVE_ROOT_TOKEN: bench.rootToken,
+        LOG_LEVEL: 'warn',
+        RATE_LIMIT_PER_ADDRESS: 'off',
+        VERIFY_SCHEDULE: 'off',
+        PORT: '0',
+        ...settings,
+      },
+    });
+  const results: ContestResult[] = [];
+  const nginx = await startNginx({ directory, files });
+  try {
+    const limit: Target = { url: nginx.url, pid: nginx.pid, headers: {} };
+    const compare = async (
+      contests: readonly { name: string; about: string; of: readonly File[]; bytes: number }[],
+      settings: Record<string, string>,
+    ) => {
+      const ours = await serve(settings);
+      try {
+        for (const { name, about, of, bytes } of contests) {
+          const target: Target = { url: new URL(ours.url.origin), pid: ours.pid, headers: {} };
+          await agreeOnBytes(name, { ours: target, limit }, of);
+          const contestant = (side: Target, paths: readonly string[]) => ({
+            target: side,
+            subjects: [],
+            load: (options: { connections: number; seconds: number; signal: AbortSignal }) =>
+              loadByWrk(side, paths, { ...options, answerBytes: bytes, directory }),
+          });
+          const result = await hold(
+            {
+              name,
+              about,
+              ours: contestant(target, of.map(ourPath)),
+              limit: contestant(limit, of.map(theirPath)),
+            },
+            bench.rules,
+            bench.databasePid,
+          );
+          bench.report(result);
+          results.push(result);
+        }
+      } finally {
+        await ours.stop();
+      }
+    };
+    await compare(
+      [
+        { name: 'bytes50kHot', about: `${HOT} images of 50 kB`, of: small.slice(0, HOT), bytes: SMALL },
+        { name: 'bytes1MHot', about: `${HOT} images of 1 MB`, of: large.slice(0, HOT), bytes: LARGE },
+      ],
+      { STORES: 'filesystem' },
+    );
+    await compare(
+      [
+        {
+          name: 'bytes50kRead',
+          about: `${small.length} images of 50 kB, whose rows alone are remembered`,
+          of: small,
+          bytes: SMALL,
+        },
+        {
+          name: 'bytes1MRead',
+          about: `${large.length} images of 1 MB, whose rows alone are remembered`,
+          of: large,
+          bytes: LARGE,
+        },
+      ],
+      { STORES: 'filesystem', BYTES_CACHE_BYTES: '1MiB', MAX_OPEN_FILES: '16' },
+    );
+    await compare(
+      [
+        {
+          name: 'bytes50kCold',
+          about: `${small.length} images of 50 kB, more than any cache holds`,
+          of: small,
+          bytes: SMALL,
+        },
+        {
+          name: 'bytes1MCold',
+          about: `${large.length} images of 1 MB, more than any cache holds`,
+          of: large,
+          bytes: LARGE,
+        },
+      ],
+      { STORES: 'filesystem', BYTES_CACHE_BYTES: '1MiB', IMAGE_CACHE_ENTRIES: '100', MAX_OPEN_FILES: '16' },
+    );
+    await compare(
+      [
+        {
+          name: 'bytes1MDatabase',
+          about: `${stored.length} images of 1 MB from the database store alone`,
+          of: stored,
+          bytes: LARGE,
+        },
+      ],
+      { STORES: 'database', BYTES_CACHE_BYTES: '1MiB' },
+    );
+    return results;
+  } finally {
+    await nginx.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * What Node can do at best, against the same nginx: from memory, and by readFile and one end. That, and not nginx, is what ours can come near to.
+ */
+export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
+  if (!isInstalled('nginx') || !isInstalled('wrk')) {
+    process.stderr.write('plainBytes: left out, for nginx or wrk is not installed.\n');
+    return [];
+  }
+  const directory = path.join(bench.directory, 'plain');
+  const files = path.join(directory, 'files');
+  await mkdir(files, { recursive: true });
+  for (const bytes of [SMALL, LARGE])
+    for (let i = 0; i < HOT; i++) await writeFile(path.join(files, `${bytes}-${i}.png`), makePng(bytes));
+  const nginx = await startNginx({ directory, files });
+  const plain = await startServer(['bench/plain.ts'], { directory, env: { FILES: files } });
+  const results: ContestResult[] = [];
+  try {
+    for (const [name, way, bytes] of [
+      ['plain50kMemory', 'memory', SMALL],
+      ['plain50kReadFile', 'read', SMALL],
+      ['plain1MMemory', 'memory', LARGE],
+      ['plain1MReadFile', 'read', LARGE],
+    ] as const) {
+      const names = Array.from({ length: HOT }, (_, i) => `${bytes}-${i}.png`);
+      const contestant = ({ url, pid }: { url: URL; pid: number }, paths: readonly string[]) => {
+        const target: Target = { url: new URL(url.origin), pid, headers: {} };
+        return {
+          target,
+          subjects: [],
+          load: (options: { connections: number; seconds: number; signal: AbortSignal }) =>
+            loadByWrk(target, paths, { ...options, answerBytes: bytes, directory }),
+        };
+      };
+      const result = await hold(
+        {
+          name,
+          about: `${HOT} files of ${bytes} bytes by plain node:http, ${way}`,
+          ours: contestant(
+            plain,
+            names.map((each) => `/${way}/${each}`),
+          ),
+          limit: contestant(
+            nginx,
+            names.map((each) => `/${each}`),
+          ),
+        },
+        bench.rules,
+        bench.databasePid,
+      );
+      bench.report(result);
+      results.push(result);
+    }
+    return results;
+  } finally {
+    await plain.stop();
+    await nginx.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+const ourPath = ({ uuid }: File) => `/images/${uuid}`;
+const theirPath = ({ key }: File) => `/${key}`;
+
+/** Every file once, by both: its first request is also the one by which we prove its hash and note that. */
+async function agreeOnBytes(
+  name: string,
+  targets: { ours: Target; limit: Target },
+  files: readonly File[],
+): Promise<void> {
+  for (const file of files) {
+    const [ours, limit] = await Promise.all([
+      get(targets.ours, ourPath(file)),
+      get(targets.limit, theirPath(file)),
+    ]);
+    if (ours.status !== 200 || limit.status !== 200 || !ours.body.equals(limit.body))
+      throw new WrongAnswer(
+        `${name}: the bytes of ${file.key} differ: ours ${ours.status}, ${ours.body.length} bytes; the limit ${limit.status}, ${limit.body.length} bytes.`,
+      );
+  }
+}
+
+async function get(target: Target, at: string): Promise<{ status: number; body: Buffer }> {
+  const response = await fetch(new URL(at, target.url), { headers: target.headers });
+  return { status: response.status, body: Buffer.from(await response.arrayBuffer()) };
+}
+
+/** Puts images of exactly so many bytes in place, as an upload would leave them but for the proof, which is made at the first request. */
+async function makeImages(
+  database: Queryable,
+  directory: string,
+  options: { count: number; bytes: number; keep?: ReturnType<typeof makeDatabaseStore> },
+): Promise<File[]> {
+  const rows: { sha256: string; key: string }[] = [];
+  for (let i = 0; i < options.count; i++) {
+    const content = makePng(options.bytes);
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const key = keyOf(sha256, 'image/png');
+    const file = path.join(directory, key);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, content);
+    await options.keep?.put(key, {
+      bytes: content.length,
+      sha256,
+      open: () => Readable.from([content], { objectMode: false }),
+    });
+    rows.push({ sha256, key });
+  }
+  const [{ last } = { last: 0 }] = await database.query<{ last: number }>(
+    'SELECT greatest(max(id), $1::bigint) AS last FROM blobs',
+    [FIRST_ID],
+  );
+  await database.query(
+    `INSERT INTO blobs (id, sha256, bytes, mime_type, width, height, thumbhash)
+     SELECT $1::bigint + place, sha256, $2::bigint, 'image/png', 1, 1, '' FROM unnest($3::text[]) WITH ORDINALITY AS each(sha256, place)`,
+    [last, options.bytes, rows.map(({ sha256 }) => sha256)],
+  );
+  await database.query(
+    `INSERT INTO copies (blob_id, store, state, key, bytes)
+     SELECT $1::bigint + place, $2::text, 'STORED', key, $3::bigint FROM unnest($4::text[]) WITH ORDINALITY AS each(key, place)`,
+    [last, options.keep ? 'database' : 'filesystem', options.bytes, rows.map(({ key }) => key)],
+  );
+  const images = await database.query<{ uuid: string; sha256: string }>(
+    `INSERT INTO generated_images (user_id, prompt, filename, storage_url, mime_type, bytes, sha256, width, height, blob_id)
+     SELECT 'user-0001', 'bytes', sha256 || '.png', '/images/' || sha256, 'image/png', $2::bigint, sha256, 1, 1, $1::bigint + place
+     FROM unnest($3::text[]) WITH ORDINALITY AS each(sha256, place) RETURNING uuid, sha256`,
+    [last, options.bytes, rows.map(({ sha256 }) => sha256)],
+  );
+  const keys = new Map(rows.map(({ sha256, key }) => [sha256, key]));
+  return images.map(({ uuid, sha256 }) => ({ uuid, key: keys.get(sha256) as string }));
+}
+
+/** A whole PNG of one pixel and of exactly so many bytes, all but some seventy of them at random. */
+function makePng(bytes: number): Buffer {
+  const pixel = Buffer.from('789c63600000000200 01e221bc33'.replaceAll(' ', ''), 'hex');
+  const header = Buffer.from('00000001000000010800000000', 'hex');
+  const parts = [chunk('IHDR', header), chunk('IDAT', pixel), chunk('IEND', Buffer.alloc(0))];
+  const rest = bytes - 8 - 12 - parts.reduce((sum, part) => sum + part.length, 0);
+  const signature = Buffer.from('89504e470d0a1a0a', 'hex');
+  return Buffer.concat([signature, parts[0] as Buffer, chunk('raNd', randomBytes(rest)), ...parts.slice(1)]);
+}
+
+function chunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const whole = Buffer.alloc(body.length + 8);
+  whole.writeUInt32BE(data.length);
+  body.copy(whole, 4);
+  whole.writeUInt32BE(crc32(body), body.length + 4);
+  return whole;
+}

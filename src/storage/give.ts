@@ -1,0 +1,242 @@
+/**
+ * How bytes go out, from the cheapest way to the surest: from memory; read whole into a buffer where a store can do that; by `open`, which looks
+ * through all stores, notes what it meets and wakes the repairer. Each of the first two gives way to the next when anything is not as expected.
+ *
+ * What is in memory was proven when it was kept. Whether its copy is still well is looked at behind the answers, at most once a second, so that damage
+ * is noticed of what is hot as well: within a second after somebody has asked for it.
+ */
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { StoreError } from '../errors.ts';
+import type { Blob, Copy } from './blob.ts';
+import type { Buffers } from './buffers.ts';
+import { recordBad, recordProven } from './copies.ts';
+import { examine } from './examine.ts';
+import type { HotBytes } from './hot.ts';
+import { open } from './open.ts';
+import type { StorageDeps } from './service.ts';
+import { type ByteRange, DamagedObjectError, type Store } from './stores/store.ts';
+
+/** What is to be sent: either is the whole of what was asked for. */
+export type Given =
+  | {
+      readonly content: Buffer;
+      /** To be called once: whether the system has taken all of it, so that the memory can be used again. */
+      readonly done: ((sent: boolean) => void) | null;
+    }
+  | {
+      /** To be read to its end or destroyed. */
+      readonly stream: Readable;
+    };
+
+export interface Giver {
+  /** From memory, if it is there. */
+  recall(blob: Blob): Buffer | null;
+  /** @throws as Storage.open does. */
+  give(blob: Blob, range?: ByteRange): Promise<Given>;
+  /** See Storage.hold. */
+  hold(bytes: number): () => void;
+  /** See Storage.locate. */
+  locate(blob: Blob, kind: string): Promise<string | null>;
+  /** Resolves when nothing is being looked at behind an answer. */
+  settled(): Promise<void>;
+  /** Looks at nothing any more. */
+  stop(): Promise<void>;
+}
+
+type GiveDeps = StorageDeps & {
+  readonly hot: HotBytes;
+  readonly buffers: Buffers;
+  wakeRepairer(seconds: number): void;
+};
+
+/** More than this is not read into one buffer: a stream has sent its first part by then. */
+const MAX_WHOLE_BYTES = 1024 * 1024;
+const LOOK_EVERY_MS = 1000;
+/** While clients have yet to take more than this of what came from memory, nothing more comes from there: it could not be freed. */
+const MAX_HELD_BYTES = 128 * 1024 * 1024;
+
+export function makeGiver(deps: GiveDeps): Giver {
+  const { hot, stores } = deps;
+  /** Blobs in memory whose copies were or will be looked at, by hash. */
+  const looks = new Map<string, { at: number; timer: NodeJS.Timeout | null }>();
+  const looking = new Set<Promise<void>>();
+  let stopped = false;
+  let held = 0;
+
+  /** The first in read order that has a copy which is well by the record. */
+  function firstHealthy(blob: Blob): { store: Store; copy: Copy } | null {
+    for (const store of stores) {
+      const copy = blob.copies.find((each) => each.store === store.name);
+      if (copy?.state === 'STORED') return { store, copy };
+    }
+    return null;
+  }
+
+  function lookSoon(blob: Blob): void {
+    const look = looks.get(blob.sha256);
+    if (look?.timer || stopped) return;
+    const wait = look ? Math.max(0, look.at + LOOK_EVERY_MS - Date.now()) : LOOK_EVERY_MS;
+    const timer = setTimeout(() => {
+      const work = lookAt(blob)
+        .catch((error: unknown) => deps.log.error({ err: error }, 'could not look at a copy'))
+        .finally(() => looking.delete(work));
+      looking.add(work);
+    }, wait);
+    timer.unref();
+    looks.set(blob.sha256, { at: look?.at ?? 0, timer });
+  }
+
+  async function lookAt(blob: Blob): Promise<void> {
+    const first = firstHealthy(blob);
+    // Only what was asked for since is in here: the number of those that are hot bounds it.
+    looks.delete(blob.sha256);
+    if (!first) return;
+    const { store, copy } = first;
+    await look(store, blob, copy);
+    looks.set(blob.sha256, { at: Date.now(), timer: null });
+    if (looks.size > MAX_LOOKS) forgetOldLooks();
+  }
+
+  /** @returns whether a copy is well, by its fingerprint or by reading it. One that is bad is put on record as that, to be repaired. */
+  async function look(store: Store, blob: Blob, copy: Copy): Promise<boolean> {
+    const finding = await examine(store, blob, copy);
+    if (finding.state === 'UNREACHABLE') return false;
+    if (finding.state === 'STORED') {
+      if (finding.read) await recordProven(deps.database, blob, copy, finding.stat);
+      return true;
+    }
+    hot.forget(blob.sha256);
+    deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
+    await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds);
+    deps.wakeRepairer(deps.healDelaySeconds);
+    return false;
+  }
+
+  function forgetOldLooks(): void {
+    const before = Date.now() - LOOK_EVERY_MS;
+    for (const [sha256, { at, timer }] of looks) if (!timer && at < before) looks.delete(sha256);
+  }
+
+  /** @returns null where the careful way has to be gone. */
+  async function readWhole(blob: Blob, range: ByteRange, keeps: boolean): Promise<Given | null> {
+    const first = firstHealthy(blob);
+    const length = range.end - range.start + 1;
+    if (!first?.store.readInto || first.copy.fingerprint === null || length > MAX_WHOLE_BYTES) return null;
+    const since = hot.now;
+    const buffer = keeps ? Buffer.allocUnsafeSlow(length) : deps.buffers.take(length);
+    if (!buffer) return null;
+    let given: Given | null = null;
+    try {
+      const stat = await first.store.readInto(first.copy.key, range, buffer);
+      if (stat?.bytes !== blob.bytes || stat.fingerprint !== first.copy.fingerprint) return null;
+      if (keeps) {
+        if (!keep(blob, buffer, since)) return null;
+        given = { content: buffer, done: null };
+      } else {
+        given = { content: buffer.subarray(0, length), done: giveBack(buffer) };
+      }
+      return given;
+    } catch {
+      // Why, the careful way finds out and notes.
+      return null;
+    } finally {
+      if (!given && !keeps) deps.buffers.give(buffer);
+    }
+  }
+
+  const giveBack = (buffer: Buffer) => (sent: boolean) =>
+    sent ? deps.buffers.give(buffer) : deps.buffers.lose(buffer);
+
+  /** @returns whether the bytes are what their name says. */
+  function keep(blob: Blob, content: Buffer, since: number): boolean {
+    if (createHash('sha256').update(content).digest('hex') !== blob.sha256) return false;
+    hot.keep(blob.sha256, blob.sha256, content, since);
+    return true;
+  }
+
+  return {
+    hold(bytes) {
+      held += bytes;
+      let isHeld = true;
+      return () => {
+        if (isHeld) held -= bytes;
+        isHeld = false;
+      };
+    },
+
+    recall(blob) {
+      const content = held < MAX_HELD_BYTES ? hot.get(blob.sha256) : null;
+      if (content) lookSoon(blob);
+      return content;
+    },
+
+    async give(blob, range) {
+      const kept = held < MAX_HELD_BYTES ? hot.get(blob.sha256) : null;
+      if (kept) {
+        lookSoon(blob);
+        return { content: range ? kept.subarray(range.start, range.end + 1) : kept, done: null };
+      }
+      const keeps = !range && held < MAX_HELD_BYTES && hot.wants(blob.sha256, blob.bytes);
+      const whole = range ?? { start: 0, end: blob.bytes - 1 };
+      const read = await readWhole(blob, whole, keeps);
+      if (read) return read;
+      const opened = await open(deps, blob, range);
+      const isSmall = !range && blob.bytes <= MAX_WHOLE_BYTES;
+      // From a file it would have been read whole, if that were possible now.
+      if (!keeps && !(opened.proves && isSmall)) return opened;
+      const since = hot.now;
+      const buffer = keeps ? Buffer.allocUnsafeSlow(blob.bytes) : deps.buffers.take(blob.bytes);
+      if (!buffer) return opened;
+      let isRight = false;
+      try {
+        isRight = (await collect(opened.stream, buffer, blob.bytes)) && (!keeps || keep(blob, buffer, since));
+      } catch (error) {
+        if (!(error instanceof DamagedObjectError)) throw brokeOff(opened.store, blob, error);
+      } finally {
+        if (!isRight && !keeps) deps.buffers.give(buffer);
+      }
+      // Nothing has gone out yet, so the other copies are tried.
+      if (!isRight) return open(deps, blob, range, { deep: true });
+      return keeps
+        ? { content: buffer, done: null }
+        : { content: buffer.subarray(0, blob.bytes), done: giveBack(buffer) };
+    },
+
+    async locate(blob, kind) {
+      for (const store of stores) {
+        const copy = blob.copies.find((each) => each.store === store.name);
+        if (store.kind === kind && copy?.state === 'STORED' && (await look(store, blob, copy)))
+          return copy.key;
+      }
+      return null;
+    },
+
+    async settled() {
+      while (looking.size > 0) await Promise.all(looking);
+    },
+    async stop() {
+      stopped = true;
+      for (const { timer } of looks.values()) if (timer) clearTimeout(timer);
+      while (looking.size > 0) await Promise.all(looking);
+    },
+  };
+}
+
+const MAX_LOOKS = 10_000;
+
+/** @returns whether the stream gave exactly so many bytes. */
+async function collect(stream: Readable, buffer: Buffer, bytes: number): Promise<boolean> {
+  let at = 0;
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    if (at + chunk.length > bytes) return false;
+    buffer.set(chunk, at);
+    at += chunk.length;
+  }
+  return at === bytes;
+}
+
+function brokeOff(store: string, blob: Blob, cause: unknown): StoreError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StoreError(`${store} broke off while giving ${blob.sha256}: ${reason}.`, store, { cause });
+}
