@@ -16,8 +16,12 @@ import { benchList } from './list.ts';
 import { describeMachine, readMachine, writeTable } from './report.ts';
 import { seed } from './seed.ts';
 import { startServer } from './servers.ts';
+import { benchUpload } from './upload.ts';
 
-const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = { list: benchList };
+const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
+  list: benchList,
+  upload: benchUpload,
+};
 
 const FULL = { rows: 200_000, rounds: 7, secondsPerRound: 4, warmUpSeconds: 3 };
 const QUICK = { rows: 20_000, rounds: 2, secondsPerRound: 1, warmUpSeconds: 0.5 };

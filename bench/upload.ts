@@ -1,0 +1,252 @@
+import { execFile } from 'node:child_process';
+import { createHash, randomInt } from 'node:crypto';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
+import sharp from 'sharp';
+import { fetch } from 'undici';
+import { makePngChunk, makeRandom } from '../test/pictures.ts';
+import type { Bench } from './bench.ts';
+import { type Contestant, type ContestResult, hold, WrongAnswer } from './contest.ts';
+import type { Target } from './load.ts';
+import { type ServerProcess, startServer } from './servers.ts';
+
+/**
+ * Both sides write two megabytes to one disk for each request and wait for it: eight at once keep it and two cores busy. More only wait longer.
+ */
+const CONNECTIONS = 8;
+const BOUNDARY = 'fixative-bench-5d1f0c37a9';
+/** One in so many of what is sent is fetched afterwards. */
+const SAMPLE = 50;
+const UPLOAD =
+  'mutation($input: UploadImageInput!) { uploadImage(input: $input) { image { sha256 bytes } userErrors { message } } }';
+
+/** Uploads of one file, each other bytes, kept in two stores. */
+export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
+  const limit = await startServer(['bench/upload-limit.ts'], {
+    directory: bench.directory,
+    env: {
+      DATABASE_URL: bench.databaseUrl,
+      DATABASE_POOL_SIZE: String(bench.poolSize),
+      DIRECTORY: path.join(bench.directory, 'upload-limit'),
+    },
+  });
+  try {
+    await claimStore(bench);
+    const results: ContestResult[] = [];
+    for (const { name, about, picture } of await makePictures()) {
+      const ours = contestant(
+        { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } },
+        picture,
+        await answerOf(
+          { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } },
+          picture(),
+        ),
+      );
+      const others = contestant(
+        { ...limit, headers: {} },
+        picture,
+        await answerOf({ ...limit, headers: {} }, picture()),
+      );
+      const rules = { ...bench.rules, connections: CONNECTIONS };
+      const result = await hold({ name, about, ours, limit: others }, rules, bench.databasePid);
+      await proveOurs(bench, ours.sent);
+      await proveLimit(limit, others.sent);
+      bench.report(result);
+      results.push(result);
+    }
+    return results;
+  } finally {
+    await limit.stop();
+  }
+}
+
+/** The seeded rows say that the store has files; a directory without its mark would be taken for a disk that is not mounted. */
+export async function claimStore(bench: Bench): Promise<void> {
+  await promisify(execFile)(process.execPath, [MAIN, 'claim', 'filesystem'], {
+    cwd: bench.directory,
+    env: {
+      DATABASE_URL: bench.databaseUrl,
+      DATA_DIR: path.join(bench.directory, 'data'),
+      FIXATIVE_ROOT_TOKEN: bench.rootToken,
+    },
+  });
+}
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+
+/** Makes a file that never was before. */
+type MakeUnique = () => Buffer;
+
+interface Sender extends Contestant {
+  /** Hashes of some of what was sent. */
+  readonly sent: string[];
+}
+
+function contestant(target: Target, picture: MakeUnique, answerBytes: number): Sender {
+  const sent: string[] = [];
+  let count = 0;
+  const body = () => {
+    const file = picture();
+    if (count++ % SAMPLE === 0) sent.push(sha256Of(file));
+    return multipart(file);
+  };
+  return { target, subjects: [{ headers: HEADERS, body, answerBytes }], sent };
+}
+
+const HEADERS = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` };
+
+const [BEFORE, AFTER] = (() => {
+  const part = (name: string, more = '') =>
+    `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${more}\r\n`;
+  const operations = JSON.stringify({ query: UPLOAD, variables: { input: { file: null } } });
+  return [
+    Buffer.from(
+      `${part('operations')}\r\n${operations}\r\n${part('map')}\r\n{"0":["variables.input.file"]}\r\n` +
+        `${part('0', '; filename="picture.png"')}Content-Type: image/png\r\n\r\n`,
+    ),
+    Buffer.from(`\r\n--${BOUNDARY}--\r\n`),
+  ];
+})();
+
+function multipart(file: Buffer): Buffer {
+  return Buffer.concat([BEFORE as Buffer, file, AFTER as Buffer]);
+}
+
+/** Sends one and looks at what is answered. @returns how long the right answer is. */
+async function answerOf(target: Target, file: Buffer): Promise<number> {
+  const response = await fetch(target.url, {
+    method: 'POST',
+    headers: { ...HEADERS, ...target.headers },
+    body: multipart(file),
+  });
+  const text = await response.text();
+  if (!text.includes(sha256Of(file)) || !text.includes(String(file.length)))
+    throw new WrongAnswer(`An upload was answered with ${response.status}: ${text}`);
+  return Buffer.byteLength(text);
+}
+
+/** What was sent lies in both stores, and is what is fetched. */
+async function proveOurs(bench: Bench, sent: readonly string[]): Promise<void> {
+  const found = await bench.database.query<{
+    sha256: string;
+    uuid: string;
+    filename: string;
+    copies: number;
+  }>(
+    `SELECT i.sha256, i.uuid, i.filename, (SELECT count(*)::int FROM copies c WHERE c.blob_id = i.blob_id AND c.state = 'STORED') AS copies
+     FROM generated_images i WHERE i.sha256 = ANY($1::text[])`,
+    [sent],
+  );
+  if (found.length !== sent.length || found.some(({ copies }) => copies !== 2))
+    throw new WrongAnswer(`Of ${sent.length} uploads ${found.length} are on record, or not in both stores.`);
+  for (const { sha256, uuid, filename } of found) {
+    const url = new URL(`/images/${uuid}/${filename}`, bench.product.url);
+    await proveFetched(url, sha256, { authorization: `Bearer ${bench.rootToken}` });
+  }
+  const stored = await bench.database.query<{ sha256: string }>(
+    `SELECT encode(sha256(string_agg(c.data, ''::bytea ORDER BY c.position)), 'hex') AS sha256
+     FROM stored_objects o JOIN stored_chunks c ON c.object_id = o.id WHERE substr(o.key, 7, 64) = ANY($1::text[]) GROUP BY o.id`,
+    [sent],
+  );
+  if (stored.length !== sent.length || stored.some(({ sha256 }) => !sent.includes(sha256)))
+    throw new WrongAnswer(
+      `Of ${sent.length} uploads the database has ${stored.length} with the right bytes.`,
+    );
+}
+
+async function proveLimit(limit: ServerProcess, sent: readonly string[]): Promise<void> {
+  for (const sha256 of sent)
+    for (const store of ['filesystem', 'database'])
+      await proveFetched(new URL(`/${store}/${sha256}`, limit.url), sha256);
+}
+
+async function proveFetched(url: URL, sha256: string, headers: Record<string, string> = {}): Promise<void> {
+  const response = await fetch(url, { headers });
+  const actual = sha256Of(Buffer.from(await response.arrayBuffer()));
+  if (actual !== sha256)
+    throw new WrongAnswer(`${url} answered ${response.status} with the SHA-256 ${actual}.`);
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+async function makePictures(): Promise<{ name: string; about: string; picture: MakeUnique }[]> {
+  const png = await sharp(paint(), { raw: { width: SIDE, height: SIDE, channels: 3 } })
+    .png()
+    .toBuffer();
+  const jpeg = await sharp(photograph(), { raw: { width: 2 * SIDE, height: 1.5 * SIDE, channels: 3 } })
+    .jpeg({ quality: 90 })
+    .toBuffer();
+  const size = (bytes: Buffer) => `${(bytes.length / 1e6).toFixed(2)} MB`;
+  return [
+    {
+      name: 'upload',
+      about: `a PNG of ${SIDE} × ${SIDE} pixels, ${size(png)}, into two stores, ${CONNECTIONS} connections`,
+      picture: uniquePng(png),
+    },
+    {
+      name: 'uploadJpeg',
+      about: `a JPEG of ${2 * SIDE} × ${1.5 * SIDE} pixels, ${size(jpeg)}, the same`,
+      picture: uniqueJpeg(jpeg),
+    },
+  ];
+}
+
+/** What most providers give. */
+const SIDE = 1024;
+
+/** Soft forms and some grain, as painted by a model: such a picture is about 1 MB in PNG. */
+function paint(): Buffer {
+  return pixels(SIDE, SIDE, 3);
+}
+
+function photograph(): Buffer {
+  return pixels(2 * SIDE, 1.5 * SIDE, 14);
+}
+
+function pixels(width: number, height: number, grain: number): Buffer {
+  const random = makeRandom(7);
+  const all = Buffer.alloc(width * height * 3);
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const noise = random() * grain;
+      const form = 60 * Math.sin(x / 97) * Math.cos(y / 61) + 40 * Math.sin((x + y) / 23);
+      for (let channel = 0; channel < 3; channel++) all[at++] = 120 + form * (1 - channel / 4) + noise;
+    }
+  }
+  return all;
+}
+
+/** The picture with a private chunk before its end, of other content each time: the pixels are the same, the bytes are not. */
+function uniquePng(png: Buffer): MakeUnique {
+  const end = png.subarray(-12);
+  const chunk = makePngChunk('fxBn', Buffer.alloc(16));
+  const template = Buffer.concat([png.subarray(0, -12), chunk, end]);
+  const at = png.length - 12;
+  let count = 0;
+  const run = randomInt(2 ** 47);
+  return () => {
+    const copy = Buffer.from(template);
+    copy.writeDoubleBE(run, at + 8);
+    copy.writeDoubleBE(count++, at + 16);
+    copy.writeUInt32BE(crc32(copy.subarray(at + 4, at + 24)), at + 24);
+    return copy;
+  };
+}
+
+/** The same by a comment segment behind the start marker. */
+function uniqueJpeg(jpeg: Buffer): MakeUnique {
+  const comment = Buffer.from([0xff, 0xfe, 0, 18, ...Buffer.alloc(16)]);
+  const template = Buffer.concat([jpeg.subarray(0, 2), comment, jpeg.subarray(2)]);
+  let count = 0;
+  const run = randomInt(2 ** 47);
+  return () => {
+    const copy = Buffer.from(template);
+    copy.writeDoubleBE(run, 6);
+    copy.writeDoubleBE(count++, 14);
+    return copy;
+  };
+}
