@@ -36,7 +36,12 @@ async function putAlone<Result>(
     required.map(async (store) => {
       const copy = known?.copies.find((each) => each.store === store.name && each.state === 'STORED');
       const finding = copy && (await examine(store, facts, copy));
-      stats.set(store.name, finding?.state === 'STORED' ? finding.stat : await store.put(key, proven(spool)));
+      stats.set(
+        store.name,
+        finding?.state === 'STORED'
+          ? finding.stat
+          : await store.put(key, { ...proven(spool), moveTo: spool.moveTo }),
+      );
     }),
   );
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;

@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import type { Database, Queryable } from '../../database/database.ts';
 import { FixativeError, NotFoundError, StoreError } from '../../errors.ts';
+import { makeGate } from '../gate.ts';
 import {
+  type BlobSource,
   type ByteRange,
   DamagedObjectError,
   type ListedObject,
@@ -14,6 +16,12 @@ import {
  * small; and large enough that the round trips do not count.
  */
 const CHUNK_BYTES = 256 * 1024;
+
+/** How many pieces one statement brings. They are in memory twice then, once as the driver's message. */
+const CHUNKS_AT_ONCE = 8;
+const BATCH_BYTES = CHUNKS_AT_ONCE * CHUNK_BYTES;
+/** How many objects are written at once: what they hold in memory is bounded by it, and other statements find connections. */
+const WRITERS = 8;
 
 interface ObjectRow {
   id: number;
@@ -30,6 +38,26 @@ const STAT = `
     concat(o.id, ':', count(c.position), ':', string_agg(DISTINCT c.xmin::text, ',')) AS versions
   FROM stored_objects o LEFT JOIN stored_chunks c ON c.object_id = o.id
   WHERE o.key = $1 GROUP BY o.id`;
+
+// The driver sends bytes as they are, and PostgreSQL cuts them: one parameter costs one copy, and a statement for each piece a round trip.
+const CUT = (object: string, from: string, data: string) =>
+  `SELECT ${object}, ${from} + n, substring(${data} FROM n * ${CHUNK_BYTES} + 1 FOR ${CHUNK_BYTES})
+   FROM generate_series(0, (octet_length(${data}) - 1) / ${CHUNK_BYTES}) AS n`;
+
+// Whole by itself, so it needs no transaction around; says nothing where the key is there already.
+const PUT_NEW = `WITH object AS (
+    INSERT INTO stored_objects (key, bytes) VALUES ($1, octet_length($2::bytea)) ON CONFLICT (key) DO NOTHING
+    RETURNING id
+  ), pieces AS (
+    INSERT INTO stored_chunks (object_id, position, data)
+    SELECT piece.* FROM object, LATERAL (${CUT('object.id', '0', '$2::bytea')}) AS piece
+    RETURNING octet_length(data) AS bytes, xmin
+  )
+  SELECT o.id, sum(p.bytes)::bigint AS bytes, sum(p.bytes)::bigint AS present,
+    concat(o.id, ':', count(*), ':', string_agg(DISTINCT p.xmin::text, ',')) AS versions
+  FROM object o, pieces p GROUP BY o.id`;
+
+const PUT_PIECES = `INSERT INTO stored_chunks (object_id, position, data) ${CUT('$1::bigint', '$2::int', '$3::bytea')}`;
 
 /**
  * The database that has the records keeps the bytes too, in pieces, so that they stream both ways and a plain `pg_dump` of it
@@ -52,6 +80,40 @@ export function makeDatabaseStore(options: { name: string; database: Database })
     return (await db.query<ObjectRow>(STAT, [key]))[0] ?? null;
   }
 
+  const inTurn = makeGate(WRITERS);
+  const spare: Buffer[] = [];
+
+  async function putSmall(key: string, bytes: Buffer): Promise<ObjectRow> {
+    const [fresh] = await database.query<ObjectRow>(PUT_NEW, [key, bytes]);
+    return fresh ?? putInBatches(key, bytes.length, [bytes]);
+  }
+
+  async function putInBatches(
+    key: string,
+    bytes: number,
+    batches: Iterable<Buffer> | AsyncIterable<Buffer>,
+  ): Promise<ObjectRow> {
+    return database.transaction(async (transaction) => {
+      // Two that put the same key wait for each other here. An object that is put again keeps its id, for whoever reads it at this
+      // moment asks for its pieces by that.
+      const [object] = await transaction.query<{ id: number }>(
+        `INSERT INTO stored_objects (key, bytes) VALUES ($1, $2)
+         ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes RETURNING id`,
+        [key, bytes],
+      );
+      await transaction.query('DELETE FROM stored_chunks WHERE object_id = $1', [object?.id]);
+      let arrived = 0;
+      for await (const batch of batches) {
+        await transaction.query(PUT_PIECES, [object?.id, arrived / CHUNK_BYTES, batch]);
+        arrived += batch.length;
+      }
+      if (arrived !== bytes) throw new Error(`${arrived} bytes arrived of ${bytes}`);
+      const kept = await find(transaction, key);
+      if (!kept) throw new Error('it is not there after it was written');
+      return kept;
+    });
+  }
+
   return {
     name,
     kind: 'database',
@@ -59,29 +121,17 @@ export function makeDatabaseStore(options: { name: string; database: Database })
 
     put: (key, source) =>
       asked('keep', key, () =>
-        database.transaction(async (transaction) => {
-          // Two that put the same key wait for each other here, rather than one failing on the unique key at the end.
-          await transaction.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [key]);
-          // An object that is put again keeps its id, for whoever reads it at this moment asks for its pieces by that.
-          const [object] = await transaction.query<{ id: number }>(
-            `INSERT INTO stored_objects (key, bytes) VALUES ($1, $2)
-             ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes RETURNING id`,
-            [key, source.bytes],
-          );
-          await transaction.query('DELETE FROM stored_chunks WHERE object_id = $1', [object?.id]);
-          let position = 0;
-          let bytes = 0;
-          for await (const chunk of inChunks(source.open())) {
-            bytes += chunk.length;
-            await transaction.query(
-              'INSERT INTO stored_chunks (object_id, position, data) VALUES ($1, $2, $3)',
-              [object?.id, position++, chunk],
+        inTurn(async () => {
+          const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+          try {
+            return statOf(
+              source.bytes <= BATCH_BYTES
+                ? await putSmall(key, await readWhole(source, buffer))
+                : await putInBatches(key, source.bytes, inBatches(source.open(), buffer)),
             );
+          } finally {
+            spare.push(buffer);
           }
-          if (bytes !== source.bytes) throw new Error(`${bytes} bytes arrived of ${source.bytes}`);
-          const kept = await find(transaction, key);
-          if (!kept) throw new Error('it is not there after it was written');
-          return statOf(kept);
         }),
       ),
 
@@ -149,19 +199,30 @@ async function* readChunks(
   }
 }
 
-/** Cuts a stream into pieces of CHUNK_BYTES, the last one shorter, whatever sizes it arrives in. */
-async function* inChunks(stream: Readable): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
+/** The bytes of a source that fit into a buffer, when it has come to its end: one that proves its hash does so there. */
+async function readWhole(source: BlobSource, buffer: Buffer): Promise<Buffer> {
   let bytes = 0;
-  for await (const data of stream as AsyncIterable<Buffer>) {
-    held.push(data);
+  for await (const data of source.open() as AsyncIterable<Buffer>) {
+    if (bytes + data.length > source.bytes) throw new Error(`more than ${source.bytes} bytes arrived`);
+    data.copy(buffer, bytes);
     bytes += data.length;
-    while (bytes >= CHUNK_BYTES) {
-      const all = held.length === 1 ? (held[0] as Buffer) : Buffer.concat(held, bytes);
-      yield all.subarray(0, CHUNK_BYTES);
-      held = [all.subarray(CHUNK_BYTES)];
-      bytes -= CHUNK_BYTES;
+  }
+  if (bytes !== source.bytes) throw new Error(`${bytes} bytes arrived of ${source.bytes}`);
+  return buffer.subarray(0, bytes);
+}
+
+/** Gathers a stream in a buffer, whatever sizes it arrives in, and gives it each time that it is full, and at the end. */
+async function* inBatches(stream: Readable, buffer: Buffer): AsyncGenerator<Buffer> {
+  let filled = 0;
+  for await (const data of stream as AsyncIterable<Buffer>) {
+    for (let from = 0; from < data.length; ) {
+      const copied = data.copy(buffer, filled, from);
+      from += copied;
+      filled += copied;
+      if (filled < buffer.length) continue;
+      yield buffer;
+      filled = 0;
     }
   }
-  if (bytes > 0) yield Buffer.concat(held, bytes);
+  if (filled > 0) yield buffer.subarray(0, filled);
 }

@@ -26,7 +26,8 @@ export interface FilesystemStore extends Store {
  * program can open, and `sha256sum` proves by their names.
  *
  * A file appears whole: it is written under another name, flushed (fsync), renamed, and the directory that now names it is
- * flushed as well, because a rename alone may be forgotten when the power fails (rename(2), fsync(2)).
+ * flushed as well, because a rename alone may be forgotten when the power fails (rename(2), fsync(2)). Where the bytes lie in a file
+ * already, on the same file system, that one is flushed and renamed, and nothing is written a second time.
  *
  * The root carries a marker file, made when the store is new. Where it is missing, the disk is not mounted or the directory is another
  * one: nothing in it is missing then and nothing is written there, the store is unreachable until its directory is back or
@@ -103,13 +104,13 @@ export async function openFilesystemStore(options: {
       const temporary = path.join(writing, randomUUID());
       await requireMarker();
       try {
-        await mkdir(writing, { recursive: true });
-        await pipeline(source.open(), createWriteStream(temporary, { flags: 'wx', flush: true }));
-        const written = await stat(temporary, { bigint: true });
-        if (written.size !== BigInt(source.bytes))
-          throw new Error(`${written.size} bytes arrived of ${source.bytes}`);
         await makeDirectory(root, path.dirname(target));
-        await rename(temporary, target);
+        if (!(await source.moveTo?.(target))) {
+          await mkdir(writing, { recursive: true });
+          await pipeline(source.open(), createWriteStream(temporary, { flags: 'wx', flush: true }));
+          await requireLength(temporary, source.bytes);
+          await rename(temporary, target);
+        }
         await flushDirectory(path.dirname(target));
         return statOf(await stat(target, { bigint: true }));
       } catch (cause) {
@@ -179,6 +180,11 @@ function pathOf(root: string, key: string): string {
     throw new TypeError(`Not a key: ${JSON.stringify(key)}`);
   }
   return path.join(root, ...key.split('/'));
+}
+
+async function requireLength(file: string, bytes: number): Promise<void> {
+  const { size } = await stat(file);
+  if (size !== bytes) throw new Error(`${size} bytes arrived of ${bytes}`);
 }
 
 /** Size, both times and inode: a write in place changes the times, a replacement the inode, a copy with times kept the ctime. */
