@@ -39,25 +39,28 @@ const STAT = `
   FROM stored_objects o LEFT JOIN stored_chunks c ON c.object_id = o.id
   WHERE o.key = $1 GROUP BY o.id`;
 
-// The driver sends bytes as they are, and PostgreSQL cuts them: one parameter costs one copy, and a statement for each piece a round trip.
-const CUT = (object: string, from: string, data: string) =>
-  `SELECT ${object}, ${from} + n, substring(${data} FROM n * ${CHUNK_BYTES} + 1 FOR ${CHUNK_BYTES})
-   FROM generate_series(0, (octet_length(${data}) - 1) / ${CHUNK_BYTES}) AS n`;
+// A parameter for each piece: the driver sends bytes as they are, and PostgreSQL copies a long parameter each time that it cuts one.
+const pieces = (count: number, first: number) =>
+  Array.from({ length: count }, (_, n) => `(${n}, $${first + n}::bytea)`).join(', ');
 
 // Whole by itself, so it needs no transaction around; says nothing where the key is there already.
-const PUT_NEW = `WITH object AS (
-    INSERT INTO stored_objects (key, bytes) VALUES ($1, octet_length($2::bytea)) ON CONFLICT (key) DO NOTHING
-    RETURNING id
+const putNew = (count: number) => `WITH object AS (
+    INSERT INTO stored_objects (key, bytes) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING id
   ), pieces AS (
     INSERT INTO stored_chunks (object_id, position, data)
-    SELECT piece.* FROM object, LATERAL (${CUT('object.id', '0', '$2::bytea')}) AS piece
+    SELECT object.id, piece.n, piece.data FROM object, (VALUES ${pieces(count, 3)}) AS piece (n, data)
     RETURNING octet_length(data) AS bytes, xmin
   )
   SELECT o.id, sum(p.bytes)::bigint AS bytes, sum(p.bytes)::bigint AS present,
     concat(o.id, ':', count(*), ':', string_agg(DISTINCT p.xmin::text, ',')) AS versions
   FROM object o, pieces p GROUP BY o.id`;
 
-const PUT_PIECES = `INSERT INTO stored_chunks (object_id, position, data) ${CUT('$1::bigint', '$2::int', '$3::bytea')}`;
+const putPieces = (count: number) => `INSERT INTO stored_chunks (object_id, position, data)
+  SELECT $1::bigint, $2::int + piece.n, piece.data FROM (VALUES ${pieces(count, 3)}) AS piece (n, data)`;
+
+/** By how many pieces they bring. */
+const PUT_NEW = Array.from({ length: CHUNKS_AT_ONCE + 1 }, (_, count) => putNew(count));
+const PUT_PIECES = Array.from({ length: CHUNKS_AT_ONCE + 1 }, (_, count) => putPieces(count));
 
 /**
  * The database that has the records keeps the bytes too, in pieces, so that they stream both ways and a plain `pg_dump` of it
@@ -84,7 +87,12 @@ export function makeDatabaseStore(options: { name: string; database: Database })
   const spare: Buffer[] = [];
 
   async function putSmall(key: string, bytes: Buffer): Promise<ObjectRow> {
-    const [fresh] = await database.query<ObjectRow>(PUT_NEW, [key, bytes]);
+    const chunks = cut(bytes);
+    const [fresh] = await database.query<ObjectRow>(PUT_NEW[chunks.length] as string, [
+      key,
+      bytes.length,
+      ...chunks,
+    ]);
     return fresh ?? putInBatches(key, bytes.length, [bytes]);
   }
 
@@ -104,7 +112,9 @@ export function makeDatabaseStore(options: { name: string; database: Database })
       await transaction.query('DELETE FROM stored_chunks WHERE object_id = $1', [object?.id]);
       let arrived = 0;
       for await (const batch of batches) {
-        await transaction.query(PUT_PIECES, [object?.id, arrived / CHUNK_BYTES, batch]);
+        const chunks = cut(batch);
+        const values = [object?.id, arrived / CHUNK_BYTES, ...chunks];
+        await transaction.query(PUT_PIECES[chunks.length] as string, values);
         arrived += batch.length;
       }
       if (arrived !== bytes) throw new Error(`${arrived} bytes arrived of ${bytes}`);
@@ -197,6 +207,12 @@ async function* readChunks(
     yield row.data.subarray(from, to);
     next = position * CHUNK_BYTES + to;
   }
+}
+
+/** Pieces of CHUNK_BYTES, the last one shorter; one of no bytes where there are none. */
+function cut(bytes: Buffer): Buffer[] {
+  const count = Math.max(1, Math.ceil(bytes.length / CHUNK_BYTES));
+  return Array.from({ length: count }, (_, n) => bytes.subarray(n * CHUNK_BYTES, (n + 1) * CHUNK_BYTES));
 }
 
 /** The bytes of a source that fit into a buffer, when it has come to its end: one that proves its hash does so there. */
