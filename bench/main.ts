@@ -12,6 +12,7 @@ import { openPostgresql } from '../src/database/postgresql.ts';
 import { startPostgresql } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
 import { type ContestResult, type Rules, WrongAnswer } from './contest.ts';
+import { benchGeneration } from './generation.ts';
 import { benchList } from './list.ts';
 import { describeMachine, readMachine, writeTable } from './report.ts';
 import { seed } from './seed.ts';
@@ -21,6 +22,7 @@ import { benchUpload } from './upload.ts';
 const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
   list: benchList,
   upload: benchUpload,
+  generation: benchGeneration,
 };
 
 const FULL = { rows: 200_000, rounds: 7, secondsPerRound: 4, warmUpSeconds: 3 };

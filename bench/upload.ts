@@ -1,15 +1,13 @@
 import { execFile } from 'node:child_process';
-import { createHash, randomInt } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { crc32 } from 'node:zlib';
-import sharp from 'sharp';
 import { fetch } from 'undici';
-import { makePngChunk, makeRandom } from '../test/pictures.ts';
 import type { Bench } from './bench.ts';
 import { type Contestant, type ContestResult, hold, WrongAnswer } from './contest.ts';
 import type { Target } from './load.ts';
+import { type MakeUnique, makePaintings, makePhotographs } from './pictures.ts';
 import { type ServerProcess, startServer } from './servers.ts';
 
 /**
@@ -35,26 +33,19 @@ export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
   try {
     await claimStore(bench);
     const results: ContestResult[] = [];
+    const ours: Target = { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } };
+    const rules = { ...bench.rules, connections: CONNECTIONS };
     for (const { name, about, picture } of await makePictures()) {
-      const ours = contestant(
-        { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } },
-        picture,
-        await answerOf(
-          { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } },
-          picture(),
-        ),
-      );
-      const others = contestant(
-        { ...limit, headers: {} },
-        picture,
-        await answerOf({ ...limit, headers: {} }, picture()),
-      );
-      const rules = { ...bench.rules, connections: CONNECTIONS };
-      const result = await hold({ name, about, ours, limit: others }, rules, bench.databasePid);
-      await proveOurs(bench, ours.sent);
-      await proveLimit(limit, others.sent);
-      bench.report(result);
-      results.push(result);
+      for (const [suffix, way, what] of LIMITS) {
+        const target: Target = { ...limit, url: new URL(way, limit.url), headers: {} };
+        const [product, other] = [await sender(ours, picture), await sender(target, picture)];
+        const contest = { name: name + suffix, about: about + what, ours: product, limit: other };
+        const result = await hold(contest, rules, bench.databasePid);
+        await proveOurs(bench, product.sent);
+        await proveLimit(limit, other.sent);
+        bench.report(result);
+        results.push(result);
+      }
     }
     return results;
   } finally {
@@ -76,15 +67,13 @@ export async function claimStore(bench: Bench): Promise<void> {
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
-/** Makes a file that never was before. */
-type MakeUnique = () => Buffer;
-
 interface Sender extends Contestant {
   /** Hashes of some of what was sent. */
   readonly sent: string[];
 }
 
-function contestant(target: Target, picture: MakeUnique, answerBytes: number): Sender {
+async function sender(target: Target, picture: MakeUnique): Promise<Sender> {
+  const answerBytes = await answerOf(target, picture());
   const sent: string[] = [];
   let count = 0;
   const body = () => {
@@ -94,6 +83,12 @@ function contestant(target: Target, picture: MakeUnique, answerBytes: number): S
   };
   return { target, subjects: [{ headers: HEADERS, body, answerBytes }], sent };
 }
+
+/** The second limit decodes the picture too, as the product must: what is between the two is what the product adds itself. */
+const LIMITS = [
+  ['', '/', ''],
+  ['Decoded', '/decoding', '; the limit decodes it too'],
+] as const;
 
 const HEADERS = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` };
 
@@ -128,7 +123,7 @@ async function answerOf(target: Target, file: Buffer): Promise<number> {
 }
 
 /** What was sent lies in both stores, and is what is fetched. */
-async function proveOurs(bench: Bench, sent: readonly string[]): Promise<void> {
+export async function proveOurs(bench: Bench, sent: readonly string[]): Promise<void> {
   const found = await bench.database.query<{
     sha256: string;
     uuid: string;
@@ -156,7 +151,7 @@ async function proveOurs(bench: Bench, sent: readonly string[]): Promise<void> {
     );
 }
 
-async function proveLimit(limit: ServerProcess, sent: readonly string[]): Promise<void> {
+export async function proveLimit(limit: ServerProcess, sent: readonly string[]): Promise<void> {
   for (const sha256 of sent)
     for (const store of ['filesystem', 'database'])
       await proveFetched(new URL(`/${store}/${sha256}`, limit.url), sha256);
@@ -173,80 +168,11 @@ function sha256Of(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-async function makePictures(): Promise<{ name: string; about: string; picture: MakeUnique }[]> {
-  const png = await sharp(paint(), { raw: { width: SIDE, height: SIDE, channels: 3 } })
-    .png()
-    .toBuffer();
-  const jpeg = await sharp(photograph(), { raw: { width: 2 * SIDE, height: 1.5 * SIDE, channels: 3 } })
-    .jpeg({ quality: 90 })
-    .toBuffer();
-  const size = (bytes: Buffer) => `${(bytes.length / 1e6).toFixed(2)} MB`;
+async function makePictures() {
+  const [painting, photo] = await Promise.all([makePaintings(), makePhotographs()]);
+  const how = `, into two stores, ${CONNECTIONS} connections`;
   return [
-    {
-      name: 'upload',
-      about: `a PNG of ${SIDE} × ${SIDE} pixels, ${size(png)}, into two stores, ${CONNECTIONS} connections`,
-      picture: uniquePng(png),
-    },
-    {
-      name: 'uploadJpeg',
-      about: `a JPEG of ${2 * SIDE} × ${1.5 * SIDE} pixels, ${size(jpeg)}, the same`,
-      picture: uniqueJpeg(jpeg),
-    },
+    { name: 'upload', about: painting.about + how, picture: painting.picture },
+    { name: 'uploadJpeg', about: photo.about + how, picture: photo.picture },
   ];
-}
-
-/** What most providers give. */
-const SIDE = 1024;
-
-/** Soft forms and some grain, as painted by a model: such a picture is about 1 MB in PNG. */
-function paint(): Buffer {
-  return pixels(SIDE, SIDE, 3);
-}
-
-function photograph(): Buffer {
-  return pixels(2 * SIDE, 1.5 * SIDE, 14);
-}
-
-function pixels(width: number, height: number, grain: number): Buffer {
-  const random = makeRandom(7);
-  const all = Buffer.alloc(width * height * 3);
-  for (let y = 0, at = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const noise = random() * grain;
-      const form = 60 * Math.sin(x / 97) * Math.cos(y / 61) + 40 * Math.sin((x + y) / 23);
-      for (let channel = 0; channel < 3; channel++) all[at++] = 120 + form * (1 - channel / 4) + noise;
-    }
-  }
-  return all;
-}
-
-/** The picture with a private chunk before its end, of other content each time: the pixels are the same, the bytes are not. */
-function uniquePng(png: Buffer): MakeUnique {
-  const end = png.subarray(-12);
-  const chunk = makePngChunk('fxBn', Buffer.alloc(16));
-  const template = Buffer.concat([png.subarray(0, -12), chunk, end]);
-  const at = png.length - 12;
-  let count = 0;
-  const run = randomInt(2 ** 47);
-  return () => {
-    const copy = Buffer.from(template);
-    copy.writeDoubleBE(run, at + 8);
-    copy.writeDoubleBE(count++, at + 16);
-    copy.writeUInt32BE(crc32(copy.subarray(at + 4, at + 24)), at + 24);
-    return copy;
-  };
-}
-
-/** The same by a comment segment behind the start marker. */
-function uniqueJpeg(jpeg: Buffer): MakeUnique {
-  const comment = Buffer.from([0xff, 0xfe, 0, 18, ...Buffer.alloc(16)]);
-  const template = Buffer.concat([jpeg.subarray(0, 2), comment, jpeg.subarray(2)]);
-  let count = 0;
-  const run = randomInt(2 ** 47);
-  return () => {
-    const copy = Buffer.from(template);
-    copy.writeDoubleBE(run, 6);
-    copy.writeDoubleBE(count++, 14);
-    return copy;
-  };
 }
