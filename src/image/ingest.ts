@@ -94,7 +94,7 @@ export async function ingest(
         visibility: visibility ?? deps.defaultVisibility,
         prompt: image.prompt || (provenance.prompt ?? ''),
         model: image.model ?? provenance.model,
-        metadata: metadata === null ? null : JSON.stringify(metadata),
+        metadata,
         createdAt: createdAt instanceof Date ? createdAt.toISOString() : createdAt,
         uuid,
         ...keptColumns({ uuid, filename }, blob, storeName),
@@ -157,18 +157,20 @@ const INSERT = `INSERT INTO generated_images AS i (${Object.values(NEW_COLUMNS).
   VALUES (${NEW_COLUMN_NAMES.map((_, at) => `$${at + 1}`).join(', ')}, $${LAST + 1}::text::jsonb, coalesce($${LAST + 2}::text::timestamptz, now()))
   RETURNING ${IMAGE_COLUMNS}`;
 
-async function insertImage(
+/** @param image what is not said of it is NULL; `storageUrl` is then '', and `createdAt` now. */
+export async function insertImage(
   transaction: Queryable,
   image: { readonly [Column in NewColumn]?: unknown } & {
-    readonly metadata: string | null;
-    readonly createdAt: string | undefined;
+    readonly metadata: Readonly<Record<string, unknown>> | null;
+    readonly createdAt?: string | undefined;
   },
 ): Promise<Image> {
-  const values = NEW_COLUMN_NAMES.map((name) => image[name] ?? null);
+  const { metadata, createdAt, storageUrl = '' } = image;
+  const columns: typeof image = { ...image, storageUrl };
   const [row] = await transaction.query<ImageRow>(INSERT, [
-    ...values,
-    image.metadata,
-    image.createdAt ?? null,
+    ...NEW_COLUMN_NAMES.map((name) => columns[name] ?? null),
+    metadata === null ? null : JSON.stringify(metadata),
+    createdAt ?? null,
   ]);
   return imageOf(row as ImageRow);
 }
@@ -196,7 +198,12 @@ export interface WaitingImage extends Pick<IngestOptions, 'alsoRecord'> {
   /** The filename is kept to, but for its ending, unless another image has it. */
   readonly exact?: boolean;
   /** What was learnt with the bytes; without it, these stay as they are. */
-  readonly learnt?: { readonly revisedPrompt: string | null; readonly originalUrl: string | null };
+  readonly learnt?: {
+    readonly revisedPrompt: string | null;
+    readonly originalUrl: string | null;
+    /** Added to what the client says, which stays as it is said, also meanwhile. */
+    readonly metadata: Readonly<Record<string, unknown>>;
+  };
 }
 
 /** The same for an image whose row is there already. */
@@ -218,6 +225,7 @@ export async function ingestInto(
       learnt !== undefined,
       learnt?.revisedPrompt ?? null,
       learnt?.originalUrl ?? null,
+      learnt ? JSON.stringify(learnt.metadata) : null,
     ]);
     if (!row) throw new NotFoundError(`The image ${image.uuid} was removed before it had its bytes.`);
     const recorded = imageOf(row);
@@ -236,6 +244,7 @@ const IS_TAKEN = 'SELECT id FROM generated_images WHERE filename = $1 AND id <> 
 const UPDATE = `UPDATE generated_images AS i SET ${KEPT_NAMES.map((name, at) => `${NEW_COLUMNS[name]} = $${at + 2}`).join(', ')},
     revised_prompt = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 1}::text ELSE revised_prompt END,
     original_url = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 2}::text ELSE original_url END,
+    metadata = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 3}::text::jsonb || coalesce(metadata, '{}') ELSE metadata END,
     error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
   WHERE i.id = $1 RETURNING ${IMAGE_COLUMNS}`;
 

@@ -154,15 +154,9 @@ async function keepImage(
     learnt: {
       revisedPrompt: answer?.revisedPrompt ?? null,
       originalUrl: answer?.address ?? null,
+      metadata: said,
     },
-    alsoRecord: async (transaction) => {
-      await end(deps, transaction, generation);
-      // What the client says, also meanwhile, stays as it is said.
-      await transaction.query(
-        `UPDATE generated_images SET metadata = $2::text::jsonb || coalesce(metadata, '{}') WHERE id = $1`,
-        [image.id, JSON.stringify(said)],
-      );
-    },
+    alsoRecord: (transaction) => end(deps, transaction, generation),
   });
 }
 
