@@ -89,6 +89,27 @@ export async function openFilesystemStore(options: {
   };
   await removeAbandoned(writing).catch(ignoreAbsent);
 
+  /**
+   * Flushes of parents that now name a new directory. Everybody who puts waits for all of them: whoever finds a directory there that another has
+   * just made must not say that his file is safe before its way down from the root is.
+   */
+  const flushing = new Set<Promise<unknown>>();
+
+  /** Makes the directories of a key; their parents are flushed while the file is. Costs one failed mkdir when they are there. */
+  async function makeDirectory(directory: string): Promise<void> {
+    const first = await mkdir(directory, { recursive: true });
+    for (
+      let made = directory;
+      first && made.length >= first.length && made !== root;
+      made = path.dirname(made)
+    ) {
+      const flushed = flushDirectory(path.dirname(made));
+      flushing.add(flushed);
+      const forget = () => flushing.delete(flushed);
+      flushed.then(forget, forget);
+    }
+  }
+
   return {
     name,
     kind: 'filesystem',
@@ -104,14 +125,14 @@ export async function openFilesystemStore(options: {
       const temporary = path.join(writing, randomUUID());
       await requireMarker();
       try {
-        await makeDirectory(root, path.dirname(target));
+        await makeDirectory(path.dirname(target));
         if (!(await source.moveTo?.(target))) {
           await mkdir(writing, { recursive: true });
           await pipeline(source.open(), createWriteStream(temporary, { flags: 'wx', flush: true }));
           await requireLength(temporary, source.bytes);
           await rename(temporary, target);
         }
-        await flushDirectory(path.dirname(target));
+        await Promise.all([flushDirectory(path.dirname(target)), ...flushing]);
         return statOf(await stat(target, { bigint: true }));
       } catch (cause) {
         await rm(temporary, { force: true }).catch(() => {});
@@ -193,18 +214,6 @@ function statOf(stats: BigIntStats): ObjectStat {
     bytes: Number(stats.size),
     fingerprint: `${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}:${stats.ino}`,
   };
-}
-
-/** Makes the directories of a key, each flushed into its parent; costs one failed mkdir when they are there. */
-async function makeDirectory(root: string, directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true });
-  for (
-    let made = directory;
-    first && made.length >= first.length && made !== root;
-    made = path.dirname(made)
-  ) {
-    await flushDirectory(path.dirname(made));
-  }
 }
 
 async function flushDirectory(directory: string): Promise<void> {
