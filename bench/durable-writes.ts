@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type pg from 'pg';
 
@@ -14,7 +14,9 @@ const INSERT = `WITH object AS (INSERT INTO bench_limit.objects (data) VALUES ($
   INSERT INTO bench_limit.images (object_id, sha256, bytes) SELECT id, $2, $3 FROM object`;
 const READ = `SELECT data FROM bench_limit.objects o JOIN bench_limit.images i ON i.object_id = o.id WHERE i.sha256 = $1`;
 
+/** Begins with nothing: what a run before wrote, some gigabytes, is removed. */
 export async function openDurableWrites(pool: pg.Pool, directory: string): Promise<DurableWrites> {
+  await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   await pool.query(`DROP SCHEMA IF EXISTS bench_limit CASCADE; CREATE SCHEMA bench_limit;
     CREATE TABLE bench_limit.objects (id bigserial PRIMARY KEY, data bytea NOT NULL);

@@ -22,21 +22,22 @@ const UPLOAD =
 
 /** Uploads of one file, each other bytes, kept in two stores. */
 export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
-  const limit = await startServer(['bench/upload-limit.ts'], {
-    directory: bench.directory,
-    env: {
-      DATABASE_URL: bench.databaseUrl,
-      DATABASE_POOL_SIZE: String(bench.poolSize),
-      DIRECTORY: path.join(bench.directory, 'upload-limit'),
-    },
-  });
-  try {
-    await claimStore(bench);
-    const results: ContestResult[] = [];
-    const ours: Target = { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } };
-    const rules = { ...bench.rules, connections: CONNECTIONS };
-    for (const { name, about, picture } of await makePictures()) {
-      for (const [suffix, way, what] of LIMITS) {
+  await claimStore(bench);
+  const ours: Target = { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } };
+  const rules = { ...bench.rules, connections: CONNECTIONS };
+  const results: ContestResult[] = [];
+  for (const { name, about, picture } of await makePictures()) {
+    for (const [suffix, way, what] of LIMITS) {
+      // A new one each time, for it begins by removing the gigabytes that the last one wrote.
+      const limit = await startServer(['bench/upload-limit.ts'], {
+        directory: bench.directory,
+        env: {
+          DATABASE_URL: bench.databaseUrl,
+          DATABASE_POOL_SIZE: String(bench.poolSize),
+          DIRECTORY: path.join(bench.directory, 'upload-limit'),
+        },
+      });
+      try {
         const target: Target = { ...limit, url: new URL(way, limit.url), headers: {} };
         const [product, other] = [await sender(ours, picture), await sender(target, picture)];
         const contest = { name: name + suffix, about: about + what, ours: product, limit: other };
@@ -45,12 +46,12 @@ export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
         await proveLimit(limit, other.sent);
         bench.report(result);
         results.push(result);
+      } finally {
+        await limit.stop();
       }
     }
-    return results;
-  } finally {
-    await limit.stop();
   }
+  return results;
 }
 
 /** The seeded rows say that the store has files; a directory without its mark would be taken for a disk that is not mounted. */
