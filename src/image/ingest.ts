@@ -216,6 +216,7 @@ export async function ingestInto(
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
     await keepProvenance(transaction, blob.id, provenance);
     const exact = image.exact ? exactFilename(image.filename, blob.mimeType) : null;
+    if (exact !== null) await transaction.query(LOCK_NAME, [`fixative:filename:${exact}`]);
     const taken = exact !== null && (await transaction.query(IS_TAKEN, [exact, image.id])).length > 0;
     const kept = keptColumns(image, blob, storeName, taken ? null : exact);
     const { learnt } = image;
@@ -240,6 +241,8 @@ const KEPT_NAMES = [
 ] as (keyof ReturnType<typeof keptColumns> & NewColumn)[];
 const LEARNT = KEPT_NAMES.length + 2;
 
+// Names carry a time in milliseconds, and two of one are not rare under load: the second looks when the first has its name.
+const LOCK_NAME = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL AS taken';
 const IS_TAKEN = 'SELECT id FROM generated_images WHERE filename = $1 AND id <> $2';
 const UPDATE = `UPDATE generated_images AS i SET ${KEPT_NAMES.map((name, at) => `${NEW_COLUMNS[name]} = $${at + 2}`).join(', ')},
     revised_prompt = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 1}::text ELSE revised_prompt END,
