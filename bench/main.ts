@@ -13,17 +13,21 @@ import { startPostgresql } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
 import { benchBytes, benchPlainBytes } from './bytes.ts';
 import { type ContestResult, type Rules, WrongAnswer } from './contest.ts';
+import { benchGeneration } from './generation.ts';
 import { benchList } from './list.ts';
 import { benchProcesses } from './processes.ts';
 import { describeMachine, readMachine, writeTable } from './report.ts';
 import { seed } from './seed.ts';
 import { startServer } from './servers.ts';
+import { benchUpload } from './upload.ts';
 
 const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
   list: benchList,
   processes: benchProcesses,
   bytes: benchBytes,
   plainBytes: benchPlainBytes,
+  upload: benchUpload,
+  generation: benchGeneration,
 };
 
 const FULL = { rows: 200_000, rounds: 7, secondsPerRound: 4, warmUpSeconds: 3 };

@@ -67,6 +67,8 @@ export async function completeUpload(
   }
 }
 
+const CLOSE = `UPDATE upload_targets SET completed_at = now(), image_id = $2 WHERE id = $1 AND completed_at IS NULL RETURNING id`;
+
 async function ingestArrival(deps: UploadTargetDeps, target: UploadTarget, place: Arrivals): Promise<Image> {
   const spool = await fetchArrival(deps, target, place);
   try {
@@ -78,11 +80,8 @@ async function ingestArrival(deps: UploadTargetDeps, target: UploadTarget, place
       filename: target.filename,
       origin: 'uploaded',
       alsoRecord: async (transaction, image) => {
-        const { count } = await transaction.uploadTarget.updateMany({
-          where: { id: target.id, completedAt: null },
-          data: { completedAt: new Date(), imageId: image.id },
-        });
-        if (count === 0) throw new ClosedMeanwhile();
+        const closed = await transaction.query(CLOSE, [target.id, image.id]);
+        if (closed.length === 0) throw new ClosedMeanwhile();
       },
     });
   } finally {

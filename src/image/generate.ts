@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as uuidV7 } from 'uuid';
-import { type PrismaTransaction, sqlOf } from '../database/database.ts';
-import { Prisma } from '../database/generated/client/client.ts';
+import type { Queryable } from '../database/database.ts';
 import { InputError } from '../errors.ts';
 import type { Model, PictureFormat } from '../provider/provider.ts';
 import type { Providers } from '../provider/providers.ts';
@@ -22,7 +21,7 @@ import {
   imageOf,
   type Visibility,
 } from './image.ts';
-import type { IngestDeps } from './ingest.ts';
+import { type IngestDeps, insertImage } from './ingest.ts';
 import { type ImageInput, type ImageRecord, parseImageInput } from './input.ts';
 import type { Quotas } from './quota.ts';
 import { type LooseFiles, type PictureSource, resolveReferences, type SourceOptions } from './references.ts';
@@ -226,70 +225,57 @@ async function write(
   planned: readonly PlannedImage[],
   facts: ImageFacts & { readonly scheduledFor: Date | null; readonly fingerprint: string },
 ): Promise<string[]> {
-  const { userId, requestId, metadata } = facts.record;
+  const { userId, requestId } = facts.record;
   const uuids = planned.map(() => uuidV7());
   const results = planned.filter(({ partOf }) => partOf === null).length;
-  const known = await deps.database.prisma.$transaction(async (transaction) => {
+  const known = await deps.database.transaction(async (transaction) => {
     if (requestId !== null) {
       const before = await claimRequest(transaction, { userId, requestId }, facts.fingerprint);
       if (before) return before;
     }
     // Here and not before: a request that was made before is answered whatever the user has by now.
     const generations = planned.filter(({ work }) => work === 'ask').length;
-    await deps.quotas.takeGenerations(sqlOf(transaction), userId, { images: planned.length, generations });
-    const ids: bigint[] = [];
-    const create = async (places: readonly number[]) => {
-      const created = await transaction.image.createManyAndReturn({
-        data: places.map((place) => {
-          const image = planned[place] as PlannedImage;
-          const { partOf } = image;
-          return {
-            ...describeImage(image, facts),
-            metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
-            uuid: uuids[place] as string,
-            n: results,
-            ...(partOf ? { partOf: ids[partOf.index] as bigint, part: partOf.part } : {}),
-          };
-        }),
-        select: { id: true, uuid: true },
-      });
-      for (const { id, uuid } of created) ids[uuids.indexOf(uuid)] = id;
-    };
+    await deps.quotas.takeGenerations(transaction, userId, { images: planned.length, generations });
+    const ids: number[] = [];
+    const places = [...planned.entries()];
     // Wholes before their parts, which name them.
-    const places = [...planned.keys()];
-    await create(places.filter((place) => planned[place]?.partOf === null));
-    const parts = places.filter((place) => planned[place]?.partOf !== null);
-    if (parts.length > 0) await create(parts);
-    const sql = sqlOf(transaction);
-    await transaction.generation.createMany({
-      data: planned.map((image, place) => {
-        const { refersTo } = image;
-        const order: GenerationOrder = {
-          ...image.order,
-          references: [...image.order.references, ...(refersTo === null ? [] : [uuids[refersTo] as string])],
-        };
-        return {
-          imageId: ids[place] as bigint,
-          state: image.waitsFor.length > 0 ? 'waiting' : 'queued',
-          work: image.work,
-          request: order as unknown as Prisma.InputJsonObject,
-          waitsFor: image.waitsFor.map((other) => ids[other] as bigint),
-          ...(facts.scheduledFor ? { runAt: facts.scheduledFor } : {}),
-        };
-      }),
-    });
+    for (const [place, image] of places.toSorted(([, a], [, b]) => rankOf(a) - rankOf(b))) {
+      const { partOf } = image;
+      const { id } = await insertImage(transaction, {
+        ...describeImage(image, facts),
+        uuid: uuids[place],
+        n: results,
+        ...(partOf ? { partOf: ids[partOf.index], part: partOf.part } : {}),
+      });
+      ids[place] = Number(id);
+    }
+    for (const [place, image] of places) {
+      const { refersTo, waitsFor } = image;
+      const order: GenerationOrder = {
+        ...image.order,
+        references: [...image.order.references, ...(refersTo === null ? [] : [uuids[refersTo] as string])],
+      };
+      await transaction.query(INSERT_GENERATION, [
+        ids[place],
+        waitsFor.length > 0 ? 'waiting' : 'queued',
+        image.work,
+        JSON.stringify(order),
+        waitsFor.map((other) => ids[other]),
+        facts.scheduledFor,
+      ]);
+    }
     const ready = planned.flatMap(({ order, waitsFor }, index) =>
       waitsFor.length > 0
         ? []
-        : [{ imageId: Number(ids[index]), lane: order.lane, userId, runAt: facts.scheduledFor }],
+        : [{ imageId: ids[index] as number, lane: order.lane, userId, runAt: facts.scheduledFor }],
     );
-    await deps.queue.push(sql, ready);
+    await deps.queue.push(transaction, ready);
     if (requestId !== null) {
       const imageIds = ids.filter((_, index) => planned[index]?.partOf === null);
-      await transaction.generationRequest.update({
-        where: { userId_requestId: { userId, requestId } },
-        data: { imageIds },
-      });
+      await transaction.query(
+        'UPDATE generation_requests SET image_ids = $3::bigint[] WHERE user_id = $1 AND request_id = $2',
+        [userId, requestId, imageIds],
+      );
     }
     return null;
   });
@@ -297,10 +283,28 @@ async function write(
   return known ?? uuids.filter((_, index) => planned[index]?.partOf === null);
 }
 
+const rankOf = ({ partOf }: PlannedImage) => (partOf === null ? 0 : 1);
+
+const INSERT_GENERATION = `INSERT INTO generations (image_id, state, work, request, waits_for, run_at)
+  VALUES ($1, $2, $3, $4::text::jsonb, $5::bigint[], coalesce($6::timestamptz, now()))`;
+
 interface RequestKey {
   readonly userId: string;
   readonly requestId: string | null;
 }
+
+/** A row of generation_requests. */
+interface MadeRequest {
+  readonly requestId: string;
+  readonly fingerprint: string;
+  /** int8, as the driver gives those of a list. */
+  readonly imageIds: readonly unknown[];
+}
+
+const FIND_REQUEST = `SELECT request_id AS "requestId", fingerprint, image_ids AS "imageIds" FROM generation_requests
+  WHERE user_id = $1 AND request_id = $2`;
+const CLAIM_REQUEST = `INSERT INTO generation_requests (user_id, request_id, fingerprint, image_ids) VALUES ($1, $2, $3, '{}')
+  ON CONFLICT DO NOTHING RETURNING request_id`;
 
 /**
  * What was made under the key of a request, or null.
@@ -312,43 +316,37 @@ async function findRequest(
   fingerprint: string,
 ): Promise<string[] | null> {
   if (requestId === null) return null;
-  const key = { userId, requestId };
-  const before = await database.prisma.generationRequest.findUnique({ where: { userId_requestId: key } });
+  const [before] = await database.query<MadeRequest>(FIND_REQUEST, [userId, requestId]);
   if (!before) return null;
   checkSame(before, fingerprint);
-  return imagesOf(database.prisma, before);
+  return imagesOf(database, before);
 }
 
 /** Takes the key of a request, or finds what was made under it meanwhile; a second that comes at once waits here for the first. */
 async function claimRequest(
-  transaction: PrismaTransaction,
-  key: { userId: string; requestId: string },
+  transaction: Queryable,
+  { userId, requestId }: { userId: string; requestId: string },
   fingerprint: string,
 ): Promise<string[] | null> {
-  const claimed = await transaction.$executeRaw`
-    INSERT INTO generation_requests (user_id, request_id, fingerprint, image_ids)
-    VALUES (${key.userId}, ${key.requestId}, ${fingerprint}, '{}') ON CONFLICT DO NOTHING`;
-  if (claimed === 1) return null;
-  const before = await transaction.generationRequest.findUniqueOrThrow({ where: { userId_requestId: key } });
+  const claimed = await transaction.query(CLAIM_REQUEST, [userId, requestId, fingerprint]);
+  if (claimed.length === 1) return null;
+  const [before] = await transaction.query<MadeRequest>(FIND_REQUEST, [userId, requestId]);
+  if (!before) throw new Error('a request that was made before is gone');
   checkSame(before, fingerprint);
   return imagesOf(transaction, before);
 }
 
-function checkSame(before: { requestId: string; fingerprint: string }, fingerprint: string): void {
+function checkSame(before: MadeRequest, fingerprint: string): void {
   if (before.fingerprint === fingerprint) return;
   const message = `The user's request ${JSON.stringify(before.requestId)} was made before with another input. Send the same input to get its images, or another requestId.`;
   throw new InputError('CONFLICT', message, { path: ['input', 'requestId'] });
 }
 
-async function imagesOf(
-  prisma: PrismaTransaction,
-  { requestId, imageIds }: { requestId: string; imageIds: bigint[] },
-): Promise<string[]> {
-  const images = await prisma.image.findMany({
-    where: { id: { in: imageIds } },
-    orderBy: { id: 'asc' },
-    select: { uuid: true },
-  });
+async function imagesOf(db: Queryable, { requestId, imageIds }: MadeRequest): Promise<string[]> {
+  const images = await db.query<{ uuid: string }>(
+    'SELECT uuid FROM generated_images WHERE id = ANY($1::bigint[]) ORDER BY id',
+    [imageIds],
+  );
   if (images.length > 0) return images.map(({ uuid }) => uuid);
   const message = `What the request ${JSON.stringify(requestId)} made was purged. Send another requestId to make it anew.`;
   throw new InputError('NOT_FOUND', message, { path: ['input', 'requestId'] });

@@ -21,21 +21,24 @@ export function importKeyOf(text: string): string {
 /** Another run has imported the same thing meanwhile. */
 export class AlreadyImported extends Error {}
 
+const RECORD = `INSERT INTO import_records (source, key, image_id, sha256, outcome)
+  VALUES ($1::text, $2::text, $3::bigint, $4::text, 'imported')
+  ON CONFLICT (source, key) DO UPDATE
+    SET image_id = excluded.image_id, sha256 = excluded.sha256, outcome = 'imported', detail = NULL, imported_at = now()
+    WHERE import_records.outcome = 'failed'
+  RETURNING key`;
+
 /**
  * Records in the transaction that records the image, so that a run that is killed leaves both or neither.
  * @throws AlreadyImported, which rolls the image back.
  */
 export async function recordImported(
-  transaction: PrismaTransaction,
+  transaction: Queryable,
   { source, key }: ImportKey,
   image: Pick<Image, 'id' | 'sha256'>,
 ): Promise<void> {
-  const written = await transaction.$executeRaw`
-    INSERT INTO import_records (source, key, image_id, sha256, outcome) VALUES (${source}, ${key}, ${image.id}, ${image.sha256}, 'imported')
-    ON CONFLICT (source, key) DO UPDATE
-      SET image_id = excluded.image_id, sha256 = excluded.sha256, outcome = 'imported', detail = NULL, imported_at = now()
-      WHERE import_records.outcome = 'failed'`;
-  if (written === 0) throw new AlreadyImported(`${source} ${key}`);
+  const written = await transaction.query(RECORD, [source, key, image.id, image.sha256]);
+  if (written.length === 0) throw new AlreadyImported(`${source} ${key}`);
 }
 
 /** @param imageId the failed image that stands for it, if there is one. */

@@ -1,14 +1,20 @@
 import { v7 as uuidV7 } from 'uuid';
 import { isDataFault } from '../database/data-fault.ts';
-import type { PrismaTransaction } from '../database/database.ts';
-import { Prisma } from '../database/generated/client/client.ts';
-import { DuplicateError, InputError } from '../errors.ts';
+import type { Queryable } from '../database/database.ts';
+import { DuplicateError, InputError, NotFoundError } from '../errors.ts';
 import { readProvenance } from '../provenance/provenance.ts';
 import type { Blob } from '../storage/blob.ts';
 import type { Recorder, Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
 import { exactFilename, makeFilename } from './filename.ts';
-import type { Image, ImageOrigin, Visibility } from './image.ts';
+import {
+  IMAGE_COLUMNS,
+  type Image,
+  type ImageOrigin,
+  type ImageRow,
+  imageOf,
+  type Visibility,
+} from './image.ts';
 import type { ImageRecord } from './input.ts';
 import { keepProvenance } from './provenance.ts';
 
@@ -48,7 +54,7 @@ export interface IngestOptions {
   /** `create` without it. Two that arrive at once see each other: `put` takes one of the same bytes at a time. */
   readonly onDuplicate?: OnDuplicate;
   /** Runs in the transaction that records the image: both are there afterwards, or neither is. */
-  readonly alsoRecord?: (transaction: PrismaTransaction, image: Image) => Promise<void>;
+  readonly alsoRecord?: (transaction: Queryable, image: Image) => Promise<void>;
 }
 
 export interface IngestDeps {
@@ -82,22 +88,17 @@ export async function ingest(
     }
     const recorded =
       known ??
-      (await transaction.image.create({
-        data: {
-          n: 1,
-          ...columns,
-          visibility: visibility ?? deps.defaultVisibility,
-          prompt: image.prompt || (provenance.prompt ?? ''),
-          model: image.model ?? provenance.model,
-          ...(createdAt === undefined ? {} : { createdAt: new Date(createdAt) }),
-          metadata: metadata === null ? Prisma.DbNull : (metadata as Prisma.InputJsonObject),
-          uuid,
-          ...keptColumns({ uuid, filename }, blob, storeName),
-        },
+      (await insertImage(transaction, {
+        ...columns,
+        n: image.n === undefined ? 1 : image.n,
+        visibility: visibility ?? deps.defaultVisibility,
+        prompt: image.prompt || (provenance.prompt ?? ''),
+        model: image.model ?? provenance.model,
+        metadata,
+        createdAt: createdAt instanceof Date ? createdAt.toISOString() : createdAt,
+        uuid,
+        ...keptColumns({ uuid, filename }, blob, storeName),
       }));
-    // Prisma's client has no microseconds, and lists are ordered by them.
-    if (!known && typeof createdAt === 'string')
-      await transaction.$executeRawUnsafe(SET_TIME, createdAt, recorded.id);
     await alsoRecord?.(transaction, recorded);
     return recorded;
   };
@@ -112,19 +113,81 @@ export function explainDataFault(error: unknown): never {
   throw new InputError('INVALID_INPUT', message, { cause: error });
 }
 
-const SET_TIME = 'UPDATE generated_images SET created_at = $1::text::timestamptz WHERE id = $2::bigint';
+/** The columns of a new image by the names of its properties, in the order of the parameters; in others the database's defaults are right. */
+const NEW_COLUMNS = {
+  uuid: 'uuid',
+  requestId: 'request_id',
+  userId: 'user_id',
+  username: 'username',
+  toolName: 'tool_name',
+  prompt: 'prompt',
+  revisedPrompt: 'revised_prompt',
+  origin: 'origin',
+  provider: 'provider',
+  model: 'model',
+  size: 'size',
+  quality: 'quality',
+  style: 'style',
+  n: 'n',
+  filename: 'filename',
+  storageUrl: 'storage_url',
+  storageProvider: 'storage_provider',
+  originalUrl: 'original_url',
+  mimeType: 'mime_type',
+  bytes: 'bytes',
+  sha256: 'sha256',
+  width: 'width',
+  height: 'height',
+  thumbhash: 'thumbhash',
+  tags: 'tags',
+  status: 'status',
+  messageId: 'message_id',
+  blobId: 'blob_id',
+  visibility: 'visibility',
+  parentId: 'parent_id',
+  partOf: 'part_of',
+  part: 'part',
+} as const;
+type NewColumn = keyof typeof NEW_COLUMNS;
+const NEW_COLUMN_NAMES = Object.keys(NEW_COLUMNS) as NewColumn[];
+const LAST = NEW_COLUMN_NAMES.length;
+
+// JSON and times as text, for what JavaScript reads and writes again is not what it was: lists are ordered by microseconds.
+const INSERT = `INSERT INTO generated_images AS i (${Object.values(NEW_COLUMNS).join(', ')}, metadata, created_at)
+  VALUES (${NEW_COLUMN_NAMES.map((_, at) => `$${at + 1}`).join(', ')}, $${LAST + 1}::text::jsonb, coalesce($${LAST + 2}::text::timestamptz, now()))
+  RETURNING ${IMAGE_COLUMNS}`;
+
+/** @param image what is not said of it is NULL; `storageUrl` is then '', and `createdAt` now. */
+export async function insertImage(
+  transaction: Queryable,
+  image: { readonly [Column in NewColumn]?: unknown } & {
+    readonly metadata: Readonly<Record<string, unknown>> | null;
+    readonly createdAt?: string | undefined;
+  },
+): Promise<Image> {
+  const { metadata, createdAt, storageUrl = '' } = image;
+  const columns: typeof image = { ...image, storageUrl };
+  const [row] = await transaction.query<ImageRow>(INSERT, [
+    ...NEW_COLUMN_NAMES.map((name) => columns[name] ?? null),
+    metadata === null ? null : JSON.stringify(metadata),
+    createdAt ?? null,
+  ]);
+  return imageOf(row as ImageRow);
+}
+
+const SAME = `SELECT ${IMAGE_COLUMNS} FROM generated_images i
+  WHERE i.sha256 = $1 AND i.user_id = $2 AND i.deleted_at IS NULL AND i.status = 'success' AND ($3::text IS NULL OR i.visibility = $3::text)
+  ORDER BY i.id LIMIT 1`;
 
 /** The first image that the user has of these bytes. What is to be given again must be as visible as it is said to be. */
-function findSame(
-  transaction: PrismaTransaction,
+async function findSame(
+  transaction: Queryable,
   sha256: string,
   { userId, visibility, onDuplicate }: Pick<NewImage, 'userId' | 'visibility'> & IngestOptions,
 ): Promise<Image | null> {
-  const visible = visibility && onDuplicate === 'reuse' ? { visibility } : {};
-  return transaction.image.findFirst({
-    where: { sha256, userId, deletedAt: null, status: 'success', ...visible },
-    orderBy: { id: 'asc' },
-  });
+  const visible = onDuplicate === 'reuse' ? (visibility ?? null) : null;
+  const [row] = await transaction.query<ImageRow>(SAME, [sha256, userId, visible]);
+  return row ? imageOf(row) : null;
 }
 
 /** An image whose row is there and waits for its bytes. */
@@ -134,8 +197,13 @@ export interface WaitingImage extends Pick<IngestOptions, 'alsoRecord'> {
   readonly filename: string;
   /** The filename is kept to, but for its ending, unless another image has it. */
   readonly exact?: boolean;
-  /** What was learnt with the bytes. */
-  readonly more: Prisma.ImageUncheckedUpdateInput;
+  /** What was learnt with the bytes; without it, these stay as they are. */
+  readonly learnt?: {
+    readonly revisedPrompt: string | null;
+    readonly originalUrl: string | null;
+    /** Added to what the client says, which stays as it is said, also meanwhile. */
+    readonly metadata: Readonly<Record<string, unknown>>;
+  };
 }
 
 /** The same for an image whose row is there already. */
@@ -145,30 +213,43 @@ export async function ingestInto(
   image: WaitingImage,
 ): Promise<Image> {
   const provenance = await readProvenance(spool.path);
-  return deps.storage.put(spool, async (transaction: PrismaTransaction, blob, storeName) => {
+  return deps.storage.put(spool, async (transaction, blob, storeName) => {
     await keepProvenance(transaction, blob.id, provenance);
     const exact = image.exact ? exactFilename(image.filename, blob.mimeType) : null;
-    const taken =
-      exact !== null &&
-      (await transaction.image.findFirst({
-        where: { filename: exact, NOT: { id: image.id } },
-        select: { id: true },
-      }));
+    if (exact !== null) await transaction.query(LOCK_NAME, [`fixative:filename:${exact}`]);
+    const taken = exact !== null && (await transaction.query(IS_TAKEN, [exact, image.id])).length > 0;
     const kept = keptColumns(image, blob, storeName, taken ? null : exact);
-    const recorded = await transaction.image.update({
-      where: { id: image.id },
-      data: {
-        ...image.more,
-        error: null,
-        errorCode: null,
-        errorRetryable: null,
-        ...kept,
-      },
-    });
+    const { learnt } = image;
+    const [row] = await transaction.query<ImageRow>(UPDATE, [
+      image.id,
+      ...KEPT_NAMES.map((name) => kept[name]),
+      learnt !== undefined,
+      learnt?.revisedPrompt ?? null,
+      learnt?.originalUrl ?? null,
+      learnt ? JSON.stringify(learnt.metadata) : null,
+    ]);
+    if (!row) throw new NotFoundError(`The image ${image.uuid} was removed before it had its bytes.`);
+    const recorded = imageOf(row);
     await image.alsoRecord?.(transaction, recorded);
     return recorded;
   });
 }
+
+const KEPT_NAMES = [
+  ...['status', 'filename', 'storageUrl', 'storageProvider', 'blobId'],
+  ...['sha256', 'bytes', 'mimeType', 'width', 'height', 'thumbhash'],
+] as (keyof ReturnType<typeof keptColumns> & NewColumn)[];
+const LEARNT = KEPT_NAMES.length + 2;
+
+// Names carry a time in milliseconds, and two of one are not rare under load: the second looks when the first has its name.
+const LOCK_NAME = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL AS taken';
+const IS_TAKEN = 'SELECT id FROM generated_images WHERE filename = $1 AND id <> $2';
+const UPDATE = `UPDATE generated_images AS i SET ${KEPT_NAMES.map((name, at) => `${NEW_COLUMNS[name]} = $${at + 2}`).join(', ')},
+    revised_prompt = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 1}::text ELSE revised_prompt END,
+    original_url = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 2}::text ELSE original_url END,
+    metadata = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 3}::text::jsonb || coalesce(metadata, '{}') ELSE metadata END,
+    error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
+  WHERE i.id = $1 RETURNING ${IMAGE_COLUMNS}`;
 
 /** What the row says once its bytes are safe. The address is ours and relative, so that it cannot expire. */
 function keptColumns(

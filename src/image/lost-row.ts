@@ -1,5 +1,5 @@
 import { v7 as uuidV7 } from 'uuid';
-import type { PrismaTransaction } from '../database/database.ts';
+import { type PrismaTransaction, sqlOf } from '../database/database.ts';
 import { Prisma } from '../database/generated/client/client.ts';
 import type { FixativeError } from '../errors.ts';
 import type { ForeignImage } from './foreign-row.ts';
@@ -40,7 +40,7 @@ export async function recordLost(
             },
           })
         : await transaction.image.update({ where: { id: BigInt(lost.imageId) }, data: failure });
-    if (lost.imported) await recordImported(transaction, lost, image);
+    if (lost.imported) await recordImported(sqlOf(transaction), lost, image);
     else await recordFailed(transaction, lost, { error, imageId: image.id });
     return image;
   };

@@ -1,4 +1,4 @@
-import type { PrismaTransaction, Queryable } from '../database/database.ts';
+import type { Queryable } from '../database/database.ts';
 import { type Provenance, saysAnything } from '../provenance/provenance.ts';
 
 /** As plain text to jsonb, so that no layer between reads and writes the JSON again. */
@@ -7,13 +7,13 @@ const KEEP = `INSERT INTO provenance (blob_id, data, content_credentials) VALUES
 
 /** Records what a blob's own bytes say, where they say anything. */
 export async function keepProvenance(
-  transaction: PrismaTransaction,
+  transaction: Queryable,
   blobId: number,
   provenance: Provenance,
 ): Promise<void> {
   if (!saysAnything(provenance)) return;
   const { hasContentCredentials, ...data } = provenance;
-  await transaction.$executeRawUnsafe(KEEP, BigInt(blobId), JSON.stringify(data), hasContentCredentials);
+  await transaction.query(KEEP, [blobId, JSON.stringify(data), hasContentCredentials]);
 }
 
 const LOAD = `SELECT blob_id AS "blobId", data, content_credentials AS "hasContentCredentials" FROM provenance

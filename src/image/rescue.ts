@@ -62,7 +62,7 @@ export async function rescueInto(
   const fetched = await deps.fetcher.fetch(image.url);
   try {
     const filename = image.filename ?? fetched.filename;
-    return await ingestInto(deps, fetched.spool, { ...image, uuid, filename, more: {} });
+    return await ingestInto(deps, fetched.spool, { ...image, uuid, filename });
   } finally {
     await fetched.spool.discard();
   }

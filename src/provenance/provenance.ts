@@ -63,11 +63,14 @@ export async function readProvenance(path: string): Promise<Provenance> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);
   const { mimeType } = sniff(buffer.subarray(0, bytesRead));
   if (mimeType === null) return interpret(embedded);
+  const pieces = new Pieces(handle, size, 'picture');
   try {
-    await CARRIERS[mimeType](new Pieces(handle, size, 'picture'), embedded, handle);
+    await CARRIERS[mimeType](pieces, embedded, handle);
   } catch (error) {
     // A container that is not what it should be ends the reading, not the ingest: whether it is whole is storage's question.
     if (error instanceof Error && 'syscall' in error) throw error;
+  } finally {
+    pieces.close();
   }
   try {
     return interpret(embedded);

@@ -162,8 +162,8 @@ async function measure(
 
 const DECODE_RETRY_SECONDS = 5;
 
-/** The most that ThumbHash takes, and more than it can show. */
-const THUMB_PIXELS = 100;
+/** ThumbHash takes up to 100; it keeps seven waves across at most, and its own work grows with the pixels. */
+const THUMB_PIXELS = 48;
 
 /** Decodes the first frame, all of it, though only a thumbnail is kept: this is also the proof that there are pixels. */
 async function hashThumb(

@@ -1,10 +1,14 @@
-import type { PrismaTransaction, Queryable } from '../database/database.ts';
 import { type Blob, findBlob, keyOf } from './blob.ts';
 import { recordPending, recordStored } from './copies.ts';
 import { examine, proven } from './examine.ts';
 import type { Recorder, StorageDeps } from './service.ts';
 import type { Spool } from './spool.ts';
 import type { ObjectStat } from './stores/store.ts';
+
+// One statement, so that nobody's insert comes in between. The facts of a blob that is known stay as they are.
+const RECORD_BLOB = `INSERT INTO blobs (sha256, bytes, mime_type, width, height, thumbhash) VALUES ($1, $2, $3, $4, $5, $6)
+  ON CONFLICT (sha256) DO UPDATE SET condemned_at = NULL
+  RETURNING id, sha256, bytes, mime_type AS "mimeType", width, height, thumbhash`;
 
 /** See Storage.put. Held under the name of the blob, so that nobody clears away as an orphan what is about to be recorded. */
 export function put<Result>(
@@ -36,31 +40,30 @@ async function putAlone<Result>(
     required.map(async (store) => {
       const copy = known?.copies.find((each) => each.store === store.name && each.state === 'STORED');
       const finding = copy && (await examine(store, facts, copy));
-      stats.set(store.name, finding?.state === 'STORED' ? finding.stat : await store.put(key, proven(spool)));
+      stats.set(
+        store.name,
+        finding?.state === 'STORED'
+          ? finding.stat
+          : await store.put(key, { ...proven(spool), moveTo: spool.moveTo }),
+      );
     }),
   );
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 
-  const result = await deps.database.prisma.$transaction(async (transaction) => {
-    const row = await transaction.blob.upsert({
-      where: { sha256: spool.sha256 },
-      create: {
-        sha256: spool.sha256,
-        bytes: BigInt(spool.bytes),
-        mimeType: facts.mimeType,
-        width: facts.width,
-        height: facts.height,
-        thumbhash: facts.thumbhash,
-      },
-      // Never empty: only so is it one statement, INSERT … ON CONFLICT, and nobody's insert comes in between.
-      update: { sha256: spool.sha256, condemnedAt: null },
-    });
-    const blob: Omit<Blob, 'copies'> = { ...row, id: Number(row.id), bytes: Number(row.bytes) };
-    const db = queryableOf(transaction);
+  const result = await deps.database.transaction(async (transaction) => {
+    const [row] = await transaction.query<Omit<Blob, 'copies'>>(RECORD_BLOB, [
+      spool.sha256,
+      spool.bytes,
+      facts.mimeType,
+      facts.width,
+      facts.height,
+      facts.thumbhash,
+    ]);
+    const blob = row as Omit<Blob, 'copies'>;
     for (const store of deps.stores) {
       const stat = stats.get(store.name);
-      if (stat) await recordStored(db, blob, { store: store.name, key }, stat);
-      else await recordPending(db, blob, { store: store.name, key });
+      if (stat) await recordStored(transaction, blob, { store: store.name, key }, stat);
+      else await recordPending(transaction, blob, { store: store.name, key });
     }
     const storeName = deps.stores.find((store) => stats.has(store.name))?.name ?? '';
     return record(transaction, blob, storeName);
@@ -68,12 +71,4 @@ async function putAlone<Result>(
   await deps.database.flush();
   if (stats.size < deps.stores.length) deps.wakeRepairer(0);
   return result;
-}
-
-/** The transaction of Prisma's client as a place for plain statements. */
-function queryableOf(transaction: PrismaTransaction): Queryable {
-  return {
-    query: <Row>(text: string, values: readonly unknown[] = []) =>
-      transaction.$queryRawUnsafe<Row[]>(text, ...values),
-  };
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Database, PrismaTransaction } from '../database/database.ts';
+import type { Database, PrismaTransaction, Queryable } from '../database/database.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Blob } from './blob.ts';
 import { type Buffers, makeBuffers } from './buffers.ts';
@@ -100,7 +100,7 @@ export interface Storage {
 
 /** Adds what the caller keeps of a blob in the transaction that records it. `storeName` is the first store in read order that has it. */
 export type Recorder<Result> = (
-  transaction: PrismaTransaction,
+  transaction: Queryable,
   blob: Omit<Blob, 'copies'>,
   storeName: string,
 ) => Promise<Result>;

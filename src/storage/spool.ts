@@ -1,9 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 import { FixativeError, InputError, TooLargeError } from '../errors.ts';
 import { removeAbandoned } from './abandoned.ts';
 import type { SpaceGuard } from './space.ts';
@@ -12,13 +10,20 @@ import type { BlobSource } from './stores/store.ts';
 /**
  * Bytes on their way in, in a temporary file. They are counted, limited and hashed while they arrive, in one pass and in
  * constant memory, so that whatever comes later knows their true length and name. A spool belongs to whoever received it,
- * and that one discards it, whatever became of the bytes.
+ * and that one discards it, whatever became of the bytes. The file is kept open: whoever reads by `open` does so also when a store
+ * has taken the file over.
  */
 export interface Spool extends BlobSource {
+  /** Where the file is; in the store, when one has taken it over. */
   readonly path: string;
-  /** Removes the file; safe to call twice. */
+  moveTo(file: string): Promise<boolean>;
+  /** Removes the file, unless a store has taken it over; safe to call twice. */
   discard(): Promise<void>;
 }
+
+/** How much is gathered before it is written, and how much is read at a time. */
+const WRITE_BYTES = 256 * 1024;
+const READ_BYTES = 128 * 1024;
 
 export interface Spooler {
   readonly maxBytes: number;
@@ -58,59 +63,138 @@ export async function openSpooler(options: {
     },
     async receive(stream, { maxBytes = options.maxBytes, subject = 'The file', signal } = {}) {
       const file = path.join(directory, randomUUID());
-      const hash = createHash('sha256');
-      let bytes = 0;
+      let taken: string | null = null;
+      let handle: FileHandle | null = null;
       let discarded = false;
-      let sink: WriteStream | null = null;
       const discard = async () => {
         if (discarded) return;
         discarded = true;
-        await rm(file, { force: true }).finally(() => {
+        try {
+          await handle?.close();
+          if (taken === null) await rm(file, { force: true });
+        } finally {
           count--;
-        });
+        }
       };
+      const giveUp = () => stream.destroy(new Error('it is not waited for any longer'));
+      const progress = { bytes: 0 };
       count++;
       try {
+        // Heard from the beginning: a stream that fails before it is read would otherwise end the process.
+        stream.on('error', () => {});
         await options.space.require(0);
-        sink = createWriteStream(file, { flags: 'wx', highWaterMark: 256 * 1024 });
-        await pipeline(
-          stream,
-          async function* measure(source: AsyncIterable<Buffer>) {
-            for await (const chunk of source) {
-              bytes += chunk.length;
-              if (bytes > maxBytes) throw tooLarge(subject, maxBytes);
-              hash.update(chunk);
-              yield chunk;
+        handle = await open(file, 'wx+');
+        signal?.addEventListener('abort', giveUp);
+        if (signal?.aborted) giveUp();
+        const sha256 = await write(stream, handle, { progress, maxBytes, subject });
+        if (progress.bytes === 0) throw new InputError('EMPTY_FILE', `${subject} has no bytes.`);
+        const kept = handle;
+        return {
+          get path() {
+            return taken ?? file;
+          },
+          bytes: progress.bytes,
+          sha256,
+          open: () => Readable.from(read(kept, progress.bytes), { objectMode: false }),
+          async moveTo(target) {
+            if (taken !== null || discarded) return false;
+            taken = target;
+            try {
+              await kept.sync();
+              await rename(file, target);
+              return true;
+            } catch (error) {
+              taken = null;
+              if ((error as NodeJS.ErrnoException).code === 'EXDEV') return false;
+              throw error;
             }
           },
-          sink,
-          { ...(signal ? { signal } : {}) },
-        );
-        if (bytes === 0) throw new InputError('EMPTY_FILE', `${subject} has no bytes.`);
+          discard,
+        };
       } catch (error) {
         // Whoever sends is not left waiting with a stream that nobody reads.
         stream.destroy();
-        if (sink) await closed(sink);
         await discard();
         if (error instanceof FixativeError) throw error;
         if (isOurDisk(error)) throw error;
-        throw new InputError('UPLOAD_INTERRUPTED', `${subject} broke off after ${bytes} bytes.`, {
+        throw new InputError('UPLOAD_INTERRUPTED', `${subject} broke off after ${progress.bytes} bytes.`, {
           cause: error,
           retryable: true,
         });
+      } finally {
+        signal?.removeEventListener('abort', giveUp);
       }
-      return { path: file, bytes, sha256: hash.digest('hex'), open: () => createReadStream(file), discard };
     },
   };
 }
 
-/** A file that is still being opened appears after it was removed, and stays. */
-function closed(sink: WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    if (sink.closed) return resolve();
-    sink.once('close', resolve).on('error', () => {});
-    sink.destroy();
-  });
+/**
+ * Writes a stream to its end, some chunks at a time, and takes the next ones while they are written.
+ * @param options.progress how far it came is told here, also when it fails.
+ * @returns the SHA-256, in hexadecimal.
+ */
+async function write(
+  stream: Readable,
+  handle: FileHandle,
+  { progress, maxBytes, subject }: { progress: { bytes: number }; maxBytes: number; subject: string },
+): Promise<string> {
+  const hash = createHash('sha256');
+  let gathered: Buffer[] = [];
+  let gatheredBytes = 0;
+  let writing: Promise<void> | undefined;
+  const flush = async () => {
+    await writing;
+    const chunks = gathered;
+    gathered = [];
+    gatheredBytes = 0;
+    writing = writeAll(handle, chunks);
+    // Waited for at the next flush; until then nobody else listens.
+    writing.catch(() => {});
+  };
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      progress.bytes += chunk.length;
+      if (progress.bytes > maxBytes) throw tooLarge(subject, maxBytes);
+      hash.update(chunk);
+      gathered.push(chunk);
+      gatheredBytes += chunk.length;
+      if (gatheredBytes >= WRITE_BYTES) await flush();
+    }
+    await flush();
+  } finally {
+    // Nothing is written any more when the file is removed.
+    await writing?.catch(() => {});
+  }
+  await writing;
+  return hash.digest('hex');
+}
+
+async function writeAll(handle: FileHandle, chunks: Buffer[]): Promise<void> {
+  let left = chunks;
+  while (left.length > 0) {
+    const { bytesWritten } = await handle.writev(left);
+    let passed = bytesWritten;
+    left = left.flatMap((chunk) => {
+      const skipped = Math.min(passed, chunk.length);
+      passed -= skipped;
+      return skipped < chunk.length ? [chunk.subarray(skipped)] : [];
+    });
+  }
+}
+
+/** By positions, so that several may read at once, whatever the file is called meanwhile. */
+async function* read(handle: FileHandle, bytes: number): AsyncGenerator<Buffer> {
+  for (let position = 0; position < bytes; ) {
+    const { bytesRead, buffer } = await handle.read(
+      Buffer.allocUnsafeSlow(Math.min(READ_BYTES, bytes - position)),
+      0,
+      null,
+      position,
+    );
+    if (bytesRead === 0) throw new Error(`the file ends at byte ${position} of ${bytes}`);
+    yield buffer.subarray(0, bytesRead);
+    position += bytesRead;
+  }
 }
 
 export function tooLarge(subject: string, maxBytes: number): TooLargeError {
@@ -135,5 +219,11 @@ export function formatBytes(bytes: number): string {
 /** Whether the fault is of our own temporary file and not of whoever sends. */
 function isOurDisk(error: unknown): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;
-  return syscall === 'open' || syscall === 'write' || code === 'ENOSPC' || code === 'EDQUOT';
+  return (
+    syscall === 'open' ||
+    syscall === 'write' ||
+    syscall === 'writev' ||
+    code === 'ENOSPC' ||
+    code === 'EDQUOT'
+  );
 }

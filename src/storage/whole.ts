@@ -43,5 +43,10 @@ const WALKS: Readonly<Record<PictureType, (file: Pieces) => Promise<void>>> = {
 export async function proveWhole(path: string, mimeType: PictureType): Promise<void> {
   await using handle = await open(path);
   const { size } = await handle.stat();
-  await WALKS[mimeType](new Pieces(handle, size, TYPE_NAMES[mimeType]));
+  const pieces = new Pieces(handle, size, TYPE_NAMES[mimeType]);
+  try {
+    await WALKS[mimeType](pieces);
+  } finally {
+    pieces.close();
+  }
 }

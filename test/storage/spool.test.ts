@@ -1,9 +1,12 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { expect, test } from 'vitest';
-import { openSpooler } from '../../src/storage/spool.ts';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openSpooler, type Spooler } from '../../src/storage/spool.ts';
+import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
 
 test('a stream that fails while its file is being opened leaves no file behind', async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-spool-'));
@@ -18,3 +21,97 @@ test('a stream that fails while its file is being opened leaves no file behind',
     await rm(directory, { recursive: true, force: true });
   }
 });
+
+describe('a spool that a directory takes over', () => {
+  const bytes = randomBytes(700_001);
+  const key = 'ab/cd/abcd.png';
+  let root: string;
+  let spooler: Spooler;
+
+  beforeEach(async () => {
+    root = await mkdtemp(path.join(tmpdir(), 'fixative-spool-'));
+    spooler = await openSpooler({
+      directory: path.join(root, 'spool'),
+      maxBytes: 1e6,
+      space: { require: async () => {} },
+    });
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  const receive = () => spooler.receive(Readable.from(cut(bytes, 65_536), { objectMode: false }));
+  const openStore = (directory: string) => openFilesystemStore({ name: 'files', directory, mayClaim: true });
+
+  test('is written once: the file of the store is the file that was spooled', async () => {
+    const spool = await receive();
+    const before = await stat(spool.path);
+    const store = await openStore(path.join(root, 'images'));
+    await store.put(key, spool);
+    const file = path.join(root, 'images', key);
+    expect((await stat(file)).ino).toBe(before.ino);
+    expect(await readFile(file)).toEqual(bytes);
+    expect(await readdir(path.join(root, 'spool'))).toEqual([]);
+    await spool.discard();
+  });
+
+  test('is read on by whoever began before, and by whoever begins after', async () => {
+    const spool = await receive();
+    const begun = spool.open();
+    const store = await openStore(path.join(root, 'images'));
+    await store.put(key, spool);
+    expect(await buffer(begun)).toEqual(bytes);
+    expect(await buffer(spool.open())).toEqual(bytes);
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(spool.sha256);
+    await spool.discard();
+    await expect(buffer(spool.open())).rejects.toThrow();
+  });
+
+  test('keeps its fingerprint when the spool is discarded', async () => {
+    const spool = await receive();
+    const store = await openStore(path.join(root, 'images'));
+    const put = await store.put(key, spool);
+    await spool.discard();
+    await spool.discard();
+    expect(await store.stat(key)).toEqual(put);
+    expect(spooler.count).toBe(0);
+  });
+
+  test('is taken by one of two directories, and read by the other', async () => {
+    const spool = await receive();
+    const stores = await Promise.all(['one', 'two'].map((name) => openStore(path.join(root, name))));
+    await Promise.all(stores.map((store) => store.put(key, spool)));
+    for (const name of ['one', 'two']) expect(await readFile(path.join(root, name, key))).toEqual(bytes);
+    await spool.discard();
+    for (const store of stores) expect(await store.stat(key)).toMatchObject({ bytes: bytes.length });
+  });
+
+  test('is copied into another file system', async ({ skip }) => {
+    const other = await mkdtemp('/dev/shm/fixative-spool-').catch(() => null);
+    if (other === null || (await stat(other)).dev === (await stat(root)).dev) return skip();
+    try {
+      const spool = await receive();
+      await mkdir(path.join(other, 'images'));
+      const store = await openStore(path.join(other, 'images'));
+      await store.put(key, spool);
+      expect(await readFile(path.join(other, 'images', key))).toEqual(bytes);
+      expect(await buffer(spool.open())).toEqual(bytes);
+      await spool.discard();
+      expect(await readdir(path.join(root, 'spool'))).toEqual([]);
+    } finally {
+      await rm(other, { recursive: true, force: true });
+    }
+  });
+
+  test('stays where it is when the directory cannot take it', async () => {
+    const spool = await receive();
+    const store = await openStore(path.join(root, 'images'));
+    await rm(path.join(root, 'images', '.fixative-store'));
+    await expect(store.put(key, spool)).rejects.toThrow('.fixative-store');
+    expect(await readFile(spool.path)).toEqual(bytes);
+    await spool.discard();
+    expect(await readdir(path.join(root, 'spool'))).toEqual([]);
+  });
+});
+
+function* cut(all: Buffer, size: number) {
+  for (let at = 0; at < all.length; at += size) yield all.subarray(at, at + size);
+}

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { tryLockFile } from '../../database/file-lock.ts';
@@ -87,15 +87,16 @@ export async function openAnswers(directory: string): Promise<Answers> {
       const handle = await open(fileOf(call), 'r').catch(absent);
       if (!handle) return null;
       try {
-        const buffer = Buffer.alloc(MAX_SAID_BYTES);
-        const { bytesRead } = await handle.read(buffer, 0, MAX_SAID_BYTES, 0);
-        const end = buffer.subarray(0, bytesRead).indexOf('\n');
-        if (end < 0) return null;
-        const { said, hasBytes } = JSON.parse(buffer.toString('utf8', 0, end)) as {
+        const first = await readFirstLine(handle);
+        if (first === null) return null;
+        const { said, hasBytes } = JSON.parse(first.toString('utf8')) as {
           said: unknown;
           hasBytes: boolean;
         };
-        return { said, open: hasBytes ? () => createReadStream(fileOf(call), { start: end + 1 }) : null };
+        return {
+          said,
+          open: hasBytes ? () => createReadStream(fileOf(call), { start: first.length + 1 }) : null,
+        };
       } finally {
         await handle.close();
       }
@@ -122,6 +123,17 @@ export async function openAnswers(directory: string): Promise<Answers> {
       await rm(markOf(workerId), { force: true });
     },
   };
+}
+
+/** Without its end; null where there is none, so that it was never written. Mostly some hundred bytes, and never more than MAX_SAID_BYTES. */
+async function readFirstLine(handle: FileHandle): Promise<Buffer | null> {
+  for (let size = 4096; size <= MAX_SAID_BYTES; size *= 16) {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(size), 0, size, 0);
+    const end = buffer.subarray(0, bytesRead).indexOf('\n');
+    if (end >= 0) return buffer.subarray(0, end);
+    if (bytesRead < size) return null;
+  }
+  return null;
 }
 
 async function sweep(directory: string): Promise<void> {

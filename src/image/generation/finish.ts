@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { type PrismaTransaction, sqlOf } from '../../database/database.ts';
+import type { Queryable } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
 import { findBlob } from '../../storage/blob.ts';
 import type { Spool } from '../../storage/spool.ts';
@@ -123,8 +123,7 @@ async function keepPart(deps: RunDeps, image: Image, part: string, spool: Spool)
     partOf: image.id,
     part,
     // The whole may have been made private, or put into the trash, since it was read.
-    alsoRecord: async (transaction, recorded) => {
-      const sql = sqlOf(transaction);
+    alsoRecord: async (sql, recorded) => {
       await sql.query(LOCK_WHOLE, [image.id]);
       await sql.query(LIKE_WHOLE, [recorded.id]);
     },
@@ -152,24 +151,17 @@ async function keepImage(
     // Made again, it keeps the name that it has.
     filename: image.filename ?? request.stem,
     exact: true,
-    more: {
+    learnt: {
       revisedPrompt: answer?.revisedPrompt ?? null,
       originalUrl: answer?.address ?? null,
+      metadata: said,
     },
-    alsoRecord: async (transaction) => {
-      await end(deps, transaction, generation);
-      // What the client says, also meanwhile, stays as it is said.
-      await sqlOf(transaction).query(
-        `UPDATE generated_images SET metadata = $2::text::jsonb || coalesce(metadata, '{}') WHERE id = $1`,
-        [image.id, JSON.stringify(said)],
-      );
-    },
+    alsoRecord: (transaction) => end(deps, transaction, generation),
   });
 }
 
 /** Ends the generation with the image; another worker may have done so, or somebody cancelled it, and then nothing is recorded. */
-async function end(deps: RunDeps, transaction: PrismaTransaction, generation: Generation): Promise<void> {
-  const sql = sqlOf(transaction);
+async function end(deps: RunDeps, sql: Queryable, generation: Generation): Promise<void> {
   const attempts = endAttempt(generation.attempts, { code: null, message: null, retryAt: null });
   const rows = await sql.query(
     `UPDATE generations SET state = 'done', attempts = $2::text::jsonb, updated_at = now()

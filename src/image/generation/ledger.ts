@@ -46,7 +46,7 @@ export interface LedgerDeps {
 const FULL_SECONDS = 1;
 
 const CLAIM = `UPDATE generations SET state = 'asking', asked_at = now(), asked_by = $2, calls = calls + 1, attempts = $3::text::jsonb,
-  updated_at = now() WHERE image_id = $1 AND state = 'queued' AND calls = $4 RETURNING image_id`;
+  updated_at = now() WHERE image_id = $1 AND state = 'queued' AND calls = $4`;
 const ASKING = `SELECT 1 FROM generations g JOIN generated_images i ON i.id = g.image_id
   WHERE g.state = 'asking' AND g.request ->> 'lane' = $1 AND i.user_id = $2 LIMIT $3`;
 const BEGIN_LOCAL = `UPDATE generations SET state = 'answered', attempts = $2::text::jsonb, updated_at = now()
@@ -55,8 +55,23 @@ const BEGIN_LOCAL = `UPDATE generations SET state = 'answered', attempts = $2::t
 const ANSWERED = `UPDATE generations g SET state = 'answered', answer = $2::text::jsonb, asked_by = $3, updated_at = now()
   WHERE image_id = $1 AND calls = $4 AND (state IN ('asking', 'queued') OR (state = 'failed' AND EXISTS (
     SELECT 1 FROM generated_images i WHERE i.id = g.image_id AND i.error_code = 'INTERRUPTED')))`;
-const PROCESSING = `UPDATE generated_images SET status = 'processing', original_url = coalesce($2, original_url), error = NULL, error_code = NULL, error_retryable = NULL,
-  updated_at = now() WHERE id = $1 AND status IN ('pending', 'processing', 'failed')`;
+/**
+ * A move with what it shows of the image, in one statement: what says so already is not written again, for that would be a row more, with an entry in
+ * every index, and news to whoever watches.
+ * @param address the parameter that is the provider's address of the picture, or null.
+ */
+const shown = (
+  move: string,
+  address: string,
+) => `WITH moved AS (${move} RETURNING image_id AS moved_id), shown AS (
+    UPDATE generated_images SET status = 'processing', original_url = coalesce(${address}::text, original_url), error = NULL,
+      error_code = NULL, error_retryable = NULL, updated_at = now()
+    FROM moved WHERE id = moved_id AND (status IN ('pending', 'failed')
+      OR (status = 'processing' AND (${address}::text IS NOT NULL OR error_code IS NOT NULL)))
+  ) SELECT moved_id FROM moved`;
+const CLAIM_AND_SHOW = shown(CLAIM, 'NULL');
+const BEGIN_LOCAL_AND_SHOW = shown(BEGIN_LOCAL, 'NULL');
+const ANSWERED_AND_SHOW = shown(ANSWERED, '$5');
 
 export function makeLedger({ database, queue, workerId, perUser }: LedgerDeps): Ledger {
   /** Takes the generation, unless as many of the same user and provider are being asked for as may be. */
@@ -73,9 +88,7 @@ export function makeLedger({ database, queue, workerId, perUser }: LedgerDeps): 
         await push(transaction, generation, image, new Date(Date.now() + FULL_SECONDS * 1000));
         return false;
       }
-      const rows = await transaction.query(CLAIM, values);
-      if (rows.length > 0) await transaction.query(PROCESSING, [generation.imageId, null]);
-      return rows.length > 0;
+      return (await transaction.query(CLAIM_AND_SHOW, values)).length > 0;
     });
   }
 
@@ -126,17 +139,9 @@ export function makeLedger({ database, queue, workerId, perUser }: LedgerDeps): 
   async function transition(
     generation: Generation,
     statement: string,
-    { values, address = null }: { values: readonly unknown[]; address?: string | null },
+    values: readonly unknown[],
   ): Promise<boolean> {
-    return database.transaction(async (transaction) => {
-      const rows = await transaction.query(`${statement} RETURNING image_id`, [
-        generation.imageId,
-        ...values,
-      ]);
-      if (rows.length === 0) return false;
-      await transaction.query(PROCESSING, [generation.imageId, address]);
-      return true;
-    });
+    return (await database.query(statement, [generation.imageId, ...values])).length > 0;
   }
 
   function push(db: Queryable, generation: Generation, image: Image, runAt: Date): Promise<void> {
@@ -149,12 +154,14 @@ export function makeLedger({ database, queue, workerId, perUser }: LedgerDeps): 
     putOff,
     fail,
     beginHere: (generation, attempts) =>
-      transition(generation, BEGIN_LOCAL, { values: [JSON.stringify(attempts)] }),
+      transition(generation, BEGIN_LOCAL_AND_SHOW, [JSON.stringify(attempts)]),
     answered: (generation, said) =>
-      transition(generation, ANSWERED, {
-        values: [JSON.stringify(said), workerId, generation.calls],
-        address: said.address,
-      }),
+      transition(generation, ANSWERED_AND_SHOW, [
+        JSON.stringify(said),
+        workerId,
+        generation.calls,
+        said.address,
+      ]),
     async ready({ imageId }) {
       await database.query(
         `UPDATE generations SET state = 'queued', updated_at = now() WHERE image_id = $1 AND state = 'waiting'`,

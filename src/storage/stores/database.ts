@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import type { Database, Queryable } from '../../database/database.ts';
 import { FixativeError, NotFoundError, StoreError } from '../../errors.ts';
+import { makeGate } from '../gate.ts';
 import {
+  type BlobSource,
   type ByteRange,
   DamagedObjectError,
   type ListedObject,
@@ -23,6 +25,11 @@ const MAX_AHEAD_BYTES = 32 * 1024 * 1024;
 const PIECES = `
   SELECT c.data AS bytes FROM generate_series($2::integer, $3::integer) place
   LEFT JOIN stored_chunks c ON c.object_id = $1 AND c.position = place ORDER BY place`;
+/** How many pieces one statement brings. They are in memory twice then, once as the driver's message. */
+const CHUNKS_AT_ONCE = 8;
+const BATCH_BYTES = CHUNKS_AT_ONCE * CHUNK_BYTES;
+/** How many objects are written at once: what they hold in memory is bounded by it, and other statements find connections. */
+const WRITERS = 8;
 
 interface ObjectRow {
   id: number;
@@ -39,6 +46,29 @@ const STAT = `
     concat(o.id, ':', count(c.position), ':', string_agg(DISTINCT c.xmin::text, ',')) AS versions
   FROM stored_objects o LEFT JOIN stored_chunks c ON c.object_id = o.id
   WHERE o.key = $1 GROUP BY o.id`;
+
+// A parameter for each piece: the driver sends bytes as they are, and PostgreSQL copies a long parameter each time that it cuts one.
+const pieces = (count: number, first: number) =>
+  Array.from({ length: count }, (_, n) => `(${n}, $${first + n}::bytea)`).join(', ');
+
+// Whole by itself, so it needs no transaction around; says nothing where the key is there already.
+const putNew = (count: number) => `WITH object AS (
+    INSERT INTO stored_objects (key, bytes) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING id
+  ), pieces AS (
+    INSERT INTO stored_chunks (object_id, position, data)
+    SELECT object.id, piece.n, piece.data FROM object, (VALUES ${pieces(count, 3)}) AS piece (n, data)
+    RETURNING octet_length(data) AS bytes, xmin
+  )
+  SELECT o.id, sum(p.bytes)::bigint AS bytes, sum(p.bytes)::bigint AS present,
+    concat(o.id, ':', count(*), ':', string_agg(DISTINCT p.xmin::text, ',')) AS versions
+  FROM object o, pieces p GROUP BY o.id`;
+
+const putPieces = (count: number) => `INSERT INTO stored_chunks (object_id, position, data)
+  SELECT $1::bigint, $2::int + piece.n, piece.data FROM (VALUES ${pieces(count, 3)}) AS piece (n, data)`;
+
+/** By how many pieces they bring. */
+const PUT_NEW = Array.from({ length: CHUNKS_AT_ONCE + 1 }, (_, count) => putNew(count));
+const PUT_PIECES = Array.from({ length: CHUNKS_AT_ONCE + 1 }, (_, count) => putPieces(count));
 
 /**
  * The database that has the records keeps the bytes too, in pieces, so that they stream both ways and a plain `pg_dump` of it
@@ -63,6 +93,47 @@ export function makeDatabaseStore(options: { name: string; database: Database })
     return (await db.query<ObjectRow>(STAT, [key]))[0] ?? null;
   }
 
+  const inTurn = makeGate(WRITERS);
+  const spare: Buffer[] = [];
+
+  async function putSmall(key: string, bytes: Buffer): Promise<ObjectRow> {
+    const chunks = cut(bytes);
+    const [fresh] = await database.query<ObjectRow>(PUT_NEW[chunks.length] as string, [
+      key,
+      bytes.length,
+      ...chunks,
+    ]);
+    return fresh ?? putInBatches(key, bytes.length, [bytes]);
+  }
+
+  async function putInBatches(
+    key: string,
+    bytes: number,
+    batches: Iterable<Buffer> | AsyncIterable<Buffer>,
+  ): Promise<ObjectRow> {
+    return database.transaction(async (transaction) => {
+      // Two that put the same key wait for each other here. An object that is put again keeps its id, for whoever reads it at this
+      // moment asks for its pieces by that.
+      const [object] = await transaction.query<{ id: number }>(
+        `INSERT INTO stored_objects (key, bytes) VALUES ($1, $2)
+         ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes RETURNING id`,
+        [key, bytes],
+      );
+      await transaction.query('DELETE FROM stored_chunks WHERE object_id = $1', [object?.id]);
+      let arrived = 0;
+      for await (const batch of batches) {
+        const chunks = cut(batch);
+        const values = [object?.id, arrived / CHUNK_BYTES, ...chunks];
+        await transaction.query(PUT_PIECES[chunks.length] as string, values);
+        arrived += batch.length;
+      }
+      if (arrived !== bytes) throw new Error(`${arrived} bytes arrived of ${bytes}`);
+      const kept = await find(transaction, key);
+      if (!kept) throw new Error('it is not there after it was written');
+      return kept;
+    });
+  }
+
   return {
     name,
     kind: 'database',
@@ -70,29 +141,17 @@ export function makeDatabaseStore(options: { name: string; database: Database })
 
     put: (key, source) =>
       asked('keep', key, () =>
-        database.transaction(async (transaction) => {
-          // Two that put the same key wait for each other here, rather than one failing on the unique key at the end.
-          await transaction.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [key]);
-          // An object that is put again keeps its id, for whoever reads it at this moment asks for its pieces by that.
-          const [object] = await transaction.query<{ id: number }>(
-            `INSERT INTO stored_objects (key, bytes) VALUES ($1, $2)
-             ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes RETURNING id`,
-            [key, source.bytes],
-          );
-          await transaction.query('DELETE FROM stored_chunks WHERE object_id = $1', [object?.id]);
-          let position = 0;
-          let bytes = 0;
-          for await (const chunk of inChunks(source.open())) {
-            bytes += chunk.length;
-            await transaction.query(
-              'INSERT INTO stored_chunks (object_id, position, data) VALUES ($1, $2, $3)',
-              [object?.id, position++, chunk],
+        inTurn(async () => {
+          const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+          try {
+            return statOf(
+              source.bytes <= BATCH_BYTES
+                ? await putSmall(key, await readWhole(source, buffer))
+                : await putInBatches(key, source.bytes, inBatches(source.open(), buffer)),
             );
+          } finally {
+            spare.push(buffer);
           }
-          if (bytes !== source.bytes) throw new Error(`${bytes} bytes arrived of ${source.bytes}`);
-          const kept = await find(transaction, key);
-          if (!kept) throw new Error('it is not there after it was written');
-          return statOf(kept);
         }),
       ),
 
@@ -192,19 +251,36 @@ async function* readChunks(
   }
 }
 
-/** Cuts a stream into pieces of CHUNK_BYTES, the last one shorter, whatever sizes it arrives in. */
-async function* inChunks(stream: Readable): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
+/** Pieces of CHUNK_BYTES, the last one shorter; one of no bytes where there are none. */
+function cut(bytes: Buffer): Buffer[] {
+  const count = Math.max(1, Math.ceil(bytes.length / CHUNK_BYTES));
+  return Array.from({ length: count }, (_, n) => bytes.subarray(n * CHUNK_BYTES, (n + 1) * CHUNK_BYTES));
+}
+
+/** The bytes of a source that fit into a buffer, when it has come to its end: one that proves its hash does so there. */
+async function readWhole(source: BlobSource, buffer: Buffer): Promise<Buffer> {
   let bytes = 0;
-  for await (const data of stream as AsyncIterable<Buffer>) {
-    held.push(data);
+  for await (const data of source.open() as AsyncIterable<Buffer>) {
+    if (bytes + data.length > source.bytes) throw new Error(`more than ${source.bytes} bytes arrived`);
+    data.copy(buffer, bytes);
     bytes += data.length;
-    while (bytes >= CHUNK_BYTES) {
-      const all = held.length === 1 ? (held[0] as Buffer) : Buffer.concat(held, bytes);
-      yield all.subarray(0, CHUNK_BYTES);
-      held = [all.subarray(CHUNK_BYTES)];
-      bytes -= CHUNK_BYTES;
+  }
+  if (bytes !== source.bytes) throw new Error(`${bytes} bytes arrived of ${source.bytes}`);
+  return buffer.subarray(0, bytes);
+}
+
+/** Gathers a stream in a buffer, whatever sizes it arrives in, and gives it each time that it is full, and at the end. */
+async function* inBatches(stream: Readable, buffer: Buffer): AsyncGenerator<Buffer> {
+  let filled = 0;
+  for await (const data of stream as AsyncIterable<Buffer>) {
+    for (let from = 0; from < data.length; ) {
+      const copied = data.copy(buffer, filled, from);
+      from += copied;
+      filled += copied;
+      if (filled < buffer.length) continue;
+      yield buffer;
+      filled = 0;
     }
   }
-  if (bytes > 0) yield Buffer.concat(held, bytes);
+  if (filled > 0) yield buffer.subarray(0, filled);
 }

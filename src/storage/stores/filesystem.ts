@@ -29,7 +29,8 @@ export interface FilesystemStore extends Store {
  * program can open, and `sha256sum` proves by their names.
  *
  * A file appears whole: it is written under another name, flushed (fsync), renamed, and the directory that now names it is
- * flushed as well, because a rename alone may be forgotten when the power fails (rename(2), fsync(2)).
+ * flushed as well, because a rename alone may be forgotten when the power fails (rename(2), fsync(2)). Where the bytes lie in a file
+ * already, on the same file system, that one is flushed and renamed, and nothing is written a second time.
  *
  * The root carries a marker file, made when the store is new. Where it is missing, the disk is not mounted or the directory is another
  * one: nothing in it is missing then and nothing is written there, the store is unreachable until its directory is back or
@@ -94,6 +95,27 @@ export async function openFilesystemStore(options: {
   };
   await removeAbandoned(writing).catch(ignoreAbsent);
 
+  /**
+   * Flushes of parents that now name a new directory. Everybody who puts waits for all of them: whoever finds a directory there that another has
+   * just made must not say that his file is safe before its way down from the root is.
+   */
+  const flushing = new Set<Promise<unknown>>();
+
+  /** Makes the directories of a key; their parents are flushed while the file is. Costs one failed mkdir when they are there. */
+  async function makeDirectory(directory: string): Promise<void> {
+    const first = await mkdir(directory, { recursive: true });
+    for (
+      let made = directory;
+      first && made.length >= first.length && made !== root;
+      made = path.dirname(made)
+    ) {
+      const flushed = flushDirectory(path.dirname(made));
+      flushing.add(flushed);
+      const forget = () => flushing.delete(flushed);
+      flushed.then(forget, forget);
+    }
+  }
+
   return {
     name,
     kind: 'filesystem',
@@ -110,15 +132,15 @@ export async function openFilesystemStore(options: {
       const temporary = path.join(writing, randomUUID());
       await requireMarker();
       try {
-        await mkdir(writing, { recursive: true });
-        await pipeline(source.open(), createWriteStream(temporary, { flags: 'wx', flush: true }));
-        const written = await stat(temporary, { bigint: true });
-        if (written.size !== BigInt(source.bytes))
-          throw new Error(`${written.size} bytes arrived of ${source.bytes}`);
-        await makeDirectory(root, path.dirname(target));
-        await rename(temporary, target);
+        await makeDirectory(path.dirname(target));
+        if (!(await source.moveTo?.(target))) {
+          await mkdir(writing, { recursive: true });
+          await pipeline(source.open(), createWriteStream(temporary, { flags: 'wx', flush: true }));
+          await requireLength(temporary, source.bytes);
+          await rename(temporary, target);
+        }
         files.forget(target);
-        await flushDirectory(path.dirname(target));
+        await Promise.all([flushDirectory(path.dirname(target)), ...flushing]);
         return statOf(await stat(target, { bigint: true }));
       } catch (cause) {
         await rm(temporary, { force: true }).catch(() => {});
@@ -202,24 +224,17 @@ function pathOf(root: string, key: string): string {
   return `${root}/${key}`;
 }
 
+async function requireLength(file: string, bytes: number): Promise<void> {
+  const { size } = await stat(file);
+  if (size !== bytes) throw new Error(`${size} bytes arrived of ${bytes}`);
+}
+
 /** Size, both times and inode: a write in place changes the times, a replacement the inode, a copy with times kept the ctime. */
 function statOf(stats: BigIntStats): ObjectStat {
   return {
     bytes: Number(stats.size),
     fingerprint: `${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}:${stats.ino}`,
   };
-}
-
-/** Makes the directories of a key, each flushed into its parent; costs one failed mkdir when they are there. */
-async function makeDirectory(root: string, directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true });
-  for (
-    let made = directory;
-    first && made.length >= first.length && made !== root;
-    made = path.dirname(made)
-  ) {
-    await flushDirectory(path.dirname(made));
-  }
 }
 
 async function flushDirectory(directory: string): Promise<void> {

@@ -41,6 +41,11 @@ export interface BlobSource {
   /** SHA-256, 64 lower-case hexadecimal digits. */
   readonly sha256: string;
   open(): Readable;
+  /**
+   * Flushes the file in which the bytes lie and gives it a place in the same file system, once: it is not written to any more.
+   * What `open` gave, and gives, reads on. false: it cannot be had so, and is to be read by `open`; whoever does not know the method reads.
+   */
+  moveTo?(file: string): Promise<boolean>;
 }
 
 /** Both ends are included, as in an HTTP range; 0 ≤ start ≤ end < bytes. */
