@@ -96,13 +96,16 @@ export function makeLanes(count: number, config: ClientConfig, onError: (error: 
       hold(lane);
       // By a callback: the promise of the client itself is three of them.
       return new Promise((resolve, reject) => {
-        client.query(statement, (error: Error | null, result: pg.QueryResult) => {
+        // Made here, for of a configuration that it is given the client makes a copy, which costs more than all else that it does.
+        const query = new pg.Query(statement.text, statement.values, (error, result) => {
           sent.shift();
           if (!error) return resolve(result);
           // As the client does: from where the statement came, not from where the answer was read.
           Error.captureStackTrace(error);
           reject(error);
         });
+        if (statement.name !== undefined) Object.assign(query, { name: statement.name });
+        client.query(query);
       });
     },
     async close() {

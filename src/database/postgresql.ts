@@ -9,8 +9,8 @@ import { makeKeyedLock } from './keyed-lock.ts';
 import { makeLanes } from './lanes.ts';
 import { makeListener } from './listener.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
+import { typeParserOf } from './types.ts';
 
-const INT8 = 20;
 /** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
 const MAX_PREPARED_STATEMENTS = 1000;
 
@@ -32,12 +32,7 @@ export async function openPostgresql(options: {
     // Prisma's adapter takes a timestamptz for UTC whatever its offset says. To compile a plan pays in queries of seconds, and PostgreSQL does
     // it by what it expects them to cost: a search in ten million images, done in a millisecond, took 25.
     options: '-c TimeZone=UTC -c jit=off',
-    types: {
-      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-        oid === INT8
-          ? Number
-          : pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
-    },
+    types: { getTypeParser: typeParserOf as typeof pg.types.getTypeParser },
   };
   const pool = new pg.Pool({
     ...config,

@@ -2,7 +2,7 @@ import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
 import { visibleFilter } from '../auth/authorization.ts';
 import type { ImageFilter as Filter } from '../image/conditions.ts';
 import { countImages, type ImageCount } from '../image/count.ts';
-import { listImages } from '../image/list.ts';
+import { type ImagePage, listImages, listNothing } from '../image/list.ts';
 import { builder } from './builder.ts';
 import { CopyState } from './copy.ts';
 import { Image, ImageOrigin, ImageStatus, Visibility } from './image.ts';
@@ -83,11 +83,11 @@ builder.queryField('images', (t) =>
         // Where only the count is asked for, no page is read; its arguments are checked all the same.
         const { list, cards } = wishesOf(info);
         const { database, totalCountLimit } = services;
-        const db = list ? database : NOTHING;
-        const found = await listImages(db, conditions, { ...page, order: orderBy, cards });
+        const args = { ...page, order: orderBy, cards };
+        const found = list ? await listImages(database, conditions, args) : listNothing(args);
         let counted: Promise<ImageCount> | null = null;
         const count = () => (counted ??= countImages(database, conditions, totalCountLimit));
-        return { ...found, edges: [...found.edges], count };
+        return { ...found, edges: found.edges as ImagePage['edges'][number][], count };
       },
     },
     {
@@ -110,8 +110,6 @@ builder.queryField('images', (t) =>
 );
 
 const countOf = (connection: unknown) => (connection as { count(): Promise<ImageCount> }).count();
-
-const NOTHING = { query: async () => [] };
 
 interface Wishes {
   /** Whether anything of the page itself is selected, and not only its count. */

@@ -77,6 +77,13 @@ export async function listImages(
   };
 }
 
+/** What listImages answers where nobody wants images. @throws as listImages, for its arguments. */
+export function listNothing(args: PageArgs & { order?: ImageOrder | null | undefined }): ImagePage {
+  parsePageArgs(args, args.order ?? DEFAULT_ORDER);
+  const pageInfo = { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null };
+  return { edges: [], pageInfo };
+}
+
 class Edge {
   readonly node: Image;
   readonly #field: string;
