@@ -68,7 +68,7 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
       },
     });
   const results: ContestResult[] = [];
-  const nginx = await startNginx({ directory, files });
+  const nginx = await startNginx({ directory, server: `root ${files};` });
   try {
     const limit: Target = { url: nginx.url, pid: nginx.pid, headers: {} };
     const compare = async (
@@ -175,7 +175,7 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
   await mkdir(files, { recursive: true });
   for (const bytes of [SMALL, LARGE])
     for (let i = 0; i < HOT; i++) await writeFile(path.join(files, `${bytes}-${i}.png`), makePng(bytes));
-  const nginx = await startNginx({ directory, files });
+  const nginx = await startNginx({ directory, server: `root ${files};` });
   const plain = await startServer(['bench/plain.ts'], { directory, env: { FILES: files } });
   const results: ContestResult[] = [];
   try {

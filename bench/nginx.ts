@@ -20,9 +20,15 @@ export function isInstalled(program: string): boolean {
 
 /**
  * nginx as an administrator sets it up for files: sendfile, tcp_nopush, no log of requests, one worker, as ours is
- * one process. It gives `files` below `/`.
+ * one process.
+ * @param options.server what stands in its block `server`, besides where it listens.
+ * @param options.http what stands before that.
  */
-export async function startNginx(options: { directory: string; files: string }): Promise<ServerProcess> {
+export async function startNginx(options: {
+  directory: string;
+  server: string;
+  http?: string;
+}): Promise<ServerProcess> {
   const port = await freePort();
   const directory = path.join(options.directory, 'nginx');
   await mkdir(directory, { recursive: true });
@@ -42,7 +48,8 @@ http {
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000;
-  server { listen 127.0.0.1:${port}; root ${options.files}; }
+  ${options.http ?? ''}
+  server { listen 127.0.0.1:${port}; ${options.server} }
 }
 `,
   );

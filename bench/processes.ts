@@ -1,14 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { fetch } from 'undici';
+import { freePort } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
 import { agreeOnJson, type ContestResult, hold } from './contest.ts';
 import type { Target } from './load.ts';
+import { isInstalled, startNginx } from './nginx.ts';
 import type { ServerProcess } from './servers.ts';
 
 const PAGE_SIZE = 20;
@@ -36,11 +32,16 @@ export async function benchProcesses(bench: Bench): Promise<ContestResult[]> {
       ['processes2', '`serve --processes 2` beside one process, imagePage', both],
     ];
     const second = await start();
-    const nginx = await startNginx(bench, [one, second]);
-    if (nginx) {
+    if (isInstalled('nginx')) {
+      const nginx = await startNginx({
+        directory: path.join(bench.directory, 'processes'),
+        http: `upstream fixative { ${[one, second].map(({ url }) => `server ${url.host};`).join(' ')} keepalive 64; }`,
+        server:
+          'location / { proxy_pass http://fixative; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; }',
+      });
       opened.push(() => nginx.stop());
       contests.push(['servers2', 'two servers behind nginx beside one without it, imagePage', nginx]);
-    }
+    } else process.stderr.write('servers2: left out, for nginx is not installed.\n');
     const bodies = await makeBodies(bench);
     const targetOf = (server: ServerProcess): Target => ({
       ...server,
@@ -73,64 +74,4 @@ async function makeBodies({ database }: Bench): Promise<string[]> {
   return users.map(({ userId }) =>
     JSON.stringify({ query, variables: { filter: { userId }, first: PAGE_SIZE } }),
   );
-}
-
-/** null where there is none. */
-async function startNginx(bench: Bench, servers: readonly ServerProcess[]): Promise<ServerProcess | null> {
-  const found = await promisify(execFile)('nginx', ['-v']).then(
-    () => true,
-    () => false,
-  );
-  if (!found) {
-    process.stderr.write('There is no nginx here, so servers2 is left out.\n');
-    return null;
-  }
-  const port = await freePort();
-  const at = (name: string) => path.join(bench.directory, name);
-  await writeFile(
-    at('processes.conf'),
-    `worker_processes 1; daemon off; pid ${at('nginx.pid')}; error_log stderr warn;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${at(`nginx-${name}`)};`).join('\n  ')}
-  upstream fixative { ${servers.map(({ url }) => `server ${url.host};`).join(' ')} keepalive 64; }
-  server {
-    listen 127.0.0.1:${port};
-    location / { proxy_pass http://fixative; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; }
-  }
-}
-`,
-  );
-  const child = spawn('nginx', ['-c', at('processes.conf'), '-e', 'stderr'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  const url = new URL(`http://127.0.0.1:${port}`);
-  for (let attempt = 0; ; attempt++) {
-    const answered = await fetch(new URL('/health', url)).then(
-      (response) => response.body?.cancel().then(() => true),
-      () => false,
-    );
-    if (answered) break;
-    if (attempt > 100 || child.exitCode !== null) throw new Error('nginx does not answer.');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return {
-    url,
-    pid: child.pid as number,
-    async stop() {
-      const exited = once(child, 'exit');
-      child.kill('SIGTERM');
-      await exited;
-    },
-  };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
