@@ -9,7 +9,7 @@ import { makeKeyedLock } from './keyed-lock.ts';
 import { makeLanes } from './lanes.ts';
 import { makeListener } from './listener.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
-import { typeParserOf } from './types.ts';
+import { typeParserOf } from './type-parsers.ts';
 
 /** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
 const MAX_PREPARED_STATEMENTS = 1000;

@@ -62,7 +62,7 @@ describe('a request that does not fit', () => {
   ])('is refused as malformed for the size %j', (size) => {
     expect(refusal(sample, { prompt: 'a fox', size })).toMatchObject({
       code: 'INVALID_INPUT',
-      path: ['input', 'size'],
+      inputPath: ['input', 'size'],
     });
   });
 
@@ -85,7 +85,7 @@ describe('a request that does not fit', () => {
   test('is told the sizes that the model makes', () => {
     expect(refusal(dallE3, { prompt: 'a fox', size: '512x512' })).toMatchObject({
       code: 'UNSUPPORTED_BY_MODEL',
-      path: ['input', 'size'],
+      inputPath: ['input', 'size'],
       message:
         'The model dall-e-3 cannot make a picture of "512x512". It takes 1024x1024, 1792x1024 or 1024x1792.',
     });
@@ -104,11 +104,11 @@ describe('a request that does not fit', () => {
   test('is told the qualities and styles of the model, or that it has none', () => {
     expect(refusal(gpt, { prompt: 'a fox', quality: 'hd' })).toMatchObject({
       code: 'UNSUPPORTED_BY_MODEL',
-      path: ['input', 'quality'],
+      inputPath: ['input', 'quality'],
       message: 'The model gpt-image-1 does not know the quality "hd". It takes low, medium, high or auto.',
     });
     expect(refusal(dallE3, { prompt: 'a fox', style: 'Vivid' })).toMatchObject({
-      path: ['input', 'style'],
+      inputPath: ['input', 'style'],
       message: 'The model dall-e-3 does not know the style "Vivid". It takes vivid or natural.',
     });
     expect(refusal(sample, { prompt: 'a fox', style: 'vivid' }).message).toBe(
@@ -127,7 +127,7 @@ describe('a request that does not fit', () => {
   test('is told how long its prompt is, and how long it may be', () => {
     expect(refusal(dallE3, { prompt: 'x'.repeat(4001) })).toMatchObject({
       code: 'UNSUPPORTED_BY_MODEL',
-      path: ['input', 'prompt'],
+      inputPath: ['input', 'prompt'],
       message: 'The prompt has 4001 characters; the model dall-e-3 takes at most 4000.',
     });
   });
@@ -179,7 +179,7 @@ describe('an edit or a special wish', () => {
   ] as const)('beyond what %o can do is refused: %j', (model, asked, field, message) => {
     expect(refusal(model, { prompt: 'a fox', ...asked })).toMatchObject({
       code: 'UNSUPPORTED_BY_MODEL',
-      path: ['input', field],
+      inputPath: ['input', field],
       message,
     });
   });
@@ -189,7 +189,7 @@ describe('an edit or a special wish', () => {
     for (const seed of [-1, 0.5, 2 ** 31, Number.NaN]) {
       expect(refusal(sample, { prompt: 'a fox', seed })).toMatchObject({
         code: 'INVALID_INPUT',
-        path: ['input', 'seed'],
+        inputPath: ['input', 'seed'],
       });
     }
   });

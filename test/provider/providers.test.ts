@@ -40,7 +40,7 @@ test('a model whose provider is not configured is told from one that nobody know
   const { find } = makeProviders([makeSampleProvider()], null, known);
   expect(fault(() => find('flux-2-pro'))).toMatchObject({
     code: 'MODEL_UNAVAILABLE',
-    path: ['input', 'model'],
+    inputPath: ['input', 'model'],
     message: expect.stringMatching(/flux-2-pro is of the provider bfl, which is not configured/),
   });
   expect(fault(() => find('flux-9'))).toMatchObject({ code: 'UNKNOWN_MODEL' });

@@ -21,12 +21,12 @@ function calculating(calculate: string): unknown {
   return { ...PLAIN, transform: [{ calculate, as: 'b' }] };
 }
 
-function fault(input: unknown): { path: readonly string[]; message: string } {
+function fault(input: unknown): { inputPath: readonly string[]; message: string } {
   try {
     parseChart(input);
   } catch (error) {
     expect(error).toMatchObject({ name: 'InputError', code: 'INVALID_INPUT' });
-    return error as { path: readonly string[]; message: string };
+    return error as { inputPath: readonly string[]; message: string };
   }
   throw new Error('It was taken.');
 }
@@ -116,7 +116,7 @@ describe('a chart of rows', () => {
     ['a pie with a colour', { rows: ROWS, kind: 'PIE', x: 'month', y: 'sales', color: 'region' }, ['color']],
     ['20,000 rows', { rows: Array(20_000).fill({ a: 1, b: 1 }), kind: 'BAR', x: 'a', y: 'b' }, ['rows']],
   ])('is refused for %s', (_, input, path) => {
-    expect(fault(input).path).toEqual(['input', 'chart', ...path]);
+    expect(fault(input).inputPath).toEqual(['input', 'chart', ...path]);
   });
 
   test('draws as many rows as it takes', async () => {
@@ -226,7 +226,7 @@ describe('a chart of a specification', () => {
     ['that holds a function', { ...PLAIN, title: () => 1 }, ['spec', 'title']],
     ['that holds a date', { ...PLAIN, title: new Date() }, ['spec', 'title']],
   ])('%s is refused', (_, spec, path) => {
-    expect(fault({ spec }).path.slice(0, 12)).toEqual(['input', 'chart', ...(path ?? [])]);
+    expect(fault({ spec }).inputPath.slice(0, 12)).toEqual(['input', 'chart', ...(path ?? [])]);
     expect((Object.prototype as { polluted?: number }).polluted).toBeUndefined();
   });
 

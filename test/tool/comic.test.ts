@@ -59,7 +59,7 @@ describe('a comic page', () => {
     const many = Array.from({ length: count }, () => panels[0] ?? { file: '' });
     await expect(composeComic(many)).rejects.toMatchObject({
       code: 'INVALID_INPUT',
-      path: ['input', 'panels'],
+      inputPath: ['input', 'panels'],
     });
   });
 });

@@ -40,7 +40,7 @@ describe('the tools', () => {
     for (const tool of TOOLS) expect(findTool(tool.name)).toBe(tool);
     for (const name of ['', 'toString', 'generateuserimage', '__proto__']) {
       expect(() => findTool(name)).toThrow(
-        expect.objectContaining({ code: 'UNKNOWN_TOOL', path: ['input', 'tool'] }),
+        expect.objectContaining({ code: 'UNKNOWN_TOOL', inputPath: ['input', 'tool'] }),
       );
     }
     expect(() => findTool('x')).toThrow(/generateUserImage, .*, stagedPhoto/);
@@ -192,7 +192,7 @@ describe('the size of the finished image', () => {
     ['renderChart', 'large'],
   ])('of %s is not %s', (name, size) => {
     expect(() => wantedSize(findTool(name), size)).toThrow(
-      expect.objectContaining({ code: 'INVALID_INPUT', path: ['input', 'size'] }),
+      expect.objectContaining({ code: 'INVALID_INPUT', inputPath: ['input', 'size'] }),
     );
   });
 });
