@@ -14,10 +14,11 @@ export interface Assignment {
 }
 
 type ToServer = { readonly assignment: Assignment } | { readonly stop: true };
-interface FromServer {
+type FromServer =
+  /** It hears what it is told from now on. */
+  | { readonly hears: true }
   /** It listens; what a person is told of that. */
-  readonly ready: string;
-}
+  | { readonly ready: string };
 
 const LONGEST_PAUSE_SECONDS = 30;
 
@@ -46,21 +47,38 @@ export async function serveInProcesses(
   async function begin(
     index: number,
   ): Promise<{ worker: Worker; ended: Promise<number>; ready: string } | number> {
-    const worker = cluster.fork();
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (error) {
+      return noteFailure(error);
+    }
     running.add(worker);
     const ended = new Promise<number>((resolve) => {
-      worker.once('exit', (code, signal) => {
+      const end = (code: number) => {
         running.delete(worker);
-        resolve(signal ? EXIT.failed : code);
-      });
+        resolve(code);
+      };
+      worker.once('exit', (code, signal) => end(signal ? EXIT.failed : code));
+      // It could not be begun, or cannot be told anything.
+      worker.on('error', (error) => end(noteFailure(error)));
     });
     const ready = new Promise<string>((resolve) => {
-      worker.on('message', (message: FromServer) => resolve(message.ready));
+      worker.on('message', (message: FromServer) => {
+        if ('ready' in message) return resolve(message.ready);
+        send(worker, { assignment: { loginCode, works: options.workers && index === 0 } });
+        if (stopping) send(worker, { stop: true });
+      });
     });
-    send(worker, { assignment: { loginCode, works: options.workers && index === 0 } });
-    if (stopping) send(worker, { stop: true });
     const first = await Promise.race([ready, ended]);
     return typeof first === 'number' ? first : { worker, ended, ready: first };
+  }
+
+  function noteFailure(error: unknown): number {
+    terminal.note(
+      `A process could not be begun: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    return EXIT.failed;
   }
 
   /** Keeps one running until all are stopped. */
@@ -122,17 +140,26 @@ export async function enterProcess(): Promise<
     if ('assignment' in message) onAssignment(message.assignment);
     else onStop();
   });
-  worker.on('disconnect', () => onStop());
+  worker.on('disconnect', () => {
+    // Without this Node ends the process here and now.
+    worker.exitedAfterDisconnect = true;
+    onStop();
+  });
+  worker.send({ hears: true } satisfies FromServer);
   return {
     ...(await assignment),
     stopped,
     terminal: {
-      out: (text) => void worker.send({ ready: text } satisfies FromServer),
+      out: (text) => {
+        if (worker.isConnected()) worker.send({ ready: text } satisfies FromServer);
+      },
       // All of them would say the same.
       note: () => {},
       interactive: false,
     },
-    leave: () => worker.disconnect(),
+    leave: () => {
+      if (worker.isConnected()) worker.disconnect();
+    },
   };
 }
 

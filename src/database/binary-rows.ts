@@ -19,6 +19,7 @@ interface Listened {
 const DATA_ROW = 0x44;
 /** The kind of a message and its length, which counts itself. */
 const HEAD_BYTES = 5;
+const NOTHING = Buffer.alloc(0);
 
 /** A client that can take rows of one column of bytea. */
 export class BinaryRowsClient extends pg.Client {
@@ -55,35 +56,43 @@ export class BinaryRowsClient extends pg.Client {
     }
   }
 
-  /** Stands between the socket and pg's reader. */
+  /** Stands between the socket and pg's reader. Where messages end is followed at all times, for rows may be wanted from any of them on. */
   #between(feed: Feed): Feed {
-    let head: Buffer = Buffer.alloc(0);
-    /** A message that has begun: how much of it is still to come, and where it goes; null: to pg's reader. */
+    /** The beginning of a message whose head has not come whole, and whether pg's reader has it already. */
+    let head: Buffer = NOTHING;
+    let hasHead = false;
+    /** Of a message that has begun: how much is still to come, and where it goes; null: to pg's reader. */
     let left = 0;
     let row: Buffer | null = null;
     return (data) => {
-      if (this.#rows === null && left === 0 && head.length === 0) return feed(data);
+      const passes = this.#rows === null && row === null;
+      if (passes) {
+        if (head.length > 0 && !hasHead) feed(head);
+        feed(data);
+      }
       let at = 0;
       while (at < data.length) {
         if (left === 0) {
-          if (head.length > 0 || data.length - at < HEAD_BYTES) {
-            const missing = HEAD_BYTES - head.length;
-            const more = data.subarray(at, at + missing);
-            head = Buffer.concat([head, more]);
-            at += more.length;
-            if (head.length < HEAD_BYTES) return;
-          } else {
-            head = data.subarray(at, at + HEAD_BYTES);
-            at += HEAD_BYTES;
+          const isBegun = head.length > 0 && hasHead;
+          const more = data.subarray(at, at + HEAD_BYTES - head.length);
+          head = head.length > 0 ? Buffer.concat([head, more]) : more;
+          at += more.length;
+          if (isBegun && !passes) feed(more);
+          if (head.length < HEAD_BYTES) {
+            head = Buffer.from(head);
+            hasHead = isBegun || passes;
+            return;
           }
           left = head.readUInt32BE(1) - 4;
-          row = this.#rows !== null && head[0] === DATA_ROW ? Buffer.allocUnsafeSlow(left) : null;
-          if (!row) feed(Buffer.from(head));
-          head = head.subarray(0, 0);
+          if (!passes && !isBegun) {
+            row = this.#rows !== null && head[0] === DATA_ROW ? Buffer.allocUnsafeSlow(left) : null;
+            if (!row) feed(Buffer.from(head));
+          }
+          head = NOTHING;
         }
         const part = data.subarray(at, at + left);
         if (row) part.copy(row, row.length - left);
-        else if (part.length > 0) feed(part);
+        else if (!passes && part.length > 0) feed(part);
         at += part.length;
         left -= part.length;
         if (left === 0 && row) {

@@ -33,6 +33,8 @@ export interface Database extends Queryable {
   queryBytes(text: string, values: readonly unknown[]): Promise<(Uint8Array | null)[]>;
   /** A transaction of plain statements; rolled back when `work` throws. */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
+  /** Statements that only read, and all see the same state. */
+  snapshot<Result>(work: (state: Queryable) => Promise<Result>): Promise<Result>;
   /** Sends a statement, or without values a script, as it is: for pg-boss, which brings its own. */
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
   /**

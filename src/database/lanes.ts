@@ -18,9 +18,12 @@ interface Lane {
   readonly client: pg.Client;
   /** When each of the statements that are not answered was sent, the oldest first; milliseconds of performance.now(). */
   readonly sent: number[];
+  /** When the last one was sent. */
+  sentAt: number;
   /** How many statements are held back until the turn of the event loop is over. */
   held: number;
-  state: 'connecting' | 'open' | 'closed';
+  /** retired: what was sent is answered, and nothing more is sent. */
+  state: 'connecting' | 'open' | 'retired' | 'closed';
 }
 
 /** No more are sent on a connection whose oldest statement has not been answered for so long: it is no quick one. */
@@ -29,6 +32,10 @@ const MAX_DEPTH = 32;
 /** What leaves in one write is answered one after the other; more of it would wait while other backends have nothing to do. */
 const MAX_HELD = 8;
 const RECONNECT_MILLISECONDS = 1000;
+/** One that nothing is sent on is closed, before anything between here and PostgreSQL forgets it without a word. */
+const IDLE_MILLISECONDS = 10_000;
+/** A quick statement that has no answer after so long gets none: its connection is given up. */
+const LOST_MILLISECONDS = 30_000;
 
 /**
  * Connections on which statements are sent one behind the other, without waiting for answers (pipelining:
@@ -42,12 +49,13 @@ export function makeLanes(count: number, config: ClientConfig, onError: (error: 
   let closed = false;
 
   function connect(): void {
-    const client = new pg.Client({ ...config, pipeline: true });
-    const lane: Lane = { client, sent: [], held: 0, state: 'connecting' };
+    const client = new pg.Client({ ...config, pipeline: true, keepAlive: true });
+    const lane: Lane = { client, sent: [], sentAt: performance.now(), held: 0, state: 'connecting' };
     const drop = (error?: Error) => {
       if (lane.state === 'closed') return;
       lane.state = 'closed';
-      lanes.splice(lanes.indexOf(lane), 1);
+      const at = lanes.indexOf(lane);
+      if (at >= 0) lanes.splice(at, 1);
       nextConnect = performance.now() + RECONNECT_MILLISECONDS;
       if (error && !closed) onError(error);
       void client.end().catch(() => {});
@@ -77,12 +85,33 @@ export function makeLanes(count: number, config: ClientConfig, onError: (error: 
   /** All requests that have come are read before the first of them is asked about: so many leave together. */
   function hold(lane: Lane): void {
     if (lane.held++ > 0) return;
-    const { stream } = (lane.client as unknown as { connection: { stream: Duplex } }).connection;
+    const stream = streamOf(lane.client);
     stream.cork();
     setImmediate(() => {
       lane.held = 0;
       stream.uncork();
     });
+  }
+
+  const sweep = setInterval(() => {
+    const now = performance.now();
+    for (const { client, sent, sentAt, state } of [...lanes]) {
+      if (state !== 'open') continue;
+      const [oldest] = sent;
+      if (oldest === undefined && now - sentAt > IDLE_MILLISECONDS) void client.end().catch(() => {});
+      if (oldest !== undefined && now - oldest > LOST_MILLISECONDS) {
+        streamOf(client).destroy(new Error(`PostgreSQL has not answered for ${LOST_MILLISECONDS / 1000} s.`));
+      }
+    }
+  }, 1000);
+  sweep.unref();
+
+  /** Its prepared statements are not what they were: others are prepared on a new connection. */
+  function retire(lane: Lane): void {
+    if (lane.state !== 'open') return;
+    lane.state = 'retired';
+    lanes.splice(lanes.indexOf(lane), 1);
+    void lane.client.end().catch(() => {});
   }
 
   return {
@@ -93,13 +122,18 @@ export function makeLanes(count: number, config: ClientConfig, onError: (error: 
       if (!lane) return null;
       const { client, sent } = lane;
       sent.push(now);
+      lane.sentAt = now;
       hold(lane);
       // By a callback: the promise of the client itself is three of them.
       return new Promise((resolve, reject) => {
         // Made here, for of a configuration that it is given the client makes a copy, which costs more than all else that it does.
+        let isAnswered = false;
         const query = new pg.Query(statement.text, statement.values, (error, result) => {
+          if (isAnswered) return;
+          isAnswered = true;
           sent.shift();
           if (!error) return resolve(result);
+          if (isOutdated(error)) retire(lane);
           // As the client does: from where the statement came, not from where the answer was read.
           Error.captureStackTrace(error);
           reject(error);
@@ -110,7 +144,20 @@ export function makeLanes(count: number, config: ClientConfig, onError: (error: 
     },
     async close() {
       closed = true;
+      clearInterval(sweep);
       await Promise.all(lanes.map(({ client }) => client.end().catch(() => {})));
     },
   };
+}
+
+const streamOf = (client: pg.Client) =>
+  (client as unknown as { connection: { stream: Duplex } }).connection.stream;
+
+/**
+ * Whether a prepared statement is to be prepared anew: the types of its columns have changed ("cached plan must not change result type"), or it is not
+ * there. Nothing was run then.
+ */
+export function isOutdated(error: unknown): boolean {
+  const { code, message } = error as pg.DatabaseError;
+  return code === '26000' || (code === '0A000' && /cached plan/.test(message));
 }

@@ -42,6 +42,11 @@ export async function openPglite(options: { directory: string; template?: Blob }
       return rows.map(({ bytes }) => bytes);
     },
     transaction: (work) => pglite.transaction((transaction) => work({ query: queryOn(transaction) })),
+    snapshot: (work) =>
+      pglite.transaction(async (transaction) => {
+        await transaction.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        return work({ query: queryOn(transaction) });
+      }),
     async executeSql(text, values = []) {
       try {
         if (values.length > 0) return await pglite.query(text, values);

@@ -6,7 +6,7 @@ import { BinaryRowsClient } from './binary-rows.ts';
 import type { Database, Queryable, QueryOptions } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
-import { makeLanes } from './lanes.ts';
+import { isOutdated, makeLanes } from './lanes.ts';
 import { makeListener } from './listener.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 import { typeParserOf } from './type-parsers.ts';
@@ -70,7 +70,14 @@ export async function openPostgresql(options: {
     const statement = statementOf(text);
     const start = performance.now();
     const query = statement.with(values, options);
-    const { rows } = await ((statement.isQuick() && lanes.query(query)) || pool.query(query));
+    const byLane = statement.isQuick() ? lanes.query(query) : null;
+    const { rows } = await (byLane
+      ? byLane.catch((error) => {
+          // Without a name it is planned anew.
+          if (isOutdated(error)) return pool.query(statement.with(values, { planned: true }));
+          throw error;
+        })
+      : pool.query(query));
     statement.note(performance.now() - start);
     return rows as Row[];
   }
@@ -88,10 +95,31 @@ export async function openPostgresql(options: {
     client.on('error', onError);
     try {
       return await work(client);
+    } catch (error) {
+      // The connection ends with such an error, and says so by an event only after it.
+      if ((error as pg.DatabaseError).severity === 'FATAL' || isOutdated(error)) broken = error as Error;
+      throw error;
     } finally {
       client.off('error', onError);
       client.release(broken);
     }
+  }
+
+  function transaction<Result>(
+    begin: string,
+    work: (transaction: Queryable) => Promise<Result>,
+  ): Promise<Result> {
+    return withClient(pool, async (client) => {
+      await client.query(begin);
+      try {
+        const result = await work({ query: queryOn(client) });
+        await client.query('COMMIT');
+        return result;
+      } catch (error) {
+        await client.query('ROLLBACK').catch(() => {});
+        throw error;
+      }
+    });
   }
 
   return {
@@ -103,18 +131,8 @@ export async function openPostgresql(options: {
       withClient(pool, (client) =>
         (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {})),
       ),
-    transaction: (work) =>
-      withClient(pool, async (client) => {
-        await client.query('BEGIN');
-        try {
-          const result = await work({ query: queryOn(client) });
-          await client.query('COMMIT');
-          return result;
-        } catch (error) {
-          await client.query('ROLLBACK').catch(() => {});
-          throw error;
-        }
-      }),
+    transaction: (work) => transaction('BEGIN', work),
+    snapshot: (work) => transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work),
     async executeSql(text, values = []) {
       const result: pg.QueryResult | pg.QueryResult[] = await pool.query(
         text,
@@ -167,12 +185,14 @@ function makeScriptable(adapter: PrismaPg, pool: pg.Pool): SqlMigrationAwareDriv
 class Statement {
   readonly #name: string | undefined;
   readonly #text: string;
+  readonly #reads: boolean;
   /** A mean of the last times, the latest of which count most; unknown at first, and then it is not quick. */
   #milliseconds = Number.POSITIVE_INFINITY;
 
   constructor(name: string | undefined, text: string) {
     this.#name = name;
     this.#text = text;
+    this.#reads = /^\s*SELECT\b(?!.*\bFOR (UPDATE|SHARE|NO KEY UPDATE|KEY SHARE)\b)/is.test(text);
   }
 
   /** What has no name is planned at each execution, with its values. */
@@ -181,8 +201,9 @@ class Statement {
     return { ...(name ? { name } : {}), text: this.#text, values: values as unknown[] };
   }
 
+  /** What writes may wait for a lock, however quick it was, and what stands behind it would wait as well. */
   isQuick(): boolean {
-    return this.#milliseconds < QUICK_MILLISECONDS;
+    return this.#reads && this.#milliseconds < QUICK_MILLISECONDS;
   }
 
   note(milliseconds: number): void {

@@ -315,9 +315,14 @@ async function send(
   if (handed) {
     await opened.discard();
     const isHere = handed.status === 200;
-    // Whoever gives it says himself of which ranges.
+    // Whoever gives it says himself of which ranges; and how long it may be kept only where he finds it, for nginx would say the same of its errors.
+    const { 'Cache-Control': caching, ...uncached } = headers;
     const described = isHere
-      ? { ...headers, ...without(describe(body), 'Accept-Ranges') }
+      ? {
+          ...uncached,
+          'X-Fixative-Cache-Control': caching ?? '',
+          ...without(describe(body), 'Accept-Ranges'),
+        }
       : without(headers, 'ETag');
     response.writeHead(handed.status, { ...described, ...handed.headers }).end();
     return;
@@ -372,7 +377,7 @@ function sendContent(
     });
   }
   response.end(content);
-  if (!done && response.writableLength > 0) response.once('close', storage.hold(content.length));
+  if (!done && response.writableLength > 0) response.once('close', storage.hold(content));
 }
 
 /** Weak comparison, as RFC 9110, 13.1.2 wants it of If-None-Match. */

@@ -22,24 +22,29 @@ export interface CompiledOperation {
 export interface CompiledOperations {
   readonly plugin: Plugin;
   /** What Yoga would run for this, when it has run it twice; null where it has to be asked. */
-  find(query: string, operationName: string): CompiledOperation | null;
+  find(query: string, operationName: string | null): CompiledOperation | null;
 }
 
-const MAX_OPERATIONS = 1000;
+/** Compiling blocks the process for some milliseconds a hundred fields. */
+const MAX_COMPILED_FIELDS = 300;
+/** Of all that are remembered: a compiled field takes some 3 kB. */
+const MAX_FIELDS = 20_000;
 
 /**
  * Runs documents that come again as compiled functions (https://github.com/zalando-incubator/graphql-jit) in place of the interpreter,
  * which costs more than the page that is asked for. A document is compiled when it comes a second time: to compile costs
  * more than to run it once, and of many fields it takes seconds, so those are left to the interpreter.
+ * @param fieldsOf every fragment counted where it is spread.
  */
-export function makeCompiledOperations(isSmall: (document: DocumentNode) => boolean): CompiledOperations {
+export function makeCompiledOperations(fieldsOf: (document: DocumentNode) => number): CompiledOperations {
   // Kept as long as Yoga keeps the parsed document, whose cache is bounded.
-  const compiled = new WeakMap<DocumentNode, Map<string, CompiledOperation | null>>();
-  // By name and text; the one that was wanted last is the last of it.
-  const byText = new Map<string, CompiledOperation>();
+  const compiled = new WeakMap<DocumentNode, Map<string | null, CompiledOperation | null>>();
+  // By text and name; the text that was wanted last is the last of it.
+  const byText = new Map<string, Remembered>();
+  let fields = 0;
 
   function compile({ schema, document, operationName }: ExecutionArgs): CompiledOperation | null {
-    const name = operationName ?? '';
+    const name = operationName ?? null;
     const operations = compiled.get(document);
     if (!operations) {
       compiled.set(document, new Map());
@@ -47,7 +52,10 @@ export function makeCompiledOperations(isSmall: (document: DocumentNode) => bool
     }
     const known = operations.get(name);
     if (known !== undefined) return known;
-    const result = isSmall(document) ? compileQuery(schema, document, operationName ?? undefined) : null;
+    const result =
+      fieldsOf(document) <= MAX_COMPILED_FIELDS
+        ? compileQuery(schema, document, operationName ?? undefined)
+        : null;
     const operation = result && isCompiledQuery(result) ? makeOperation(document, result) : null;
     operations.set(name, operation);
     return operation;
@@ -59,7 +67,7 @@ export function makeCompiledOperations(isSmall: (document: DocumentNode) => bool
       if (!operation) return;
       const { query } = (args.contextValue as { params?: GraphQLParams }).params ?? {};
       if (query && getOperationAST(args.document, args.operationName)?.operation !== 'subscription')
-        remember(keyOf(query, args.operationName ?? ''), operation);
+        remember(query, args.operationName ?? null, operation);
       setExecuteFn((given) => {
         const result = operation.run(given.contextValue, given.variableValues ?? {});
         return isPromise(result)
@@ -69,22 +77,39 @@ export function makeCompiledOperations(isSmall: (document: DocumentNode) => bool
     },
   };
 
-  function remember(key: string, operation: CompiledOperation): void {
-    byText.delete(key);
-    const [oldest] = byText.keys();
-    if (byText.size >= MAX_OPERATIONS && oldest !== undefined) byText.delete(oldest);
-    byText.set(key, operation);
+  function remember(query: string, name: string | null, operation: CompiledOperation): void {
+    const known = byText.get(query);
+    if (known?.operations.get(name) === operation) return;
+    const size = fieldsOf(operation.document);
+    const operations = new Map(known?.operations).set(name, operation);
+    fields += size;
+    byText.delete(query);
+    byText.set(query, { operations, fields: (known?.fields ?? 0) + size });
+    for (const [oldest, { fields: less }] of byText) {
+      if (fields <= MAX_FIELDS || byText.size === 1) break;
+      byText.delete(oldest);
+      fields -= less;
+    }
   }
 
   return {
     plugin,
     find(query, operationName) {
-      const key = keyOf(query, operationName);
-      const operation = byText.get(key) ?? null;
-      if (operation) remember(key, operation);
+      const known = byText.get(query);
+      const operation = known?.operations.get(operationName) ?? null;
+      if (known && operation) {
+        byText.delete(query);
+        byText.set(query, known);
+      }
       return operation;
     },
   };
+}
+
+interface Remembered {
+  readonly operations: ReadonlyMap<string | null, CompiledOperation>;
+  /** Of all of them. */
+  readonly fields: number;
 }
 
 function makeOperation(document: DocumentNode, { query }: CompiledQuery): CompiledOperation {
@@ -119,10 +144,6 @@ function inOrder({ errors = [], ...rest }: ExecutionResult, { loc }: DocumentNod
     ...rest,
   };
 }
-
-/** A name has no space in it. */
-const keyOf = (query: string, operationName: string) =>
-  operationName === '' ? query : `${operationName} ${query}`;
 
 /** @param line from 1 on, as is the column. */
 function positionOf(text: string, line: number, column: number): number {

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { ImageBytes } from '../image/bytes.ts';
 import type { Storage } from '../storage/service.ts';
+import { parseRange } from './range.ts';
 import type { LetInBy } from './sharing.ts';
 
 /** An answer without a body, by which another gives the bytes. */
@@ -48,13 +49,16 @@ const PRIVATE_PRESIGNED_SECONDS = 60;
 export function makeAccelDelivery(storage: Pick<Storage, 'locate'>, prefix: string): Delivery {
   return {
     async hand({ method, headers }, { blob }) {
-      // nginx knows no strong ETag of ours, and so could not tell whether If-Range holds.
-      if (method === 'HEAD' || headers['if-range'] !== undefined) return null;
+      // nginx knows no strong ETag of ours, and so could not tell whether these hold; and of ranges it takes others than we do.
+      if (method === 'HEAD' || CONDITIONS.some((name) => headers[name] !== undefined)) return null;
+      if (headers.range !== undefined && parseRange(headers.range, blob.bytes) === null) return null;
       const key = await storage.locate(blob, 'filesystem');
       return key === null ? null : { status: 200, headers: { 'X-Accel-Redirect': `${prefix}${key}` } };
     },
   };
 }
+
+const CONDITIONS = ['if-range', 'if-match', 'if-unmodified-since'] as const;
 
 /** To where a copy is that is well by the record: nobody looks whether it still is. */
 export function makeRedirectDelivery(addresses: CopyAddresses, storeNames: readonly string[]): Delivery {
@@ -63,7 +67,9 @@ export function makeRedirectDelivery(addresses: CopyAddresses, storeNames: reado
     headers: { Location: location, 'Cache-Control': cacheControl, 'Content-Length': '0' },
   });
   return {
-    async hand(_request, { blob, filename }, by) {
+    async hand({ method }, { blob, filename }, by) {
+      // A presigned address is signed for GET.
+      if (method === 'HEAD') return null;
       const healthy = storeNames.flatMap((name) =>
         blob.copies.filter(({ store, state }) => store === name && state === 'STORED'),
       );

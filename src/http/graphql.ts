@@ -40,16 +40,13 @@ export interface GraphqlOptions extends BodyLimits, QueryLimits {
   readonly traffic: Traffic;
 }
 
-/** Compiling blocks the process for some milliseconds a hundred fields. */
-const MAX_COMPILED_FIELDS = 300;
-
 /** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
 export function makeGraphqlHandler(services: Services, options: GraphqlOptions, log: Logger): GraphqlHandler {
   const limits = makeQueryLimits(options, options);
   const findPersisted = options.persisted
     ? makePersistedOperations(options.persisted)
     : (params: GraphQLParams) => params;
-  const operations = makeCompiledOperations((document) => limits.fieldsOf(document) <= MAX_COMPILED_FIELDS);
+  const operations = makeCompiledOperations(limits.fieldsOf);
   const maskError = (error: unknown) => mask(error, log);
   const repeated = makeRepeatedOperations({
     operations,

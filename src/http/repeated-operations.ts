@@ -72,7 +72,7 @@ export function makeRepeatedOperations(options: {
       if (shortWay.hasSubscribers)
         shortWay.publish({ query: params.query, operationName: params.operationName });
       const variables = params.variables ?? {};
-      const fault = limits.faultOfParams(params) ?? limits.faultOfCost(operation.document, variables);
+      const fault = limits.faultOfParams(given) ?? limits.faultOfCost(operation.document, variables);
       if (fault) return { errors: [fault] };
       try {
         const running = operation.run(makeContext(), variables);
@@ -88,7 +88,8 @@ export function makeRepeatedOperations(options: {
 
 interface PlainParams {
   readonly query: string;
-  readonly operationName: string;
+  /** '' is a name, which no operation has. */
+  readonly operationName: string | null;
   readonly variables?: Record<string, unknown>;
 }
 
@@ -108,7 +109,7 @@ function plain(
   }
   const { query, operationName, variables } = params;
   if (typeof query !== 'string' || (operationName != null && typeof operationName !== 'string')) return null;
-  return { query, operationName: operationName ?? '', ...(variables == null ? {} : { variables }) };
+  return { query, operationName: operationName ?? null, ...(variables == null ? {} : { variables }) };
 }
 
 const isObjectOrNothing = (value: unknown) =>

@@ -80,7 +80,7 @@ export function makeImageBytesFinder(
   database: Pick<Database, 'query' | 'listen'>,
   options: { entries: number; log: Logger; now?: () => number },
 ): ImageBytesFinder {
-  const { entries, log, now = Date.now } = options;
+  const { entries, log, now = () => performance.now() } = options;
   const byUuid = new Map<string, Remembered>();
   const uuidOf = new Map<string, string>();
   const blobs = new Map<number, { valid: boolean; images: number }>();

@@ -1,4 +1,4 @@
-import type { Queryable } from '../database/database.ts';
+import type { Database, Queryable } from '../database/database.ts';
 import { InputError } from '../errors.ts';
 import { Conditions, type ImageFilter } from './conditions.ts';
 import { type Cursor, parseCursor, writeCursor } from './cursor.ts';
@@ -42,7 +42,7 @@ export const MAX_PAGE_SIZE = 100;
  * @throws InputError INVALID_CURSOR, INVALID_INPUT for a page size outside 1 to 100.
  */
 export async function listImages(
-  db: Queryable,
+  db: Pick<Database, 'query' | 'snapshot'>,
   filter: ImageFilter,
   args: PageArgs & {
     order?: ImageOrder | null | undefined;

@@ -9,7 +9,7 @@
  * Where an index has exactly what is meant in the order of the list (a user, a time, a tag, a tag of a user) the walk needs no bound. All
  * limits stand in the statements: one that PostgreSQL does not know it takes for a tenth of everything.
  */
-import type { Queryable } from '../database/database.ts';
+import type { Database, Queryable } from '../database/database.ts';
 import {
   areIndexed,
   Conditions,
@@ -62,7 +62,11 @@ const MAX_UNEXPECTED = 20_000;
 const COSTS = { looked: 2, scattered: 6, parsed: 6, found: 4 };
 
 /** @returns the next images of a filter in an order; each row has the columns that were asked for. */
-export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: Walk): Promise<Row[]> {
+export async function walkImages<Row>(
+  db: Pick<Database, 'query' | 'snapshot'>,
+  filter: ImageFilter,
+  walk: Walk,
+): Promise<Row[]> {
   if (POINTS.some((field) => filter[field] != null)) return (await find<Row>(db, filter, walk, null)) ?? [];
   const tag = walk.order.ofTags ? await chooseTag(db, filter) : null;
   const way = divide(filter, walk.order, tag);
@@ -78,10 +82,34 @@ export async function walkImages<Row>(db: Queryable, filter: ImageFilter, walk: 
     const found = await find<Row>(db, filter, walk, MAX_UNEXPECTED);
     if (found !== null) return found;
   }
+  const first = isParsing ? FIRST_PARSED : FIRST_LOOK;
+  const met = await look<Row>(db, way, walk, first);
+  if (met.length === walk.count) return met;
+  // From here on it is several statements that begin where the one before ended: what others write meanwhile must not move that place.
+  return db.snapshot((state) =>
+    walkOn<Row>(state, filter, walk, { way, isByIndex, expected, isParsing, first }),
+  );
+}
+
+interface Plan {
+  readonly way: Way;
+  readonly isByIndex: boolean;
+  /** How many images an index is expected to find. */
+  readonly expected: number;
+  readonly isParsing: boolean;
+  /** So many images are looked at to begin with. */
+  readonly first: number;
+}
+
+async function walkOn<Row>(
+  db: Queryable,
+  filter: ImageFilter,
+  walk: Walk,
+  { way, isByIndex, expected, isParsing, first }: Plan,
+): Promise<Row[]> {
   const rows: Row[] = [];
   let rest = walk;
   let looked = 0;
-  const first = isParsing ? FIRST_PARSED : FIRST_LOOK;
   for (let looks: number = first; ; ) {
     const found = await look<Row>(db, way, rest, looks);
     rows.push(...found);

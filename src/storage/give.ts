@@ -13,7 +13,7 @@ import type { Buffers } from './buffers.ts';
 import { recordBad, recordProven } from './copies.ts';
 import { examine } from './examine.ts';
 import type { HotBytes } from './hot.ts';
-import { open } from './open.ts';
+import { isWhole, open } from './open.ts';
 import type { StorageDeps } from './service.ts';
 import { type ByteRange, DamagedObjectError, type Store } from './stores/store.ts';
 
@@ -35,7 +35,7 @@ export interface Giver {
   /** @throws as Storage.open does. */
   give(blob: Blob, range?: ByteRange): Promise<Given>;
   /** See Storage.hold. */
-  hold(bytes: number): () => void;
+  hold(content: Buffer): () => void;
   /** See Storage.locate. */
   locate(blob: Blob, kind: string): Promise<string | null>;
   /** Resolves when nothing is being looked at behind an answer. */
@@ -62,7 +62,9 @@ export function makeGiver(deps: GiveDeps): Giver {
   const looks = new Map<string, { at: number; timer: NodeJS.Timeout | null }>();
   const looking = new Set<Promise<void>>();
   let stopped = false;
+  /** Bytes that clients have yet to take, each memory once, however many of them read it; and those that are being read to be kept. */
   let held = 0;
+  const readers = new Map<ArrayBufferLike, number>();
 
   /** The first in read order that has a copy which is well by the record. */
   function firstHealthy(blob: Blob): { store: Store; copy: Copy } | null {
@@ -91,10 +93,11 @@ export function makeGiver(deps: GiveDeps): Giver {
     const first = firstHealthy(blob);
     // Only what was asked for since is in here: the number of those that are hot bounds it.
     looks.delete(blob.sha256);
-    if (!first) return;
+    if (!first || stopped) return;
     const { store, copy } = first;
     await look(store, blob, copy);
-    looks.set(blob.sha256, { at: Date.now(), timer: null });
+    // Somebody may have asked again meanwhile.
+    if (!looks.has(blob.sha256)) looks.set(blob.sha256, { at: Date.now(), timer: null });
     if (looks.size > MAX_LOOKS) forgetOldLooks();
   }
 
@@ -103,14 +106,19 @@ export function makeGiver(deps: GiveDeps): Giver {
     const finding = await examine(store, blob, copy);
     if (finding.state === 'UNREACHABLE') return false;
     if (finding.state === 'STORED') {
-      if (finding.read) await recordProven(deps.database, blob, copy, finding.stat);
+      if (finding.read) await note(() => recordProven(deps.database, blob, copy, finding.stat));
       return true;
     }
     hot.forget(blob.sha256);
     deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
-    await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds);
+    await note(() => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
     deps.wakeRepairer(deps.healDelaySeconds);
     return false;
+  }
+
+  /** What is found is worth as much where it cannot be written down. */
+  async function note(write: () => Promise<unknown>): Promise<void> {
+    await write().catch((error) => deps.log.error({ err: error }, 'could not note the state of a copy'));
   }
 
   function forgetOldLooks(): void {
@@ -155,13 +163,48 @@ export function makeGiver(deps: GiveDeps): Giver {
     return true;
   }
 
+  /** @param keeps whether it is to be in memory from now on. */
+  async function giveOnce(blob: Blob, range: ByteRange | undefined, keeps: boolean): Promise<Given> {
+    const whole = range ?? { start: 0, end: blob.bytes - 1 };
+    const read = await readWhole(blob, whole, keeps);
+    if (read) return read;
+    const opened = await open(deps, blob, range);
+    const isSmall = !range && blob.bytes <= MAX_WHOLE_BYTES;
+    // From a file it would have been read whole, if that were possible now.
+    if (!keeps && !(opened.proves && isSmall)) return opened;
+    const since = hot.now;
+    const buffer = keeps ? Buffer.allocUnsafeSlow(blob.bytes) : deps.buffers.take(blob.bytes);
+    if (!buffer) return opened;
+    let isRight = false;
+    try {
+      isRight = (await collect(opened.stream, buffer, blob.bytes)) && (!keeps || keep(blob, buffer, since));
+    } catch (error) {
+      if (!(error instanceof DamagedObjectError)) throw brokeOff(opened.store, blob, error);
+    } finally {
+      if (!isRight && !keeps) deps.buffers.give(buffer);
+    }
+    // Nothing has gone out yet, so the other copies are tried.
+    if (!isRight) return open(deps, blob, range, { deep: true });
+    return keeps
+      ? { content: buffer, done: null }
+      : { content: buffer.subarray(0, blob.bytes), done: giveBack(buffer) };
+  }
+
   return {
-    hold(bytes) {
-      held += bytes;
+    hold({ buffer }) {
+      const before = readers.get(buffer) ?? 0;
+      if (before === 0) held += buffer.byteLength;
+      readers.set(buffer, before + 1);
       let isHeld = true;
       return () => {
-        if (isHeld) held -= bytes;
+        if (!isHeld) return;
         isHeld = false;
+        const left = (readers.get(buffer) ?? 1) - 1;
+        if (left > 0) readers.set(buffer, left);
+        else {
+          readers.delete(buffer);
+          held -= buffer.byteLength;
+        }
       };
     },
 
@@ -171,36 +214,19 @@ export function makeGiver(deps: GiveDeps): Giver {
       return content;
     },
 
-    async give(blob, range) {
+    async give(blob, asked) {
+      const range = asked && !isWhole(asked, blob) ? asked : undefined;
       const kept = held < MAX_HELD_BYTES ? hot.get(blob.sha256) : null;
       if (kept) {
         lookSoon(blob);
         return { content: range ? kept.subarray(range.start, range.end + 1) : kept, done: null };
       }
       const keeps = !range && held < MAX_HELD_BYTES && hot.wants(blob.sha256, blob.bytes);
-      const whole = range ?? { start: 0, end: blob.bytes - 1 };
-      const read = await readWhole(blob, whole, keeps);
-      if (read) return read;
-      const opened = await open(deps, blob, range);
-      const isSmall = !range && blob.bytes <= MAX_WHOLE_BYTES;
-      // From a file it would have been read whole, if that were possible now.
-      if (!keeps && !(opened.proves && isSmall)) return opened;
-      const since = hot.now;
-      const buffer = keeps ? Buffer.allocUnsafeSlow(blob.bytes) : deps.buffers.take(blob.bytes);
-      if (!buffer) return opened;
-      let isRight = false;
-      try {
-        isRight = (await collect(opened.stream, buffer, blob.bytes)) && (!keeps || keep(blob, buffer, since));
-      } catch (error) {
-        if (!(error instanceof DamagedObjectError)) throw brokeOff(opened.store, blob, error);
-      } finally {
-        if (!isRight && !keeps) deps.buffers.give(buffer);
-      }
-      // Nothing has gone out yet, so the other copies are tried.
-      if (!isRight) return open(deps, blob, range, { deep: true });
-      return keeps
-        ? { content: buffer, done: null }
-        : { content: buffer.subarray(0, blob.bytes), done: giveBack(buffer) };
+      if (!keeps) return giveOnce(blob, range, false);
+      held += blob.bytes;
+      return giveOnce(blob, range, true).finally(() => {
+        held -= blob.bytes;
+      });
     },
 
     async locate(blob, kind) {

@@ -54,7 +54,7 @@ export interface Storage {
   /** What is in memory of it, whole and proven, without waiting; null: nothing. */
   recall(blob: Blob): Buffer | null;
   /** Counts bytes from memory that a client has yet to take: with too many of them nothing comes from there. @returns what ends it. */
-  hold(bytes: number): () => void;
+  hold(content: Buffer): () => void;
 
   /**
    * The key of a healthy copy in a store of this kind, looked at just now; null where there is none. A copy that is found bad is marked and

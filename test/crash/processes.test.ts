@@ -1,6 +1,8 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, makeDatabase, ROOT_TOKEN } from '../harness.ts';
@@ -87,6 +89,33 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
       expect(await ask('{ __typename }')).toEqual({ data: { __typename: 'Query' } });
     await eventually(async () => expect(await children()).toHaveLength(COUNT));
     await eventually(() => expect(server.log()).toContain('begun anew'));
+  });
+
+  test('they finish what is under way when the first of them is killed', async () => {
+    const other = await startServer(
+      { DATABASE_URL: database.url, DATA_DIR: directory, FIXATIVE_ROOT_TOKEN: ROOT_TOKEN, LOG_LEVEL: 'info' },
+      ['serve', '--processes', '2', '--no-workers'],
+    );
+    const pids = (await readFile(`/proc/${other.child.pid}/task/${other.child.pid}/children`, 'utf8'))
+      .trim()
+      .split(' ')
+      .map(Number);
+    expect(pids).toHaveLength(2);
+    // A body that has not come whole: the process that has it waits for it.
+    const body = JSON.stringify({ query: '{ __typename }' });
+    const { hostname, port } = new URL(other.url);
+    const client = connect(Number(port), hostname);
+    client.write(
+      `POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${ROOT_TOKEN}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    other.child.kill('SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    client.write(body.slice(5));
+    expect(await text(client)).toContain('"__typename":"Query"');
+    await eventually(() => {
+      for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    });
   });
 
   test('all end when they are told to', async () => {

@@ -1,5 +1,8 @@
 import { hash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BinaryRowsClient } from '../../src/database/binary-rows.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
 describe('rows of bytes', () => {
@@ -56,4 +59,50 @@ describe('rows of bytes', () => {
     });
     await Promise.all(work);
   });
+});
+
+test('rows are found where the end of the answer before came in two parts', async () => {
+  const message = (type: string, body: Buffer) => {
+    const head = Buffer.alloc(5);
+    head.write(type);
+    head.writeUInt32BE(body.length + 4, 1);
+    return Buffer.concat([head, body]);
+  };
+  const ready = message('Z', Buffer.from('I'));
+  const failure = message('E', Buffer.from('SERROR\0VERROR\0C22012\0Mdivision\0\0'));
+  const field = Buffer.concat([
+    Buffer.from([0, 1]),
+    Buffer.from('bytes\0'),
+    Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 17, 255, 255, 255, 255, 255, 255, 0, 1]),
+  ]);
+  const row = Buffer.from([0, 1, 0, 0, 0, 3, 97, 98, 99]);
+  const answer = [message('1', Buffer.alloc(0)), message('2', Buffer.alloc(0)), message('T', field)]
+    .concat(message('D', row), message('C', Buffer.from('SELECT 1\0')), ready)
+    .reduce((all, each) => Buffer.concat([all, each]));
+  for (const cut of [1, 3, 5]) {
+    let started = false;
+    const server = createServer((socket) => {
+      socket.setNoDelay(true).on('data', (data) => {
+        if (!started) socket.write(Buffer.concat([message('R', Buffer.alloc(4)), ready]));
+        else if (data[0] === 'Q'.charCodeAt(0)) {
+          socket.write(Buffer.concat([failure, ready.subarray(0, cut)]));
+          setTimeout(() => socket.write(ready.subarray(cut)), 50);
+        } else {
+          socket.write(answer.subarray(0, 40));
+          setTimeout(() => socket.write(answer.subarray(40)), 20);
+        }
+        started = true;
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const client = new BinaryRowsClient({ host: '127.0.0.1', port, user: 'a', database: 'a', password: 'x' });
+    await client.connect();
+    await expect(client.query('SELECT 1/0')).rejects.toThrow('division');
+    const rows = await client.queryBytes({ text: 'SELECT x', values: [1] });
+    expect(rows.map(String)).toEqual(['abc']);
+    client.on('error', () => {});
+    server.close();
+    await client.end().catch(() => {});
+  }
 });

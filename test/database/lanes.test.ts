@@ -69,6 +69,15 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('quick statements on PostgreSQL'
     expect(order).toEqual(['quick', 'slow']);
   });
 
+  test('a statement whose columns another process changes is prepared anew', async () => {
+    const text = 'SELECT word FROM changing';
+    await database.executeSql("CREATE TABLE changing AS SELECT 'a'::varchar(10) AS word");
+    const all = () => Promise.all(Array.from({ length: 20 }, () => database.query<{ word: string }>(text)));
+    for (let i = 0; i < 5; i++) await all();
+    await database.executeSql('ALTER TABLE changing ALTER COLUMN word TYPE text');
+    for (let i = 0; i < 3; i++) expect(await all()).toEqual(Array(20).fill([{ word: 'a' }]));
+  });
+
   test('a connection that is cut takes with it what is under way, and is made anew', async () => {
     const mine =
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';

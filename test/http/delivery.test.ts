@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fetch } from 'undici';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { eventually, openTestApp, ROOT_TOKEN, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { freePort } from '../postgresql.ts';
@@ -100,6 +100,16 @@ ${server} }`,
     });
   });
 
+  test('an error of nginx is not to be kept', async () => {
+    const { image, at } = await keep(app, await picture());
+    // Gone between our look and nginx's.
+    const locate = vi.spyOn(app.storage, 'locate').mockResolvedValue(`aa/bb/${image.sha256}.png`);
+    const response = await get(at);
+    await body(response);
+    expect([response.status, response.headers.get('cache-control')]).toEqual([404, null]);
+    locate.mockRestore();
+  });
+
   test('ranges, HEAD, 304 and 416 are as without nginx', async () => {
     const content = await picture();
     const { image, at } = await keep(app, content);
@@ -125,6 +135,12 @@ ${server} }`,
     expect([unchanged.status, unchanged.headers.get('etag')]).toEqual([304, etag]);
     const late = await get(at, { 'if-modified-since': new Date(Date.now() + 60_000).toUTCString() });
     expect([late.status, (await body(late)).length]).toEqual([200, content.length]);
+    for (const range of ['bytes=5-2', 'bytes=abc', 'bytes=0-1,5-6']) {
+      const ignored = await get(at, { range });
+      expect([range, ignored.status, (await body(ignored)).length]).toEqual([range, 200, content.length]);
+    }
+    const elder = await get(at, { 'if-unmodified-since': new Date(0).toUTCString() });
+    expect([elder.status, (await body(elder)).length]).toEqual([200, content.length]);
     const beyond = await get(at, { range: `bytes=${content.length}-` });
     expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${content.length}`]);
     await body(beyond);
@@ -206,6 +222,8 @@ describe('DELIVERY=redirect', () => {
         'cache-control': 'public, max-age=60',
         'access-control-allow-origin': '*',
       });
+      const head = await fetch(app.url + at, { method: 'HEAD', redirect: 'manual' });
+      expect([head.status, head.headers.get('content-length')]).toEqual([200, String(content.length)]);
       const unchanged = await get(app, at, { 'if-none-match': `"${image.sha256}"` });
       expect(unchanged.status).toBe(304);
       const variant = await get(app, `${at}?w=64`);

@@ -158,6 +158,8 @@ describe('an operation that comes again', () => {
     ['no document', { variables: {} }],
     ['syntax', { query: '{ images(first: ] }' }],
     ['an operation that there is not', { query: 'query A { tools { name } }', operationName: 'B' }],
+    ['a name that is no name', { query: '{ tools { name } }', operationName: '' }],
+    ['a name that makes the text of another', { query: '{ tools { name } }', operationName: 'query' }],
     ['a parameter that there is not', { query: '{ tools { name } }', more: 1 }],
     ['variables that are a list', { query: '{ tools { name } }', variables: [] }],
     ['extensions that are none', { query: '{ tools { name } }', extensions: 'x' }],

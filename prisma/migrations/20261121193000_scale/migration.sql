@@ -8,44 +8,45 @@ CREATE TABLE "image_tags" (
 );
 
 -- Not to be said in schema.prisma. Tags of more than 400 bytes are left out: an index takes no more than 2,704, and the API no tag that is longer.
-CREATE FUNCTION "fixative_tag_inserted"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  INSERT INTO image_tags (user_id, tag, created_at, image_id)
-    SELECT added.user_id, tag, added.created_at, added.id FROM added, unnest(added.tags) AS tag
-    WHERE added.deleted_at IS NULL AND added.part_of IS NULL AND octet_length(tag) <= 400
-    ON CONFLICT DO NOTHING;
-  RETURN NULL;
-END
-$$;
-
-CREATE FUNCTION "fixative_tag_changed"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  DELETE FROM image_tags
-    WHERE user_id = OLD.user_id AND tag = ANY(OLD.tags) AND created_at = OLD.created_at AND image_id = OLD.id;
-  IF TG_OP = 'UPDATE' AND NEW.deleted_at IS NULL AND NEW.part_of IS NULL THEN
-    INSERT INTO image_tags (user_id, tag, created_at, image_id)
-      SELECT NEW.user_id, tag, NEW.created_at, NEW.id FROM unnest(NEW.tags) AS tag WHERE octet_length(tag) <= 400
-      ON CONFLICT DO NOTHING;
-  END IF;
-  RETURN NULL;
-END
-$$;
-
-CREATE FUNCTION "fixative_tag_truncated"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  TRUNCATE image_tags;
-  RETURN NULL;
-END
-$$;
-
--- They run with the rights of their owner, for another service may write images and know nothing of this table; so the names in them mean
--- what they mean here, whatever its search path is.
+--
+-- The functions run with the rights of their owner, for another service may write images and know nothing of this table. So every name in them
+-- means what it means here, whatever others put into this schema or into their search path: only pg_catalog is looked into, and the
+-- table is named with its schema.
 DO $$
-DECLARE name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['fixative_tag_inserted', 'fixative_tag_changed', 'fixative_tag_truncated'] LOOP
-    EXECUTE format('ALTER FUNCTION %I() SET search_path = pg_catalog, %I, pg_temp', name, current_schema());
-  END LOOP;
+  EXECUTE format($f$
+    CREATE FUNCTION "fixative_tag_inserted"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+      INSERT INTO %1$I.image_tags (user_id, tag, created_at, image_id)
+        SELECT added.user_id, tag, added.created_at, added.id FROM added, unnest(added.tags) AS tag
+        WHERE added.deleted_at IS NULL AND added.part_of IS NULL AND octet_length(tag) <= 400
+        ON CONFLICT DO NOTHING;
+      RETURN NULL;
+    END
+    $body$
+  $f$, current_schema());
+  EXECUTE format($f$
+    CREATE FUNCTION "fixative_tag_changed"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+      DELETE FROM %1$I.image_tags
+        WHERE user_id = OLD.user_id AND tag = ANY(OLD.tags) AND created_at = OLD.created_at AND image_id = OLD.id;
+      IF TG_OP = 'UPDATE' AND NEW.deleted_at IS NULL AND NEW.part_of IS NULL THEN
+        INSERT INTO %1$I.image_tags (user_id, tag, created_at, image_id)
+          SELECT NEW.user_id, tag, NEW.created_at, NEW.id FROM unnest(NEW.tags) AS tag WHERE octet_length(tag) <= 400
+          ON CONFLICT DO NOTHING;
+      END IF;
+      RETURN NULL;
+    END
+    $body$
+  $f$, current_schema());
+  EXECUTE format($f$
+    CREATE FUNCTION "fixative_tag_truncated"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+      TRUNCATE %1$I.image_tags;
+      RETURN NULL;
+    END
+    $body$
+  $f$, current_schema());
 END
 $$;
 

@@ -23,3 +23,20 @@ $$;
 -- Nobody changes these columns in the normal course of things.
 CREATE TRIGGER "fixative_blobs_updated" AFTER UPDATE OF sha256, bytes, mime_type, width, height ON "blobs" FOR EACH ROW
   EXECUTE FUNCTION "fixative_notify_blobs"();
+
+-- Names that images no longer have, and images that are gone all at once.
+CREATE FUNCTION "fixative_notify_former_images"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    PERFORM pg_notify('fixative_images', '');
+  ELSE
+    PERFORM pg_notify('fixative_images', OLD.uuid::text);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER "fixative_images_renamed" AFTER UPDATE OF uuid ON "generated_images" FOR EACH ROW
+  WHEN (OLD.uuid IS DISTINCT FROM NEW.uuid) EXECUTE FUNCTION "fixative_notify_former_images"();
+CREATE TRIGGER "fixative_images_truncated" AFTER TRUNCATE ON "generated_images" FOR EACH STATEMENT
+  EXECUTE FUNCTION "fixative_notify_former_images"();

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
 import { makeOpenFiles } from './open-files.ts';
-import type { ListedObject, ObjectStat, Store } from './store.ts';
+import { DamagedObjectError, type ListedObject, type ObjectStat, type Store } from './store.ts';
 
 /** Says that a directory is the store, and not the empty place where its disk is to be mounted. */
 const MARKER = '.fixative-store';
@@ -156,7 +157,13 @@ export async function openFilesystemStore(options: {
       try {
         const stats = await handle.stat({ bigint: true });
         if (!stats.isFile()) throw new Error('it is not a file');
-        const stream = handle.createReadStream({ ...range, highWaterMark: 256 * 1024 });
+        const reading = handle.createReadStream({ ...range, highWaterMark: 256 * 1024, autoClose: false });
+        const stream = Readable.from(untouched(reading, handle, statOf(stats)), { objectMode: false });
+        // One that is not read to its end gives back what it has open, also when nobody has begun to read it.
+        stream.once('close', () => {
+          reading.destroy();
+          void handle.close().catch(() => {});
+        });
         return { stat: statOf(stats), stream };
       } catch (cause) {
         await handle.close();
@@ -214,6 +221,22 @@ export async function openFilesystemStore(options: {
       }
     }
   }
+}
+
+/** Holds the last part back until it was seen that nobody has written to the file while it was read. */
+async function* untouched(
+  parts: AsyncIterable<Uint8Array>,
+  handle: FileHandle,
+  { fingerprint }: ObjectStat,
+): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array | null = null;
+  for await (const part of parts) {
+    if (held) yield held;
+    held = part;
+  }
+  if (statOf(await handle.stat({ bigint: true })).fingerprint !== fingerprint)
+    throw new DamagedObjectError('the file was written to while it was read');
+  if (held) yield held;
 }
 
 /** The one place where a key becomes a path. Keys are ours, made of a hash; whatever else comes is a defect, and stops here. */
