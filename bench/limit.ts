@@ -54,6 +54,7 @@ const NEXT_PAGE_OF_USER = page(
   'i.user_id = $1 AND (i.created_at, i.id) < ($2::timestamptz, $3::bigint)',
   '$4',
 );
+const DEEP_PAGE = page('(i.created_at, i.id) < ($1::timestamptz, $2::bigint)', '$3');
 const FILTERED_PAGE_OF_USER = page('i.user_id = $1 AND $2 = ANY(i.tags) AND i.status = $3', '$4');
 // A walk in the order of the list until the page is full: the way by the index of tags costs a sort of all that has the tag.
 const PAGE_OF_TAG = page('$1 = ANY(i.tags) AND i.status = $2', '$3');
@@ -71,20 +72,15 @@ const CORE_OF_USER = `SELECT i.*, ${MICROS}, c.copies FROM (
 const ANSWERS: Record<string, (variables: Variables) => Promise<unknown>> = {
   async imagePage({ filter, first, after }) {
     if (after !== undefined) {
-      const [, micros, id] = Buffer.from(after, 'base64url').toString().split(':') as [
-        string,
-        string,
-        string,
-      ];
-      const rows = await ask<PageRow>('next', NEXT_PAGE_OF_USER, [
-        filter.userId,
-        timestampOf(Number(micros)),
-        id,
-        first + 1,
-      ]);
+      const { time, id } = placeOf(after);
+      const rows = await ask<PageRow>('next', NEXT_PAGE_OF_USER, [filter.userId, time, id, first + 1]);
       return connection(rows, first, nodeOf);
     }
     return connection(await ask<PageRow>('page', PAGE_OF_USER, [filter.userId, first + 1]), first, nodeOf);
+  },
+  async imagePageDeep({ first, after = '' }) {
+    const { time, id } = placeOf(after);
+    return connection(await ask<PageRow>('deep', DEEP_PAGE, [time, id, first + 1]), first, nodeOf);
   },
   async imagePageFiltered({ filter, first }) {
     const status = filter.status?.[0]?.toLowerCase();
@@ -204,6 +200,11 @@ function coreNodeOf(row: CoreRow) {
     createdAt,
     copies: row.copies ?? [],
   };
+}
+
+function placeOf(cursor: string): { time: string; id: string } {
+  const [, micros = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(':');
+  return { time: timestampOf(Number(micros)), id };
 }
 
 function timestampOf(micros: number): string {

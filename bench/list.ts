@@ -7,6 +7,7 @@ import { type ServerProcess, startServer } from './servers.ts';
 
 const PAGE_SIZE = 20;
 const SUBJECTS = 200;
+const DEEP_PAGE = 5000;
 
 /** Lists as clients ask for them, through GraphQL, each against the limit (limit.ts). */
 export async function benchList(bench: Bench): Promise<ContestResult[]> {
@@ -79,6 +80,14 @@ async function makeQuestions(bench: Bench, limit: ServerProcess): Promise<Questi
       about: 'the page after it, by cursor',
     },
     question(
+      'imagePageDeep',
+      `page ${DEEP_PAGE.toLocaleString('en')} of all images, by cursor, or the one in the middle where there are fewer`,
+      bodies(
+        page,
+        (await findDeepCursors(bench.database)).map((after) => ({ filter: {}, first: PAGE_SIZE, after })),
+      ),
+    ),
+    question(
       'imagePageFiltered',
       'the first page of a user with a tag and a status',
       bodies(
@@ -149,6 +158,15 @@ function spread<Item>(items: readonly Item[], count: number): Item[] {
 function shuffle<Item>(items: readonly Item[]): Item[] {
   const stride = [73, 71, 67].find((prime) => items.length % prime !== 0) ?? 1;
   return items.map((_, i) => items[(i * stride) % items.length] as Item);
+}
+
+async function findDeepCursors(database: Queryable): Promise<string[]> {
+  const rows = await database.query<{ cursor: string }>(
+    `SELECT concat('createdAt:', (extract(epoch FROM created_at) * 1000000)::bigint, ':', id) AS cursor FROM generated_images
+     ORDER BY created_at DESC, id DESC LIMIT $1 OFFSET least($2, (SELECT count(*) FROM generated_images) / 2)`,
+    [SUBJECTS, DEEP_PAGE * PAGE_SIZE],
+  );
+  return rows.map(({ cursor }) => Buffer.from(cursor).toString('base64url'));
 }
 
 async function endCursor(target: Target, body: string): Promise<string> {
