@@ -32,6 +32,7 @@ const MAX_DEPTH = 32;
 /** What leaves in one write is answered one after the other; more of it would wait while other backends have nothing to do. */
 const MAX_HELD = 8;
 const RECONNECT_MILLISECONDS = 1000;
+const CONNECT_MILLISECONDS = 10_000;
 /** One that nothing is sent on is closed, before anything between here and PostgreSQL forgets it without a word. */
 const IDLE_MILLISECONDS = 10_000;
 /** A quick statement that has no answer after so long gets none: its connection is given up. */
@@ -49,14 +50,19 @@ export function makeLanes(count: number, config: ClientConfig, onError: (error: 
   let closed = false;
 
   function connect(): void {
-    const client = new pg.Client({ ...config, pipeline: true, keepAlive: true });
+    const client = new pg.Client({
+      ...config,
+      pipeline: true,
+      keepAlive: true,
+      connectionTimeoutMillis: CONNECT_MILLISECONDS,
+    });
     const lane: Lane = { client, sent: [], sentAt: performance.now(), held: 0, state: 'connecting' };
     const drop = (error?: Error) => {
       if (lane.state === 'closed') return;
+      if (lane.state !== 'retired') nextConnect = performance.now() + RECONNECT_MILLISECONDS;
       lane.state = 'closed';
       const at = lanes.indexOf(lane);
       if (at >= 0) lanes.splice(at, 1);
-      nextConnect = performance.now() + RECONNECT_MILLISECONDS;
       if (error && !closed) onError(error);
       void client.end().catch(() => {});
     };
@@ -95,18 +101,19 @@ export function makeLanes(count: number, config: ClientConfig, onError: (error: 
 
   const sweep = setInterval(() => {
     const now = performance.now();
-    for (const { client, sent, sentAt, state } of [...lanes]) {
-      if (state !== 'open') continue;
-      const [oldest] = sent;
-      if (oldest === undefined && now - sentAt > IDLE_MILLISECONDS) void client.end().catch(() => {});
+    for (const lane of [...lanes]) {
+      if (lane.state !== 'open') continue;
+      const [oldest] = lane.sent;
+      if (oldest === undefined && now - lane.sentAt > IDLE_MILLISECONDS) retire(lane);
       if (oldest !== undefined && now - oldest > LOST_MILLISECONDS) {
-        streamOf(client).destroy(new Error(`PostgreSQL has not answered for ${LOST_MILLISECONDS / 1000} s.`));
+        const error = new Error(`PostgreSQL has not answered for ${LOST_MILLISECONDS / 1000} s.`);
+        streamOf(lane.client).destroy(error);
       }
     }
   }, 1000);
   sweep.unref();
 
-  /** Its prepared statements are not what they were: others are prepared on a new connection. */
+  /** Sends nothing more on it, and closes it when what was sent is answered. */
   function retire(lane: Lane): void {
     if (lane.state !== 'open') return;
     lane.state = 'retired';

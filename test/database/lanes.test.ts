@@ -78,6 +78,16 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('quick statements on PostgreSQL'
     for (let i = 0; i < 3; i++) expect(await all()).toEqual(Array(20).fill([{ word: 'a' }]));
   });
 
+  test('a connection that nothing is sent on is closed, and another opened when one is wanted', async () => {
+    const before = new Set((await echo(100)).map(({ pid }) => pid));
+    const isOpen = 'SELECT count(*)::int AS open FROM pg_stat_activity WHERE pid = ANY($1::int[])';
+    await new Promise((resolve) => setTimeout(resolve, 12_500));
+    const [row] = await database.query<{ open: number }>(isOpen, [[...before]]);
+    expect(row?.open).toBeLessThan(before.size);
+    const rows = await echo(100);
+    expect(rows.map(({ value }) => value)).toEqual(rows.map((_, i) => i));
+  });
+
   test('a connection that is cut takes with it what is under way, and is made anew', async () => {
     const mine =
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
