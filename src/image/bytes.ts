@@ -235,14 +235,6 @@ export function makeImageBytesFinder(
   };
 }
 
-/** By a statement of its own; null where there is no such image, or none with bytes. */
-export async function findImageBytes(db: Pick<Database, 'query'>, key: BytesKey): Promise<ImageBytes | null> {
-  const [row] = await ('uuid' in key
-    ? db.query<Row>(BY.uuid, [[key.uuid]])
-    : db.query<Row>(BY.filename, [[key.filename]]));
-  return row ? imageOf(row) : null;
-}
-
 function imageOf({ uuid, filename, userId, visibility, ...blob }: Row): ImageBytes {
   return { uuid, filename: filename ?? uuid, userId, visibility, blob };
 }

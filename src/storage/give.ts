@@ -13,7 +13,7 @@ import type { Buffers } from './buffers.ts';
 import { recordBad, recordProven } from './copies.ts';
 import { examine } from './examine.ts';
 import type { HotBytes } from './hot.ts';
-import { isWhole, open } from './open.ts';
+import { isWhole, note, open } from './open.ts';
 import type { StorageDeps } from './service.ts';
 import { type ByteRange, DamagedObjectError, type Store } from './stores/store.ts';
 
@@ -106,19 +106,14 @@ export function makeGiver(deps: GiveDeps): Giver {
     const finding = await examine(store, blob, copy);
     if (finding.state === 'UNREACHABLE') return false;
     if (finding.state === 'STORED') {
-      if (finding.read) await note(() => recordProven(deps.database, blob, copy, finding.stat));
+      if (finding.read) await note(deps, () => recordProven(deps.database, blob, copy, finding.stat));
       return true;
     }
     hot.forget(blob.sha256);
     deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
-    await note(() => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
+    await note(deps, () => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
     deps.wakeRepairer(deps.healDelaySeconds);
     return false;
-  }
-
-  /** What is found is worth as much where it cannot be written down. */
-  async function note(write: () => Promise<unknown>): Promise<void> {
-    await write().catch((error) => deps.log.error({ err: error }, 'could not note the state of a copy'));
   }
 
   function forgetOldLooks(): void {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { FixativeError, NotFoundError, StoreError } from '../errors.ts';
 import { type Blob, keyOf } from './blob.ts';
 import { recordBad, recordProven } from './copies.ts';
 import { examine, type Finding } from './examine.ts';
+import { withLastPartHeld } from './last-part.ts';
 import type { StorageDeps } from './service.ts';
 import { type ByteRange, DamagedObjectError, type OpenObject, type Store } from './stores/store.ts';
 
@@ -62,28 +63,18 @@ export async function open(
 
 export const isWhole = ({ start, end }: ByteRange, { bytes }: Blob) => start === 0 && end === bytes - 1;
 
-/** Holds the last part back until the hash of all is right. */
 function provenAsItGoes(stream: Readable, blob: Blob, onDamage: (error: string) => Promise<void>): Readable {
-  async function* parts(): AsyncGenerator<Uint8Array> {
-    const hash = createHash('sha256');
-    let held: Uint8Array | null = null;
-    for await (const part of stream as AsyncIterable<Uint8Array>) {
-      if (held) yield held;
-      hash.update(part);
-      held = part;
-    }
-    const sha256 = hash.digest('hex');
-    if (sha256 !== blob.sha256) {
+  const hash = createHash('sha256');
+  return withLastPartHeld(stream, {
+    see: (part) => void hash.update(part),
+    async prove() {
+      const sha256 = hash.digest('hex');
+      if (sha256 === blob.sha256) return;
       const error = `${blob.sha256} came with the SHA-256 ${sha256}`;
       await onDamage(error);
       throw new DamagedObjectError(error);
-    }
-    if (held) yield held;
-  }
-  const proving = Readable.from(parts(), { objectMode: false });
-  // One that is not read to its end gives back what it has open, also when nobody has begun to read it.
-  proving.once('close', () => stream.destroy());
-  return proving;
+    },
+  });
 }
 
 /** Stores that are on record as healthy first; the others after them, for what was missing may be back. */
@@ -146,6 +137,6 @@ async function openAsProven(store: Store, blob: Blob, range: ByteRange | undefin
 }
 
 /** The answer does not wait for, nor fail with, what is noted beside it. */
-async function note(deps: StorageDeps, write: () => Promise<unknown>): Promise<void> {
+export async function note(deps: Pick<StorageDeps, 'log'>, write: () => Promise<unknown>): Promise<void> {
   await write().catch((error) => deps.log.error({ err: error }, 'could not note the state of a copy'));
 }

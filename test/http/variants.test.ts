@@ -333,7 +333,7 @@ describe('what is too much', () => {
     const at = await keep(await makePicture({ width: 300, height: 300, seed: seed++ }));
     // As if the limit had been lowered since.
     const { makeVariants } = await import('../../src/storage/variants/variants.ts');
-    const { findImageBytes } = await import('../../src/image/bytes.ts');
+    const { makeImageBytesFinder } = await import('../../src/image/bytes.ts');
     const cache = await openVariantCache({
       directory: path.join(app.directory, 'another-cache'),
       maxBytes: 1000,
@@ -349,7 +349,8 @@ describe('what is too much', () => {
     };
     const limits = { maxPixels: 1000, concurrency: 1, maxWaiting: 1 };
     const variants = makeVariants({ storage, cache, ...limits, log: app.services.log });
-    const image = await findImageBytes(app.database, { uuid: uuidOf(at) });
+    const finder = makeImageBytesFinder(app.database, { entries: 0, log: app.services.log });
+    const image = await finder.find({ uuid: uuidOf(at) });
     if (!image) throw new Error('It is there.');
     const plan = planVariant(image.blob, checkTransform({ width: 16 }), 4096);
     for (let time = 0; time < 3; time++)

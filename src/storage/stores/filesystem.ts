@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { createWriteStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
+import { withLastPartHeld } from '../last-part.ts';
 import { makeOpenFiles } from './open-files.ts';
 import { DamagedObjectError, type ListedObject, type ObjectStat, type Store } from './store.ts';
 
@@ -158,11 +158,13 @@ export async function openFilesystemStore(options: {
         const stats = await handle.stat({ bigint: true });
         if (!stats.isFile()) throw new Error('it is not a file');
         const reading = handle.createReadStream({ ...range, highWaterMark: 256 * 1024, autoClose: false });
-        const stream = Readable.from(untouched(reading, handle, statOf(stats)), { objectMode: false });
-        // One that is not read to its end gives back what it has open, also when nobody has begun to read it.
-        stream.once('close', () => {
-          reading.destroy();
-          void handle.close().catch(() => {});
+        const { fingerprint } = statOf(stats);
+        const stream = withLastPartHeld(reading, {
+          async prove() {
+            if (statOf(await handle.stat({ bigint: true })).fingerprint !== fingerprint)
+              throw new DamagedObjectError('the file was written to while it was read');
+          },
+          release: () => void handle.close().catch(() => {}),
         });
         return { stat: statOf(stats), stream };
       } catch (cause) {
@@ -221,22 +223,6 @@ export async function openFilesystemStore(options: {
       }
     }
   }
-}
-
-/** Holds the last part back until it was seen that nobody has written to the file while it was read. */
-async function* untouched(
-  parts: AsyncIterable<Uint8Array>,
-  handle: FileHandle,
-  { fingerprint }: ObjectStat,
-): AsyncGenerator<Uint8Array> {
-  let held: Uint8Array | null = null;
-  for await (const part of parts) {
-    if (held) yield held;
-    held = part;
-  }
-  if (statOf(await handle.stat({ bigint: true })).fingerprint !== fingerprint)
-    throw new DamagedObjectError('the file was written to while it was read');
-  if (held) yield held;
 }
 
 /** The one place where a key becomes a path. Keys are ours, made of a hash; whatever else comes is a defect, and stops here. */
