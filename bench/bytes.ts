@@ -53,19 +53,11 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
   });
 
   const serve = (settings: Record<string, string>) =>
-    startServer(['src/main.ts', 'serve'], {
-      directory: bench.directory,
-      env: {
-        DATABASE_URL: bench.databaseUrl,
-        DATABASE_POOL_SIZE: String(bench.poolSize),
-        DATA_DIR: path.join(directory, 'data'),
-        FIXATIVE_ROOT_TOKEN: bench.rootToken,
-        LOG_LEVEL: 'warn',
-        RATE_LIMIT_PER_ADDRESS: 'off',
-        VERIFY_SCHEDULE: 'off',
-        PORT: '0',
-        ...settings,
-      },
+    bench.startProduct(['serve'], {
+      DATA_DIR: path.join(directory, 'data'),
+      RATE_LIMIT_PER_ADDRESS: 'off',
+      VERIFY_SCHEDULE: 'off',
+      ...settings,
     });
   const results: ContestResult[] = [];
   const nginx = await startNginx({ directory, server: `root ${files};` });
