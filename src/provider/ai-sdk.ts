@@ -198,7 +198,7 @@ function toAnswer(
     ...call.notes,
   };
   return {
-    picture: call.address === null ? bytesOf(family, image) : pictureAt(call.address),
+    picture: call.address === null ? bytesOf(family, image, call) : pictureAt(call.address),
     revisedPrompt: typeof revisedPrompt === 'string' ? revisedPrompt : null,
     // The way through JSON drops what is undefined.
     metadata: JSON.parse(JSON.stringify(metadata)),
@@ -209,8 +209,12 @@ function pictureAt(address: string): Answer['picture'] {
   return { address, expiresAt: expiryOf(address) };
 }
 
-function bytesOf({ name, label }: Subject, image: SdkResult['image']): Answer['picture'] {
-  const bytes = Buffer.from(image.base64, 'base64');
+function bytesOf(
+  { name, label }: Subject,
+  { base64 }: SdkResult['image'],
+  { pictures }: Call,
+): Answer['picture'] {
+  const bytes = pictures.get(base64) ?? Buffer.from(base64, 'base64');
   if (bytes.length > 0) return { bytes };
   const message = `${label} answered with an empty picture.`;
   throw new ProviderError('PROVIDER_FAILED', message, { provider: name, paid: true }, { retryable: true });

@@ -2,13 +2,14 @@
  * The fetch through which the AI SDK speaks, one for each call. The SDK trusts what answers: it has no useful limit on the size of
  * an answer, downloads whatever address a provider names, and polls on through answers that it does not know. So this one counts
  * what it reads, follows no redirect (an API has no reason to send one, and the prompt is not for whoever stands behind it), shows
- * the family each answer before the SDK reads it, and downloads no picture: the address is kept for the guarded fetcher, and the SDK
- * is given a placeholder in its place.
+ * the family each answer before the SDK reads it, and lets no picture through: those in an answer are taken out of it (lift.ts), and those
+ * elsewhere are not downloaded, but their address is kept for the guarded fetcher. The SDK is given a placeholder in their place.
  */
 import { TransformStream } from 'node:stream/web';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as Undici from 'undici';
 import { ProviderError } from '../errors.ts';
+import { type LiftedAnswer, liftPictures } from './lift.ts';
 
 /** What is known of a call while it runs; the family's `look` adds to it. */
 export interface Call {
@@ -24,6 +25,8 @@ export interface Call {
   askAgainAt: string | null;
   /** Where the picture lies. */
   address: string | null;
+  /** What was taken out of the answer. */
+  pictures: LiftedAnswer['pictures'];
   revisedPrompt: string | null;
   /** What it says in place of a picture. */
   words: string | null;
@@ -65,6 +68,7 @@ export function makeCall(): Call {
     requestId: undefined,
     askAgainAt: null,
     address: null,
+    pictures: new Map(),
     revisedPrompt: null,
     words: null,
     notes: {},
@@ -83,11 +87,11 @@ export function makeFetch(deps: FetchDeps, call: Call): typeof globalThis.fetch 
       call.accepted = response.ok;
       call.requestId =
         REQUEST_ID_HEADERS.map((name) => response.headers.get(name)).find(Boolean) ?? undefined;
-      return show(bound(response, deps));
+      return show(response);
     }
     if (address.startsWith('data:')) return bound(await undici.fetch(address, request), deps);
     if (call.askAgainAt !== null && address.startsWith(call.askAgainAt)) {
-      return show(bound(await askAgain(() => undici.fetch(address, request), init.signal), deps));
+      return show(await askAgain(() => undici.fetch(address, request), init.signal));
     }
     call.address = address;
     return new undici.Response(Buffer.from(PLACEHOLDER, 'base64'), {
@@ -96,13 +100,15 @@ export function makeFetch(deps: FetchDeps, call: Call): typeof globalThis.fetch 
   }
 
   async function show(response: Undici.Response): Promise<Undici.Response> {
-    if (!deps.look || !response.ok) return response;
+    if (!response.ok) return bound(response, deps);
     const { status, statusText, headers } = response;
-    const text = await response.text().catch((error: unknown) => {
+    const body = await readBody(response, deps).catch((error: unknown) => {
       call.broken = true;
       throw error;
     });
-    return new undici.Response(deps.look(text, call), { status, statusText, headers });
+    const { text, pictures } = liftPictures(body);
+    call.pictures = pictures;
+    return new undici.Response(deps.look?.(text, call) ?? text, { status, statusText, headers });
   }
 
   // The types of undici 8 and of the fetch in Node describe the same things and do not know each other.
@@ -131,21 +137,38 @@ async function askAgain(
   }
 }
 
-function bound(response: Undici.Response, { undici, maxBytes, label, provider }: FetchDeps): Undici.Response {
+async function readBody(response: Undici.Response, deps: FetchDeps): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let count = 0;
+  // To leave the loop cancels the rest.
+  for await (const chunk of response.body ?? []) {
+    count += chunk.byteLength;
+    if (count > deps.maxBytes) throw tooLarge(deps);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, count);
+}
+
+/** The same as a stream, for what the SDK reads by itself. */
+function bound(response: Undici.Response, deps: FetchDeps): Undici.Response {
   let count = 0;
   const counted = response.body?.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
         count += chunk.byteLength;
-        if (count <= maxBytes) return controller.enqueue(chunk);
-        // Not to be tried again: the next answer is likely to be as large, and as dear.
-        const message = `The answer of ${label} is larger than the ${maxBytes} bytes that are allowed.`;
-        controller.error(new ProviderError('PROVIDER_FAILED', message, { provider, paid: true }));
+        if (count <= deps.maxBytes) controller.enqueue(chunk);
+        else controller.error(tooLarge(deps));
       },
     }),
   );
   const { status, statusText, headers } = response;
-  return new undici.Response(counted ?? null, { status, statusText, headers });
+  return new deps.undici.Response(counted ?? null, { status, statusText, headers });
+}
+
+/** Not to be tried again: the next answer is likely to be as large, and as dear. */
+function tooLarge({ maxBytes, label, provider }: FetchDeps): ProviderError {
+  const message = `The answer of ${label} is larger than the ${maxBytes} bytes that are allowed.`;
+  return new ProviderError('PROVIDER_FAILED', message, { provider, paid: true });
 }
 
 /** undici writes the forms of its own class only. */

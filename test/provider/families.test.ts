@@ -15,6 +15,7 @@ import type { Answer, Attachment, PictureRequest } from '../../src/provider/prov
 import { openReplicateProvider } from '../../src/provider/replicate.ts';
 import { makeCleaner } from '../../src/provider/sdk-errors.ts';
 import { openXaiProvider } from '../../src/provider/xai.ts';
+import { makePngChunk, splitPng } from '../pictures.ts';
 import {
   FAMILIES,
   openProviderStandIn,
@@ -139,6 +140,20 @@ const fetched = () => standIn.requests.filter(({ path }) => path.startsWith('/pi
 const sent = () => standIn.requests.find(({ method }) => method === 'POST');
 const base64 = ({ bytes }: Attachment) => Buffer.from(bytes).toString('base64');
 const dataUri = (attachment: Attachment) => `data:${attachment.mimeType};base64,${base64(attachment)}`;
+
+test.each(FAMILIES.filter((family) => !ADDRESSED.includes(family)))(
+  '%s makes a large picture that is whole',
+  async (family) => {
+    const { picture } = await generate(family, { prompt: 'a fox in great detail' });
+    const bytes = Buffer.from('bytes' in picture ? picture.bytes : []);
+    const [header, detail, ...rest] = splitPng(bytes);
+    expect([header?.type, rest.at(-1)?.type]).toEqual(['IHDR', 'IEND']);
+    const data = detail?.chunk.subarray(8, -4);
+    expect(data).toHaveLength(200_000);
+    expect(detail?.chunk).toEqual(makePngChunk('prVt', data));
+    expect(await sharp(bytes).metadata()).toMatchObject({ format: 'png' });
+  },
+);
 
 describe.each(FAMILIES)('%s', (family) => {
   test('makes a picture by one paid call, and downloads none', async () => {

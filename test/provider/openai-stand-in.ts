@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
+import { makePngChunk } from '../pictures.ts';
 
 export interface StandInRequest {
   readonly method: string;
@@ -283,6 +284,14 @@ function fitsRules(size: unknown): boolean {
   );
 }
 
+/** Pictures in great detail are larger than 200 kB, by a private chunk. */
+export function detailed(png: Buffer, prompt: unknown): Buffer {
+  if (!String(prompt).includes('in great detail')) return png;
+  const chunk = makePngChunk('prVt', Buffer.alloc(200_000, createHash('sha256').update(png).digest()));
+  // Behind the signature and IHDR.
+  return Buffer.concat([png.subarray(0, 33), chunk, png.subarray(33)]);
+}
+
 async function draw(body: Readonly<Record<string, unknown>>): Promise<unknown> {
   const [model, prompt] = [String(body.model), String(body.prompt)];
   const size = body.size === undefined || body.size === 'auto' ? '1024x1024' : String(body.size);
@@ -295,7 +304,7 @@ async function draw(body: Readonly<Record<string, unknown>>): Promise<unknown> {
   const picture = await sharp({ create: { width, height, channels, background } })
     .toFormat(format)
     .toBuffer();
-  const b64_json = picture.toString('base64');
+  const b64_json = detailed(picture, prompt).toString('base64');
   if (model.startsWith('dall-e')) {
     const revised = model === 'dall-e-3' ? { revised_prompt: `A detailed picture of ${prompt}.` } : {};
     return { created: 1_713_833_628, data: [{ ...revised, b64_json }] };

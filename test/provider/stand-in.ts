@@ -14,6 +14,7 @@ import {
   answer,
   answerOpenAi,
   bearerOf,
+  detailed,
   readBody,
   type StandInRequest,
 } from './openai-stand-in.ts';
@@ -128,9 +129,8 @@ const PAID_FAULTS: ReadonlySet<StandInFault | null> = new Set([
 
 async function paint(prompt: unknown, width = 64, height = 64): Promise<Buffer> {
   const [r = 0, g = 0, b = 0] = createHash('sha256').update(String(prompt)).digest();
-  return sharp({ create: { width, height, channels: 3, background: { r, g, b } } })
-    .png()
-    .toBuffer();
+  const picture = sharp({ create: { width, height, channels: 3, background: { r, g, b } } });
+  return detailed(await picture.png().toBuffer(), prompt);
 }
 
 const openAiError = (status: number, code: string, message: string, more: object = {}): Answer =>
