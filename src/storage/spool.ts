@@ -24,6 +24,12 @@ export interface Spool extends BlobSource {
 /** How much is gathered before it is written, and how much is read at a time. */
 const WRITE_BYTES = 256 * 1024;
 const READ_BYTES = 128 * 1024;
+/** A file of no more than this stays in memory beside the disk until it is discarded, so that it need not be read back; */
+const SMALL_BYTES = 2 * 1024 * 1024;
+/** and of all of them together so much. */
+const MEMORY_BYTES = 32 * 1024 * 1024;
+/** What a chunk takes beside its bytes. Whoever sends one byte at a time must not hold a hundred times what is counted. */
+const CHUNK_OVERHEAD_BYTES = 256;
 
 export interface Spooler {
   readonly maxBytes: number;
@@ -52,6 +58,7 @@ export async function openSpooler(options: {
   await mkdir(directory, { recursive: true });
   await removeAbandoned(directory);
   let count = 0;
+  const memory = { bytes: 0 };
 
   return {
     maxBytes: options.maxBytes,
@@ -66,9 +73,11 @@ export async function openSpooler(options: {
       let taken: string | null = null;
       let handle: FileHandle | null = null;
       let discarded = false;
+      const small = makeKeeper(memory);
       const discard = async () => {
         if (discarded) return;
         discarded = true;
+        small.drop();
         try {
           await handle?.close();
           if (taken === null) await rm(file, { force: true });
@@ -86,7 +95,7 @@ export async function openSpooler(options: {
         handle = await open(file, 'wx+');
         signal?.addEventListener('abort', giveUp);
         if (signal?.aborted) giveUp();
-        const sha256 = await write(stream, handle, { progress, maxBytes, subject });
+        const sha256 = await write(stream, handle, { progress, maxBytes, subject, small });
         if (progress.bytes === 0) throw new InputError('EMPTY_FILE', `${subject} has no bytes.`);
         const kept = handle;
         return {
@@ -95,7 +104,7 @@ export async function openSpooler(options: {
           },
           bytes: progress.bytes,
           sha256,
-          open: () => Readable.from(read(kept, progress.bytes), { objectMode: false }),
+          open: () => Readable.from(small.chunks ?? read(kept, progress.bytes), { objectMode: false }),
           async moveTo(target) {
             if (taken !== null || discarded) return false;
             taken = target;
@@ -136,7 +145,12 @@ export async function openSpooler(options: {
 async function write(
   stream: Readable,
   handle: FileHandle,
-  { progress, maxBytes, subject }: { progress: { bytes: number }; maxBytes: number; subject: string },
+  {
+    progress,
+    maxBytes,
+    subject,
+    small,
+  }: { progress: { bytes: number }; maxBytes: number; subject: string; small: Keeper },
 ): Promise<string> {
   const hash = createHash('sha256');
   let gathered: Buffer[] = [];
@@ -156,8 +170,9 @@ async function write(
       progress.bytes += chunk.length;
       if (progress.bytes > maxBytes) throw tooLarge(subject, maxBytes);
       hash.update(chunk);
+      small.keep(chunk);
       gathered.push(chunk);
-      gatheredBytes += chunk.length;
+      gatheredBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
       if (gatheredBytes >= WRITE_BYTES) await flush();
     }
     await flush();
@@ -167,6 +182,39 @@ async function write(
   }
   await writing;
   return hash.digest('hex');
+}
+
+/** What arrives, as long as it is little. */
+interface Keeper {
+  /** All that was kept, in order; null when it was too much. */
+  readonly chunks: readonly Buffer[] | null;
+  keep(chunk: Buffer): void;
+  drop(): void;
+}
+
+/** @param memory what all of them hold. */
+function makeKeeper(memory: { bytes: number }): Keeper {
+  let chunks: Buffer[] | null = [];
+  let bytes = 0;
+  const drop = () => {
+    chunks = null;
+    memory.bytes -= bytes;
+    bytes = 0;
+  };
+  return {
+    get chunks() {
+      return chunks;
+    },
+    keep(chunk) {
+      if (chunks === null) return;
+      const size = chunk.length + CHUNK_OVERHEAD_BYTES;
+      if (bytes + size > SMALL_BYTES || memory.bytes + size > MEMORY_BYTES) return drop();
+      chunks.push(chunk);
+      bytes += size;
+      memory.bytes += size;
+    },
+    drop,
+  };
 }
 
 async function writeAll(handle: FileHandle, chunks: Buffer[]): Promise<void> {

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openSpooler, type Spooler } from '../../src/storage/spool.ts';
+import { openSpooler, type Spool, type Spooler } from '../../src/storage/spool.ts';
 import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
 
 test('a stream that fails while its file is being opened leaves no file behind', async () => {
@@ -20,6 +20,51 @@ test('a stream that fails while its file is being opened leaves no file behind',
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+});
+
+describe('what is in memory beside the disk', () => {
+  let root: string;
+  let spooler: Spooler;
+  beforeEach(async () => {
+    root = await mkdtemp(path.join(tmpdir(), 'fixative-spool-'));
+    spooler = await openSpooler({ directory: root, maxBytes: 1e8, space: { require: async () => {} } });
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  const receive = (bytes: Buffer, size = 65_536) =>
+    spooler.receive(Readable.from(cut(bytes, size), { objectMode: false }));
+  /** Bytes that are not those of the file, where it is not read. */
+  async function isRead(spool: Spool): Promise<boolean> {
+    const bytes = await buffer(spool.open());
+    await writeFile(spool.path, Buffer.alloc(spool.bytes));
+    const now = await buffer(spool.open());
+    expect(now).toHaveLength(spool.bytes);
+    return !now.equals(bytes);
+  }
+
+  test.each([
+    ['is what is small', 1_900_000, 65_536, false],
+    ['is not what is large', 2 ** 21, 65_536, true],
+    ['is not what comes in crumbs', 100_000, 10, true],
+  ])('%s', async (_what, length, size, read) => {
+    const bytes = randomBytes(length);
+    const spool = await receive(bytes, size);
+    expect(await readFile(spool.path)).toEqual(bytes);
+    expect(await buffer(spool.open())).toEqual(bytes);
+    expect(await isRead(spool)).toBe(read);
+    await spool.discard();
+  });
+
+  test('is no more than 32 MiB of all, and free again when they are discarded', async () => {
+    const spools: Spool[] = [];
+    for (let n = 0; n < 20; n++) spools.push(await receive(randomBytes(1_900_000)));
+    const read = await Promise.all(spools.map(isRead));
+    expect(read).toEqual(Array.from({ length: 20 }, (_, n) => n >= 17));
+    for (const spool of spools) await Promise.all([spool.discard(), spool.discard()]);
+    const after = await receive(randomBytes(1_900_000));
+    expect(await isRead(after)).toBe(false);
+    await after.discard();
+  });
 });
 
 describe('a spool that a directory takes over', () => {

@@ -10,6 +10,7 @@ import { findTool } from '../../tool/tools.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, isPublic } from '../image.ts';
 import { ingest, ingestInto } from '../ingest.ts';
 import { purgeImage } from '../purge.ts';
+import type { FoundAnswer } from './answers.ts';
 import type { RunDeps } from './run.ts';
 import { endAttempt, type Generation, pushWaiting } from './work.ts';
 
@@ -19,7 +20,10 @@ import { endAttempt, type Generation, pushWaiting } from './work.ts';
  * done before by one that was killed.
  * @throws what storage, source and tool throw; nothing is lost then, and it may be called again.
  */
-export async function finishGeneration(deps: RunDeps, generation: Generation, image: Image): Promise<void> {
+export async function finishGeneration(
+  deps: RunDeps,
+  { generation, image, open }: Pick<Making, 'generation' | 'image' | 'open'>,
+): Promise<void> {
   const { spooler } = deps.storage;
   const spools: Spool[] = [];
   const spoolOf = async (bytes: Readable) => {
@@ -28,7 +32,7 @@ export async function finishGeneration(deps: RunDeps, generation: Generation, im
     return spool;
   };
   try {
-    const made = await PICTURES[generation.work](deps, { generation, image, spoolOf, spools });
+    const made = await PICTURES[generation.work](deps, { generation, image, open, spoolOf, spools });
     const { tool, size } = generation.request;
     const { finish } = findTool(tool);
     if (finish === null || generation.work !== 'ask') {
@@ -49,6 +53,8 @@ export async function finishGeneration(deps: RunDeps, generation: Generation, im
 interface Making {
   readonly generation: Generation;
   readonly image: Image;
+  /** The picture that was answered, where it was more than an address. */
+  readonly open: FoundAnswer['open'];
   readonly spoolOf: (bytes: Readable) => Promise<Spool>;
   /** Discarded at the end. */
   readonly spools: Spool[];
@@ -57,15 +63,14 @@ interface Making {
 type Made = { readonly spool: Spool; readonly metadata: Finished['metadata'] };
 
 const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Promise<Made>> = {
-  async ask({ answers, fetcher }, { generation, image, spoolOf, spools }) {
+  async ask({ fetcher }, { generation, open, spoolOf, spools }) {
     const address = generation.answer?.address;
     if (address) {
       const { spool } = await fetcher.fetch(address);
       spools.push(spool);
       return { spool, metadata: {} };
     }
-    const found = await answers.find({ uuid: image.uuid, number: generation.calls });
-    if (!found?.open) {
+    if (!open) {
       throw new FixativeError(
         'INTERRUPTED',
         "The provider's picture is no longer on the disk of the worker.",
@@ -74,7 +79,7 @@ const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Pr
         },
       );
     }
-    return { spool: await spoolOf(found.open()), metadata: {} };
+    return { spool: await spoolOf(open()), metadata: {} };
   },
 
   async compose({ database, storage }, { generation, spoolOf }) {

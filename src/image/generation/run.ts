@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { FixativeError } from '../../errors.ts';
 import type { Answer } from '../../provider/provider.ts';
@@ -7,7 +8,7 @@ import type { ImageEvents } from '../events.ts';
 import { findImageRow, IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow } from '../image.ts';
 import type { IngestDeps } from '../ingest.ts';
 import { storable } from '../json.ts';
-import type { Answers } from './answers.ts';
+import type { Answers, FoundAnswer } from './answers.ts';
 import { finishGeneration, Overtaken } from './finish.ts';
 import { makeLedger } from './ledger.ts';
 import { makeOverdue } from './overdue.ts';
@@ -143,7 +144,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     const late = generation.calls > 0 ? await answers.find(callOf(generation, image)) : null;
     if (late) {
       const recorded = await recordAnswer(generation, image, late.said as RecordedAnswer);
-      return recorded ? finish(recorded, image) : undefined;
+      return recorded ? finish(recorded, image, late.open) : undefined;
     }
     const ready = await attempt(generation, image, 'before', async () => {
       const { provider } = deps.providers.find(generation.request.model);
@@ -165,7 +166,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     run.call = null;
     if (!answer) return;
     const recorded = await keepAnswer(asking, image, answer);
-    if (recorded) await finish(recorded, image);
+    if (recorded) await finish(recorded, image, openerOf(answer));
   }
 
   /** What needs no provider is begun at once. */
@@ -212,7 +213,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     const found = await answers.find(callOf(generation, image));
     if (found !== null) {
       const recorded = await recordAnswer(generation, image, found.said as RecordedAnswer);
-      if (recorded) await finish(recorded, image);
+      if (recorded) await finish(recorded, image, found.open);
       return;
     }
     if (generation.state === 'failed') return;
@@ -227,9 +228,15 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     await fail(generation, image, new FixativeError('INTERRUPTED', message, { retryable: true }));
   }
 
-  async function finish(generation: Generation, image: Image): Promise<void> {
+  /** @param here opens the picture that was answered, where it is at hand already. */
+  async function finish(
+    generation: Generation,
+    image: Image,
+    here: FoundAnswer['open'] = null,
+  ): Promise<void> {
     const hasBytes = generation.work === 'ask' && generation.answer?.address == null;
-    if (hasBytes && (await answers.find(callOf(generation, image))) === null) {
+    const open = hasBytes ? (here ?? (await answers.find(callOf(generation, image)))?.open ?? null) : null;
+    if (hasBytes && open === null) {
       const lives = await answers.isAlive(generation.askedBy ?? '');
       if (lives === null && ageOf(generation) < FOREIGN_ANSWER_SECONDS)
         return ledger.lookAgain(generation, image, 2 * LOOK_AGAIN_SECONDS);
@@ -238,7 +245,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       return fail(generation, image, new FixativeError('INTERRUPTED', message, { retryable: true }));
     }
     const done = await attempt(generation, image, 'answered', async () => {
-      await finishGeneration(deps, generation, image).catch((error) => {
+      await finishGeneration(deps, { generation, image, open }).catch((error) => {
         if (!(error instanceof Overtaken)) throw error;
       });
       return true;
@@ -319,6 +326,18 @@ function saidOf({ picture, revisedPrompt, metadata }: Answer): RecordedAnswer {
     revisedPrompt: revisedPrompt?.slice(0, MAX_METADATA_BYTES) ?? null,
     metadata: isLarge ? { dropped: 'The provider said more than is kept.' } : kept,
   });
+}
+
+/** A picture that has just come, as it would be opened on the disk. */
+function openerOf({ picture }: Answer): FoundAnswer['open'] {
+  return 'bytes' in picture ? () => Readable.from(partsOf(picture.bytes), { objectMode: false }) : null;
+}
+
+/** So much is hashed and written at a time. */
+const PART_BYTES = 256 * 1024;
+
+function* partsOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES);
 }
 
 const callOf = (generation: Generation, image: Image) => ({ uuid: image.uuid, number: generation.calls });
