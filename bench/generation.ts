@@ -4,7 +4,7 @@ import type { Bench } from './bench.ts';
 import { type ContestResult, hold, WrongAnswer } from './contest.ts';
 import type { Target } from './load.ts';
 import { startServer } from './servers.ts';
-import { claimStore, proveLimit, proveOurs } from './upload.ts';
+import { claimStore, proveLimit, proveOurs, warmedUp } from './upload.ts';
 
 /** As many as both have places for; each waits for the provider, two writes and several commits. */
 const CONNECTIONS = 8;
@@ -75,7 +75,7 @@ export async function benchGeneration(bench: Bench): Promise<ContestResult[]> {
         ours: side(ours, bodies.ours, made.ours.answerBytes),
         limit: side(others, bodies.limit, made.limit.answerBytes),
       },
-      { ...bench.rules, connections: CONNECTIONS },
+      { ...warmedUp(bench.rules), connections: CONNECTIONS },
       bench.databasePid,
     );
     bench.report(result);

@@ -24,7 +24,7 @@ const UPLOAD =
 export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
   await claimStore(bench);
   const ours: Target = { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } };
-  const rules = { ...bench.rules, connections: CONNECTIONS };
+  const rules = { ...warmedUp(bench.rules), connections: CONNECTIONS };
   const results: ContestResult[] = [];
   for (const { name, about, picture } of await makePictures()) {
     for (const [suffix, way, what] of LIMITS) {
@@ -53,6 +53,12 @@ export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
   }
   return results;
 }
+
+/** What takes tens of milliseconds has been done some hundred times, and compiled, only after a while. */
+export const warmedUp = (rules: Bench['rules']): Bench['rules'] => ({
+  ...rules,
+  warmUpSeconds: 4 * rules.warmUpSeconds,
+});
 
 /** The seeded rows say that the store has files; a directory without its mark would be taken for a disk that is not mounted. */
 export async function claimStore(bench: Bench): Promise<void> {
