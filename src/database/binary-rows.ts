@@ -5,6 +5,7 @@
  * are left to it.
  */
 import pg from 'pg';
+import { sendLargeValuesAsTheyAre } from './large-values.ts';
 
 type Feed = (data: Buffer) => void;
 
@@ -27,6 +28,7 @@ export class BinaryRowsClient extends pg.Client {
 
   constructor(config?: string | pg.ClientConfig) {
     super(config);
+    sendLargeValuesAsTheyAre(this);
     const { connection } = this as unknown as { connection: PgConnection };
     const attach = connection.attachListeners.bind(connection);
     connection.attachListeners = (stream) => {
