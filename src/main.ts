@@ -6,7 +6,7 @@ import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 
-// Two fifths of a start without it are compiling. Where nothing can be written there, each start compiles.
+// A third of a start without it is compiling. Where nothing can be written there, each start compiles.
 enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/fixative', import.meta.url)));
 
 // graphql checks every type of every answer while it is developed with; this decides before it is loaded.
@@ -16,8 +16,8 @@ process.env.NODE_ENV ??= 'production';
 // such have come by, which is every tenth upload (docs/performance.md); with it they count like its own.
 setFlagsFromString('--external-memory-accounted-in-global-limit');
 
-// V8 translates a function of WebAssembly once more, for speed, when it has run for some thirteen megabytes of code. At a start of the embedded database that
-// are hundreds, which run for a moment only, and it took two fifths of all processor time and half of the memory (docs/performance.md).
+// V8 compiles a function of WebAssembly once more, for speed, when it has run for 13 MB of code. Many of the embedded database's do while it starts and hardly
+// run again: that took a quarter of a start's processor time, and a third of its memory (docs/performance.md).
 setFlagsFromString('--wasm-tiering-budget=200000000');
 
 const { runCommandLine } = await import('./main/command-line.ts');
