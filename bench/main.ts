@@ -19,6 +19,7 @@ import { benchProcesses } from './processes.ts';
 import { describeMachine, readMachine, writeTable } from './report.ts';
 import { seed } from './seed.ts';
 import { startServer } from './servers.ts';
+import { benchStart } from './start.ts';
 import { benchUpload } from './upload.ts';
 
 const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
@@ -28,6 +29,7 @@ const BENCHMARKS: Record<string, (bench: Bench) => Promise<ContestResult[]>> = {
   plainBytes: benchPlainBytes,
   upload: benchUpload,
   generation: benchGeneration,
+  start: benchStart,
 };
 
 const FULL = { rows: 200_000, rounds: 7, secondsPerRound: 4, warmUpSeconds: 3 };

@@ -46,10 +46,11 @@ const HEAD = [
 
 export function writeTable(results: readonly ContestResult[]): string {
   const whole = (number: number | null) => (number === null ? '-' : number.toFixed(0));
+  const rate = (number: number) => number.toFixed(number < 10 ? 2 : 0);
   const rows = results.map(({ name, ours, limit, ratio }) => [
     name,
-    whole(ours.rate),
-    whole(limit.rate),
+    rate(ours.rate),
+    rate(limit.rate),
     ratio.median.toFixed(2),
     ratio.min.toFixed(2),
     ratio.max.toFixed(2),

@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { type Authenticator, makeAuthenticator } from './auth/authenticator.ts';
 import { makeImageAddress } from './auth/image-address.ts';
-import { makeJwtVerifier } from './auth/jwt.ts';
 import { loadRootToken } from './auth/root-token.ts';
 import { loadSigningKeys, makeSigner } from './auth/signature.ts';
 import { openTokens } from './auth/tokens.ts';
@@ -10,8 +9,6 @@ import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
-import { openPglite } from './database/pglite.ts';
-import { openPostgresql } from './database/postgresql.ts';
 import type { Services } from './graphql/context.ts';
 import {
   type Delivery,
@@ -201,7 +198,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     opened.push(() => tokens.close());
     const authenticator = makeAuthenticator(rootToken, {
       tokens,
-      jwt: config.jwt ? makeJwtVerifier(config.jwt, log) : null,
+      jwt: await openJwtVerifier(config, log),
       ...(options.loginCode === undefined ? {} : { loginCode: options.loginCode }),
     });
     const publicUrl = () => config.publicUrl ?? server.address();
@@ -315,6 +312,7 @@ export async function openDatabase(
   options: Pick<AppOptions, 'log' | 'processId' | 'pgliteTemplate'>,
 ): Promise<{ database: Database; release: () => Promise<void> }> {
   if (config.databaseUrl) {
+    const { openPostgresql } = await import('./database/postgresql.ts');
     const database = await openPostgresql({
       url: config.databaseUrl,
       poolSize: config.databasePoolSize,
@@ -324,6 +322,7 @@ export async function openDatabase(
   }
   const directory: DataDirectory = await lockDataDirectory(config.dataDirectory, options.processId);
   try {
+    const { openPglite } = await import('./database/pglite.ts');
     const database = await openPglite({
       directory: path.join(config.dataDirectory, 'database'),
       ...(options.pgliteTemplate ? { template: options.pgliteTemplate } : {}),
@@ -468,6 +467,13 @@ function openProviders(config: Config) {
       await Promise.all(opened.map((provider) => provider.close()));
     },
   };
+}
+
+/** Loaded where it is configured, with what it needs to ask for keys. */
+async function openJwtVerifier({ jwt }: Config, log: Logger) {
+  if (jwt === null) return null;
+  const { makeJwtVerifier } = await import('./auth/jwt.ts');
+  return makeJwtVerifier(jwt, log);
 }
 
 /** The documents that clients may name by their hashes; null where they may not. */

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Database } from './database.ts';
-import { openPglite } from './pglite.ts';
 import { openSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
 const PRISMA_DIRECTORY = fileURLToPath(new URL('../../prisma', import.meta.url));
@@ -87,6 +86,7 @@ export async function writeMigration(name: string): Promise<{ file: string; sql:
 /** The SQL that leads from the migrations to schema.prisma; they are tried on an embedded database that is thrown away. */
 export async function diffMigrations(): Promise<string> {
   const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-migration-'));
+  const { openPglite } = await import('./pglite.ts');
   const database = await openPglite({ directory: scratch });
   const engine = await openEngine(database);
   try {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type GraphQLParams } from 'graphql-yoga';
 import type { Logger } from 'pino';
@@ -66,7 +65,8 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     cors: false,
     batching: false,
     extraParamNames: ['documentId'],
-    renderGraphiQL,
+    // Nine megabytes, for people only.
+    renderGraphiQL: async (page) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(page),
     graphiql: options.graphiql && {
       title: 'Fixative',
       defaultTabs: [...GRAPHIQL_TABS],

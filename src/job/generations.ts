@@ -1,4 +1,4 @@
-import type { PgBoss } from 'pg-boss';
+import type { PgBoss, QueueResult } from 'pg-boss';
 import type { Logger } from 'pino';
 import type { Database, Queryable } from '../database/database.ts';
 import type { GenerationRunner } from '../image/generation/run.ts';
@@ -40,11 +40,26 @@ const LOCAL_PLACES = 2;
 /** The queue, and not the generation: what failed there without being recorded, such as while the database was away. */
 const RETRY_LIMIT = 10_000;
 
+const SETTINGS = {
+  notify: true,
+  heartbeatSeconds: HEARTBEAT_SECONDS,
+  expireInSeconds: EXPIRE_SECONDS,
+  retentionSeconds: RETENTION_SECONDS,
+  deleteAfterSeconds: DONE_SECONDS,
+  retryLimit: RETRY_LIMIT,
+  retryDelay: 5,
+} as const;
+
 /** What is left to pg-boss itself when it stops. */
 const STOP_SECONDS = 10;
 const NO_JOB = '00000000-0000-0000-0000-000000000000';
 
 const nameOf = (lane: string) => `generate-${lane}`;
+
+/** Whether a queue is there as it should be: that is read for all by one statement, while setting it up takes four for each. */
+const isSet = (queue: QueueResult | undefined) =>
+  queue !== undefined &&
+  Object.entries(SETTINGS).every(([name, value]) => queue[name as keyof QueueResult] === value);
 
 /** @param options.lanes the names of the providers that are configured. @param options.works whether this process takes jobs. */
 export async function openGenerationJobs(
@@ -69,21 +84,14 @@ export async function openGenerationJobs(
   boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations warns'));
   await boss.start();
   const lanes = [...new Set([...options.lanes, LOCAL_LANE])];
-  for (const lane of lanes) {
-    const settings = {
-      notify: true,
-      heartbeatSeconds: HEARTBEAT_SECONDS,
-      expireInSeconds: EXPIRE_SECONDS,
-      retentionSeconds: RETENTION_SECONDS,
-      deleteAfterSeconds: DONE_SECONDS,
-      retryLimit: RETRY_LIMIT,
-      retryDelay: 5,
-    };
-    await boss.createQueue(nameOf(lane), settings);
-    await boss.updateQueue(nameOf(lane), settings);
-    // Reads the queue into pg-boss's cache. It would otherwise be read at the first push, which holds a connection by then: as many of
-    // those as there are connections would wait for one more, and for each other.
-    await boss.findJobs(nameOf(lane), { id: NO_JOB });
+  const names = lanes.map(nameOf);
+  const known = new Map((await boss.getQueues(names)).map((queue) => [queue.name, queue]));
+  for (const name of names.filter((name) => !isSet(known.get(name)))) {
+    await boss.createQueue(name, SETTINGS);
+    await boss.updateQueue(name, SETTINGS);
+    // Reads the queue into pg-boss's cache, where those are since its start that were there. It would otherwise be read at the first push, which holds
+    // a connection by then: as many of those as there are connections would wait for one more, and for each other.
+    await boss.findJobs(name, { id: NO_JOB });
   }
 
   let working = false;

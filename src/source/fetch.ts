@@ -1,7 +1,7 @@
 import dns from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
-import { Agent, fetch, type Response } from 'undici';
+import type * as Undici from 'undici';
 import { FixativeError } from '../errors.ts';
 import { type Spool, type Spooler, tooLarge } from '../storage/spool.ts';
 import { forbidden, makeAddressGuard, notPublic } from './address.ts';
@@ -51,7 +51,7 @@ const CONNECT_SECONDS = 10;
 export function openFetcher(options: FetcherOptions): Fetcher {
   const guard = makeAddressGuard(options.allowPrivate);
   const { spooler } = options;
-  const agent = new Agent({
+  const agentOptions: Undici.Agent.Options = {
     // Node calls it for every connection to a name; literal addresses never come here, so `parse` has checked those.
     connect: {
       lookup: guardedLookup(options.lookup ?? dns.lookup, guard.allows),
@@ -60,10 +60,19 @@ export function openFetcher(options: FetcherOptions): Fetcher {
     headersTimeout: options.timeoutSeconds * 1000,
     bodyTimeout: options.timeoutSeconds * 1000,
     allowH2: false,
-  });
+  };
+  let client: ReturnType<typeof open> | null = null;
 
-  const request = (url: URL, signal: AbortSignal) =>
-    fetch(url, {
+  /** Loaded at the first fetch: most servers come up long before. */
+  async function open() {
+    const { Agent, fetch } = await import('undici');
+    return { fetch, agent: new Agent(agentOptions) };
+  }
+
+  async function request(url: URL, signal: AbortSignal): Promise<Undici.Response> {
+    client ??= open();
+    const { fetch, agent } = await client;
+    return fetch(url, {
       dispatcher: agent,
       redirect: 'manual',
       credentials: 'omit',
@@ -73,9 +82,10 @@ export function openFetcher(options: FetcherOptions): Fetcher {
     }).catch((error: unknown) => {
       throw causeOf(error) ?? sourceFailed(`${url.host} could not be reached${time(signal)}.`, error);
     });
+  }
 
   /** Follows redirects, each as warily as the address itself. */
-  async function follow(first: URL, signal: AbortSignal): Promise<{ url: URL; response: Response }> {
+  async function follow(first: URL, signal: AbortSignal): Promise<{ url: URL; response: Undici.Response }> {
     let url = first;
     for (let hops = 0; ; hops++) {
       const response = await request(url, signal);
@@ -122,7 +132,7 @@ export function openFetcher(options: FetcherOptions): Fetcher {
         filename: filenameOf(response, url),
       };
     },
-    close: () => agent.destroy(),
+    close: async () => (await client)?.agent.destroy(),
   };
 }
 
@@ -159,13 +169,13 @@ function time(signal: AbortSignal): string {
   return reason instanceof Error && reason.name === 'TimeoutError' ? ' in time (FETCH_TIMEOUT_SECONDS)' : '';
 }
 
-async function discardBody(response: Response): Promise<void> {
+async function discardBody(response: Undici.Response): Promise<void> {
   // It may have broken off by itself by now.
   await response.body?.cancel().catch(() => {});
 }
 
 /** RFC 6266: `filename*` before `filename`. */
-function filenameOf(response: Response, url: URL): string {
+function filenameOf(response: Undici.Response, url: URL): string {
   const disposition = response.headers.get('content-disposition') ?? '';
   const extended = /filename\*\s*=\s*UTF-8''([^;\s]+)/i.exec(disposition)?.[1];
   const plain = /filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(disposition);

@@ -1,0 +1,63 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/database/database.ts';
+import { openGenerationJobs } from '../../src/job/generations.ts';
+import { openTestApp, type TestApp } from '../harness.ts';
+
+const QUEUE = 'generate-another';
+
+describe('the queue of generations', () => {
+  let app: TestApp;
+  beforeEach(async () => {
+    app = await openTestApp();
+  });
+  afterEach(() => app.close());
+
+  const open = (database: Database) =>
+    openGenerationJobs(database, { lanes: ['another'], works: false, log: pino({ level: 'silent' }) });
+  const settings = () =>
+    app.database.query(
+      'SELECT retry_limit, expire_seconds, heartbeat_seconds, notify FROM pgboss.queue WHERE name = $1',
+      [QUEUE],
+    );
+
+  test('is set up for a new lane, and again where the settings are others', async () => {
+    await (await open(app.database)).stop();
+    const first = await settings();
+    expect(first).toEqual([
+      { retry_limit: 10_000, expire_seconds: 10_800, heartbeat_seconds: 15, notify: true },
+    ]);
+    for (const change of [
+      'retry_limit = 2',
+      'expire_seconds = 60',
+      'notify = false',
+      'heartbeat_seconds = 30',
+    ]) {
+      await app.database.query(`UPDATE pgboss.queue SET ${change} WHERE name = $1`, [QUEUE]);
+      await (await open(app.database)).stop();
+      expect(await settings(), change).toEqual(first);
+    }
+  });
+
+  test('is known before the first push, which holds a connection and looks for no other', async () => {
+    // Whether the lane is new, or there as it should be.
+    for (const _ of ['new', 'known']) {
+      let looked = 0;
+      const counted: Database = {
+        ...app.database,
+        executeSql: (text, values) => {
+          if (/\bpgboss\.queue\b/.test(text)) looked++;
+          return app.database.executeSql(text, values);
+        },
+      };
+      const jobs = await open(counted);
+      const before = looked;
+      expect(before).toBeGreaterThan(0);
+      await app.database.transaction((transaction) =>
+        jobs.push(transaction, [{ imageId: 1, lane: 'another', userId: 'user1', runAt: null }]),
+      );
+      expect(looked).toBe(before);
+      await jobs.stop();
+    }
+  });
+});
