@@ -11,12 +11,23 @@ export function lingerAfter(request: IncomingMessage, response: ServerResponse):
   // Without a body there is nothing to wait for.
   const { headers } = request;
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
+  const { socket } = request;
+  response.on('prefinish', () => {
+    if (request.complete) return;
+    // Where the connection is to end with this answer (Connection: close, as nginx asks of servers behind it), Node would end both directions now.
+    socket.destroySoon = () => socket.end();
+  });
   response.on('finish', () => {
     if (request.complete) return;
     request.unpipe();
     request.resume();
-    const timer = setTimeout(() => request.socket.destroy(), LINGER_SECONDS * 1000);
-    const done = () => clearTimeout(timer);
+    const end = () => socket.destroy();
+    const timer = setTimeout(end, LINGER_SECONDS * 1000);
+    const done = () => {
+      clearTimeout(timer);
+      Reflect.deleteProperty(socket, 'destroySoon');
+      if (socket.writableEnded) end();
+    };
     request.once('end', done).once('close', done).once('error', done);
   });
 }

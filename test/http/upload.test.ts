@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { print } from 'graphql';
 import { FormData, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -284,6 +286,39 @@ describe('uploads', () => {
       await response.text();
     }
     expect((await app.fetch('/health')).status).toBe(200);
+  });
+
+  test.each([
+    ['that would go on with the connection', ''],
+    ['that would not', 'Connection: close\r\n'],
+  ])('are refused so that a client hears it while it sends: one %s', async (_what, header) => {
+    const { host, port } = new URL(app.url);
+    const client = connect(Number(port), '127.0.0.1');
+    let answer = '';
+    let isOver = false;
+    client.on('error', () => {});
+    client.on('close', () => {
+      isOver = true;
+    });
+    client.write(
+      `POST /graphql HTTP/1.1\r\nHost: ${host}\r\n${header}Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 50000000\r\n\r\n`,
+    );
+    const part = Buffer.alloc(100_000);
+    let sent = 0;
+    while (!isOver && sent < 30_000_000) {
+      client.write(part);
+      sent += part.length;
+      await sleep(10);
+      // It sends first, and reads what there is only then: a connection that is reset by then has nothing any more.
+      if (sent !== 2_000_000) continue;
+      client.on('data', (data) => {
+        answer += data;
+      });
+    }
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect(answer).toContain('UNAUTHENTICATED');
+    expect(isOver).toBe(true);
+    client.destroy();
   });
 
   test('do not hang on a file that nobody asked for, or that is sent twice', async () => {
