@@ -98,7 +98,7 @@ async function importFile(run: Run, name: string): Promise<Outcome | null> {
     if (known.outcome) return { outcome: known.outcome, uuid: known.uuid };
     if (run.options.dryRun) {
       // Whether its pixels decode is only known when it is taken in.
-      await proveWhole(file, mimeType);
+      await proveWhole({ bytes: Number(size), reader: handle }, mimeType);
       return { outcome: countOnce(run.seen, sidecar?.uuid ?? `${image.userId} ${sha256}`), uuid: null };
     }
     const uuid = await keep(run, handle, { sha256, image: known.uuidIsTaken ? withoutUuid(image) : image });

@@ -75,7 +75,7 @@ export async function ingest(
 ): Promise<Image> {
   const { filename, metadata, createdAt, uuid = uuidV7(), ...rest } = image;
   const { onDuplicate = 'create', alsoRecord, visibility, ...columns } = rest;
-  const provenance = await readProvenance(spool.path);
+  const provenance = await readProvenance(spool);
   const record: Recorder<Image> = async (transaction, blob, storeName) => {
     await keepProvenance(transaction, blob.id, provenance);
     const known =
@@ -212,7 +212,7 @@ export async function ingestInto(
   spool: Spool,
   image: WaitingImage,
 ): Promise<Image> {
-  const provenance = await readProvenance(spool.path);
+  const provenance = await readProvenance(spool);
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
     await keepProvenance(transaction, blob.id, provenance);
     const exact = image.exact ? exactFilename(image.filename, blob.mimeType) : null;

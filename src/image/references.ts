@@ -86,7 +86,7 @@ async function takeAlong(
   { spool }: ReceivedFile,
   loose: LooseFiles,
 ): Promise<FoundPicture> {
-  const { mimeType, width, height } = await storage.readPicture(spool.path);
+  const { mimeType, width, height } = await storage.readPicture(spool);
   const uuid = `file:${loose.size}`;
   loose.set(uuid, { bytes: await readFile(spool.path), mimeType });
   return { uuid, sha256: spool.sha256, bytes: spool.bytes, width, height, image: null };

@@ -6,8 +6,8 @@
  * and proves nothing either: anybody can write anything into a picture. Of content credentials (C2PA, https://c2pa.org) it says
  * that the file carries some, which is no word on whether they are valid.
  */
-import { type FileHandle, open } from 'node:fs/promises';
 import { Pieces } from '../storage/containers/pieces.ts';
+import type { LocalFile, RandomReader } from '../storage/local-file.ts';
 import { type PictureType, SNIFF_BYTES, sniff } from '../storage/sniff.ts';
 import { readAvif } from './carriers/avif.ts';
 import { readGif } from './carriers/gif.ts';
@@ -42,7 +42,7 @@ export interface Provenance {
 }
 
 /** Takes what a container carries into `embedded`, up to the first thing that is wrong. */
-export type Carrier = (file: Pieces, embedded: Embedded, handle: FileHandle) => Promise<void>;
+export type Carrier = (file: Pieces, embedded: Embedded, reader: RandomReader) => Promise<void>;
 
 const CARRIERS: Readonly<Record<PictureType, Carrier>> = {
   'image/png': readPng,
@@ -53,19 +53,18 @@ const CARRIERS: Readonly<Record<PictureType, Carrier>> = {
 };
 
 /**
- * Reads what is embedded in the picture at `path`; its type is told by its content.
+ * Reads what is embedded in the picture of a file; its type is told by its content.
  * @throws the error of the file system as it is, and nothing else.
  */
-export async function readProvenance(path: string): Promise<Provenance> {
-  await using handle = await open(path);
-  const { size } = await handle.stat();
+export async function readProvenance(file: Pick<LocalFile, 'bytes' | 'reader'>): Promise<Provenance> {
   const embedded = new Embedded();
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);
-  const { mimeType } = sniff(buffer.subarray(0, bytesRead));
+  const head = Buffer.alloc(SNIFF_BYTES);
+  const { bytesRead } = await file.reader.read(head, 0, SNIFF_BYTES, 0);
+  const { mimeType } = sniff(head.subarray(0, bytesRead));
   if (mimeType === null) return interpret(embedded);
-  const pieces = new Pieces(handle, size, 'picture');
+  const pieces = new Pieces(file, 'picture');
   try {
-    await CARRIERS[mimeType](pieces, embedded, handle);
+    await CARRIERS[mimeType](pieces, embedded, file.reader);
   } catch (error) {
     // A container that is not what it should be ends the reading, not the ingest: whether it is whole is storage's question.
     if (error instanceof Error && 'syscall' in error) throw error;

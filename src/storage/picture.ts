@@ -14,11 +14,11 @@
  * bits), so the two limits together bound the memory. It trusts that the path was chosen by us (libvips reads options
  * out of a name that ends in `[…]`) and that nobody writes to the file meanwhile.
  */
-import { open } from 'node:fs/promises';
 import sharp from 'sharp';
 import { rgbaToThumbHash } from 'thumbhash';
 import { FixativeError, OverloadedError, TooLargeError, UnsupportedTypeError } from '../errors.ts';
 import { makeGate } from './gate.ts';
+import type { LocalFile, RandomReader } from './local-file.ts';
 import {
   type PictureType,
   SNIFF_BYTES,
@@ -41,7 +41,7 @@ export interface Picture {
 }
 
 /**
- * Reads what the picture in the file at `path` is, and proves that it is whole.
+ * Reads what the picture in a file is, and proves that it is whole.
  *
  * @throws FixativeError EMPTY_FILE where there are no bytes
  * @throws UnsupportedTypeError where the content is of no supported type, with what was detected
@@ -51,7 +51,7 @@ export interface Picture {
  * @throws FixativeError DAMAGED_IMAGE where it is cut, corrupt or cannot be decoded
  * @throws the error of the file system, as it is, where the file cannot be read
  */
-export type ReadPicture = (path: string) => Promise<Picture>;
+export type ReadPicture = (file: LocalFile) => Promise<Picture>;
 
 export interface PictureLimits {
   /** The most pixels that a side may have: a row is decoded whole, however few of them there are. Default 65,535. */
@@ -81,10 +81,11 @@ export function makePictureReader(limits: PictureLimits): ReadPicture {
     },
   });
 
-  return async function readPicture(path) {
-    const { mimeType, extension } = await recognise(path);
-    await proveWhole(path, mimeType);
+  return async function readPicture(file) {
+    const { mimeType, extension } = await recognise(file);
+    await proveWhole(file, mimeType);
     return inTurn(async () => {
+      const { path } = file;
       const { width, height } = await measure(path, mimeType, { maxPixels, maxSide });
       const thumbhash = await hashThumb(path, mimeType, { maxPixels, timeoutSeconds });
       return { mimeType, extension, width, height, thumbhash };
@@ -94,8 +95,8 @@ export function makePictureReader(limits: PictureLimits): ReadPicture {
 
 type Recognised = Exclude<Sniffed, { mimeType: null }>;
 
-async function recognise(path: string): Promise<Recognised> {
-  const sniffed = sniff(await readHead(path));
+async function recognise({ reader }: LocalFile): Promise<Recognised> {
+  const sniffed = sniff(await readHead(reader));
   if (sniffed.mimeType !== null) return sniffed;
   const names = Object.values(TYPE_NAMES);
   const allowed = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
@@ -105,12 +106,11 @@ async function recognise(path: string): Promise<Recognised> {
   );
 }
 
-async function readHead(path: string): Promise<Uint8Array> {
-  await using handle = await open(path);
+async function readHead(reader: RandomReader): Promise<Uint8Array> {
   const head = Buffer.alloc(SNIFF_BYTES);
   let filled = 0;
   while (filled < head.length) {
-    const { bytesRead } = await handle.read(head, filled, head.length - filled, filled);
+    const { bytesRead } = await reader.read(head, filled, head.length - filled, filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

@@ -27,7 +27,7 @@ async function putAlone<Result>(
   await deps.space.require(2 * spool.bytes);
   const known = await findBlob(deps.database, { sha256: spool.sha256 });
   const facts = known ?? {
-    ...(await deps.readPicture(spool.path)),
+    ...(await deps.readPicture(spool)),
     sha256: spool.sha256,
     bytes: spool.bytes,
   };
@@ -44,7 +44,7 @@ async function putAlone<Result>(
         store.name,
         finding?.state === 'STORED'
           ? finding.stat
-          : await store.put(key, { ...proven(spool), moveTo: spool.moveTo }),
+          : await store.put(key, spool.isInMemory ? spool : { ...proven(spool), moveTo: spool.moveTo }),
       );
     }),
   );

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { FixativeError, InputError, TooLargeError } from '../errors.ts';
 import { removeAbandoned } from './abandoned.ts';
+import type { LocalFile, RandomReader } from './local-file.ts';
 import type { SpaceGuard } from './space.ts';
 import type { BlobSource } from './stores/store.ts';
 
@@ -13,9 +14,11 @@ import type { BlobSource } from './stores/store.ts';
  * and that one discards it, whatever became of the bytes. The file is kept open: whoever reads by `open` does so also when a store
  * has taken the file over.
  */
-export interface Spool extends BlobSource {
+export interface Spool extends BlobSource, LocalFile {
   /** Where the file is; in the store, when one has taken it over. */
   readonly path: string;
+  /** Whether what is read of it are the very bytes that were hashed, and not those of the file. */
+  readonly isInMemory: boolean;
   moveTo(file: string): Promise<boolean>;
   /** Removes the file, unless a store has taken it over; safe to call twice. */
   discard(): Promise<void>;
@@ -104,6 +107,8 @@ export async function openSpooler(options: {
           },
           bytes: progress.bytes,
           sha256,
+          isInMemory: small.chunks !== null,
+          reader: small.chunks === null ? kept : readerOf(small.chunks),
           open: () => Readable.from(small.chunks ?? read(kept, progress.bytes), { objectMode: false }),
           async moveTo(target) {
             if (taken !== null || discarded) return false;
@@ -214,6 +219,22 @@ function makeKeeper(memory: { bytes: number }): Keeper {
       memory.bytes += size;
     },
     drop,
+  };
+}
+
+function readerOf(chunks: readonly Buffer[]): RandomReader {
+  return {
+    async read(buffer, offset, length, position) {
+      let bytesRead = 0;
+      let start = 0;
+      for (const chunk of chunks) {
+        const from = position + bytesRead - start;
+        if (bytesRead < length && from < chunk.length)
+          bytesRead += chunk.copy(buffer, offset + bytesRead, from, from + length - bytesRead);
+        start += chunk.length;
+      }
+      return { bytesRead };
+    },
   };
 }
 

@@ -17,13 +17,13 @@
  * https://www.w3.org/Graphics/GIF/spec-gif89a.txt; WebP, https://www.rfc-editor.org/rfc/rfc9649#section-2; AVIF,
  * https://aomediacodec.github.io/av1-avif/, on the ISO base media file format, ISO/IEC 14496-12.
  */
-import { open } from 'node:fs/promises';
 import { walkAvif } from './containers/avif.ts';
 import { walkGif } from './containers/gif.ts';
 import { walkJpeg } from './containers/jpeg.ts';
 import { Pieces } from './containers/pieces.ts';
 import { walkPng } from './containers/png.ts';
 import { walkWebp } from './containers/webp.ts';
+import type { LocalFile } from './local-file.ts';
 import { type PictureType, TYPE_NAMES } from './sniff.ts';
 
 const WALKS: Readonly<Record<PictureType, (file: Pieces) => Promise<void>>> = {
@@ -35,15 +35,16 @@ const WALKS: Readonly<Record<PictureType, (file: Pieces) => Promise<void>>> = {
 };
 
 /**
- * Proves that the picture in the file at `path` is whole, as the container of `mimeType` tells.
+ * Proves that the picture in a file is whole, as the container of `mimeType` tells.
  *
  * @throws FixativeError DAMAGED_IMAGE, naming what is wrong and at which byte; TooLargeError above MAX_FRAMES; the error of
  *   the file system as it is
  */
-export async function proveWhole(path: string, mimeType: PictureType): Promise<void> {
-  await using handle = await open(path);
-  const { size } = await handle.stat();
-  const pieces = new Pieces(handle, size, TYPE_NAMES[mimeType]);
+export async function proveWhole(
+  file: Pick<LocalFile, 'bytes' | 'reader'>,
+  mimeType: PictureType,
+): Promise<void> {
+  const pieces = new Pieces(file, TYPE_NAMES[mimeType]);
   try {
     await WALKS[mimeType](pieces);
   } finally {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readProvenance } from '../../src/provenance/provenance.ts';
+import { withLocalFile } from '../local-file.ts';
 import { cutLengths, makePicture, makePngChunk } from '../pictures.ts';
 import {
   exifSegment,
@@ -25,7 +26,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 async function read(bytes: Buffer) {
   const file = path.join(directory, 'file');
   await writeFile(file, bytes);
-  const provenance = await readProvenance(file);
+  const provenance = await withLocalFile(file, readProvenance);
   const json = JSON.stringify(provenance);
   expect(json).not.toContain('\\u0000');
   expect(json.isWellFormed()).toBe(true);

@@ -6,7 +6,8 @@ import sharp from 'sharp';
 import { thumbHashToApproximateAspectRatio, thumbHashToAverageRGBA } from 'thumbhash';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FixativeError, TooLargeError, UnsupportedTypeError } from '../../src/errors.ts';
-import { makePictureReader, type Picture } from '../../src/storage/picture.ts';
+import { makePictureReader, type Picture, type PictureLimits } from '../../src/storage/picture.ts';
+import { withLocalFile } from '../local-file.ts';
 import {
   cutLengths,
   ENCODINGS,
@@ -33,7 +34,13 @@ async function save(bytes: Uint8Array, name = `${files++}.png`): Promise<string>
   return path;
 }
 
-const readPicture = makePictureReader({ maxPixels: 1_000_000 });
+/** Reads a picture by its path. */
+function makePathReader(limits: PictureLimits): (path: string) => Promise<Picture> {
+  const readPicture = makePictureReader(limits);
+  return (path) => withLocalFile(path, readPicture);
+}
+
+const readPicture = makePathReader({ maxPixels: 1_000_000 });
 const read = async (bytes: Uint8Array, name?: string): Promise<Picture> =>
   readPicture(await save(bytes, name));
 const failure = async (bytes: Uint8Array): Promise<unknown> => read(bytes).catch((error: unknown) => error);
@@ -59,8 +66,8 @@ describe.each(PICTURE_FORMATS)('%s', (format) => {
   test('above the limit of pixels is refused with its size', async () => {
     const frames = ENCODINGS[format].frames;
     const path = await save(await makePicture({ format, width: 50, height: 40 }));
-    await expect(makePictureReader({ maxPixels: 2000 * frames })(path)).resolves.toMatchObject({ mimeType });
-    const refused = makePictureReader({ maxPixels: 2000 * frames - 1 })(path);
+    await expect(makePathReader({ maxPixels: 2000 * frames })(path)).resolves.toMatchObject({ mimeType });
+    const refused = makePathReader({ maxPixels: 2000 * frames - 1 })(path);
     await expect(refused).rejects.toThrow(TooLargeError);
     await expect(refused).rejects.toMatchObject({
       code: 'TOO_LARGE',
@@ -82,8 +89,14 @@ test('an empty file is told from an unsupported one', async () => {
   expect(await failure(Buffer.alloc(0))).toMatchObject({ code: 'EMPTY_FILE' });
 });
 
-test('a missing file is the error of the file system', async () => {
-  await expect(readPicture(join(directory, 'absent.png'))).rejects.toMatchObject({ code: 'ENOENT' });
+test('a file that cannot be read is the error of the file system', async () => {
+  const reader = { read: () => Promise.reject(Object.assign(new Error('a bad block'), { code: 'EIO' })) };
+  const read = makePictureReader({ maxPixels: 1_000_000 })({
+    path: join(directory, 'x'),
+    bytes: 100,
+    reader,
+  });
+  await expect(read).rejects.toMatchObject({ code: 'EIO' });
 });
 
 test.each(NOT_PICTURES)('$is with a .png name is refused by what it is', async ({ is, bytes }) => {
@@ -106,7 +119,7 @@ describe('a bomb', () => {
   test('of 30,000 × 30,000 claimed pixels is refused without decoding', async () => {
     const path = await save(makeClaimingPng(30_000, 30_000));
     const before = process.memoryUsage().rss;
-    const refused = makePictureReader({ maxPixels: 100_000_000 })(path);
+    const refused = makePathReader({ maxPixels: 100_000_000 })(path);
     await expect(refused).rejects.toMatchObject({ code: 'TOO_LARGE', actual: 900_000_000, unit: 'pixels' });
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
   });
@@ -233,7 +246,7 @@ describe('as a browser shows it', () => {
 
 describe('turns', () => {
   test('many at once are all read, and one that fails gives its place back', async () => {
-    const one = makePictureReader({ maxPixels: 1_000_000, concurrency: 1 });
+    const one = makePathReader({ maxPixels: 1_000_000, concurrency: 1 });
     const good = await save(await makePicture({ seed: 7 }));
     const overwritten = await makePicture({ format: 'avif' });
     overwritten.fill(0, overwritten.indexOf('mdat') + 4);
@@ -252,7 +265,7 @@ describe('turns', () => {
 
   test('no more are in the decoder than are allowed', async () => {
     const path = await save(await makePicture({ format: 'avif', width: 600, height: 600 }));
-    const limited = makePictureReader({ maxPixels: 1_000_000, concurrency: 1 });
+    const limited = makePathReader({ maxPixels: 1_000_000, concurrency: 1 });
     let most = 0;
     const watch = setInterval(() => {
       const { process: running, queue } = sharp.counters();

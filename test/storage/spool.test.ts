@@ -51,6 +51,13 @@ describe('what is in memory beside the disk', () => {
     const spool = await receive(bytes, size);
     expect(await readFile(spool.path)).toEqual(bytes);
     expect(await buffer(spool.open())).toEqual(bytes);
+    const places = [0, 1, 65_535, 65_536, 70_000, length - 1, length, length + 1];
+    for (const place of places) {
+      const part = Buffer.alloc(150_000);
+      const { bytesRead } = await spool.reader.read(part, 7, 140_000, place);
+      expect(part.subarray(7, 7 + bytesRead)).toEqual(bytes.subarray(place, place + 140_000));
+    }
+    expect(spool.isInMemory).toBe(!read);
     expect(await isRead(spool)).toBe(read);
     await spool.discard();
   });

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAX_FRAMES, PIECE_BYTES } from '../../src/storage/containers/pieces.ts';
 import type { PictureType } from '../../src/storage/sniff.ts';
 import { proveWhole } from '../../src/storage/whole.ts';
+import { withLocalFile } from '../local-file.ts';
 import {
   cutLengths,
   ENCODINGS,
@@ -30,7 +31,7 @@ let files = 0;
 async function prove(bytes: Uint8Array, mimeType: PictureType): Promise<void> {
   const path = join(directory, `${files++}`);
   await writeFile(path, bytes);
-  await proveWhole(path, mimeType);
+  await withLocalFile(path, (file) => proveWhole(file, mimeType));
 }
 
 /** Expects a refusal as damaged, with a message that has `how` in it. */
@@ -104,8 +105,9 @@ test.each(PICTURE_FORMATS.filter((format) => !format.startsWith('webp')))(
   },
 );
 
-test('a missing file is the error of the file system, not a damaged image', async () => {
-  await expect(proveWhole(join(directory, 'absent'), 'image/png')).rejects.toMatchObject({ code: 'ENOENT' });
+test('a file that cannot be read is the error of the file system, not a damaged image', async () => {
+  const reader = { read: () => Promise.reject(Object.assign(new Error('a bad block'), { code: 'EIO' })) };
+  await expect(proveWhole({ bytes: 100, reader }, 'image/png')).rejects.toMatchObject({ code: 'EIO' });
 });
 
 describe('PNG', () => {
@@ -471,6 +473,6 @@ test('memory does not grow with the size of the file', async () => {
   const watch = setInterval(() => {
     most = Math.max(most, process.memoryUsage().arrayBuffers);
   }, 1);
-  await proveWhole(path, 'image/png').finally(() => clearInterval(watch));
+  await withLocalFile(path, (file) => proveWhole(file, 'image/png')).finally(() => clearInterval(watch));
   expect(most - before).toBeLessThan(4 * PIECE_BYTES);
 });

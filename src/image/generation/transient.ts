@@ -136,7 +136,7 @@ export async function makeTransient(
 }
 
 async function attachmentOf({ storage }: Pick<ImageDeps, 'storage'>, spool: Spool): Promise<Attachment> {
-  const { mimeType } = await storage.readPicture(spool.path);
+  const { mimeType } = await storage.readPicture(spool);
   return { bytes: await readFile(spool.path), mimeType };
 }
 
@@ -166,7 +166,7 @@ async function answerOf(
   }
   const { spool, revisedPrompt, originalUrl, said } = outcome;
   const bytes = await readFile(spool.path);
-  const { mimeType, width, height, thumbhash } = await storage.readPicture(spool.path);
+  const { mimeType, width, height, thumbhash } = await storage.readPicture(spool);
   return {
     ...image,
     status: 'success',

@@ -1,12 +1,12 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { Pieces } from '../../storage/containers/pieces.ts';
+import type { RandomReader } from '../../storage/local-file.ts';
 import { decodeText, type Embedded, takePart } from '../embedded.ts';
 
 /** The box of content credentials: https://spec.c2pa.org/specifications/specifications/2.1/specs/C2PA_Specification.html#_embedding_manifests_into_bmff_based_assets */
 const C2PA_UUID = 'd8fec3d61b0e483c92975828877ec481';
 
 /** AVIF: the items `Exif` and `mime` that the meta box names, ISO/IEC 14496-12, 8.11; the uuid box of C2PA. */
-export async function readAvif(file: Pieces, embedded: Embedded, handle: FileHandle): Promise<void> {
+export async function readAvif(file: Pieces, embedded: Embedded, reader: RandomReader): Promise<void> {
   let meta: Buffer | null = null;
   while (file.offset + 8 <= file.size) {
     const at = file.offset;
@@ -22,10 +22,10 @@ export async function readAvif(file: Pieces, embedded: Embedded, handle: FileHan
     } else if (type === 'meta' && meta === null) meta = await takePart(file, embedded, length);
     file.seek(at + size);
   }
-  if (meta !== null) await readItems(meta.subarray(4), embedded, handle);
+  if (meta !== null) await readItems(meta.subarray(4), embedded, reader);
 }
 
-async function readItems(meta: Buffer, embedded: Embedded, handle: FileHandle): Promise<void> {
+async function readItems(meta: Buffer, embedded: Embedded, reader: RandomReader): Promise<void> {
   const boxes = splitBoxes(meta);
   const [iinf, iloc, idat] = [boxes.get('iinf'), boxes.get('iloc'), boxes.get('idat')];
   if (!iinf || !iloc) return;
@@ -37,7 +37,8 @@ async function readItems(meta: Buffer, embedded: Embedded, handle: FileHandle): 
       await Promise.all(
         extents.map(async ({ offset, length }) => {
           if (fromIdat) return idat?.subarray(offset, offset + length) ?? Buffer.alloc(0);
-          const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+          const buffer = Buffer.alloc(length);
+          const { bytesRead } = await reader.read(buffer, 0, length, offset);
           return buffer.subarray(0, bytesRead);
         }),
       ),

@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises';
 import { FixativeError, TooLargeError } from '../../errors.ts';
+import type { LocalFile, RandomReader } from '../local-file.ts';
 
 /**
  * The most frames that an animation may have: at ten a second, a quarter of an hour. Decoders keep some 200 bytes for each
@@ -20,7 +20,7 @@ const MAX_SPARE = 8;
 /** A file read forwards through one buffer. Buffers that it hands out are views, good until the next call that awaits. */
 export class Pieces {
   readonly size: number;
-  readonly #handle: FileHandle;
+  readonly #reader: RandomReader;
   readonly #type: string;
   #buffer = spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
   /** Where in the file the buffer begins, how much of it is filled, and how much of that is read. */
@@ -28,9 +28,9 @@ export class Pieces {
   #filled = 0;
   #read = 0;
 
-  constructor(handle: FileHandle, size: number, type: string) {
-    this.#handle = handle;
-    this.size = size;
+  constructor(file: Pick<LocalFile, 'bytes' | 'reader'>, type: string) {
+    this.#reader = file.reader;
+    this.size = file.bytes;
     this.#type = type;
   }
 
@@ -71,7 +71,7 @@ export class Pieces {
     this.#filled = kept;
     while (this.#filled < count) {
       const room = this.#buffer.length - this.#filled;
-      const { bytesRead } = await this.#handle.read(
+      const { bytesRead } = await this.#reader.read(
         this.#buffer,
         this.#filled,
         room,

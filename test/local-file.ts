@@ -1,0 +1,12 @@
+import { open } from 'node:fs/promises';
+import type { LocalFile } from '../src/storage/local-file.ts';
+
+/** Has a file of this machine open for as long as something is done with it. */
+export async function withLocalFile<Result>(
+  path: string,
+  use: (file: LocalFile) => Promise<Result>,
+): Promise<Result> {
+  await using handle = await open(path);
+  const { size } = await handle.stat();
+  return await use({ path, bytes: size, reader: handle });
+}
