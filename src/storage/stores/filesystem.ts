@@ -1,20 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
-import { withLastPartHeld } from '../last-part.ts';
 import { makeOpenFiles } from './open-files.ts';
-import { DamagedObjectError, type ListedObject, type ObjectStat, type Store } from './store.ts';
+import type { ByteRange, ListedObject, ObjectStat, Store } from './store.ts';
 
 /** Says that a directory is the store, and not the empty place where its disk is to be mounted. */
 const MARKER = '.fixative-store';
 
 /** Where files are written until they are whole; on the same filesystem as the rest, so that a rename is all it takes. */
 const WRITING = '.writing';
+
+/** How much of a file is read at once. */
+const PART_BYTES = 256 * 1024;
 
 export interface FilesystemStore extends Store {
   /** Says that the directory is the store's: makes it, and its marker. */
@@ -157,16 +160,16 @@ export async function openFilesystemStore(options: {
       try {
         const stats = await handle.stat({ bigint: true });
         if (!stats.isFile()) throw new Error('it is not a file');
-        const reading = handle.createReadStream({ ...range, highWaterMark: 256 * 1024, autoClose: false });
-        const { fingerprint } = statOf(stats);
-        const stream = withLastPartHeld(reading, {
-          async prove() {
-            if (statOf(await handle.stat({ bigint: true })).fingerprint !== fingerprint)
-              throw new DamagedObjectError('the file was written to while it was read');
-          },
-          release: () => void handle.close().catch(() => {}),
-        });
-        return { stat: statOf(stats), stream };
+        const whole = statOf(stats);
+        let isUnchanged = false;
+        const stream = Readable.from(
+          readParts(handle, range ?? { start: 0, end: whole.bytes - 1 }, async () => {
+            isUnchanged = statOf(await handle.stat({ bigint: true })).fingerprint === whole.fingerprint;
+          }),
+          { objectMode: false },
+        );
+        stream.once('close', () => void handle.close().catch(() => {}));
+        return { stat: whole, stream, isUnchanged: () => isUnchanged };
       } catch (cause) {
         await handle.close();
         throw unavailable('open', key, cause);
@@ -223,6 +226,22 @@ export async function openFilesystemStore(options: {
       }
     }
   }
+}
+
+/** The bytes of a range in parts, ending early where the file does. @param atEnd is called after the last byte was read. */
+async function* readParts(
+  handle: FileHandle,
+  { start, end }: ByteRange,
+  atEnd: () => Promise<void>,
+): AsyncGenerator<Buffer> {
+  for (let at = start; at <= end; ) {
+    const room = Buffer.allocUnsafeSlow(Math.min(PART_BYTES, end - at + 1));
+    const { bytesRead } = await handle.read(room, 0, room.length, at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+    yield room.subarray(0, bytesRead);
+  }
+  await atEnd();
 }
 
 /** The one place where a key becomes a path. Keys are ours, made of a hash; whatever else comes is a defect, and stops here. */

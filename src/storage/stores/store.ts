@@ -67,6 +67,12 @@ export interface OpenObject {
   /** The state of exactly the bytes that `stream` gives, for the whole object even when a range was asked. */
   readonly stat: ObjectStat;
   readonly stream: Readable;
+  /**
+   * Of a place where others can write: whether the object was still what `stat` says when its last byte was read. Asked once the stream has come to its
+   * end. A new link changes a file's times as a write does, so who computes the hash goes by that alone; who gives bytes on the proof
+   * of an earlier hash goes by this.
+   */
+  isUnchanged?(): boolean;
 }
 
 export interface ListedObject {
