@@ -33,6 +33,12 @@ export interface Store {
    * @returns null where the object is shorter. @throws as `open`.
    */
   readInto?(key: string, range: ByteRange, buffer: Buffer): Promise<ObjectStat | null>;
+
+  /**
+   * The same where all of it is cheaper to have than its state: who gives it proves the hash. When this throws, something may still be put into the buffer.
+   * @returns how many bytes it has; null where it is not there, or not whole, or longer than the buffer. @throws StoreError
+   */
+  readWhole?(key: string, buffer: Buffer): Promise<number | null>;
 }
 
 /** Bytes that can be read more than once, whose length and hash are known. A Spool is one. */
