@@ -4,9 +4,9 @@
  */
 export interface Buffers {
   /** Of at least so many bytes; null where too much is out. */
-  take(bytes: number): Buffer<ArrayBuffer> | null;
+  take(bytes: number): Buffer | null;
   /** Once nobody reads or writes it any more. */
-  give(buffer: Buffer<ArrayBuffer>): void;
+  give(buffer: Buffer): void;
   /** For one that somebody may still read: it is counted out, and not used again. */
   lose(buffer: Buffer): void;
   /** Bytes that are out. */
@@ -16,7 +16,7 @@ export interface Buffers {
 const SMALLEST = 16 * 1024;
 
 export function makeBuffers(options: { maxOutBytes: number; maxKeptBytes: number }): Buffers {
-  const free = new Map<number, Buffer<ArrayBuffer>[]>();
+  const free = new Map<number, Buffer[]>();
   let out = 0;
   let kept = 0;
   /** The next power of two, or one and a half of one. */

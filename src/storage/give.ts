@@ -5,7 +5,7 @@
  * What is in memory was proven when it was kept. Whether its copy is still well is looked at behind the answers, at most once a second, so that damage
  * is noticed of what is hot as well: within a second after somebody has asked for it.
  */
-import { createHash, subtle } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { StoreError } from '../errors.ts';
 import type { Blob, Copy } from './blob.ts';
@@ -148,7 +148,7 @@ export function makeGiver(deps: GiveDeps): Giver {
     }
   }
 
-  /** By one question, and its hash, which is computed beside this thread. @returns null where the careful way has to be gone. */
+  /** By one question, and its hash. @returns null where the careful way has to be gone. */
   async function readProven(blob: Blob, keeps: boolean): Promise<Given | null> {
     const first = firstHealthy(blob);
     if (!first?.store.readWhole || blob.bytes > MAX_WHOLE_BYTES) return null;
@@ -158,7 +158,7 @@ export function makeGiver(deps: GiveDeps): Giver {
     try {
       const bytes = await first.store.readWhole(first.copy.key, buffer);
       const content = buffer.subarray(0, blob.bytes);
-      if (bytes === blob.bytes && (await sha256Of(content)) === blob.sha256) {
+      if (bytes === blob.bytes && sha256Of(content) === blob.sha256) {
         if (keeps) hot.keep(blob.sha256, blob.sha256, content, since);
         return { content, done: keeps ? null : giveBack(buffer) };
       }
@@ -170,12 +170,12 @@ export function makeGiver(deps: GiveDeps): Giver {
     return null;
   }
 
-  const giveBack = (buffer: Buffer<ArrayBuffer>) => (sent: boolean) =>
+  const giveBack = (buffer: Buffer) => (sent: boolean) =>
     sent ? deps.buffers.give(buffer) : deps.buffers.lose(buffer);
 
   /** @returns whether the bytes are what their name says. */
   function keep(blob: Blob, content: Buffer, since: number): boolean {
-    if (createHash('sha256').update(content).digest('hex') !== blob.sha256) return false;
+    if (sha256Of(content) !== blob.sha256) return false;
     hot.keep(blob.sha256, blob.sha256, content, since);
     return true;
   }
@@ -268,10 +268,7 @@ export function makeGiver(deps: GiveDeps): Giver {
 
 const MAX_LOOKS = 10_000;
 
-/** What takes the processor longest is done on a thread of the system's pool: this one goes on with the others who ask. */
-async function sha256Of(content: Buffer<ArrayBuffer>): Promise<string> {
-  return Buffer.from(await subtle.digest('SHA-256', content)).toString('hex');
-}
+const sha256Of = (content: Buffer) => createHash('sha256').update(content).digest('hex');
 
 /** @returns whether the stream gave exactly so many bytes. */
 async function collect(stream: Readable, buffer: Buffer, bytes: number): Promise<boolean> {
