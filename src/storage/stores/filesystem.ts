@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { createWriteStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -51,7 +51,6 @@ export async function openFilesystemStore(options: {
   const { name } = options;
   const root = path.resolve(options.directory);
   const writing = path.join(root, WRITING);
-  const files = makeOpenFiles(options.maxOpenFiles ?? 0);
 
   const unavailable = (verb: string, key: string, cause: unknown) =>
     new StoreError(`${name} could not ${verb} ${key} in ${root}: ${reasonOf(cause)}.`, name, { cause });
@@ -93,6 +92,9 @@ export async function openFilesystemStore(options: {
     () => false,
   );
   if (!marked && options.mayClaim) await claim();
+  // Of the place where a disk is to be mounted, nobody knows what will be there.
+  const isOnDisk = (marked || options.mayClaim) && (await isLocal(root));
+  const files = makeOpenFiles(options.maxOpenFiles ?? 0, isOnDisk);
   const ignoreAbsent = (error: unknown) => {
     if (!isAbsent(error))
       throw new StoreError(`${name} cannot use ${root}: ${reasonOf(error)}.`, name, { cause: error });
@@ -242,6 +244,18 @@ async function* readParts(
     yield room.subarray(0, bytesRead);
   }
   await atEnd();
+}
+
+/** Types of file systems on disks and in the memory of this machine, as statfs(2) has them: ext2 to ext4, XFS, Btrfs, F2FS, ZFS, overlayfs, tmpfs. */
+const LOCAL_TYPES: readonly number[] = [
+  0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0x794c7630, 0x01021994,
+];
+
+function isLocal(directory: string): Promise<boolean> {
+  return statfs(directory).then(
+    ({ type }) => LOCAL_TYPES.includes(type),
+    () => false,
+  );
 }
 
 /** The one place where a key becomes a path. Keys are ours, made of a hash; whatever else comes is a defect, and stops here. */

@@ -29,8 +29,12 @@ interface OpenFile {
 /** What nobody has asked for within one to two of these is closed: a file that is gone gives back its room, a disk can be unmounted. */
 const IDLE_SECONDS = 30;
 
-/** @param most how many are kept open; 0: none. */
-export function makeOpenFiles(most: number): OpenFiles {
+/**
+ * @param most how many are kept open; 0: none.
+ * @param isLocal whether what an open file is lies in memory of this machine, and can be looked at without waiting for anybody: to have that done
+ *   beside costs more than the look.
+ */
+export function makeOpenFiles(most: number, isLocal: boolean): OpenFiles {
   const kept = new Map<string, OpenFile>();
   let timer: NodeJS.Timeout | null = null;
 
@@ -90,6 +94,8 @@ export function makeOpenFiles(most: number): OpenFiles {
     });
   }
 
+  const look = isLocal ? lookAtOnce : lookBeside;
+
   function readAll(
     { descriptor }: OpenFile,
     { start, end }: ByteRange,
@@ -101,7 +107,7 @@ export function makeOpenFiles(most: number): OpenFiles {
         fs.read(descriptor, buffer, offset, length - offset, start + offset, (error, bytes) => {
           if (error) return reject(error);
           if (offset + bytes < length) return bytes > 0 ? read(offset + bytes) : resolve(null);
-          fs.fstat(descriptor, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats)));
+          look(descriptor, resolve, reject);
         });
       read(0);
     });
@@ -133,4 +139,24 @@ export function makeOpenFiles(most: number): OpenFiles {
       for (const name of [...kept.keys()]) forget(name);
     },
   };
+}
+
+function lookAtOnce(
+  descriptor: number,
+  resolve: (stats: BigIntStats) => void,
+  reject: (error: unknown) => void,
+): void {
+  try {
+    resolve(fs.fstatSync(descriptor, { bigint: true }));
+  } catch (error) {
+    reject(error);
+  }
+}
+
+function lookBeside(
+  descriptor: number,
+  resolve: (stats: BigIntStats) => void,
+  reject: (error: unknown) => void,
+): void {
+  fs.fstat(descriptor, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats)));
 }
