@@ -130,15 +130,23 @@ function readyOf(deps: BytesDeps, image: ImageBytes): Ready {
   const known = readyHeads.get(image);
   if (known) return known;
   const body = originalOf(deps, image, 'public');
-  const always = { ETag: body.etag, ...headersOf(deps.sharing, {}, 'public') };
-  const whole = { ...always, ...describe(body), 'Content-Length': String(image.blob.bytes) };
-  const ready = {
-    etag: body.etag,
-    unchanged: Object.entries(always).flat(),
-    whole: Object.entries(whole).flat(),
-  };
+  const unchanged = ['ETag', body.etag, ...alikeHeaders(deps.sharing)];
+  const whole = [...unchanged, 'Content-Length', String(image.blob.bytes)];
+  for (const [name, value] of Object.entries(describe(body))) whole.push(name, value);
+  const ready = { etag: body.etag, unchanged, whole };
   readyHeads.set(image, ready);
   return ready;
+}
+
+const headersOfAlike = new WeakMap<Sharing, readonly string[]>();
+
+/** What goes with every public image, as a list, where they are shared with all alike. */
+function alikeHeaders(sharing: Sharing): readonly string[] {
+  const known = headersOfAlike.get(sharing);
+  if (known) return known;
+  const headers = Object.entries(headersOf(sharing, {}, 'public')).flat();
+  headersOfAlike.set(sharing, headers);
+  return headers;
 }
 
 /** `GET /images/{uuid}[/{any-name}][?w=&h=&fit=&format=&quality=&enlarge=][&expires=&signature=]` */
