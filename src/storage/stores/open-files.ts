@@ -31,12 +31,14 @@ const IDLE_SECONDS = 30;
 
 /**
  * @param most how many are kept open; 0: none.
- * @param isLocal whether what an open file is lies in memory of this machine, and can be looked at without waiting for anybody: to have that done
- *   beside costs more than the look.
+ * @param isLocal whether an open file can be looked at and closed without waiting for another machine: to have that done by another thread costs
+ *   more than it takes.
  */
 export function makeOpenFiles(most: number, isLocal: boolean): OpenFiles {
   const kept = new Map<string, OpenFile>();
   let timer: NodeJS.Timeout | null = null;
+  const look = isLocal ? lookAtOnce : lookBeside;
+  const close = isLocal ? closeAtOnce : closeBeside;
 
   function leave(file: OpenFile): void {
     file.readers--;
@@ -44,13 +46,7 @@ export function makeOpenFiles(most: number, isLocal: boolean): OpenFiles {
   }
 
   function closeIfUnused(file: OpenFile): void {
-    if (file.readers > 0 || file.isKept) return;
-    // At once: there is nothing to be flushed of what was only read, and to have it done beside costs ten times as much.
-    try {
-      fs.closeSync(file.descriptor);
-    } catch {
-      // An error of close says nothing of bytes that were only read.
-    }
+    if (file.readers === 0 && !file.isKept) close(file.descriptor);
   }
 
   function forget(name: string): void {
@@ -93,8 +89,6 @@ export function makeOpenFiles(most: number, isLocal: boolean): OpenFiles {
       });
     });
   }
-
-  const look = isLocal ? lookAtOnce : lookBeside;
 
   function readAll(
     { descriptor }: OpenFile,
@@ -160,3 +154,12 @@ function lookBeside(
 ): void {
   fs.fstat(descriptor, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats)));
 }
+
+// An error of close says nothing of bytes that were only read.
+function closeAtOnce(descriptor: number): void {
+  try {
+    fs.closeSync(descriptor);
+  } catch {}
+}
+
+const closeBeside = (descriptor: number) => fs.close(descriptor, () => {});
