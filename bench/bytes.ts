@@ -7,8 +7,8 @@ import { fetch } from 'undici';
 import type { Queryable } from '../src/database/database.ts';
 import { keyOf } from '../src/storage/blob.ts';
 import { makeDatabaseStore } from '../src/storage/stores/database.ts';
-import type { Bench } from './bench.ts';
-import { type ContestResult, hold, WrongAnswer } from './contest.ts';
+import type { Bench, BytesLoader } from './bench.ts';
+import { type Contestant, type ContestResult, hold, WrongAnswer } from './contest.ts';
 import type { Target } from './load.ts';
 import { isInstalled, startNginx } from './nginx.ts';
 import { startServer } from './servers.ts';
@@ -69,27 +69,14 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
     ) => {
       const ours = await serve(settings);
       try {
+        const target: Target = { url: new URL(ours.url.origin), pid: ours.pid, headers: {} };
         for (const { name, about, of, bytes } of contests) {
-          const target: Target = { url: new URL(ours.url.origin), pid: ours.pid, headers: {} };
           await agreeOnBytes(name, { ours: target, limit }, of);
-          const contestant = (side: Target, paths: readonly string[]) => ({
-            target: side,
-            subjects: [],
-            load: (options: { connections: number; seconds: number; signal: AbortSignal }) =>
-              loadByWrk(side, paths, { ...options, answerBytes: bytes, directory }),
-          });
-          const result = await hold(
-            {
-              name,
-              about,
-              ours: contestant(target, of.map(ourPath)),
-              limit: contestant(limit, of.map(theirPath)),
-            },
-            bench.rules,
-            bench.databasePid,
-          );
-          bench.report(result);
-          results.push(result);
+          const sides = {
+            ours: { target, paths: of.map(ourPath) },
+            limit: { target: limit, paths: of.map(theirPath) },
+          };
+          results.push(...(await holdByLoaders(bench, { name, about, bytes, directory, ...sides })));
         }
       } finally {
         await ours.stop();
@@ -178,33 +165,13 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
       ['plain1MReadFile', 'read', LARGE],
     ] as const) {
       const names = Array.from({ length: HOT }, (_, i) => `${bytes}-${i}.png`);
-      const contestant = ({ url, pid }: { url: URL; pid: number }, paths: readonly string[]) => {
-        const target: Target = { url: new URL(url.origin), pid, headers: {} };
-        return {
-          target,
-          subjects: [],
-          load: (options: { connections: number; seconds: number; signal: AbortSignal }) =>
-            loadByWrk(target, paths, { ...options, answerBytes: bytes, directory }),
-        };
-      };
-      const result = await hold(
-        {
-          name,
-          about: `${HOT} files of ${bytes} bytes by plain node:http, ${way}`,
-          ours: contestant(
-            plain,
-            names.map((each) => `/${way}/${each}`),
-          ),
-          limit: contestant(
-            nginx,
-            names.map((each) => `/${each}`),
-          ),
-        },
-        bench.rules,
-        bench.databasePid,
-      );
-      bench.report(result);
-      results.push(result);
+      const side = ({ url, pid }: { url: URL; pid: number }, room: string) => ({
+        target: { url: new URL(url.origin), pid, headers: {} },
+        paths: names.map((each) => `${room}/${each}`),
+      });
+      const about = `${HOT} files of ${bytes} bytes by plain node:http, ${way}`;
+      const sides = { ours: side(plain, `/${way}`), limit: side(nginx, '') };
+      results.push(...(await holdByLoaders(bench, { name, about, bytes, directory, ...sides })));
     }
     return results;
   } finally {
@@ -212,6 +179,50 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
     await nginx.stop();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+interface Side {
+  readonly target: Target;
+  readonly paths: readonly string[];
+}
+
+/**
+ * The same contest by each loader that is asked for, for what a loader costs decides the ratio: wrk reads 50 kB in less time than Node sends them, a
+ * loader in JavaScript takes longer than nginx does.
+ */
+async function holdByLoaders(
+  bench: Bench,
+  contest: { name: string; about: string; bytes: number; directory: string; ours: Side; limit: Side },
+): Promise<ContestResult[]> {
+  const { name, about, bytes, directory } = contest;
+  const contestants: Record<BytesLoader, (side: Side) => Contestant> = {
+    wrk: ({ target, paths }) => ({
+      target,
+      subjects: [],
+      load: (options) => loadByWrk(target, paths, { ...options, answerBytes: bytes, directory }),
+    }),
+    node: ({ target, paths }) => ({
+      target,
+      subjects: paths.map((each) => ({ method: 'GET', path: each, answerBytes: bytes })),
+    }),
+  };
+  const results: ContestResult[] = [];
+  for (const loader of bench.bytesLoaders) {
+    const contestant = contestants[loader];
+    const result = await hold(
+      {
+        name: `${name} ${loader}`,
+        about: `${about}, loaded by ${loader}`,
+        ours: contestant(contest.ours),
+        limit: contestant(contest.limit),
+      },
+      bench.rules,
+      bench.databasePid,
+    );
+    bench.report(result);
+    results.push(result);
+  }
+  return results;
 }
 
 const ourPath = ({ uuid }: File) => `/images/${uuid}`;

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [NAME…] [--quick] [--json FILE]`: the product beside the best that could be written by hand for the same
+ * `npm run bench -- [NAME…] [--quick] [--loader wrk|node] [--json FILE]`: the product beside the best that could be written by hand for the same
  * requests, on a PostgreSQL server of its own with its defaults. The limits know no user and check nothing; the product looks at
  * a token with every request.
  */
@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { migrate } from '../src/database/migrate.ts';
 import { openPostgresql } from '../src/database/postgresql.ts';
 import { startPostgresql } from '../test/postgresql.ts';
-import type { Bench } from './bench.ts';
+import type { Bench, BytesLoader } from './bench.ts';
 import { benchBytes, benchPlainBytes } from './bytes.ts';
 import { type ContestResult, type Rules, WrongAnswer } from './contest.ts';
 import { benchGeneration } from './generation.ts';
@@ -48,6 +48,7 @@ const { values: options, positionals } = parseArgs({
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     rows: { type: 'string' },
+    loader: { type: 'string' },
   },
 });
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
@@ -56,6 +57,13 @@ if (unknown.length > 0) {
   process.stderr.write(
     `There is no benchmark ${unknown.join(', ')}. There are: ${Object.keys(BENCHMARKS).join(', ')}.\n`,
   );
+  process.exit(2);
+}
+
+const LOADERS: readonly BytesLoader[] = ['wrk', 'node'];
+const bytesLoaders = LOADERS.filter((each) => (options.loader ?? each) === each);
+if (bytesLoaders.length === 0) {
+  process.stderr.write(`There is no loader ${options.loader}. There are: ${LOADERS.join(', ')}.\n`);
   process.exit(2);
 }
 
@@ -123,6 +131,7 @@ async function run(rows: number): Promise<number> {
     for (const name of names) {
       const found = await BENCHMARKS[name]?.({
         rules,
+        bytesLoaders,
         database,
         databaseUrl: postgresql.url,
         databasePid: postgresql.pid,

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const MOST_HEAD_BYTES = 1000;
 
 /**
- * Loads by wrk, for a loader in JavaScript is slower than what it is to load here. Every path in turn, so that what is not hot stays so. Answers
+ * Loads by wrk, which takes less of the machine than a loader in JavaScript. Every path in turn, so that what is not hot stays so. Answers
  * are looked at by their status and, all together, by their length: a part that is missing of many would show, one byte would not; that
  * the bytes are right is proven before.
  * @param options.answerBytes the length of each answer's body.

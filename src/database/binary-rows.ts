@@ -25,6 +25,8 @@ const NOTHING = Buffer.alloc(0);
 /** A client that can take rows of one column of bytea. */
 export class BinaryRowsClient extends pg.Client {
   #rows: (Buffer | null)[] | null = null;
+  /** Room for values that come. */
+  #room: Buffer = NOTHING;
 
   constructor(config?: string | pg.ClientConfig) {
     super(config);
@@ -41,21 +43,30 @@ export class BinaryRowsClient extends pg.Client {
 
   /**
    * Sends one statement of one column of bytea. Nothing else may be sent on this client until it has resolved.
-   * @returns its rows, each value in memory of its own.
+   * @param room is filled with values, one after the other, as long as they fit. When this throws, what was on its way may still be put there.
+   * @returns its rows, each value that is not there in memory of its own.
    */
-  async queryBytes(statement: {
-    name?: string;
-    text: string;
-    values: unknown[];
-  }): Promise<(Buffer | null)[]> {
+  async queryBytes(
+    statement: { name?: string; text: string; values: unknown[] },
+    room: Buffer = NOTHING,
+  ): Promise<(Buffer | null)[]> {
     const rows: (Buffer | null)[] = [];
     this.#rows = rows;
+    this.#room = room;
     try {
       await this.query({ ...statement, binary: true } as pg.QueryConfig);
       return rows;
     } finally {
       this.#rows = null;
+      this.#room = NOTHING;
     }
+  }
+
+  #takeRoom(bytes: number): Buffer {
+    if (bytes > this.#room.length) return Buffer.allocUnsafeSlow(bytes);
+    const taken = this.#room.subarray(0, bytes);
+    this.#room = this.#room.subarray(bytes);
+    return taken;
   }
 
   /** Stands between the socket and pg's reader. Where messages end is followed at all times, for rows may be wanted from any of them on. */
@@ -63,11 +74,12 @@ export class BinaryRowsClient extends pg.Client {
     /** The beginning of a message whose head has not come whole, and whether pg's reader has it already. */
     let head: Buffer = NOTHING;
     let hasHead = false;
-    /** Of a message that has begun: how much is still to come, and where it goes; null: to pg's reader. */
+    /** Of a message that has begun: how much is still to come, and whether it is a row, which does not go to pg's reader. */
     let left = 0;
-    let row: Buffer | null = null;
+    let isRow = false;
+    const row = new Row((bytes) => this.#takeRoom(bytes));
     return (data) => {
-      const passes = this.#rows === null && row === null;
+      const passes = this.#rows === null && !isRow;
       if (passes) {
         if (head.length > 0 && !hasHead) feed(head);
         feed(data);
@@ -87,27 +99,60 @@ export class BinaryRowsClient extends pg.Client {
           }
           left = head.readUInt32BE(1) - 4;
           if (!passes && !isBegun) {
-            row = this.#rows !== null && head[0] === DATA_ROW ? Buffer.allocUnsafeSlow(left) : null;
-            if (!row) feed(Buffer.from(head));
+            isRow = this.#rows !== null && head[0] === DATA_ROW;
+            if (!isRow) feed(Buffer.from(head));
           }
           head = NOTHING;
         }
         const part = data.subarray(at, at + left);
-        if (row) part.copy(row, row.length - left);
+        if (isRow) row.take(part);
         else if (!passes && part.length > 0) feed(part);
         at += part.length;
         left -= part.length;
-        if (left === 0 && row) {
-          this.#rows?.push(firstValue(row));
-          row = null;
+        if (left === 0 && isRow) {
+          this.#rows?.push(row.end());
+          isRow = false;
         }
       }
     };
   }
 }
 
-/** The first value of a row: the number of its columns in two bytes, the length of the value in four, -1 for NULL, and the value. */
-function firstValue(row: Buffer): Buffer | null {
-  const length = row.readInt32BE(2);
-  return length < 0 ? null : row.subarray(6, 6 + length);
+/** The number of a row's columns in two bytes, and the length of its first value in four, -1 for NULL. */
+const ROW_HEAD_BYTES = 6;
+
+/** The first value of one row after the other, put together from the parts in which they come. */
+class Row {
+  readonly #take: (bytes: number) => Buffer;
+  readonly #head = Buffer.alloc(ROW_HEAD_BYTES);
+  #value: Buffer | null = null;
+  /** Of the row that has begun. */
+  #taken = 0;
+
+  /** @param take gives memory for a value of this length. */
+  constructor(take: (bytes: number) => Buffer) {
+    this.#take = take;
+  }
+
+  take(part: Buffer): void {
+    let rest = part;
+    if (this.#taken < ROW_HEAD_BYTES) {
+      const copied = part.copy(this.#head, this.#taken);
+      this.#taken += copied;
+      rest = part.subarray(copied);
+      if (this.#taken < ROW_HEAD_BYTES) return;
+      const length = this.#head.readInt32BE(2);
+      this.#value = length < 0 ? null : this.#take(length);
+    }
+    if (this.#value) rest.copy(this.#value, this.#taken - ROW_HEAD_BYTES);
+    this.#taken += rest.length;
+  }
+
+  /** Its value, when all of it has come. */
+  end(): Buffer | null {
+    const value = this.#value;
+    this.#value = null;
+    this.#taken = 0;
+    return value;
+  }
 }

@@ -29,8 +29,12 @@ export interface Database extends Queryable {
   readonly kind: 'postgresql' | 'pglite';
   readonly prisma: PrismaClient;
   readonly adapter: SqlMigrationAwareDriverAdapterFactory;
-  /** Sends one statement whose rows have one column, `bytes`, of bytea: much cheaper than `query` where there are many of them. */
-  queryBytes(text: string, values: readonly unknown[]): Promise<(Uint8Array | null)[]>;
+  /**
+   * Sends one statement whose rows have one column, `bytes`, of bytea: much cheaper than `query` where there are many of them.
+   * @param room may be filled with values, one after the other; each of the others has memory of its own. When this throws, something may still be
+   *   put there.
+   */
+  queryBytes(text: string, values: readonly unknown[], room?: Buffer): Promise<(Uint8Array | null)[]>;
   /** A transaction of plain statements; rolled back when `work` throws. */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
   /** Statements that only read, and all see the same state. */

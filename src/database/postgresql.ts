@@ -127,9 +127,9 @@ export async function openPostgresql(options: {
     prisma,
     adapter: makeScriptable(adapter, pool),
     query,
-    queryBytes: (text, values) =>
+    queryBytes: (text, values, room) =>
       withClient(pool, (client) =>
-        (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {})),
+        (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {}), room),
       ),
     transaction: (work) => transaction('BEGIN', work),
     snapshot: (work) => transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work),

@@ -58,28 +58,62 @@ const ROOM = '/images/';
 const NAME_AT = ROOM.length + '01a1fd86-32a5-704a-8823-284343d934b2'.length;
 
 /**
- * Answers at once what needs no leave and is in memory: a public image, whole, or that it has not changed. Everything else, and whatever is not
- * asked for in the plainest way, is left to `serveImage`, which gives the same answer.
+ * Answers what is asked for in the plainest way: a public image, whole, or that it has not changed; at once where it is in memory. Everything else is
+ * left to `serveImage`, which gives the same answer.
  * @param path without a query.
  * @returns whether it is answered.
  */
-export function serveHotImage(deps: BytesDeps, { request, response }: Exchange, path: string): boolean {
-  if (!path.startsWith(ROOM)) return false;
+export function servePlainImage(
+  deps: BytesDeps,
+  exchange: Exchange,
+  path: string,
+): boolean | Promise<boolean> {
+  if (!path.startsWith(ROOM) || !isAlike(deps.sharing) || deps.delivery) return false;
   if (path.length > NAME_AT && (path[NAME_AT] !== '/' || path.includes('/', NAME_AT + 1))) return false;
-  const image = deps.images.recall({ uuid: path.slice(ROOM.length, NAME_AT) });
-  if (!image || !isPublic(image) || !isAlike(deps.sharing) || deps.delivery) return false;
-  const { headers, method } = request;
-  if (headers.range !== undefined) return false;
+  if (exchange.request.headers.range !== undefined) return false;
+  const uuid = path.slice(ROOM.length, NAME_AT);
+  const image = deps.images.recall({ uuid });
+  if (image) return sendPlainly(deps, exchange, image);
+  return parseUuid(uuid) === uuid && lookUpPlainly(deps, exchange, uuid);
+}
+
+async function lookUpPlainly(deps: BytesDeps, exchange: Exchange, uuid: string): Promise<boolean> {
+  const image = await deps.images.find({ uuid });
+  if (image && isPublic(image)) return sendPlainly(deps, exchange, image);
+  await serve(deps, exchange, { image, asked: uuid, transform: null, grant: NO_GRANT });
+  return true;
+}
+
+/** @param image a public one, which is shared with all alike. */
+function sendPlainly(
+  deps: BytesDeps,
+  { request, response }: Exchange,
+  image: ImageBytes,
+): true | Promise<boolean> {
   const ready = readyOf(deps, image);
-  if (matches(headers['if-none-match'], ready.etag)) {
+  if (matches(request.headers['if-none-match'], ready.etag)) {
     response.writeHead(304, ready.unchanged).end();
     return true;
   }
   const content = deps.storage.recall(image.blob);
-  if (!content) return false;
+  if (!content) return readAndSend(deps, { request, response }, image, ready);
   response.writeHead(200, ready.whole);
-  if (method === 'HEAD') response.end();
+  if (request.method === 'HEAD') response.end();
   else sendContent(deps, response, { content, done: null });
+  return true;
+}
+
+async function readAndSend(
+  deps: BytesDeps,
+  exchange: Exchange,
+  image: ImageBytes,
+  { whole }: Ready,
+): Promise<boolean> {
+  try {
+    await sendGiven(deps, exchange, await deps.storage.give(image.blob), { status: 200, headers: whole });
+  } catch (error) {
+    sendFailure(deps, exchange, error);
+  }
   return true;
 }
 
@@ -96,15 +130,23 @@ function readyOf(deps: BytesDeps, image: ImageBytes): Ready {
   const known = readyHeads.get(image);
   if (known) return known;
   const body = originalOf(deps, image, 'public');
-  const always = { ETag: body.etag, ...headersOf(deps.sharing, {}, 'public') };
-  const whole = { ...always, ...describe(body), 'Content-Length': String(image.blob.bytes) };
-  const ready = {
-    etag: body.etag,
-    unchanged: Object.entries(always).flat(),
-    whole: Object.entries(whole).flat(),
-  };
+  const unchanged = ['ETag', body.etag, ...alikeHeaders(deps.sharing)];
+  const whole = [...unchanged, 'Content-Length', String(image.blob.bytes)];
+  for (const [name, value] of Object.entries(describe(body))) whole.push(name, value);
+  const ready = { etag: body.etag, unchanged, whole };
   readyHeads.set(image, ready);
   return ready;
+}
+
+const headersOfAlike = new WeakMap<Sharing, readonly string[]>();
+
+/** What goes with every public image, as a list, where they are shared with all alike. */
+function alikeHeaders(sharing: Sharing): readonly string[] {
+  const known = headersOfAlike.get(sharing);
+  if (known) return known;
+  const headers = Object.entries(headersOf(sharing, {}, 'public')).flat();
+  headersOfAlike.set(sharing, headers);
+  return headers;
 }
 
 /** `GET /images/{uuid}[/{any-name}][?w=&h=&fit=&format=&quality=&enlarge=][&expires=&signature=]` */
@@ -206,16 +248,21 @@ async function serve(
       await send(deps, exchange, body, headersOf(deps.sharing, request.headers, by));
     }
   } catch (error) {
-    if (response.headersSent) {
-      // The client hung up, or a store broke off in the middle. The length that was announced tells the client that it has a part.
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE')
-        deps.log.error({ err: error }, 'broke off');
-      response.destroy();
-      return;
-    }
-    if (!(error instanceof FixativeError)) throw error;
-    sendError(response, STATUS[error.code] ?? 503, error, error.retryable ? { 'Retry-After': '5' } : {});
+    sendFailure(deps, exchange, error);
   }
+}
+
+/** @throws what is no failure of ours to foresee. */
+function sendFailure({ log }: Pick<BytesDeps, 'log'>, { response }: Exchange, error: unknown): void {
+  if (response.headersSent) {
+    // The client hung up, or a store broke off in the middle. The length that was announced tells the client that it has a part.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE')
+      log.error({ err: error }, 'broke off');
+    response.destroy();
+    return;
+  }
+  if (!(error instanceof FixativeError)) throw error;
+  sendError(response, STATUS[error.code] ?? 503, error, error.retryable ? { 'Retry-After': '5' } : {});
 }
 
 /** What goes with every answer that says something of an image. */
@@ -331,10 +378,18 @@ async function send(
   headers['Content-Length'] = range ? range.end - range.start + 1 : bytes;
   if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${bytes}`;
   const status = range ? 206 : 200;
-  const given = await opened.take(range ?? undefined);
+  await sendGiven(deps, { request, response }, await opened.take(range ?? undefined), { status, headers });
+}
+
+async function sendGiven(
+  deps: Pick<BytesDeps, 'storage'>,
+  { request, response }: Exchange,
+  given: Given,
+  head: { status: number; headers: Record<string, string | number> | string[] },
+): Promise<void> {
   // Who has hung up meanwhile gets nothing.
   if (response.destroyed) return drop(given);
-  response.writeHead(status, headers);
+  response.writeHead(head.status, head.headers);
   if (request.method === 'HEAD') {
     drop(given);
     response.end();

@@ -10,7 +10,7 @@ import { FixativeError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { sendError, sendJson } from './answer.ts';
-import { type BytesSettings, serveFilename, serveHotImage, serveImage } from './bytes.ts';
+import { type BytesSettings, serveFilename, serveImage, servePlainImage } from './bytes.ts';
 import { type GraphqlOptions, type LetIn, makeGraphqlHandler } from './graphql.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
@@ -69,7 +69,10 @@ export function makeHttpServer(deps: {
       return serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') });
     }
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (isRead && search === '' && serveHotImage(bytes, exchange, path)) return;
+    if (isRead && search === '') {
+      const answered = servePlainImage(bytes, exchange, path);
+      if (answered === true || (answered && (await answered))) return;
+    }
     const [, room, name, ...rest] = path.split('/').map(decode);
     if (room === 'uploads' && name && rest.length === 0) {
       const refusal = request.method === 'PUT' ? traffic.enterUpload(exchange, null) : null;

@@ -5,11 +5,10 @@ import { Readable } from 'node:stream';
  * One that is not read to its end gives back what it has open, also when nobody has begun to read it.
  * @param options.see is shown each part as it comes.
  * @param options.prove throws where something is wrong.
- * @param options.release is called when nothing more is read.
  */
 export function withLastPartHeld(
   stream: Readable,
-  options: { see?: (part: Uint8Array) => void; prove: () => Promise<void>; release?: () => void },
+  options: { see?: (part: Uint8Array) => void; prove: () => Promise<void> },
 ): Readable {
   async function* parts(): AsyncGenerator<Uint8Array> {
     let held: Uint8Array | null = null;
@@ -22,9 +21,6 @@ export function withLastPartHeld(
     if (held) yield held;
   }
   const proving = Readable.from(parts(), { objectMode: false });
-  proving.once('close', () => {
-    stream.destroy();
-    options.release?.();
-  });
+  proving.once('close', () => stream.destroy());
   return proving;
 }

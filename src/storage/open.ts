@@ -36,8 +36,10 @@ export async function open(
         await note(deps, () => recordProven(deps.database, blob, copy, finding.stat));
       }
       if (met) deps.wakeRepairer(deps.healDelaySeconds);
-      // What lies in a file was just seen to be as it was proven. Of what comes from elsewhere, and whole, the hash is proven once more as it goes out.
-      if (range || store.readInto) return { stream: opened.stream, store: store.name, proves: false };
+      // What lies in a file was just seen to be as it was proven, and is to be that to its end. Of what comes from elsewhere, and whole, the hash is
+      // proven once more as it goes out.
+      if (opened.isUnchanged) return { stream: unchangedAsItGoes(opened), store: store.name, proves: false };
+      if (range) return { stream: opened.stream, store: store.name, proves: false };
       const stream = provenAsItGoes(opened.stream, blob, async (error) => {
         const found = { state: 'CORRUPT' as const, error: `${store.name}: ${error}` };
         if (copy) await note(deps, () => recordBad(deps.database, blob, copy, found, deps.healDelaySeconds));
@@ -62,6 +64,14 @@ export async function open(
 }
 
 export const isWhole = ({ start, end }: ByteRange, { bytes }: Blob) => start === 0 && end === bytes - 1;
+
+function unchangedAsItGoes({ stream, isUnchanged }: OpenObject): Readable {
+  return withLastPartHeld(stream, {
+    async prove() {
+      if (!isUnchanged?.()) throw new DamagedObjectError('the object was written to while it was read');
+    },
+  });
+}
 
 function provenAsItGoes(stream: Readable, blob: Blob, onDamage: (error: string) => Promise<void>): Readable {
   const hash = createHash('sha256');

@@ -2,7 +2,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Database, Queryable } from '../database/database.ts';
-import { NotFoundError } from '../errors.ts';
+import { NotFoundError, StoreError } from '../errors.ts';
 import { DEFAULT_MAX_MISSING_PERCENT, guardAgainstLoss } from './guard.ts';
 import type { ListedObject, Store } from './stores/store.ts';
 
@@ -103,9 +103,11 @@ async function moveToQuarantine(store: Store, orphan: Orphan, directory: string)
   const file = path.join(day, store.name, path.basename(orphan.key));
   await mkdir(path.dirname(file), { recursive: true });
   try {
-    const { stream } = await store.open(orphan.key);
+    const { stream, isUnchanged } = await store.open(orphan.key);
     const handle = await open(`${file}.part`, 'w');
     await pipeline(stream, handle.createWriteStream({ flush: true }));
+    if (isUnchanged?.() === false)
+      throw new StoreError(`${orphan.key} in ${store.name} changed while it was read.`, store.name);
     await rename(`${file}.part`, file);
   } catch (error) {
     await rm(`${file}.part`, { force: true });

@@ -32,6 +32,20 @@ describe('rows of bytes', () => {
     expect(await echo([])).toEqual([]);
   });
 
+  test('have the memory of their own, or that which was given them while there is room', async () => {
+    const values = [randomBytes(70_000), null, randomBytes(200_000), randomBytes(50_000), randomBytes(10)];
+    const room = Buffer.alloc(300_000);
+    const sent = values.map((value) => value && Buffer.from(value));
+    const rows = await app.database.queryBytes(ECHO, [sent], room);
+    expect(rows.map((row) => row && hash('sha256', row))).toEqual(
+      values.map((row) => row && hash('sha256', row)),
+    );
+    // PGlite has its values in memory already.
+    if (app.database.kind === 'pglite') return;
+    const places = rows.map((row) => (row?.buffer === room.buffer ? row.byteOffset - room.byteOffset : null));
+    expect(places).toEqual([0, null, 70_000, null, 270_000]);
+  });
+
   test('of every length up to some, so that heads of messages are cut everywhere', async () => {
     const values = Array.from({ length: 600 }, (_, i) => randomBytes(i * 37));
     const rows = await echo(values);

@@ -66,7 +66,10 @@ test('buffers are used again once they are given back, and are counted while the
   expect(buffers.take(1_000_000)).not.toBe(second);
 });
 
-describe('files that are kept open', () => {
+describe.each([
+  ['at once', true],
+  ['beside', false],
+])('files that are kept open and looked at %s', (_, isLocal) => {
   let directory: string;
   beforeAll(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'fixative-open-files-'));
@@ -91,7 +94,7 @@ describe('files that are kept open', () => {
   };
 
   test.skipIf(process.platform !== 'linux')('are no more than so many, and none after the end', async () => {
-    const files = makeOpenFiles(3);
+    const files = makeOpenFiles(3, isLocal);
     const all = await Promise.all(Array.from({ length: 20 }, (_, i) => file(`f${i}`, `content ${i}`)));
     const texts = await Promise.all([...all, ...all].map((at) => read(files, at, 0, 7)));
     expect(new Set(texts)).toEqual(new Set(['content ']));
@@ -102,7 +105,7 @@ describe('files that are kept open', () => {
   });
 
   test('show what they are now: another file in their place, and what was written into them', async () => {
-    const files = makeOpenFiles(3);
+    const files = makeOpenFiles(3, isLocal);
     const at = await file('one', 'former');
     expect(await read(files, at, 0, 5)).toBe('former');
     await rename(await file('two', 'latter'), at);

@@ -1,10 +1,11 @@
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { runClaim } from '../../src/command/claim.ts';
 import { runRestore } from '../../src/command/restore.ts';
 import type { Terminal } from '../../src/command/terminal.ts';
 import { keyOf } from '../../src/storage/blob.ts';
+import type { Verification } from '../../src/storage/service.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
@@ -293,6 +294,43 @@ describe('verify', () => {
     expect(row?.oldest).toBe(true);
     expect(await app.storage.verify({ percent: 50 })).toMatchObject({ copies: 5, of: 10 });
     expect(await app.storage.verify()).toMatchObject({ copies: 10, of: 10, complete: true });
+  });
+
+  test('goes by the hash of what it read, whatever happens to the file meanwhile', async () => {
+    const [store] = app.storage.stores;
+    if (store?.name !== 'filesystem') throw new Error('The files are not read first.');
+    const fileOf = (key: string) => path.join(app.directory, 'images', key);
+    const open = store.open;
+    const whileRead = async (disturb: (file: string) => Promise<void>) => {
+      const reading = vi.spyOn(store, 'open').mockImplementation(async (key, range) => {
+        const opened = await open(key, range);
+        await disturb(fileOf(key));
+        return opened;
+      });
+      try {
+        return tallyOf(await app.storage.verify({ stores: ['filesystem'], limit: 1 }));
+      } finally {
+        expect(reading).toHaveBeenCalledOnce();
+        reading.mockRestore();
+      }
+    };
+    const tallyOf = ({ stores }: Verification) => stores[0];
+    const states = () =>
+      app.database.query("SELECT state, count(*) FROM copies WHERE store = 'filesystem' GROUP BY state");
+
+    // As a backup does: a new link changes the time of the inode, and no byte.
+    const linked = await whileRead((file) => link(file, path.join(app.directory, path.basename(file))));
+    expect(linked).toMatchObject({ right: 1, corrupt: 0, unreachable: 0 });
+    expect(await states()).toEqual([{ state: 'STORED', count: 5 }]);
+    const written = await whileRead(async (file) => {
+      const { size } = await stat(file);
+      await writeFile(file, Buffer.alloc(size));
+    });
+    expect(written).toMatchObject({ right: 0, corrupt: 1 });
+    // What was written to after it was read is not taken for proven.
+    expect(await app.storage.verify({ stores: ['filesystem'] })).toMatchObject({
+      stores: [{ right: 4, corrupt: 1 }],
+    });
   });
 
   test('when fast, sees what is gone or cut and does not read', async () => {

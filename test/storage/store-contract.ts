@@ -63,6 +63,22 @@ export function describeStore(name: string, open: () => Promise<ContractSubject>
       },
     );
 
+    test('reads whole into a buffer what is there and has room in it, where it can', async ({ skip }) => {
+      const { store } = subject;
+      if (!store.readWhole) return skip();
+      for (const bytes of [1, 256 * 1024, 700_000]) {
+        const { data, key } = await put(bytes);
+        for (const room of [bytes, bytes + 1, bytes + 300_000]) {
+          const memory = Buffer.alloc(room + 100, 7);
+          expect(await store.readWhole(key, memory.subarray(0, room))).toBe(bytes);
+          expect(memory.subarray(0, bytes).equals(data)).toBe(true);
+          expect(memory.subarray(room).equals(Buffer.alloc(100, 7))).toBe(true);
+        }
+        expect(await store.readWhole(key, Buffer.alloc(bytes - 1))).toBeNull();
+      }
+      expect(await store.readWhole(keyOf('0'.repeat(64), 'image/png'), Buffer.alloc(10))).toBeNull();
+    });
+
     test('gives every range, also across the borders of pieces', async () => {
       const { data, key } = await put(700_000);
       for (const [start, end] of [

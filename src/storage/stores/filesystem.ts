@@ -1,20 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
-import { withLastPartHeld } from '../last-part.ts';
 import { makeOpenFiles } from './open-files.ts';
-import { DamagedObjectError, type ListedObject, type ObjectStat, type Store } from './store.ts';
+import type { ByteRange, ListedObject, ObjectStat, Store } from './store.ts';
 
 /** Says that a directory is the store, and not the empty place where its disk is to be mounted. */
 const MARKER = '.fixative-store';
 
 /** Where files are written until they are whole; on the same filesystem as the rest, so that a rename is all it takes. */
 const WRITING = '.writing';
+
+/** How much of a file is read at once. */
+const PART_BYTES = 256 * 1024;
 
 export interface FilesystemStore extends Store {
   /** Says that the directory is the store's: makes it, and its marker. */
@@ -48,7 +51,6 @@ export async function openFilesystemStore(options: {
   const { name } = options;
   const root = path.resolve(options.directory);
   const writing = path.join(root, WRITING);
-  const files = makeOpenFiles(options.maxOpenFiles ?? 0);
 
   const unavailable = (verb: string, key: string, cause: unknown) =>
     new StoreError(`${name} could not ${verb} ${key} in ${root}: ${reasonOf(cause)}.`, name, { cause });
@@ -90,6 +92,9 @@ export async function openFilesystemStore(options: {
     () => false,
   );
   if (!marked && options.mayClaim) await claim();
+  // Of the place where a disk is to be mounted, nobody knows what will be there.
+  const isOnDisk = (marked || options.mayClaim) && (await isLocal(root));
+  const files = makeOpenFiles(options.maxOpenFiles ?? 0, isOnDisk);
   const ignoreAbsent = (error: unknown) => {
     if (!isAbsent(error))
       throw new StoreError(`${name} cannot use ${root}: ${reasonOf(error)}.`, name, { cause: error });
@@ -157,16 +162,16 @@ export async function openFilesystemStore(options: {
       try {
         const stats = await handle.stat({ bigint: true });
         if (!stats.isFile()) throw new Error('it is not a file');
-        const reading = handle.createReadStream({ ...range, highWaterMark: 256 * 1024, autoClose: false });
-        const { fingerprint } = statOf(stats);
-        const stream = withLastPartHeld(reading, {
-          async prove() {
-            if (statOf(await handle.stat({ bigint: true })).fingerprint !== fingerprint)
-              throw new DamagedObjectError('the file was written to while it was read');
-          },
-          release: () => void handle.close().catch(() => {}),
-        });
-        return { stat: statOf(stats), stream };
+        const whole = statOf(stats);
+        let isUnchanged = false;
+        const stream = Readable.from(
+          readParts(handle, range ?? { start: 0, end: whole.bytes - 1 }, async () => {
+            isUnchanged = statOf(await handle.stat({ bigint: true })).fingerprint === whole.fingerprint;
+          }),
+          { objectMode: false },
+        );
+        stream.once('close', () => void handle.close().catch(() => {}));
+        return { stat: whole, stream, isUnchanged: () => isUnchanged };
       } catch (cause) {
         await handle.close();
         throw unavailable('open', key, cause);
@@ -223,6 +228,34 @@ export async function openFilesystemStore(options: {
       }
     }
   }
+}
+
+/** The bytes of a range in parts, ending early where the file does. @param atEnd is called after the last byte was read. */
+async function* readParts(
+  handle: FileHandle,
+  { start, end }: ByteRange,
+  atEnd: () => Promise<void>,
+): AsyncGenerator<Buffer> {
+  for (let at = start; at <= end; ) {
+    const room = Buffer.allocUnsafeSlow(Math.min(PART_BYTES, end - at + 1));
+    const { bytesRead } = await handle.read(room, 0, room.length, at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+    yield room.subarray(0, bytesRead);
+  }
+  await atEnd();
+}
+
+/** Types of file systems on disks and in the memory of this machine, as statfs(2) has them: ext2 to ext4, XFS, Btrfs, F2FS, ZFS, overlayfs, tmpfs. */
+const LOCAL_TYPES: readonly number[] = [
+  0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0x794c7630, 0x01021994,
+];
+
+function isLocal(directory: string): Promise<boolean> {
+  return statfs(directory).then(
+    ({ type }) => LOCAL_TYPES.includes(type),
+    () => false,
+  );
 }
 
 /** The one place where a key becomes a path. Keys are ours, made of a hash; whatever else comes is a defect, and stops here. */

@@ -29,10 +29,16 @@ interface OpenFile {
 /** What nobody has asked for within one to two of these is closed: a file that is gone gives back its room, a disk can be unmounted. */
 const IDLE_SECONDS = 30;
 
-/** @param most how many are kept open; 0: none. */
-export function makeOpenFiles(most: number): OpenFiles {
+/**
+ * @param most how many are kept open; 0: none.
+ * @param isLocal whether an open file can be looked at and closed without waiting for another machine: to have that done by another thread costs
+ *   more than it takes.
+ */
+export function makeOpenFiles(most: number, isLocal: boolean): OpenFiles {
   const kept = new Map<string, OpenFile>();
   let timer: NodeJS.Timeout | null = null;
+  const look = isLocal ? lookAtOnce : lookBeside;
+  const close = isLocal ? closeAtOnce : closeBeside;
 
   function leave(file: OpenFile): void {
     file.readers--;
@@ -40,8 +46,7 @@ export function makeOpenFiles(most: number): OpenFiles {
   }
 
   function closeIfUnused(file: OpenFile): void {
-    // An error of close says nothing of bytes that were only read.
-    if (file.readers === 0 && !file.isKept) fs.close(file.descriptor, () => {});
+    if (file.readers === 0 && !file.isKept) close(file.descriptor);
   }
 
   function forget(name: string): void {
@@ -96,7 +101,7 @@ export function makeOpenFiles(most: number): OpenFiles {
         fs.read(descriptor, buffer, offset, length - offset, start + offset, (error, bytes) => {
           if (error) return reject(error);
           if (offset + bytes < length) return bytes > 0 ? read(offset + bytes) : resolve(null);
-          fs.fstat(descriptor, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats)));
+          look(descriptor, resolve, reject);
         });
       read(0);
     });
@@ -129,3 +134,32 @@ export function makeOpenFiles(most: number): OpenFiles {
     },
   };
 }
+
+function lookAtOnce(
+  descriptor: number,
+  resolve: (stats: BigIntStats) => void,
+  reject: (error: unknown) => void,
+): void {
+  try {
+    resolve(fs.fstatSync(descriptor, { bigint: true }));
+  } catch (error) {
+    reject(error);
+  }
+}
+
+function lookBeside(
+  descriptor: number,
+  resolve: (stats: BigIntStats) => void,
+  reject: (error: unknown) => void,
+): void {
+  fs.fstat(descriptor, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats)));
+}
+
+// An error of close says nothing of bytes that were only read.
+function closeAtOnce(descriptor: number): void {
+  try {
+    fs.closeSync(descriptor);
+  } catch {}
+}
+
+const closeBeside = (descriptor: number) => fs.close(descriptor, () => {});

@@ -33,6 +33,12 @@ export interface Store {
    * @returns null where the object is shorter. @throws as `open`.
    */
   readInto?(key: string, range: ByteRange, buffer: Buffer): Promise<ObjectStat | null>;
+
+  /**
+   * The same where all of it is cheaper to have than its state: who gives it proves the hash. When this throws, something may still be put into the buffer.
+   * @returns how many bytes it has; null where it is not there, or not whole, or longer than the buffer. @throws StoreError
+   */
+  readWhole?(key: string, buffer: Buffer): Promise<number | null>;
 }
 
 /** Bytes that can be read more than once, whose length and hash are known. A Spool is one. */
@@ -67,6 +73,12 @@ export interface OpenObject {
   /** The state of exactly the bytes that `stream` gives, for the whole object even when a range was asked. */
   readonly stat: ObjectStat;
   readonly stream: Readable;
+  /**
+   * Of a place where others can write: whether the object was still what `stat` says when its last byte was read. Asked once the stream has come to its
+   * end. A new link changes a file's times as a write does, so who computes the hash goes by that alone; who gives bytes on the proof
+   * of an earlier hash goes by this.
+   */
+  isUnchanged?(): boolean;
 }
 
 export interface ListedObject {
