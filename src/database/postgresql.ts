@@ -105,6 +105,16 @@ export async function openPostgresql(options: {
     }
   }
 
+  /** Where tables have changed under a statement that was prepared, its connection is given up, and it is planned anew. */
+  function queryByPool(text: string, values: readonly unknown[]): Promise<unknown[]> {
+    const run = (options: QueryOptions) =>
+      withClient(pool, async (client) => (await client.query(statementOf(text).with(values, options))).rows);
+    return run({}).catch((error) => {
+      if (isOutdated(error)) return run({ planned: true });
+      throw error;
+    });
+  }
+
   function transaction<Result>(
     begin: string,
     work: (transaction: Queryable) => Promise<Result>,
@@ -134,10 +144,9 @@ export async function openPostgresql(options: {
     transaction: (work) => transaction('BEGIN', work),
     snapshot: (work) => transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work),
     async executeSql(text, values = []) {
-      const result: pg.QueryResult | pg.QueryResult[] = await pool.query(
-        text,
-        values.length > 0 ? values : undefined,
-      );
+      // With values it is one statement, and the queue sends the same ones over and over: to plan them takes longer than they do.
+      if (values.length > 0) return { rows: await queryByPool(text, values) };
+      const result: pg.QueryResult | pg.QueryResult[] = await pool.query(text);
       return { rows: Array.isArray(result) ? result.flatMap(({ rows }) => rows) : result.rows };
     },
     listen: listener.listen,
@@ -145,11 +154,11 @@ export async function openPostgresql(options: {
       inProcess(name, () =>
         withClient(locks, async (client) => {
           const key = advisoryKey(name);
-          await client.query('SELECT pg_advisory_lock($1)', [key]);
+          await client.query(statementOf('SELECT pg_advisory_lock($1)').with([key], {}));
           try {
             return await work();
           } finally {
-            await client.query('SELECT pg_advisory_unlock($1)', [key]).catch(() => {});
+            await client.query(statementOf('SELECT pg_advisory_unlock($1)').with([key], {})).catch(() => {});
           }
         }),
       ),

@@ -175,9 +175,9 @@ export async function waitForImages(
     for (;;) {
       if (dirty) {
         dirty = false;
-        const images = await findImages(deps.database, [...mine]);
-        for (const image of images) if (image && isSettled(image)) mine.delete(image.uuid);
-        if (mine.size === 0 || images.every((image) => image === null)) return;
+        const found = await deps.database.query<Pick<Image, 'uuid' | 'status'>>(STATUSES, [[...mine]]);
+        for (const image of found) if (isSettled(image)) mine.delete(image.uuid);
+        if (mine.size === 0 || found.length === 0) return;
       }
       const left = deadline - Date.now();
       if (left <= 0) return;
@@ -198,5 +198,6 @@ export async function waitForImages(
 }
 
 const WAIT_LOOK_MS = 2000;
+const STATUSES = 'SELECT uuid, status FROM generated_images WHERE uuid = ANY($1::uuid[])';
 
-const isSettled = ({ status }: Image) => status !== 'pending' && status !== 'processing';
+const isSettled = ({ status }: Pick<Image, 'status'>) => status !== 'pending' && status !== 'processing';

@@ -7,20 +7,22 @@ import type { ObjectStat } from './stores/store.ts';
  * fails puts it off, twice as long as the last time, from half a minute to six hours.
  */
 
-/** Notes that the store holds the blob with its hash proven just now. */
+/** Notes that stores hold the blob with its hash proven just now. */
 export async function recordStored(
   db: Queryable,
   blob: Pick<Blob, 'id'>,
-  copy: { store: string; key: string },
-  stat: ObjectStat,
+  key: string,
+  stats: ReadonlyMap<string, ObjectStat>,
 ): Promise<void> {
+  const [stores, found] = [[...stats.keys()], [...stats.values()]];
   await db.query(
     `INSERT INTO copies (blob_id, store, state, key, bytes, fingerprint, verified_at, checked_at, seen_at)
-     VALUES ($1, $2, 'STORED', $3, $4, $5, now(), now(), now())
+     SELECT $1, store, 'STORED', $3, bytes, fingerprint, now(), now(), now()
+       FROM unnest($2::text[], $4::bigint[], $5::text[]) AS kept (store, bytes, fingerprint)
      ON CONFLICT (blob_id, store) DO UPDATE SET state = 'STORED', key = excluded.key, bytes = excluded.bytes,
        fingerprint = excluded.fingerprint, verified_at = now(), checked_at = now(), seen_at = now(), error = NULL,
        attempts = 0, updated_at = now()`,
-    [blob.id, copy.store, copy.key, stat.bytes, stat.fingerprint],
+    [blob.id, stores, key, found.map(({ bytes }) => bytes), found.map(({ fingerprint }) => fingerprint)],
   );
 }
 

@@ -163,7 +163,7 @@ async function measure(
 const DECODE_RETRY_SECONDS = 5;
 
 /** ThumbHash takes up to 100; it keeps seven waves across at most, and its own work grows with the pixels. */
-const THUMB_PIXELS = 48;
+const THUMB_PIXELS = 32;
 
 /** Decodes the first frame, all of it, though only a thumbnail is kept: this is also the proof that there are pixels. */
 async function hashThumb(

@@ -60,11 +60,9 @@ async function putAlone<Result>(
       facts.thumbhash,
     ]);
     const blob = row as Omit<Blob, 'copies'>;
-    for (const store of deps.stores) {
-      const stat = stats.get(store.name);
-      if (stat) await recordStored(transaction, blob, { store: store.name, key }, stat);
-      else await recordPending(transaction, blob, { store: store.name, key });
-    }
+    await recordStored(transaction, blob, key, stats);
+    for (const store of deps.stores)
+      if (!stats.has(store.name)) await recordPending(transaction, blob, { store: store.name, key });
     const storeName = deps.stores.find((store) => stats.has(store.name))?.name ?? '';
     return record(transaction, blob, storeName);
   });

@@ -80,7 +80,7 @@ async function restoreAlone(deps: RestoreDeps, blob: Blob, options: RestoreOptio
       try {
         if (!options.dryRun) {
           const stat = await store.put(key, proven(spool));
-          await recordStored(deps.database, blob, { store: store.name, key }, stat);
+          await recordStored(deps.database, blob, key, new Map([[store.name, stat]]));
         }
         restored.push({ store: store.name, bytes: blob.bytes });
       } catch (error) {
@@ -137,7 +137,8 @@ async function look(deps: RestoreDeps, blob: Blob, store: Store, deep: boolean):
   if (!copy) await recordPending(deps.database, blob, copyOf(blob, store));
   if (finding.state === 'STORED') {
     if (finding.read || copy?.state !== 'STORED') {
-      await recordStored(deps.database, blob, copyOf(blob, store), finding.stat);
+      const { key } = copyOf(blob, store);
+      await recordStored(deps.database, blob, key, new Map([[store.name, finding.stat]]));
     }
   } else if (copy?.state === 'STORED' && finding.state !== 'UNREACHABLE') {
     await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds);

@@ -74,8 +74,10 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   async function run(imageId: number): Promise<void> {
     unwatch ??= deps.imageEvents.watch(onChange);
     await unwatch;
-    const image = await findImageRow(database, imageId);
-    const generation = await findGeneration(database, imageId);
+    const [image, generation] = await Promise.all([
+      findImageRow(database, imageId),
+      findGeneration(database, imageId),
+    ]);
     if (!image || !generation) return;
     const before = running.get(imageId);
     if (before) {
