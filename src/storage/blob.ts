@@ -26,7 +26,7 @@ export interface Copy {
 /** A blob as columns; `${BLOB_COLUMNS}` reads as the table `b`. */
 export const BLOB_COLUMNS = `b.id, b.sha256, b.bytes, b.mime_type AS "mimeType", b.width, b.height, b.thumbhash,
   coalesce((
-    SELECT jsonb_agg(jsonb_build_object('store', c.store, 'state', c.state, 'key', c.key, 'fingerprint', c.fingerprint))
+    SELECT json_agg(json_build_object('store', c.store, 'state', c.state, 'key', c.key, 'fingerprint', c.fingerprint))
     FROM copies c WHERE c.blob_id = b.id
   ), '[]') AS copies`;
 
