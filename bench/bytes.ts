@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
@@ -11,7 +11,7 @@ import type { Bench, BytesLoader } from './bench.ts';
 import { type Contestant, type ContestResult, hold, WrongAnswer } from './contest.ts';
 import type { Target } from './load.ts';
 import { isInstalled, startNginx } from './nginx.ts';
-import { startServer } from './servers.ts';
+import { type ServerProcess, startServer } from './servers.ts';
 import { loadByWrk } from './wrk.ts';
 
 const SMALL = 50_000;
@@ -66,10 +66,13 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
     const compare = async (
       contests: readonly { name: string; about: string; of: readonly File[]; bytes: number }[],
       settings: Record<string, string>,
+      standBefore: (server: ServerProcess) => Promise<ServerProcess | null> = async () => null,
     ) => {
       const ours = await serve(settings);
+      const front = await standBefore(ours);
       try {
-        const target: Target = { url: new URL(ours.url.origin), pid: ours.pid, headers: {} };
+        const { origin } = (front ?? ours).url;
+        const target: Target = { url: new URL(origin), pid: ours.pid, headers: {} };
         for (const { name, about, of, bytes } of contests) {
           await agreeOnBytes(name, { ours: target, limit }, of);
           const sides = {
@@ -79,6 +82,7 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
           results.push(...(await holdByLoaders(bench, { name, about, bytes, directory, ...sides })));
         }
       } finally {
+        await front?.stop();
         await ours.stop();
       }
     };
@@ -134,6 +138,28 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
       ],
       { STORES: 'database', BYTES_CACHE_BYTES: '1MiB' },
     );
+    await compare(
+      [
+        {
+          name: 'bytes50kAccel',
+          about: `${HOT} images of 50 kB, sent by nginx for us`,
+          of: small.slice(0, HOT),
+          bytes: SMALL,
+        },
+        {
+          name: 'bytes1MAccel',
+          about: `${HOT} images of 1 MB, sent by nginx for us`,
+          of: large.slice(0, HOT),
+          bytes: LARGE,
+        },
+      ],
+      { STORES: 'filesystem', DELIVERY: 'x-accel', TRUSTED_PROXIES: '127.0.0.1' },
+      async ({ url }) =>
+        startNginx({
+          directory: path.join(directory, 'front'),
+          ...(await documentedFront(url, `${files}/`)),
+        }),
+    );
     return results;
   } finally {
     await nginx.stop();
@@ -179,6 +205,17 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
     await nginx.stop();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** The nginx of docs/delivery.md, before a server and for its directory. */
+async function documentedFront(server: URL, directory: string): Promise<{ http: string; server: string }> {
+  const docs = await readFile(new URL('../docs/delivery.md', import.meta.url), 'utf8');
+  const [, http, block] = /```nginx\n([\s\S]*?)server \{\n\s+listen 80;([\s\S]*?)\}\n```/.exec(docs) ?? [];
+  if (!http || !block) throw new Error('docs/delivery.md has no example for nginx.');
+  return {
+    http: http.replace('server 127.0.0.1:4000;', `server ${server.host};`),
+    server: block.replace('/var/lib/fixative/images/', directory),
+  };
 }
 
 interface Side {

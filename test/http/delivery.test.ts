@@ -42,7 +42,7 @@ describe.skipIf(!hasNginx)('DELIVERY=x-accel behind a real nginx (skipped where 
     const port = await freePort();
     const server = example
       .replace('listen 80;', `listen 127.0.0.1:${port};`)
-      .replace('http://127.0.0.1:4000', app.url)
+      .replace('server 127.0.0.1:4000;', `server ${new URL(app.url).host};`)
       .replace('/var/lib/fixative/images/', `${app.directory}/images/`);
     const directory = await mkdtemp(path.join(tmpdir(), 'fixative-nginx-'));
     await chmod(directory, 0o755);

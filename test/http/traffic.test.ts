@@ -272,6 +272,18 @@ test('an address is believed of trusted proxies only, and IPv6 counts by its /64
   expect(addressOf([], '2001:db8:1:2::1')).not.toBe(addressOf([], '2001:db8:1:3::1'));
 });
 
+test('addresses that were read before are told apart, however many came between', () => {
+  const addressOf = makeAddressOf(['10.0.0.1']);
+  const ask = (peer: string, forwarded: string) =>
+    addressOf({ socket: { remoteAddress: peer }, headers: { 'x-forwarded-for': forwarded } } as never);
+  for (let round = 0; round < 2; round++) {
+    for (let n = 0; n < 6000; n++)
+      expect(ask('10.0.0.1', `1.2.${n >> 8}.${n & 255}`)).toBe(`1.2.${n >> 8}.${n & 255}`);
+    expect(ask('10.0.0.2', '1.2.3.4')).toBe('10.0.0.2');
+    expect(ask('10.0.0.1', `${'9.9.9.9, '.repeat(100)}1.2.3.4`)).toBe('1.2.3.4');
+  }
+});
+
 test('a loop that is late again and again is an overload, and ends to be one', async () => {
   const overload = watchOverload({ maxEventLoopDelayMilliseconds: 100, maxHeapPercent: 100 });
   const until = Date.now() + 10_000;
