@@ -65,6 +65,8 @@ export async function serve(
     }
     throw error;
   }
+  // It answers by now, but is not said to be ready before its jobs have begun.
+  if (workers) await app.startJobs();
   const url = config.publicUrl ?? app.server.address();
   const database = config.databaseUrl ? 'PostgreSQL' : `embedded, in ${config.dataDirectory}`;
   terminal.out(`
@@ -78,8 +80,6 @@ Fixative is ready.
   Database   ${database}${app.migrated.length > 0 ? ` (migrated: ${app.migrated.join(', ')})` : ''}
 
 `);
-  // It answers by now. What is asked for lies in the queue until the jobs have begun, a moment later.
-  if (workers) await app.startJobs();
   await stopped;
   terminal.note('Stopping: what is under way is finished first. Once more to stop at once.\n');
   return EXIT.ok;

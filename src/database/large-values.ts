@@ -75,7 +75,8 @@ function joinSmall(parts: readonly Uint8Array[]): Uint8Array[] {
 
 function int16(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(2);
-  bytes.writeInt16BE(value);
+  // Numbers of parameters go to 65,535.
+  bytes.writeUInt16BE(value);
   return bytes;
 }
 

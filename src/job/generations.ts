@@ -86,11 +86,13 @@ export async function openGenerationJobs(
   const lanes = [...new Set([...options.lanes, LOCAL_LANE])];
   const names = lanes.map(nameOf);
   const known = new Map((await boss.getQueues(names)).map((queue) => [queue.name, queue]));
-  for (const name of names.filter((name) => !isSet(known.get(name)))) {
-    await boss.createQueue(name, SETTINGS);
-    await boss.updateQueue(name, SETTINGS);
-    // Reads the queue into pg-boss's cache, where those are since its start that were there. It would otherwise be read at the first push, which holds
-    // a connection by then: as many of those as there are connections would wait for one more, and for each other.
+  for (const name of names) {
+    if (!isSet(known.get(name))) {
+      await boss.createQueue(name, SETTINGS);
+      await boss.updateQueue(name, SETTINGS);
+    }
+    // Reads the queue into pg-boss's cache, unless it is there since pg-boss's start; another server may have made it since. It would otherwise be read at
+    // the first push, which holds a connection by then: as many of those as there are connections would wait for one more, and for each other.
     await boss.findJobs(name, { id: NO_JOB });
   }
 

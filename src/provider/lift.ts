@@ -39,7 +39,8 @@ export function liftPictures(body: Buffer): LiftedAnswer {
     at = body.indexOf(QUOTE, end + 1);
   }
   kept.push(body.subarray(keptTo));
-  return { text: Buffer.concat(kept).toString('utf8'), pictures };
+  // As `Response.text` decodes: a byte order mark is not part of the text.
+  return { text: new TextDecoder().decode(Buffer.concat(kept)), pictures };
 }
 
 /** Where the quote is that ends the string; -1 for a string that does not end. */

@@ -62,6 +62,7 @@ export function openFetcher(options: FetcherOptions): Fetcher {
     allowH2: false,
   };
   let client: ReturnType<typeof open> | null = null;
+  let closed = false;
 
   /** Loaded at the first fetch: most servers come up long before. */
   async function open() {
@@ -70,8 +71,13 @@ export function openFetcher(options: FetcherOptions): Fetcher {
   }
 
   async function request(url: URL, signal: AbortSignal): Promise<Undici.Response> {
+    if (closed) throw sourceFailed(`${url.host} is not asked any more: the server stops.`);
     client ??= open();
-    const { fetch, agent } = await client;
+    const { fetch, agent } = await client.catch((error: unknown) => {
+      // The next one tries again.
+      client = null;
+      throw error;
+    });
     return fetch(url, {
       dispatcher: agent,
       redirect: 'manual',
@@ -132,7 +138,10 @@ export function openFetcher(options: FetcherOptions): Fetcher {
         filename: filenameOf(response, url),
       };
     },
-    close: async () => (await client)?.agent.destroy(),
+    async close() {
+      closed = true;
+      await (await client?.catch(() => null))?.agent.destroy();
+    },
   };
 }
 

@@ -32,7 +32,7 @@ const SMALL_BYTES = 2 * 1024 * 1024;
 /** and of all of them together so much. */
 const MEMORY_BYTES = 32 * 1024 * 1024;
 /** What a chunk takes beside its bytes. Whoever sends one byte at a time must not hold a hundred times what is counted. */
-const CHUNK_OVERHEAD_BYTES = 256;
+const CHUNK_OVERHEAD_BYTES = 384;
 
 export interface Spooler {
   readonly maxBytes: number;

@@ -39,6 +39,34 @@ describe('the queue of generations', () => {
     }
   });
 
+  test('is known also where another server makes it while this one starts', async () => {
+    let made = false;
+    const overtaken: Database = {
+      ...app.database,
+      executeSql: async (text, values) => {
+        // pg-boss has read what there is by then, and we have not.
+        if (!made && values?.some((value) => Array.isArray(value) && value.includes(QUEUE))) {
+          made = true;
+          await (await open(app.database)).stop();
+        }
+        return app.database.executeSql(text, values);
+      },
+    };
+    const jobs = await open(overtaken);
+    expect(made).toBe(true);
+    let looked = 0;
+    const counted = { executeSql: overtaken.executeSql };
+    overtaken.executeSql = (text, values) => {
+      if (/\bpgboss\.queue\b/.test(text)) looked++;
+      return counted.executeSql(text, values);
+    };
+    await app.database.transaction((transaction) =>
+      jobs.push(transaction, [{ imageId: 1, lane: 'another', userId: 'user1', runAt: null }]),
+    );
+    expect(looked).toBe(0);
+    await jobs.stop();
+  });
+
   test('is known before the first push, which holds a connection and looks for no other', async () => {
     // Whether the lane is new, or there as it should be.
     for (const _ of ['new', 'known']) {

@@ -44,6 +44,12 @@ describe('pictures in an answer', () => {
     expect(pictures.get(read[words.join()])?.equals(bytes)).toBe(true);
   });
 
+  test('are found behind a byte order mark, which is dropped', () => {
+    const bytes = picture();
+    const { text, pictures } = lift(`\uFEFF${JSON.stringify({ value: bytes.toString('base64') })}`);
+    expect(pictures.get(JSON.parse(text).value)?.equals(bytes)).toBe(true);
+  });
+
   const base64 = picture().toString('base64');
   test.each([
     ['is short', 'iVBORw0KGgo='],
