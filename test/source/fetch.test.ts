@@ -148,6 +148,19 @@ describe('the fetch of a foreign address', () => {
     });
   });
 
+  test('takes nothing more after its end', async () => {
+    const ended = await openTestFetcher({
+      allowPrivate: ['source.test'],
+      timeoutSeconds: 1,
+      lookup: makeLookup({ 'source.test': [['127.0.0.1']] }),
+    });
+    await ended.close();
+    expect(await ended.tell(`http://source.test:${source.port}/`)).toMatchObject({
+      code: 'SOURCE_FAILED',
+      message: expect.stringContaining('the server stops'),
+    });
+  });
+
   test('gives up on headers that never end', async () => {
     const told = await fetcher.tell(`${rawUrl}/endless-headers`);
     expect(told).toMatchObject({ code: 'SOURCE_FAILED', retryable: true });
