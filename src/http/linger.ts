@@ -12,7 +12,6 @@ export function lingerAfter(request: IncomingMessage, response: ServerResponse):
   const { headers } = request;
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
   const { socket } = request;
-  const end = () => socket.destroy();
   const restore = () => {
     Reflect.deleteProperty(socket, 'destroySoon');
     if (socket.writableEnded) socket.destroySoon();
@@ -21,17 +20,17 @@ export function lingerAfter(request: IncomingMessage, response: ServerResponse):
     if (request.complete) return;
     // Where the connection is to end with this answer (Connection: close, as nginx asks of servers behind it), Node would end both directions now.
     socket.destroySoon = () => socket.end();
-  });
-  response.on('finish', () => {
-    // It may have come to its end while the answer went out.
-    if (request.complete) return restore();
-    request.unpipe();
-    request.resume();
-    const timer = setTimeout(end, LINGER_SECONDS * 1000);
-    const done = () => {
-      clearTimeout(timer);
-      restore();
-    };
-    request.once('end', done).once('close', done).once('error', done);
+    response.once('finish', () => {
+      // It may have come to its end while the answer went out.
+      if (request.complete) return restore();
+      request.unpipe();
+      request.resume();
+      const timer = setTimeout(() => socket.destroy(), LINGER_SECONDS * 1000);
+      const done = () => {
+        clearTimeout(timer);
+        restore();
+      };
+      request.once('end', done).once('close', done).once('error', done);
+    });
   });
 }

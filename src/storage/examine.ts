@@ -3,7 +3,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../errors.ts';
 import { type Blob, type Copy, keyOf } from './blob.ts';
-import { formatBytes } from './spool.ts';
+import { formatBytes, type Spool } from './spool.ts';
 import { type BlobSource, DamagedObjectError, type ObjectStat, type Store } from './stores/store.ts';
 
 /** What a look at one copy says. `stat` is there when the copy is healthy. */
@@ -69,14 +69,15 @@ async function readAndCompare(
 }
 
 /**
- * The same source, with its hash proven once more while it is read: a stream of it ends in an error when the bytes are not
+ * What a spool has, with its hash proven once more while it is read back from the disk: a stream of it ends in an error when the bytes are not
  * the ones that its name says, and a store that is being written to keeps nothing.
  */
-export function proven(source: BlobSource): BlobSource {
+export function proven(source: Spool): BlobSource {
   return {
     bytes: source.bytes,
     sha256: source.sha256,
     open() {
+      if (source.isInMemory) return source.open();
       const hash = createHash('sha256');
       const stream = source.open();
       const check = new Transform({

@@ -44,7 +44,7 @@ async function putAlone<Result>(
         store.name,
         finding?.state === 'STORED'
           ? finding.stat
-          : await store.put(key, spool.isInMemory ? spool : { ...proven(spool), moveTo: spool.moveTo }),
+          : await store.put(key, { ...proven(spool), moveTo: spool.moveTo }),
       );
     }),
   );

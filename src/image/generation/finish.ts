@@ -180,6 +180,14 @@ async function end(deps: RunDeps, sql: Queryable, generation: Generation): Promi
 /** Somebody else ended the generation meanwhile; what was begun here is rolled back. */
 export class Overtaken extends Error {}
 
-function readableOf(bytes: Uint8Array): Readable {
-  return Readable.from([bytes], { objectMode: false });
+/** So much is hashed and written at a time. */
+const PART_BYTES = 256 * 1024;
+
+/** What is in memory as a spool takes it: in parts, for a whole picture at once would hold the event loop. */
+export function readableOf(bytes: Uint8Array): Readable {
+  return Readable.from(partsOf(bytes), { objectMode: false });
+}
+
+function* partsOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES);
 }

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { FixativeError } from '../../errors.ts';
 import type { Answer } from '../../provider/provider.ts';
@@ -9,7 +8,7 @@ import { findImageRow, IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow 
 import type { IngestDeps } from '../ingest.ts';
 import { storable } from '../json.ts';
 import type { Answers, FoundAnswer } from './answers.ts';
-import { finishGeneration, Overtaken } from './finish.ts';
+import { finishGeneration, Overtaken, readableOf } from './finish.ts';
 import { makeLedger } from './ledger.ts';
 import { makeOverdue } from './overdue.ts';
 import { makePatience } from './patience.ts';
@@ -332,14 +331,7 @@ function saidOf({ picture, revisedPrompt, metadata }: Answer): RecordedAnswer {
 
 /** A picture that has just come, as it would be opened on the disk. */
 function openerOf({ picture }: Answer): FoundAnswer['open'] {
-  return 'bytes' in picture ? () => Readable.from(partsOf(picture.bytes), { objectMode: false }) : null;
-}
-
-/** So much is hashed and written at a time. */
-const PART_BYTES = 256 * 1024;
-
-function* partsOf(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES);
+  return 'bytes' in picture ? () => readableOf(picture.bytes) : null;
 }
 
 const callOf = (generation: Generation, image: Image) => ({ uuid: image.uuid, number: generation.calls });

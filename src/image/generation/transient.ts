@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { v7 as uuidV7 } from 'uuid';
 import { FixativeError } from '../../errors.ts';
@@ -14,6 +13,7 @@ import { findTool } from '../../tool/tools.ts';
 import { exactFilename } from '../filename.ts';
 import type { Image, ImageDeps } from '../image.ts';
 import type { LooseFiles } from '../references.ts';
+import { readableOf } from './finish.ts';
 import type { Places } from './places.ts';
 import type { PlannedImage } from './plan.ts';
 import { makeRequest } from './request.ts';
@@ -60,7 +60,7 @@ export async function makeTransient(
   };
   const receive = (bytes: Uint8Array) =>
     keep(
-      deps.storage.spooler.receive(Readable.from([bytes], { objectMode: false }), {
+      deps.storage.spooler.receive(readableOf(bytes), {
         subject: "The provider's picture",
       }),
     );
