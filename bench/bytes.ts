@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
@@ -7,10 +7,10 @@ import { fetch } from 'undici';
 import type { Queryable } from '../src/database/database.ts';
 import { keyOf } from '../src/storage/blob.ts';
 import { makeDatabaseStore } from '../src/storage/stores/database.ts';
+import { documentedSite, fileSite, isInstalled, startNginx } from '../test/nginx.ts';
 import type { Bench, BytesLoader } from './bench.ts';
 import { type Contestant, type ContestResult, hold, WrongAnswer } from './contest.ts';
 import type { Target } from './load.ts';
-import { isInstalled, startNginx } from './nginx.ts';
 import { type ServerProcess, startServer } from './servers.ts';
 import { loadByWrk } from './wrk.ts';
 
@@ -60,7 +60,7 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
       ...settings,
     });
   const results: ContestResult[] = [];
-  const nginx = await startNginx({ directory, server: `root ${files};` });
+  const nginx = await startNginx({ directory: path.join(directory, 'nginx'), site: fileSite(files) });
   try {
     const limit: Target = { url: nginx.url, pid: nginx.pid, headers: {} };
     const compare = async (
@@ -157,7 +157,7 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
       async ({ url }) =>
         startNginx({
           directory: path.join(directory, 'front'),
-          ...(await documentedFront(url, `${files}/`)),
+          site: await documentedSite(url, files),
         }),
     );
     return results;
@@ -180,7 +180,7 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
   await mkdir(files, { recursive: true });
   for (const bytes of [SMALL, LARGE])
     for (let i = 0; i < HOT; i++) await writeFile(path.join(files, `${bytes}-${i}.png`), makePng(bytes));
-  const nginx = await startNginx({ directory, server: `root ${files};` });
+  const nginx = await startNginx({ directory: path.join(directory, 'nginx'), site: fileSite(files) });
   const plain = await startServer(['bench/plain.ts'], { directory, env: { FILES: files } });
   const results: ContestResult[] = [];
   try {
@@ -205,17 +205,6 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
     await nginx.stop();
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** The nginx of docs/delivery.md, before a server and for its directory. */
-async function documentedFront(server: URL, directory: string): Promise<{ http: string; server: string }> {
-  const docs = await readFile(new URL('../docs/delivery.md', import.meta.url), 'utf8');
-  const [, http, block] = /```nginx\n([\s\S]*?)server \{\n\s+listen 80;([\s\S]*?)\}\n```/.exec(docs) ?? [];
-  if (!http || !block) throw new Error('docs/delivery.md has no example for nginx.');
-  return {
-    http: http.replace('server 127.0.0.1:4000;', `server ${server.host};`),
-    server: block.replace('/var/lib/fixative/images/', directory),
-  };
 }
 
 interface Side {

@@ -118,6 +118,7 @@ async function run(rows: number): Promise<number> {
           DATA_DIR: path.join(directory, 'data'),
           FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
           LOG_LEVEL: 'warn',
+          VERIFY_SCHEDULE: 'off',
           RATE_LIMIT_PER_CALLER: 'off',
           PORT: '0',
           ...settings,

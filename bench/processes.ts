@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isInstalled, startNginx } from '../test/nginx.ts';
 import { freePort } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
 import { agreeOnJson, type ContestResult, hold } from './contest.ts';
 import type { Target } from './load.ts';
-import { isInstalled, startNginx } from './nginx.ts';
 import type { ServerProcess } from './servers.ts';
 
 const PAGE_SIZE = 20;
@@ -35,9 +35,11 @@ export async function benchProcesses(bench: Bench): Promise<ContestResult[]> {
     if (isInstalled('nginx')) {
       const nginx = await startNginx({
         directory: path.join(bench.directory, 'processes'),
-        http: `upstream fixative { ${[one, second].map(({ url }) => `server ${url.host};`).join(' ')} keepalive 64; }`,
-        server:
-          'location / { proxy_pass http://fixative; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; }',
+        site: (
+          port,
+        ) => `upstream fixative { ${[one, second].map(({ url }) => `server ${url.host};`).join(' ')} keepalive 64; }
+          server { listen 127.0.0.1:${port}; location / {
+            proxy_pass http://fixative; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; } }`,
       });
       opened.push(() => nginx.stop());
       contests.push(['servers2', 'two servers behind nginx beside one without it, imagePage', nginx]);

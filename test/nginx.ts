@@ -1,11 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fetch } from 'undici';
-import { freePort } from '../test/postgresql.ts';
-import type { ServerProcess } from './servers.ts';
+import { freePort } from './postgresql.ts';
+
+export interface Nginx {
+  readonly url: URL;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
 
 /** Whether a program answers to `-v`, as nginx and wrk do. */
 export function isInstalled(program: string): boolean {
@@ -18,19 +23,35 @@ export function isInstalled(program: string): boolean {
   }
 }
 
+/** What stands in the block `http`: a server that listens on a port of loopback, and what belongs to it. */
+export type NginxSite = (port: number) => string;
+
+/** Files of a directory, as they are. */
+export const fileSite =
+  (root: string): NginxSite =>
+  (port) =>
+    `server { listen 127.0.0.1:${port}; root ${root}; }`;
+
+/** The example of docs/delivery.md, before a server whose files lie in a directory. */
+export async function documentedSite(server: URL, files: string): Promise<NginxSite> {
+  const docs = await readFile(new URL('../docs/delivery.md', import.meta.url), 'utf8');
+  const [, example] = /```nginx\n([\s\S]*?)```/.exec(docs) ?? [];
+  if (!example) throw new Error('docs/delivery.md has no example for nginx.');
+  return (port) =>
+    example
+      .replace('listen 80;', `listen 127.0.0.1:${port};`)
+      .replace('server 127.0.0.1:4000;', `server ${server.host};`)
+      .replace('/var/lib/fixative/images/', `${files}/`);
+}
+
 /**
  * nginx as an administrator sets it up for files: sendfile, tcp_nopush, no log of requests, one worker, as ours is
  * one process.
- * @param options.server what stands in its block `server`, besides where it listens.
- * @param options.http what stands before that.
+ * @param options.directory to work in; it is made, and stays.
  */
-export async function startNginx(options: {
-  directory: string;
-  server: string;
-  http?: string;
-}): Promise<ServerProcess> {
+export async function startNginx(options: { directory: string; site: NginxSite }): Promise<Nginx> {
   const port = await freePort();
-  const directory = path.join(options.directory, 'nginx');
+  const { directory } = options;
   await mkdir(directory, { recursive: true });
   const file = path.join(directory, 'nginx.conf');
   await writeFile(
@@ -39,7 +60,7 @@ export async function startNginx(options: {
 worker_processes 1;
 error_log ${directory}/error.log;
 pid ${directory}/nginx.pid;
-user root;
+${process.getuid?.() === 0 ? 'user root;' : ''}
 events { worker_connections 1024; }
 http {
   access_log off;
@@ -48,8 +69,7 @@ http {
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000;
-  ${options.http ?? ''}
-  server { listen 127.0.0.1:${port}; ${options.server} }
+  ${options.site(port)}
 }
 `,
   );
