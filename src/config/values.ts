@@ -39,3 +39,12 @@ export const list = z.string().transform((text) =>
     .map((entry) => entry.trim())
     .filter(Boolean),
 );
+
+/** http or https, without a slash at its end. */
+export const httpUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    'an address that begins with http:// or https://',
+  )
+  .transform((text) => text.replace(/\/+$/, ''));

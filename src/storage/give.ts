@@ -50,6 +50,15 @@ type GiveDeps = StorageDeps & {
   wakeRepairer(seconds: number): void;
 };
 
+/** Memory that a part of a blob, or all of it, is read into: either is called, once. */
+interface Room {
+  readonly content: Buffer;
+  /** What is in it is what was asked for. */
+  given(): Given;
+  /** It is not. @param isFree whether nobody reads or writes it any more. */
+  leave(isFree: boolean): void;
+}
+
 /** More than this is not read into one buffer: a stream has sent its first part by then. */
 const MAX_WHOLE_BYTES = 1024 * 1024;
 const LOOK_EVERY_MS = 1000;
@@ -121,90 +130,76 @@ export function makeGiver(deps: GiveDeps): Giver {
     for (const [sha256, { at, timer }] of looks) if (!timer && at < before) looks.delete(sha256);
   }
 
-  /** @returns null where the careful way has to be gone. */
-  async function readWhole(blob: Blob, range: ByteRange, keeps: boolean): Promise<Given | null> {
+  /** Memory for so many bytes of a blob; null where there is none. @param keeps whether they are to stay there from now on. */
+  function takeRoom(blob: Blob, bytes: number, keeps: boolean): Room | null {
+    const since = hot.now;
+    const buffer = keeps ? Buffer.allocUnsafeSlow(bytes) : deps.buffers.take(bytes);
+    if (!buffer) return null;
+    const content = buffer.subarray(0, bytes);
+    const leave = (isFree: boolean) => {
+      if (keeps) return;
+      if (isFree) deps.buffers.give(buffer);
+      else deps.buffers.lose(buffer);
+    };
+    return {
+      content,
+      leave,
+      given() {
+        if (keeps) hot.keep(blob.sha256, blob.sha256, content, since);
+        return { content, done: keeps ? null : leave };
+      },
+    };
+  }
+
+  /** By its fingerprint, and what is to be kept by its hash as well. @returns null where the careful way has to be gone. */
+  async function readKnown(blob: Blob, range: ByteRange, keeps: boolean): Promise<Given | null> {
     const first = firstHealthy(blob);
     const length = range.end - range.start + 1;
     if (!first?.store.readInto || first.copy.fingerprint === null || length > MAX_WHOLE_BYTES) return null;
-    const since = hot.now;
-    const buffer = keeps ? Buffer.allocUnsafeSlow(length) : deps.buffers.take(length);
-    if (!buffer) return null;
-    let given: Given | null = null;
-    try {
-      const stat = await first.store.readInto(first.copy.key, range, buffer);
-      if (stat?.bytes !== blob.bytes || stat.fingerprint !== first.copy.fingerprint) return null;
-      if (keeps) {
-        if (!keep(blob, buffer, since)) return null;
-        given = { content: buffer, done: null };
-      } else {
-        given = { content: buffer.subarray(0, length), done: giveBack(buffer) };
-      }
-      return given;
-    } catch {
-      // Why, the careful way finds out and notes.
-      return null;
-    } finally {
-      if (!given && !keeps) deps.buffers.give(buffer);
-    }
+    const room = takeRoom(blob, length, keeps);
+    if (!room) return null;
+    const stat = await first.store.readInto(first.copy.key, range, room.content).catch(ignore);
+    const isKnown = stat?.bytes === blob.bytes && stat.fingerprint === first.copy.fingerprint;
+    if (isKnown && (!keeps || isOf(blob, room.content))) return room.given();
+    room.leave(true);
+    return null;
   }
 
   /** By one question, and its hash. @returns null where the careful way has to be gone. */
   async function readProven(blob: Blob, keeps: boolean): Promise<Given | null> {
     const first = firstHealthy(blob);
     if (!first?.store.readWhole || blob.bytes > MAX_WHOLE_BYTES) return null;
-    const since = hot.now;
-    const buffer = keeps ? Buffer.allocUnsafeSlow(blob.bytes) : deps.buffers.take(blob.bytes);
-    if (!buffer) return null;
-    try {
-      const bytes = await first.store.readWhole(first.copy.key, buffer);
-      const content = buffer.subarray(0, blob.bytes);
-      if (bytes === blob.bytes && sha256Of(content) === blob.sha256) {
-        if (keeps) hot.keep(blob.sha256, blob.sha256, content, since);
-        return { content, done: keeps ? null : giveBack(buffer) };
-      }
-      if (!keeps) deps.buffers.give(buffer);
-    } catch {
-      // Something may still be put into it. Why, the careful way finds out and notes.
-      if (!keeps) deps.buffers.lose(buffer);
-    }
+    const room = takeRoom(blob, blob.bytes, keeps);
+    if (!room) return null;
+    const bytes = await first.store.readWhole(first.copy.key, room.content).catch(ignore);
+    if (bytes === blob.bytes && isOf(blob, room.content)) return room.given();
+    // After a failure something may still be put into it.
+    room.leave(bytes !== undefined);
     return null;
-  }
-
-  const giveBack = (buffer: Buffer) => (sent: boolean) =>
-    sent ? deps.buffers.give(buffer) : deps.buffers.lose(buffer);
-
-  /** @returns whether the bytes are what their name says. */
-  function keep(blob: Blob, content: Buffer, since: number): boolean {
-    if (sha256Of(content) !== blob.sha256) return false;
-    hot.keep(blob.sha256, blob.sha256, content, since);
-    return true;
   }
 
   /** @param keeps whether it is to be in memory from now on. */
   async function giveOnce(blob: Blob, range: ByteRange | undefined, keeps: boolean): Promise<Given> {
     const whole = range ?? { start: 0, end: blob.bytes - 1 };
-    const read = (await readWhole(blob, whole, keeps)) ?? (range ? null : await readProven(blob, keeps));
+    const read = (await readKnown(blob, whole, keeps)) ?? (range ? null : await readProven(blob, keeps));
     if (read) return read;
     const opened = await open(deps, blob, range);
     const isSmall = !range && blob.bytes <= MAX_WHOLE_BYTES;
     // From a file it would have been read whole, if that were possible now.
-    if (!keeps && !(opened.proves && isSmall)) return opened;
-    const since = hot.now;
-    const buffer = keeps ? Buffer.allocUnsafeSlow(blob.bytes) : deps.buffers.take(blob.bytes);
-    if (!buffer) return opened;
-    let isRight = false;
+    const room = keeps || (opened.proves && isSmall) ? takeRoom(blob, blob.bytes, keeps) : null;
+    if (!room) return opened;
     try {
-      isRight = (await collect(opened.stream, buffer, blob.bytes)) && (!keeps || keep(blob, buffer, since));
+      const isWhole = await collect(opened.stream, room.content);
+      if (isWhole && (!keeps || isOf(blob, room.content))) return room.given();
     } catch (error) {
-      if (!(error instanceof DamagedObjectError)) throw brokeOff(opened.store, blob, error);
-    } finally {
-      if (!isRight && !keeps) deps.buffers.give(buffer);
+      if (!(error instanceof DamagedObjectError)) {
+        room.leave(true);
+        throw brokeOff(opened.store, blob, error);
+      }
     }
+    room.leave(true);
     // Nothing has gone out yet, so the other copies are tried.
-    if (!isRight) return open(deps, blob, range, { deep: true });
-    return keeps
-      ? { content: buffer, done: null }
-      : { content: buffer.subarray(0, blob.bytes), done: giveBack(buffer) };
+    return open(deps, blob, range, { deep: true });
   }
 
   return {
@@ -268,17 +263,22 @@ export function makeGiver(deps: GiveDeps): Giver {
 
 const MAX_LOOKS = 10_000;
 
-const sha256Of = (content: Buffer) => createHash('sha256').update(content).digest('hex');
+/** Whether the bytes are what the blob's name says. */
+const isOf = ({ sha256 }: Blob, content: Buffer) =>
+  createHash('sha256').update(content).digest('hex') === sha256;
 
-/** @returns whether the stream gave exactly so many bytes. */
-async function collect(stream: Readable, buffer: Buffer, bytes: number): Promise<boolean> {
+/** Why a quick way failed, the careful way finds out and notes. */
+const ignore = () => undefined;
+
+/** @returns whether the stream gave as many bytes as there is room for. */
+async function collect(stream: Readable, room: Buffer): Promise<boolean> {
   let at = 0;
   for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-    if (at + chunk.length > bytes) return false;
-    buffer.set(chunk, at);
+    if (at + chunk.length > room.length) return false;
+    room.set(chunk, at);
     at += chunk.length;
   }
-  return at === bytes;
+  return at === room.length;
 }
 
 function brokeOff(store: string, blob: Blob, cause: unknown): StoreError {
