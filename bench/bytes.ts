@@ -56,7 +56,6 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
     bench.startProduct(['serve'], {
       DATA_DIR: path.join(directory, 'data'),
       RATE_LIMIT_PER_ADDRESS: 'off',
-      VERIFY_SCHEDULE: 'off',
       ...settings,
     });
   const results: ContestResult[] = [];
