@@ -10,12 +10,13 @@ import { FixativeError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { sendError, sendJson } from './answer.ts';
-import { type BytesSettings, serveFilename, serveImage, servePlainImage } from './bytes.ts';
+import { type BytesSettings, serveFilename, serveImage } from './bytes.ts';
 import { type GraphqlOptions, type LetIn, makeGraphqlHandler } from './graphql.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
 import { sendLoginPage, serveLogin } from './login.ts';
 import { serveMetrics } from './metrics.ts';
+import { servePlainImage } from './plain-bytes.ts';
 import { makeTraffic, sendRefusal } from './traffic.ts';
 import { serveUpload, type UploadsDeps } from './uploads.ts';
 

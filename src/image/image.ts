@@ -76,6 +76,7 @@ export async function findImages(
   uuids: readonly string[],
   visibleTo: string | null = null,
 ): Promise<(Image | null)[]> {
+  if (uuids.length === 0) return [];
   const rows = await db.query<ImageRow>(BY_UUID, [uuids, visibleTo]);
   const images = new Map(rows.map((row) => [row.uuid, imageOf(row)]));
   return uuids.map((uuid) => images.get(uuid) ?? null);

@@ -1,0 +1,99 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Grant } from '../auth/image-address.ts';
+import type { ImageBytes } from '../image/bytes.ts';
+import type { Given, Storage } from '../storage/service.ts';
+import type { ByteRange } from '../storage/stores/store.ts';
+import { MAX_VARIANT_SIDE, planVariant, type Transform } from '../storage/variants/transform.ts';
+import type { Variants } from '../storage/variants/variants.ts';
+import type { Delivery, Handed } from './delivery.ts';
+import { type LetInBy, type Sharing, sharingHeaders } from './sharing.ts';
+
+/** What is to be sent: an image as it came, or a variant of it. */
+export interface Body {
+  readonly etag: string;
+  readonly mimeType: string;
+  readonly filename: string;
+  /** Lets somebody else give it; null: nobody can. */
+  hand?(request: IncomingMessage): Promise<Handed | null>;
+  open(): Promise<Opened>;
+}
+
+export interface Opened {
+  readonly bytes: number;
+  take(range?: ByteRange): Given | Promise<Given>;
+  /** Called where `take` is not. */
+  discard(): Promise<void>;
+}
+
+export function originalOf(
+  { delivery, storage }: { readonly delivery: Delivery | null; readonly storage: Storage },
+  image: ImageBytes,
+  by: LetInBy,
+): Body {
+  const { blob, filename } = image;
+  const take = (range?: ByteRange) => storage.give(blob, range);
+  return {
+    etag: `"${blob.sha256}"`,
+    mimeType: blob.mimeType,
+    filename,
+    ...(delivery && { hand: (request: IncomingMessage) => delivery.hand(request, image, by) }),
+    open: async () => ({ bytes: blob.bytes, take, discard: async () => {} }),
+  };
+}
+
+export function variantOf(
+  deps: { readonly variants: Variants; readonly variantSizes: readonly number[] },
+  { blob, filename }: ImageBytes,
+  transform: Transform,
+  grant: Grant,
+): Body {
+  const maxSide = grant.size ? MAX_VARIANT_SIDE : Math.max(...deps.variantSizes);
+  const plan = planVariant(blob, transform, maxSide);
+  return {
+    etag: deps.variants.etagOf(blob, plan),
+    mimeType: `image/${plan.format}`,
+    filename: `${filename.replace(/\.[^.]*$/, '')}.${plan.format === 'jpeg' ? 'jpg' : plan.format}`,
+    async open() {
+      const { bytes, content, stream, discard } = await deps.variants.open(blob, plan);
+      const take = (range?: ByteRange): Given => {
+        if (!content) return { stream: stream(range) };
+        return { content: range ? content.subarray(range.start, range.end + 1) : content, done: null };
+      };
+      return { bytes, take, discard };
+    },
+  };
+}
+
+/** How long a browser may show a private image without asking again: its leave may be taken away. */
+const PRIVATE_SECONDS = 300;
+
+/** What goes with every answer that says something of an image. */
+export function headersOf(
+  sharing: Sharing,
+  headers: IncomingHttpHeaders,
+  by: LetInBy,
+): Record<string, string> {
+  return {
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Security-Policy': "default-src 'none'; sandbox",
+    // A public address names bytes that never change, so whoever has them has them for good.
+    'Cache-Control':
+      by === 'public' ? 'public, max-age=31536000, immutable' : `private, max-age=${PRIVATE_SECONDS}`,
+    ...sharingHeaders(sharing, headers, by),
+  };
+}
+
+/** What is said of the bytes themselves, where they are sent. */
+export function describe({ mimeType, filename }: Body): Record<string, string> {
+  return {
+    'Accept-Ranges': 'bytes',
+    'Content-Type': mimeType,
+    'Content-Disposition': `inline; filename="${filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`,
+  };
+}
+
+/** Weak comparison, as RFC 9110, 13.1.2 wants it of If-None-Match. */
+export function matches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.trim() === '*' || header.split(',').some((each) => each.trim().replace(/^W\//, '') === etag);
+}
