@@ -92,6 +92,7 @@ test('the migrations name what schema.prisma cannot say', async () => {
   const schema = await readFile(new URL('../../prisma/schema.prisma', import.meta.url), 'utf8');
   for (const name of [
     'idx_generated_images_status',
+    'idx_generated_images_unsuccessful',
     'idx_generated_images_prompt_search',
     'idx_generated_images_bytes_id',
   ]) {
