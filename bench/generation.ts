@@ -23,29 +23,21 @@ export async function benchGeneration(bench: Bench): Promise<ContestResult[]> {
     return server;
   };
   const { directory, databaseUrl, poolSize, rootToken } = bench;
-  const database = { DATABASE_URL: databaseUrl, DATABASE_POOL_SIZE: String(poolSize) };
   try {
     await claimStore(bench);
     const provider = await start(['bench/instant-provider.ts'], { directory, env: {} });
-    const product = await start(['src/main.ts', 'serve'], {
-      directory,
-      env: {
-        ...database,
-        DATA_DIR: path.join(directory, 'data'),
-        FIXATIVE_ROOT_TOKEN: rootToken,
-        LOG_LEVEL: 'warn',
-        RATE_LIMIT_PER_CALLER: 'off',
-        PORT: '0',
-        OPENAI_COMPATIBLE_BASE_URL: new URL('/v1', provider.url).href,
-        OPENAI_COMPATIBLE_MODELS: MODEL,
-        GENERATIONS_PER_PROVIDER: String(CONNECTIONS),
-        GENERATIONS_PER_USER: String(CONNECTIONS),
-      },
+    const product = await bench.startProduct(['serve'], {
+      OPENAI_COMPATIBLE_BASE_URL: new URL('/v1', provider.url).href,
+      OPENAI_COMPATIBLE_MODELS: MODEL,
+      GENERATIONS_PER_PROVIDER: String(CONNECTIONS),
+      GENERATIONS_PER_USER: String(CONNECTIONS),
     });
+    stops.push(() => product.stop());
     const limit = await start(['bench/generation-limit.ts'], {
       directory,
       env: {
-        ...database,
+        DATABASE_URL: databaseUrl,
+        DATABASE_POOL_SIZE: String(poolSize),
         DIRECTORY: path.join(directory, 'generation-limit'),
         PROVIDER_URL: new URL('/v1/images/generations', provider.url).href,
         PLACES: String(CONNECTIONS),

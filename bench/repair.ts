@@ -27,6 +27,7 @@ const environment = {
   DATA_DIR: path.join(directory, 'data'),
   FIXATIVE_ROOT_TOKEN: TOKEN,
   LOG_LEVEL: 'error',
+  VERIFY_SCHEDULE: 'off',
   MAX_UPLOAD_BYTES: '1 GiB',
   MAX_IMAGE_PIXELS: '200000000',
   ...(process.env.TEST_DATABASE_URL ? { DATABASE_URL: process.env.TEST_DATABASE_URL } : {}),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { httpUrl, list } from './values.ts';
+import { httpUrl, list, type Values } from './values.ts';
 
 /** Whose JSON Web Tokens are taken, and what is read from them. */
 export interface JwtConfig {
@@ -55,11 +55,10 @@ export const JWT_SETTINGS = {
   AUTH_JWT_SCOPE_CLAIM: z.string().default('scope'),
 } as const;
 
-const settings = z.object(JWT_SETTINGS);
-type Values = z.infer<typeof settings>;
+type JwtValues = Values<typeof JWT_SETTINGS>;
 
 /** null: no JSON Web Tokens are taken. */
-export function readJwt(values: Values): JwtConfig | null {
+export function readJwt(values: JwtValues): JwtConfig | null {
   const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl } = values;
   const keys = secret !== undefined ? { secret } : jwksUrl !== undefined ? { jwksUrl } : null;
   if (!keys) return null;
@@ -74,7 +73,7 @@ export function readJwt(values: Values): JwtConfig | null {
 }
 
 /** A public key that is taken for a secret would let everybody sign, so the two never stand side by side. */
-export function faultsOfJwt(values: Values): string[] {
+export function faultsOfJwt(values: JwtValues): string[] {
   const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl, AUTH_JWT_ALGORITHMS: algorithms } = values;
   if (secret === undefined && jwksUrl === undefined) {
     const { AUTH_JWT_ISSUER: issuer, AUTH_JWT_AUDIENCE: audience } = values;

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { bytes, flag, KiB, list, MiB, wholeNumber } from './values.ts';
+import { bytes, flag, KiB, list, MiB, type Values, wholeNumber } from './values.ts';
 
 /** What one GraphQL request may be. docs/limits.md says why each is as it is. */
 export interface QueryLimits {
@@ -120,10 +120,8 @@ export const LIMIT_SETTINGS = {
   DECODE_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(60),
 };
 
-const settings = z.object(LIMIT_SETTINGS);
-
 /** @param directory what relative paths are relative to. */
-export function readLimits(values: z.infer<typeof settings>, directory: string): LimitsConfig {
+export function readLimits(values: Values<typeof LIMIT_SETTINGS>, directory: string): LimitsConfig {
   return {
     maxDocumentBytes: values.MAX_DOCUMENT_BYTES,
     maxQueryTokens: values.MAX_QUERY_TOKENS,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { httpUrl, list, wholeNumber } from './values.ts';
+import { httpUrl, list, type Values, wholeNumber } from './values.ts';
 
 /** The providers that PROVIDER_TIMEOUTS may name. */
 const PROVIDERS = [
@@ -130,8 +130,6 @@ export const PROVIDER_SETTINGS = {
   PROVIDER_TIMEOUTS: timeoutList.default({}),
 } as const;
 
-const settings = z.object(PROVIDER_SETTINGS);
-
 const AZURE_SETTINGS = ['AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_BASE_URL', 'AZURE_OPENAI_DEPLOYMENTS'];
 const COMPATIBLE_SETTINGS = [
   'OPENAI_COMPATIBLE_BASE_URL',
@@ -160,7 +158,7 @@ function incomplete(
     .map((name) => `${name}: expected a value, because ${first} is set`);
 }
 
-export function readProviders(values: z.infer<typeof settings>): ProvidersConfig {
+export function readProviders(values: Values<typeof PROVIDER_SETTINGS>): ProvidersConfig {
   return {
     openai: connection(values.OPENAI_API_KEY, values.OPENAI_BASE_URL),
     google: connection(values.GEMINI_API_KEY ?? values.GOOGLE_GENERATIVE_AI_API_KEY, values.GEMINI_BASE_URL),

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { flag, httpUrl, list } from './values.ts';
+import { flag, httpUrl, list, type Values } from './values.ts';
 
 /** The kinds of store that STORES may name. `memory` is for tests. */
 const STORE_KINDS = ['filesystem', 'database', 's3', 'github', 'memory'] as const;
@@ -66,11 +66,10 @@ export const STORE_SETTINGS = {
   GENERATED_IMAGE_DIR: z.string().optional(),
 } as const;
 
-const settings = z.object(STORE_SETTINGS);
-type Values = z.infer<typeof settings>;
+type StoreValues = Values<typeof STORE_SETTINGS>;
 
 /** What does not fit together. */
-export function faultsOfStores(values: Values): string[] {
+export function faultsOfStores(values: StoreValues): string[] {
   const faults: string[] = [];
   const strangers = values.REQUIRED_STORES?.filter((name) => !values.STORES.includes(name)) ?? [];
   if (strangers.length > 0)
@@ -85,7 +84,7 @@ export function faultsOfStores(values: Values): string[] {
 
 /** @param directory what relative paths are relative to. */
 export function readStores(
-  values: Values,
+  values: StoreValues,
   { directory, dataDirectory }: { directory: string; dataDirectory: string },
 ): StoresConfig {
   return {

@@ -32,6 +32,9 @@ export const flag = z
   .regex(/^(true|false|1|0|yes|no)$/i, 'true or false')
   .transform((text) => /^(true|1|yes)$/i.test(text));
 
+/** What settings are read as. */
+export type Values<Settings extends z.ZodRawShape> = z.infer<z.ZodObject<Settings>>;
+
 /** What stands between commas; nothing counts as no entry. */
 export const list = z.string().transform((text) =>
   text

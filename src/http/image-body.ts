@@ -18,7 +18,7 @@ export interface Body {
   open(): Promise<Opened>;
 }
 
-export interface Opened {
+interface Opened {
   readonly bytes: number;
   take(range?: ByteRange): Given | Promise<Given>;
   /** Called where `take` is not. */

@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -18,144 +17,136 @@ async function keep(app: TestApp, content: Buffer, visibility: 'PUBLIC' | 'PRIVA
   return { image, at: new URL(image.url).pathname };
 }
 
-describe.skipIf(!isInstalled('nginx'))(
-  'DELIVERY=x-accel behind a real nginx (skipped where none is installed)',
-  () => {
-    let app: TestApp;
-    let directory: string;
-    let nginx: Nginx;
+const hasNginx = isInstalled('nginx');
 
-    beforeAll(async () => {
-      app = await openTestApp({ DELIVERY: 'x-accel', TRUSTED_PROXIES: '127.0.0.1' });
-      directory = await mkdtemp(path.join(tmpdir(), 'fixative-nginx-'));
-      nginx = await startNginx({
-        directory,
-        site: await documentedSite(new URL(app.url), path.join(app.directory, 'images')),
-      });
+describe.skipIf(!hasNginx)('DELIVERY=x-accel behind a real nginx (skipped where none is installed)', () => {
+  let app: TestApp;
+  let nginx: Nginx;
+
+  beforeAll(async () => {
+    app = await openTestApp({ DELIVERY: 'x-accel', TRUSTED_PROXIES: '127.0.0.1' });
+    nginx = await startNginx({
+      directory: path.join(app.directory, 'nginx'),
+      site: await documentedSite(new URL(app.url), path.join(app.directory, 'images')),
     });
-    afterAll(async () => {
-      await nginx?.stop();
-      await rm(directory, { recursive: true, force: true });
-      await app?.close();
+  });
+  afterAll(async () => {
+    await nginx?.stop();
+    await app?.close();
+  });
+
+  const get = (at: string, headers: Record<string, string> = {}, method = 'GET') =>
+    fetch(new URL(at, nginx.url), { headers, method });
+  const body = async (response: Awaited<ReturnType<typeof get>>) => Buffer.from(await response.arrayBuffer());
+
+  test('nginx sends the file, with our headers', async () => {
+    const content = await picture();
+    const { image, at } = await keep(app, content);
+    const past = await fetch(app.url + at);
+    expect(past.headers.get('x-accel-redirect')).toBe(`/_fixative_files/${image.copies[0]?.key}`);
+    expect(await body(past)).toHaveLength(0);
+
+    const response = await get(at);
+    expect(response.status).toBe(200);
+    expect((await body(response)).equals(content)).toBe(true);
+    expect(response.headers.get('x-accel-redirect')).toBeNull();
+    expect(response.headers.get('last-modified')).toBeNull();
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      etag: `"${image.sha256}"`,
+      'cache-control': 'public, max-age=31536000, immutable',
+      'content-type': 'image/png',
+      'content-length': String(content.length),
+      'accept-ranges': 'bytes',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; sandbox",
+      'cross-origin-resource-policy': 'cross-origin',
+      'access-control-allow-origin': '*',
+      'content-disposition': `inline; filename="${image.filename}"`,
     });
+  });
 
-    const get = (at: string, headers: Record<string, string> = {}, method = 'GET') =>
-      fetch(new URL(at, nginx.url), { headers, method });
-    const body = async (response: Awaited<ReturnType<typeof get>>) =>
-      Buffer.from(await response.arrayBuffer());
+  test('an error of nginx is not to be kept', async () => {
+    const { image, at } = await keep(app, await picture());
+    // Gone between our look and nginx's.
+    const locate = vi.spyOn(app.storage, 'locate').mockResolvedValue(`aa/bb/${image.sha256}.png`);
+    const response = await get(at);
+    await body(response);
+    expect([response.status, response.headers.get('cache-control')]).toEqual([404, null]);
+    locate.mockRestore();
+  });
 
-    test('nginx sends the file, with our headers', async () => {
+  test('ranges, HEAD, 304 and 416 are as without nginx', async () => {
+    const content = await picture();
+    const { image, at } = await keep(app, content);
+    const etag = `"${image.sha256}"`;
+    const part = await get(at, { range: 'bytes=10-19' });
+    expect([part.status, part.headers.get('content-range'), part.headers.get('etag')]).toEqual([
+      206,
+      `bytes 10-19/${content.length}`,
+      etag,
+    ]);
+    expect((await body(part)).equals(content.subarray(10, 20))).toBe(true);
+    const same = await get(at, { range: 'bytes=-7', 'if-range': etag });
+    expect([same.status, (await body(same)).equals(content.subarray(-7))]).toEqual([206, true]);
+    const other = await get(at, { range: 'bytes=0-9', 'if-range': '"other"' });
+    expect([other.status, (await body(other)).length]).toEqual([200, content.length]);
+    const head = await get(at, {}, 'HEAD');
+    expect([head.status, head.headers.get('content-length'), head.headers.get('etag')]).toEqual([
+      200,
+      String(content.length),
+      etag,
+    ]);
+    const unchanged = await get(at, { 'if-none-match': `W/${etag}` });
+    expect([unchanged.status, unchanged.headers.get('etag')]).toEqual([304, etag]);
+    const late = await get(at, { 'if-modified-since': new Date(Date.now() + 60_000).toUTCString() });
+    expect([late.status, (await body(late)).length]).toEqual([200, content.length]);
+    for (const range of ['bytes=5-2', 'bytes=abc', 'bytes=0-1,5-6']) {
+      const ignored = await get(at, { range });
+      expect([range, ignored.status, (await body(ignored)).length]).toEqual([range, 200, content.length]);
+    }
+    const elder = await get(at, { 'if-unmodified-since': new Date(0).toUTCString() });
+    expect([elder.status, (await body(elder)).length]).toEqual([200, content.length]);
+    const beyond = await get(at, { range: `bytes=${content.length}-` });
+    expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${content.length}`]);
+    await body(beyond);
+  });
+
+  test('a private image is for those who may see it, and the location for nobody', async () => {
+    const content = await picture();
+    const { image, at } = await keep(app, content, 'PRIVATE');
+    for (const path of [at, `/_fixative_files/${image.copies[0]?.key}`]) {
+      const stranger = await get(path, { 'x-accel-redirect': `/_fixative_files/${image.copies[0]?.key}` });
+      expect(stranger.status, path).toBe(404);
+      expect((await body(stranger)).includes(content.subarray(0, 30))).toBe(false);
+    }
+    const owner = await get(at, { authorization: `Bearer ${ROOT_TOKEN}` });
+    expect((await body(owner)).equals(content)).toBe(true);
+    expect(Object.fromEntries(owner.headers)).toMatchObject({
+      'cache-control': 'private, max-age=300',
+      vary: 'Authorization, Cookie',
+      'cross-origin-resource-policy': 'same-origin',
+    });
+  });
+
+  test('a file that is damaged or gone is not handed on, and is put right; a variant is sent by us', async () => {
+    for (const damage of [
+      (file: string) => rm(file),
+      (file: string, content: Buffer) => writeFile(file, Buffer.from(content).fill(7, 50, 51)),
+    ]) {
       const content = await picture();
       const { image, at } = await keep(app, content);
-      const past = await fetch(app.url + at);
-      expect(past.headers.get('x-accel-redirect')).toBe(`/_fixative_files/${image.copies[0]?.key}`);
-      expect(await body(past)).toHaveLength(0);
-
-      const response = await get(at);
-      expect(response.status).toBe(200);
-      expect((await body(response)).equals(content)).toBe(true);
-      expect(response.headers.get('x-accel-redirect')).toBeNull();
-      expect(response.headers.get('last-modified')).toBeNull();
-      expect(Object.fromEntries(response.headers)).toMatchObject({
-        etag: `"${image.sha256}"`,
-        'cache-control': 'public, max-age=31536000, immutable',
-        'content-type': 'image/png',
-        'content-length': String(content.length),
-        'accept-ranges': 'bytes',
-        'x-content-type-options': 'nosniff',
-        'content-security-policy': "default-src 'none'; sandbox",
-        'cross-origin-resource-policy': 'cross-origin',
-        'access-control-allow-origin': '*',
-        'content-disposition': `inline; filename="${image.filename}"`,
-      });
-    });
-
-    test('an error of nginx is not to be kept', async () => {
-      const { image, at } = await keep(app, await picture());
-      // Gone between our look and nginx's.
-      const locate = vi.spyOn(app.storage, 'locate').mockResolvedValue(`aa/bb/${image.sha256}.png`);
-      const response = await get(at);
-      await body(response);
-      expect([response.status, response.headers.get('cache-control')]).toEqual([404, null]);
-      locate.mockRestore();
-    });
-
-    test('ranges, HEAD, 304 and 416 are as without nginx', async () => {
-      const content = await picture();
-      const { image, at } = await keep(app, content);
-      const etag = `"${image.sha256}"`;
-      const part = await get(at, { range: 'bytes=10-19' });
-      expect([part.status, part.headers.get('content-range'), part.headers.get('etag')]).toEqual([
-        206,
-        `bytes 10-19/${content.length}`,
-        etag,
-      ]);
-      expect((await body(part)).equals(content.subarray(10, 20))).toBe(true);
-      const same = await get(at, { range: 'bytes=-7', 'if-range': etag });
-      expect([same.status, (await body(same)).equals(content.subarray(-7))]).toEqual([206, true]);
-      const other = await get(at, { range: 'bytes=0-9', 'if-range': '"other"' });
-      expect([other.status, (await body(other)).length]).toEqual([200, content.length]);
-      const head = await get(at, {}, 'HEAD');
-      expect([head.status, head.headers.get('content-length'), head.headers.get('etag')]).toEqual([
-        200,
-        String(content.length),
-        etag,
-      ]);
-      const unchanged = await get(at, { 'if-none-match': `W/${etag}` });
-      expect([unchanged.status, unchanged.headers.get('etag')]).toEqual([304, etag]);
-      const late = await get(at, { 'if-modified-since': new Date(Date.now() + 60_000).toUTCString() });
-      expect([late.status, (await body(late)).length]).toEqual([200, content.length]);
-      for (const range of ['bytes=5-2', 'bytes=abc', 'bytes=0-1,5-6']) {
-        const ignored = await get(at, { range });
-        expect([range, ignored.status, (await body(ignored)).length]).toEqual([range, 200, content.length]);
-      }
-      const elder = await get(at, { 'if-unmodified-since': new Date(0).toUTCString() });
-      expect([elder.status, (await body(elder)).length]).toEqual([200, content.length]);
-      const beyond = await get(at, { range: `bytes=${content.length}-` });
-      expect([beyond.status, beyond.headers.get('content-range')]).toEqual([
-        416,
-        `bytes */${content.length}`,
-      ]);
-      await body(beyond);
-    });
-
-    test('a private image is for those who may see it, and the location for nobody', async () => {
-      const content = await picture();
-      const { image, at } = await keep(app, content, 'PRIVATE');
-      for (const path of [at, `/_fixative_files/${image.copies[0]?.key}`]) {
-        const stranger = await get(path, { 'x-accel-redirect': `/_fixative_files/${image.copies[0]?.key}` });
-        expect(stranger.status, path).toBe(404);
-        expect((await body(stranger)).includes(content.subarray(0, 30))).toBe(false);
-      }
-      const owner = await get(at, { authorization: `Bearer ${ROOT_TOKEN}` });
-      expect((await body(owner)).equals(content)).toBe(true);
-      expect(Object.fromEntries(owner.headers)).toMatchObject({
-        'cache-control': 'private, max-age=300',
-        vary: 'Authorization, Cookie',
-        'cross-origin-resource-policy': 'same-origin',
-      });
-    });
-
-    test('a file that is damaged or gone is not handed on, and is put right; a variant is sent by us', async () => {
-      for (const damage of [
-        (file: string) => rm(file),
-        (file: string, content: Buffer) => writeFile(file, Buffer.from(content).fill(7, 50, 51)),
-      ]) {
-        const content = await picture();
-        const { image, at } = await keep(app, content);
-        const file = path.join(app.directory, 'images', image.copies[0]?.key ?? '');
-        expect((await body(await get(at))).equals(content)).toBe(true);
-        await damage(file, content);
-        expect((await body(await get(at))).equals(content)).toBe(true);
-        await eventually(async () => expect((await readFile(file)).equals(content)).toBe(true));
-        const small = await get(`${at}?w=64`);
-        expect([small.status, small.headers.get('content-type')]).toEqual([200, 'image/png']);
-        expect((await body(small)).length).toBeGreaterThan(0);
-      }
-      await app.storage.settled();
-    });
-  },
-);
+      const file = path.join(app.directory, 'images', image.copies[0]?.key ?? '');
+      expect((await body(await get(at))).equals(content)).toBe(true);
+      await damage(file, content);
+      expect((await body(await get(at))).equals(content)).toBe(true);
+      await eventually(async () => expect((await readFile(file)).equals(content)).toBe(true));
+      const small = await get(`${at}?w=64`);
+      expect([small.status, small.headers.get('content-type')]).toEqual([200, 'image/png']);
+      expect((await body(small)).length).toBeGreaterThan(0);
+    }
+    await app.storage.settled();
+  });
+});
 
 describe('DELIVERY=redirect', () => {
   let s3: S3Server;
