@@ -13,7 +13,7 @@ import { parseConfig } from '../src/config.ts';
 
 export const ROOT_TOKEN = 'test-root-token-0123456789';
 
-export interface TestApp extends App {
+export interface TestApp extends Omit<App, 'close'> {
   readonly url: string;
   readonly directory: string;
   /** What was logged at warn or above, as JSON lines. */
@@ -35,6 +35,8 @@ export interface TestApp extends App {
   ): ReturnType<typeof fetch>;
   /** Every file below a directory of the data directory, relative to it, without markers. */
   files(directory: string): Promise<string[]>;
+  /** @returns how often PostgreSQL ended a transaction because it and another waited for each other. */
+  close(): Promise<{ deadlocks: number }>;
 }
 
 /**
@@ -110,8 +112,10 @@ export async function openTestApp(
       expect(await filesBelow(path.join(directory, 'spool'))).toEqual([]);
       expect(await filesBelow(path.join(directory, 'images', '.writing'))).toEqual([]);
       expect(await filesBelow(path.join(directory, 'answers')), 'answers that nobody finished').toEqual([]);
+      const deadlocks = (await database?.deadlocks()) ?? 0;
       await database?.drop();
       await rm(directory, { recursive: true, force: true });
+      return { deadlocks };
     },
   };
   return test;
@@ -131,20 +135,34 @@ export async function eventually(check: () => Promise<void> | void): Promise<voi
   }
 }
 
+export interface TestDatabase {
+  readonly url: string;
+  /** How many there were, by what its connections have said when they ended. */
+  deadlocks(): Promise<number>;
+  drop(): Promise<void>;
+}
+
 /** A new database on the PostgreSQL of TEST_DATABASE_URL; null without one: then the embedded database is meant. */
-export async function makeDatabase(): Promise<{ url: string; drop(): Promise<void> } | null> {
+export async function makeDatabase(): Promise<TestDatabase | null> {
   const server = process.env.TEST_DATABASE_URL;
   if (!server) return null;
   const name = `fixative_test_${randomUUID().replaceAll('-', '')}`;
   const administer = async (sql: string) => {
     const client = new pg.Client({ connectionString: server });
     await client.connect();
-    await client.query(sql).finally(() => client.end());
+    return (await client.query(sql).finally(() => client.end())).rows;
   };
   await administer(`CREATE DATABASE ${name}`);
   const url = new URL(server);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => administer(`DROP DATABASE ${name} WITH (FORCE)`) };
+  return {
+    url: url.href,
+    async deadlocks() {
+      const [row] = await administer(`SELECT deadlocks FROM pg_stat_database WHERE datname = '${name}'`);
+      return Number(row.deadlocks);
+    },
+    drop: async () => void (await administer(`DROP DATABASE ${name} WITH (FORCE)`)),
+  };
 }
 
 async function filesBelow(directory: string): Promise<string[]> {

@@ -35,8 +35,13 @@ export interface Database extends Queryable {
    *   put there.
    */
   queryBytes(text: string, values: readonly unknown[], room?: Buffer): Promise<(Uint8Array | null)[]>;
-  /** A transaction of plain statements; rolled back when `work` throws. */
+  /**
+   * A transaction of plain statements; rolled back when `work` throws. `work` is run again where the transaction and another waited for each other
+   * (database/deadlock.ts), so it changes nothing but the database.
+   */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
+  /** The same with Prisma's client. */
+  prismaTransaction<Result>(work: (transaction: PrismaTransaction) => Promise<Result>): Promise<Result>;
   /** Statements that only read, and all see the same state. */
   snapshot<Result>(work: (state: Queryable) => Promise<Result>): Promise<Result>;
   /** Sends a statement, or without values a script, as it is: for pg-boss, which brings its own. */

@@ -42,6 +42,7 @@ export async function openPglite(options: { directory: string; template?: Blob }
       return rows.map(({ bytes }) => bytes);
     },
     transaction: (work) => pglite.transaction((transaction) => work({ query: queryOn(transaction) })),
+    prismaTransaction: (work) => prisma.$transaction(work),
     snapshot: (work) =>
       pglite.transaction(async (transaction) => {
         await transaction.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');

@@ -4,6 +4,7 @@ import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapt
 import pg from 'pg';
 import { BinaryRowsClient } from './binary-rows.ts';
 import type { Database, Queryable, QueryOptions } from './database.ts';
+import { afterDeadlocks } from './deadlock.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { isOutdated, makeLanes } from './lanes.ts';
@@ -77,7 +78,7 @@ export async function openPostgresql(options: {
           if (isOutdated(error)) return pool.query(statement.with(values, { planned: true }));
           throw error;
         })
-      : pool.query(query));
+      : afterDeadlocks(() => pool.query(query)));
     statement.note(performance.now() - start);
     return rows as Row[];
   }
@@ -141,7 +142,8 @@ export async function openPostgresql(options: {
       withClient(pool, (client) =>
         (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {}), room),
       ),
-    transaction: (work) => transaction('BEGIN', work),
+    transaction: (work) => afterDeadlocks(() => transaction('BEGIN', work)),
+    prismaTransaction: (work) => afterDeadlocks(() => prisma.$transaction(work)),
     snapshot: (work) => transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work),
     async executeSql(text, values = []) {
       // With values it is one statement, and the queue sends the same ones over and over: to plan them takes longer than they do.

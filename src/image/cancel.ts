@@ -1,12 +1,18 @@
 import { InputError } from '../errors.ts';
-import { endAttempt, type Generation, type GenerationQueue, pushWaiting } from './generation/work.ts';
-import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from './image.ts';
+import {
+  cancelImages,
+  endAttempt,
+  type Generation,
+  type GenerationQueue,
+  pushWaiting,
+} from './generation/work.ts';
+import { type Image, type ImageDeps, imageOf } from './image.ts';
 
-const CANCEL = `UPDATE generations g SET state = 'cancelled', answer = NULL, updated_at = now()
-  FROM generated_images i WHERE i.id = g.image_id AND (i.id = $1 OR i.part_of = $1)
-    AND g.state IN ('waiting', 'queued', 'asking', 'answered') RETURNING g.image_id AS "imageId", g.attempts`;
-const FAIL = `UPDATE generated_images i SET status = 'failed', error = $2, error_code = 'CANCELLED', error_retryable = true,
-  updated_at = now() WHERE i.id = ANY($1::bigint[]) RETURNING ${IMAGE_COLUMNS}`;
+const CANCEL = `WITH open AS (
+    SELECT g.image_id AS open_id FROM generations g JOIN generated_images i ON i.id = g.image_id WHERE (i.id = $1 OR i.part_of = $1)
+      AND g.state IN ('waiting', 'queued', 'asking', 'answered') ORDER BY g.image_id FOR UPDATE OF g
+  ) UPDATE generations g SET state = 'cancelled', answer = NULL, updated_at = now() FROM open WHERE g.image_id = open_id
+    RETURNING g.image_id AS "imageId", g.attempts`;
 
 const MESSAGE = 'It was cancelled before it was done.';
 
@@ -42,7 +48,7 @@ export async function cancelGeneration(
       }
       await pushWaiting(queue, transaction, imageId);
     }
-    return transaction.query<ImageRow>(FAIL, [ids, MESSAGE]);
+    return cancelImages(transaction, ids, MESSAGE);
   });
   await database.flush();
   const row = cancelled.find(({ id }) => id === Number(image.id));

@@ -16,6 +16,13 @@ export const TREE = `WITH RECURSIVE tree(id) AS (
     SELECT $1::bigint UNION SELECT p.id FROM generated_images p JOIN tree ON p.part_of = tree.id
   )`;
 
+const LOCK_TREE = `${TREE} SELECT 1 FROM generated_images i WHERE i.id IN (SELECT id FROM tree) ORDER BY i.id FOR UPDATE`;
+
+/** Whoever changes an image with its parts waits here for others who do, and for a part that is being recorded (generation/finish.ts). */
+export async function lockTree(transaction: Queryable, image: Pick<Image, 'id'>): Promise<void> {
+  await transaction.query(LOCK_TREE, [Number(image.id)]);
+}
+
 const ALL_PARTS = `${TREE} SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id IN (SELECT id FROM tree) AND i.id <> $1
   ORDER BY i.id DESC`;
 

@@ -1,6 +1,6 @@
 import { v7 as uuidV7 } from 'uuid';
-import { isDataFault } from '../database/data-fault.ts';
 import type { Queryable } from '../database/database.ts';
+import { isDataFault } from '../database/faults.ts';
 import { DuplicateError, InputError, NotFoundError } from '../errors.ts';
 import { readProvenance } from '../provenance/provenance.ts';
 import type { Blob } from '../storage/blob.ts';
@@ -192,6 +192,8 @@ async function findSame(
 
 /** An image whose row is there and waits for its bytes. */
 export interface WaitingImage extends Pick<IngestOptions, 'alsoRecord'> {
+  /** Done in the same transaction, before the image is touched. */
+  readonly recordFirst?: (transaction: Queryable) => Promise<void>;
   readonly id: bigint;
   readonly uuid: string;
   readonly filename: string;
@@ -214,6 +216,7 @@ export async function ingestInto(
 ): Promise<Image> {
   const provenance = await readProvenance(spool);
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
+    await image.recordFirst?.(transaction);
     await keepProvenance(transaction, blob.id, provenance);
     const exact = image.exact ? exactFilename(image.filename, blob.mimeType) : null;
     if (exact !== null) await transaction.query(LOCK_NAME, [`fixative:filename:${exact}`]);

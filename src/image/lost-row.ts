@@ -44,5 +44,5 @@ export async function recordLost(
     else await recordFailed(transaction, lost, { error, imageId: image.id });
     return image;
   };
-  return database.prisma.$transaction(record).catch(explainDataFault);
+  return database.prismaTransaction(record).catch(explainDataFault);
 }

@@ -40,6 +40,7 @@ export async function purgeImage(
 /** The root first, then what is of it, as deleteImage does: so nobody waits for another who waits for him. */
 const LOCK_ROOT = `SELECT i.id FROM generated_images i
   WHERE i.id = $1::bigint AND ($2::timestamptz IS NULL OR i.deleted_at < $2) FOR UPDATE`;
+const LOCK_GENERATION = 'SELECT 1 FROM generations WHERE image_id = $1::bigint FOR UPDATE';
 const LOCK = `SELECT i.id FROM generated_images i WHERE i.id = $1::bigint FOR UPDATE`;
 
 /**
@@ -53,6 +54,8 @@ async function purgeOne(
 ): Promise<void> {
   const { uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height, createdAt } = image;
   const forget = async (transaction: PrismaTransaction) => {
+    // It goes with the image.
+    await transaction.$queryRawUnsafe(LOCK_GENERATION, image.id);
     const locked = await transaction.$queryRawUnsafe<unknown[]>(LOCK_ROOT, root.id, root.deletedBefore);
     const isThere = locked.length > 0;
     if (isThere && image.id !== root.id) await transaction.$queryRawUnsafe(LOCK, image.id);
@@ -74,7 +77,7 @@ async function purgeOne(
     });
   };
   if (image.blobId !== null) return deps.storage.remove(Number(image.blobId), forget);
-  await deps.database.prisma.$transaction(forget);
+  await deps.database.prismaTransaction(forget);
   await deps.database.flush();
 }
 

@@ -1,6 +1,6 @@
 import { sqlOf } from '../database/database.ts';
 import type { Prisma } from '../database/generated/client/client.ts';
-import { FixativeError, InputError } from '../errors.ts';
+import { FixativeError, InputError, NotFoundError } from '../errors.ts';
 import { findTool } from '../tool/tools.ts';
 import { type GenerateDeps, parseWaitSeconds } from './generate.ts';
 import { planGeneration } from './generation/plan.ts';
@@ -59,6 +59,7 @@ async function release(deps: GenerateDeps, image: Image, generation: Generation 
   const blobId = Number(image.blobId);
   const orders = await ordersOf(deps, image, generation);
   await deps.storage.remove(blobId, async (transaction) => {
+    await lockOrders(transaction, orders);
     const { count } = await transaction.image.updateMany({
       where: { id: image.id, blobId: image.blobId, status: 'success' },
       data: {
@@ -77,7 +78,25 @@ async function release(deps: GenerateDeps, image: Image, generation: Generation 
 
 async function again(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
   const orders = await ordersOf(deps, image, generation);
-  await deps.database.prisma.$transaction((transaction) => requeue(deps, transaction, orders));
+  await deps.database.prismaTransaction(async (transaction) => {
+    await lockOrders(transaction, orders);
+    await requeue(deps, transaction, orders);
+  });
+}
+
+const REMOVED = 'The image, or what it is made from, was removed meanwhile.';
+
+const LOCK_GENERATIONS =
+  'SELECT 1 FROM generations WHERE image_id = ANY($1::bigint[]) ORDER BY image_id FOR UPDATE';
+const LOCK_IMAGES =
+  'SELECT 1 FROM generated_images WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE';
+
+async function lockOrders(transaction: Prisma.TransactionClient, orders: readonly Order[]): Promise<void> {
+  const ids = orders.map(({ image }) => image.id);
+  const sql = sqlOf(transaction);
+  await sql.query(LOCK_GENERATIONS, [ids]);
+  const there = await sql.query(LOCK_IMAGES, [ids]);
+  if (there.length < ids.length) throw new NotFoundError(REMOVED);
 }
 
 interface Order {
@@ -90,7 +109,11 @@ interface Order {
 
 /** What is to be done again: the image, and those that it waits for and that have failed as well. */
 async function ordersOf(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<Order[]> {
-  if (!generation) return [orderAnew(deps, image)];
+  if (!generation) {
+    // Purged meanwhile, it has none either.
+    if (!(await findImageRow(deps.database, Number(image.id)))) throw new NotFoundError(REMOVED);
+    return [orderAnew(deps, image)];
+  }
   const orders: Order[] = [];
   for (const id of generation.waitsFor) {
     const other = await findGeneration(deps.database, id);
@@ -126,6 +149,12 @@ function orderAnew(deps: GenerateDeps, image: Image): Order {
   return { image, state: 'queued', work: planned.work, request: planned.order, isNew: true };
 }
 
+const ANEW = `INSERT INTO generations (image_id, state, work, request) VALUES ($1, $2, $3, $4::text::jsonb)
+  ON CONFLICT DO NOTHING RETURNING image_id`;
+const AGAIN = `UPDATE generations SET state = $2::text, run_at = now(), updated_at = now(),
+    answer = CASE WHEN $2::text = 'answered' THEN answer END, asked_by = CASE WHEN $2::text = 'answered' THEN asked_by END
+  WHERE image_id = $1 AND state IN ('failed', 'cancelled', 'done') RETURNING image_id`;
+
 async function requeue(
   deps: GenerateDeps,
   transaction: Prisma.TransactionClient,
@@ -138,19 +167,10 @@ async function requeue(
   if (first) await deps.quotas.takeGenerations(sql, first.image.userId, { images, generations });
   const ready: QueuedGeneration[] = [];
   for (const { image, state, work, request, isNew } of orders) {
-    if (isNew) {
-      await transaction.generation.create({
-        data: { imageId: image.id, state, work, request: request as unknown as Prisma.InputJsonObject },
-      });
-    } else {
-      const rows = await sql.query(
-        `UPDATE generations SET state = $2::text, run_at = now(), updated_at = now(),
-           answer = CASE WHEN $2::text = 'answered' THEN answer END, asked_by = CASE WHEN $2::text = 'answered' THEN asked_by END
-           WHERE image_id = $1 AND state IN ('failed', 'cancelled', 'done') RETURNING image_id`,
-        [image.id, state],
-      );
-      if (rows.length === 0) throw conflict(`Image ${image.uuid} is being made by now.`);
-    }
+    const moved = isNew
+      ? await sql.query(ANEW, [image.id, state, work, JSON.stringify(request)])
+      : await sql.query(AGAIN, [image.id, state]);
+    if (moved.length === 0) throw conflict(`Image ${image.uuid} is being made by now.`);
     await sql.query(BACK, [image.id]);
     ready.push({ imageId: Number(image.id), lane: request.lane, userId: image.userId, runAt: null });
   }

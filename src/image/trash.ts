@@ -1,7 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { InputError } from '../errors.ts';
 import type { ForgetsImages } from './bytes.ts';
-import { TREE } from './family.ts';
+import { lockTree, TREE } from './family.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
 
 interface TrashDeps {
@@ -9,9 +9,8 @@ interface TrashDeps {
   readonly imageBytes: ForgetsImages;
 }
 
-/** Whoever changes an image with its parts waits here for others who do. */
-const LOCK = `SELECT i.id, w.uuid AS "trashedWhole" FROM generated_images i
-  LEFT JOIN generated_images w ON w.id = i.part_of AND w.deleted_at IS NOT NULL WHERE i.id = $1 FOR UPDATE OF i`;
+const TRASHED_WHOLE = `SELECT w.uuid FROM generated_images i JOIN generated_images w ON w.id = i.part_of
+  WHERE i.id = $1 AND w.deleted_at IS NOT NULL`;
 
 /** The parts go with the whole, and have its time; those that lay in the trash before keep theirs. */
 const DELETE = `${TREE}
@@ -49,9 +48,10 @@ async function change(
 ): Promise<Image | null> {
   const id = Number(image.id);
   const rows = await database.transaction(async (transaction) => {
-    const [locked] = await transaction.query<{ trashedWhole: string | null }>(LOCK, [id]);
-    if (sql === UNDELETE && locked?.trashedWhole) {
-      const message = `It is a part of image ${locked.trashedWhole}, which lies in the trash; take that out.`;
+    await lockTree(transaction, image);
+    const [whole] = sql === UNDELETE ? await transaction.query<{ uuid: string }>(TRASHED_WHOLE, [id]) : [];
+    if (whole) {
+      const message = `It is a part of image ${whole.uuid}, which lies in the trash; take that out.`;
       throw new InputError('CONFLICT', message, { path: ['input', 'id'] });
     }
     return transaction.query<ImageRow>(sql, [id]);

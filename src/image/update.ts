@@ -1,7 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import type { ForgetsImages } from './bytes.ts';
-import { TREE } from './family.ts';
+import { lockTree, TREE } from './family.ts';
 import { makeFilename } from './filename.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type Visibility } from './image.ts';
 import { explainDataFault } from './ingest.ts';
@@ -43,8 +43,7 @@ export async function updateImage(
   if (statement.isEmpty) return image;
   const [row] = await deps.database
     .transaction(async (transaction) => {
-      // A part that is being recorded waits for this, or is seen by what follows (generation/finish.ts).
-      if (changes.visibility != null) await transaction.query(LOCK, [Number(image.id)]);
+      if (changes.visibility != null) await lockTree(transaction, image);
       return transaction.query<ImageRow>(statement.text, statement.values);
     })
     .catch((error) => explainDataFault(error));
@@ -54,8 +53,6 @@ export async function updateImage(
   await deps.database.flush();
   return imageOf(row);
 }
-
-const LOCK = 'SELECT i.id FROM generated_images i WHERE i.id = $1::bigint FOR UPDATE';
 
 /** One UPDATE. Its text depends on which fields are given, never on their values. */
 class Update {

@@ -20,7 +20,7 @@ export async function remove(
   forget: (transaction: PrismaTransaction) => Promise<void>,
 ): Promise<void> {
   await underLock(deps.database, blobId, async (sha256) => {
-    const condemned = await deps.database.prisma.$transaction(async (transaction) => {
+    const condemned = await deps.database.prismaTransaction(async (transaction) => {
       await forget(transaction);
       const rows = await transaction.$queryRawUnsafe<unknown[]>(
         `UPDATE blobs SET condemned_at = now() WHERE id = $1

@@ -24,7 +24,7 @@ describeStore('database', async () => {
   const app = await openTestApp({ STORES: 'database' });
   const [store] = app.storage.stores;
   if (!store) throw new Error('no store');
-  return { store, close: () => app.close() };
+  return { store, close: async () => void (await app.close()) };
 });
 
 describe('the filesystem store', () => {

@@ -161,7 +161,7 @@ async function keepImage(
       originalUrl: answer?.address ?? null,
       metadata: said,
     },
-    alsoRecord: (transaction) => end(deps, transaction, generation),
+    recordFirst: (transaction) => end(deps, transaction, generation),
   });
 }
 

@@ -4,6 +4,7 @@ import type { Image } from '../image.ts';
 import { storable } from '../json.ts';
 import {
   type Attempt,
+  cancelImages,
   cancelParts,
   endAttempt,
   type Generation,
@@ -44,6 +45,8 @@ export interface LedgerDeps {
 
 /** When to look again where a user has as many under way as may be. */
 const FULL_SECONDS = 1;
+
+const NOT_BEGUN = 'Another part of the same image failed before this one was begun.';
 
 const CLAIM = `UPDATE generations SET state = 'asking', asked_at = now(), asked_by = $2, calls = calls + 1, attempts = $3::text::jsonb,
   updated_at = now() WHERE image_id = $1 AND state = 'queued' AND calls = $4`;
@@ -122,13 +125,14 @@ export function makeLedger({ database, queue, workerId, perUser }: LedgerDeps): 
         [generation.imageId, generation.state, JSON.stringify(attempts), generation.calls],
       );
       if (rows.length === 0) return;
+      // Nothing more is paid for a page that will not be.
+      const parts = generation.work === 'compose' ? await cancelParts(transaction, generation.imageId) : [];
       await transaction.query(
         `UPDATE generated_images SET status = 'failed', error = $2, error_code = $3, error_retryable = $4, updated_at = now()
            WHERE id = $1`,
         [generation.imageId, message, code, retryable],
       );
-      // Nothing more is paid for a page that will not be.
-      if (generation.work === 'compose') await cancelParts(transaction, generation.imageId);
+      if (parts.length > 0) await cancelImages(transaction, parts, NOT_BEGUN);
       await pushWaiting(queue, transaction, generation.imageId);
     });
     await database.flush();

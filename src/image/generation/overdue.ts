@@ -47,6 +47,18 @@ const FORSAKEN = `SELECT image_id AS "imageId" FROM generations
 
 /** Finds what the queue has lost or a worker has left, now and then: the rows are the truth. */
 export function makeOverdue({ database, queue, answers, ledger, lanes, log }: OverdueDeps) {
+  /** Throws away the answers that nothing will be made of, such as those of a failed image that was purged. @returns those of the others. */
+  async function sweepAnswers(): Promise<Adopted[]> {
+    const found: Adopted[] = [];
+    for (const call of await answers.list()) {
+      const [row] = await database.query<Adopted>(`${ADOPTED} WHERE i.uuid = $1`, [call.uuid]);
+      const isOver = !row || row.calls !== call.number || row.state === 'done' || row.state === 'cancelled';
+      if (isOver) await answers.discard(call);
+      else if (row.state !== 'failed' || row.errorCode === 'INTERRUPTED') found.push(row);
+    }
+    return found;
+  }
+
   /** Puts back what is due and nobody has looked at. */
   async function sweep(): Promise<void> {
     await database.transaction(async (transaction) => {
@@ -75,7 +87,9 @@ export function makeOverdue({ database, queue, answers, ledger, lanes, log }: Ov
   }
 
   const timer = setInterval(() => {
-    sweep().catch((error) => log.warn({ err: error }, 'could not look for generations that are overdue'));
+    Promise.all([sweep(), sweepAnswers()]).catch((error) =>
+      log.warn({ err: error }, 'could not look for generations that are overdue'),
+    );
   }, SWEEP_EVERY_SECONDS * 1000);
   timer.unref();
 
@@ -83,13 +97,7 @@ export function makeOverdue({ database, queue, answers, ledger, lanes, log }: Ov
     /** Puts back into the queue what is overdue, and what workers of this directory that have died have begun and not finished. */
     async adopt() {
       await sweep();
-      const found = [];
-      for (const call of await answers.list()) {
-        const [row] = await database.query<Adopted>(`${ADOPTED} WHERE i.uuid = $1`, [call.uuid]);
-        const isOver = !row || row.calls !== call.number || row.state === 'done' || row.state === 'cancelled';
-        if (isOver) await answers.discard(call);
-        else if (row.state !== 'failed' || row.errorCode === 'INTERRUPTED') found.push(row);
-      }
+      const found = await sweepAnswers();
       found.push(
         ...(await database.query<Adopted>(`${ADOPTED} WHERE g.state = 'asking' AND g.asked_by = ANY($1)`, [
           await answers.dead(),

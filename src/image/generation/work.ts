@@ -1,5 +1,6 @@
 import type { Queryable } from '../../database/database.ts';
 import type { PictureSettings } from '../../provider/models.ts';
+import { IMAGE_COLUMNS, type ImageRow } from '../image.ts';
 
 /**
  * A generation: what is to be done to make one image, and how far it is. Its row is the truth; the queue only says that it is time to
@@ -173,17 +174,29 @@ export async function pushWaiting(
   if (generations.length > 0) await queue.push(transaction, generations);
 }
 
-const CANCEL_PARTS = `UPDATE generations g SET state = 'cancelled', updated_at = now() FROM generated_images i
-  WHERE i.id = g.image_id AND i.part_of = $1 AND g.state IN ('waiting', 'queued') RETURNING g.image_id AS "imageId"`;
+const CANCEL_PARTS = `WITH open AS (
+    SELECT g.image_id AS open_id FROM generations g JOIN generated_images i ON i.id = g.image_id
+    WHERE i.part_of = $1 AND g.state IN ('waiting', 'queued') ORDER BY g.image_id FOR UPDATE OF g
+  ) UPDATE generations g SET state = 'cancelled', updated_at = now() FROM open WHERE g.image_id = open_id RETURNING g.image_id AS "imageId"`;
 
-/** Ends what is not begun of an image that will not be. */
-export async function cancelParts(transaction: Queryable, imageId: number): Promise<void> {
+/** Ends what is not begun of an image that will not be. @returns which images `cancelImages` is to say so of. */
+export async function cancelParts(transaction: Queryable, imageId: number): Promise<number[]> {
   const parts = await transaction.query<{ imageId: number }>(CANCEL_PARTS, [imageId]);
-  await transaction.query(
-    `UPDATE generated_images SET status = 'failed', error = $2, error_code = 'CANCELLED', error_retryable = true, updated_at = now()
-       WHERE id = ANY($1::bigint[])`,
-    [parts.map((part) => part.imageId), 'Another part of the same image failed before this one was begun.'],
-  );
+  return parts.map((part) => part.imageId);
+}
+
+const CANCEL_IMAGES = `WITH locked AS (
+    SELECT id AS locked_id FROM generated_images WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
+  ) UPDATE generated_images i SET status = 'failed', error = $2, error_code = 'CANCELLED', error_retryable = true, updated_at = now()
+    FROM locked WHERE i.id = locked_id RETURNING ${IMAGE_COLUMNS}`;
+
+/** Shows images as cancelled, once their generations are. */
+export function cancelImages(
+  transaction: Queryable,
+  ids: readonly number[],
+  message: string,
+): Promise<ImageRow[]> {
+  return transaction.query<ImageRow>(CANCEL_IMAGES, [ids, message]);
 }
 
 /** After these the answer that is on record is of no use, and the provider is asked anew. */

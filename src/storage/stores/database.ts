@@ -106,13 +106,13 @@ export function makeDatabaseStore(options: { name: string; database: Database })
       bytes.length,
       ...chunks,
     ]);
-    return fresh ?? putInBatches(key, bytes.length, [bytes]);
+    return fresh ?? putInBatches(key, bytes.length, () => [bytes]);
   }
 
   async function putInBatches(
     key: string,
     bytes: number,
-    batches: Iterable<Buffer> | AsyncIterable<Buffer>,
+    batches: () => Iterable<Buffer> | AsyncIterable<Buffer>,
   ): Promise<ObjectRow> {
     return database.transaction(async (transaction) => {
       // Two that put the same key wait for each other here. An object that is put again keeps its id, for whoever reads it at this
@@ -124,7 +124,7 @@ export function makeDatabaseStore(options: { name: string; database: Database })
       );
       await transaction.query('DELETE FROM stored_chunks WHERE object_id = $1', [object?.id]);
       let arrived = 0;
-      for await (const batch of batches) {
+      for await (const batch of batches()) {
         const chunks = cut(batch);
         const values = [object?.id, arrived / CHUNK_BYTES, ...chunks];
         await transaction.query(PUT_PIECES[chunks.length] as string, values);
@@ -150,7 +150,7 @@ export function makeDatabaseStore(options: { name: string; database: Database })
             return statOf(
               source.bytes <= BATCH_BYTES
                 ? await putSmall(key, await readWhole(source, buffer))
-                : await putInBatches(key, source.bytes, inBatches(source.open(), buffer)),
+                : await putInBatches(key, source.bytes, () => inBatches(source.open(), buffer)),
             );
           } finally {
             spare.push(buffer);

@@ -1,0 +1,146 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  AttemptsDocument,
+  CancelGenerationDocument,
+  DeleteImageDocument,
+  GenerateImageDocument,
+  type GenerateImageInput,
+  PurgeImageDocument,
+  RegenerateImageDocument,
+  UndeleteImageDocument,
+  UpdateImageDocument,
+} from '../generated/graphql.ts';
+import { eventually, openTestApp, type TestApp } from '../harness.ts';
+import { type Gate, openGate } from './gate.ts';
+
+const pick = <Value>(values: readonly Value[]): Value =>
+  values[Math.floor(Math.random() * values.length)] as Value;
+
+/**
+ * What changes an image from two sides at once. Rows are locked in one order (docs/architecture.md), so nobody waits for another who waits for him;
+ * PostgreSQL counts those who do. On the embedded database one simply comes after the other.
+ */
+describe('two that change one image at once', () => {
+  let app: TestApp;
+  let gate: Gate;
+  beforeAll(async () => {
+    gate = await openGate();
+    app = await openTestApp({
+      OPENAI_API_KEY: gate.apiKey,
+      OPENAI_BASE_URL: gate.baseUrl,
+      DEFAULT_MODEL: 'dall-e-3',
+      DATABASE_POOL_SIZE: '16',
+    });
+    await app.database.executeSql(`CREATE FUNCTION take_a_while() RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END'`);
+  });
+  afterEach(async () => {
+    await app.database.query('DROP TRIGGER IF EXISTS slow ON generated_images');
+    gate.refuse(null);
+    gate.open();
+  });
+  afterAll(async () => {
+    const { deadlocks } = await app.close();
+    await gate.close();
+    expect(deadlocks).toBe(0);
+  });
+
+  const generate = async (input: GenerateImageInput) => {
+    const { generateImage } = await app.ask(GenerateImageDocument, {
+      input: { prompt: 'a fox', userId: 'u1', waitSeconds: 0, ...input },
+    });
+    expect(generateImage.userErrors).toEqual([]);
+    return generateImage.images[0] as (typeof generateImage.images)[number];
+  };
+  const cancel = async (id: string) =>
+    (await app.ask(CancelGenerationDocument, { input: { id } })).cancelGeneration;
+  const look = async (id: string) => (await app.ask(AttemptsDocument, { id })).image;
+
+  test('the end of a generation and its cancellation', async () => {
+    gate.shut();
+    const { id } = await generate({});
+    await eventually(() => expect(gate.waiting()).toBe(1));
+    // So that the other side comes while the rows are held.
+    await app.database.query(
+      `CREATE TRIGGER slow AFTER UPDATE ON generated_images FOR EACH ROW WHEN (NEW.status = 'success') EXECUTE FUNCTION take_a_while()`,
+    );
+    gate.open();
+    await eventually(async () =>
+      expect(await app.database.query("SELECT 1 FROM generations WHERE state = 'answered'")).toHaveLength(1),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { userErrors } = await cancel(id);
+    await eventually(async () => expect((await look(id))?.status).toMatch(/SUCCESS|FAILED/));
+    if ((await look(id))?.status === 'SUCCESS') expect(userErrors).toMatchObject([{ code: 'CONFLICT' }]);
+    else expect(userErrors).toEqual([]);
+  });
+
+  test('whatever the two are', async () => {
+    const ids: string[] = [];
+    const begin = async () => {
+      const { id, databaseId } = await generate(
+        pick<GenerateImageInput>([
+          { tool: 'generateComic', prompt: null, panels: ['a', 'refused', 'c'] },
+          { tool: 'storyIllustration', prompt: null, pages: ['a', 'b'] },
+          { tool: 'generateIconEmoji', size: '128x128' },
+        ]),
+      );
+      const parts = await app.database.query<{ uuid: string }>(
+        'SELECT uuid FROM generated_images WHERE part_of = $1',
+        [databaseId],
+      );
+      ids.splice(0, Math.max(0, ids.length - 24));
+      ids.push(id, ...parts.map(({ uuid }) => uuid));
+    };
+    const sides: ((id: string) => ReturnType<typeof app.send<object, never>>)[] = [
+      (id) => app.send(CancelGenerationDocument, { input: { id } }),
+      (id) => app.send(RegenerateImageDocument, { input: { id, waitSeconds: 0 } }),
+      (id) => app.send(DeleteImageDocument, { input: { id } }),
+      (id) => app.send(UndeleteImageDocument, { input: { id } }),
+      (id) => app.send(PurgeImageDocument, { input: { id } }),
+      (id) =>
+        app.send(UpdateImageDocument, { input: { id, visibility: pick(['PUBLIC', 'PRIVATE'] as const) } }),
+      (id) => app.send(UpdateImageDocument, { input: { id, addTags: [pick(['a', 'b', 'c'])] } }),
+    ];
+    const refusals = new Map<string, number>();
+    let changed = 0;
+    const deadline = Date.now() + 1000 * Number(process.env.MEETINGS_SECONDS ?? 4);
+    await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        while (Date.now() < deadline) {
+          gate.refuse(pick([null, 'refused']));
+          if (ids.length < 8 || Math.random() < 0.1) await begin();
+          const { data, errors } = await pick(sides)(pick(ids));
+          expect(
+            errors,
+            app.logged.findLast((line) => line.includes('"level":50')),
+          ).toBeUndefined();
+          const codes = Object.values(data as Record<string, { userErrors?: { code: string }[] }>).flatMap(
+            ({ userErrors }) => (userErrors ?? []).map(({ code }) => code),
+          );
+          for (const code of codes) refusals.set(code, (refusals.get(code) ?? 0) + 1);
+          if (codes.length === 0) changed++;
+        }
+      }),
+    );
+    expect(changed).toBeGreaterThan(20);
+    for (const code of refusals.keys()) expect(['CONFLICT', 'NOT_FOUND']).toContain(code);
+    gate.open();
+    await eventually(async () =>
+      expect(
+        await app.database.query("SELECT 1 FROM generations WHERE state IN ('queued', 'asking', 'answered')"),
+      ).toEqual([]),
+    );
+    // What was cancelled and purged before a worker looked at it: makeOverdue throws that away within a minute.
+    for (const name of await app.files('answers')) {
+      if (name.startsWith('.')) continue;
+      const [row] = await app.database.query('SELECT 1 FROM generated_images WHERE uuid = $1', [
+        name.slice(0, 36),
+      ]);
+      expect(row, name).toBeUndefined();
+      await rm(path.join(app.directory, 'answers', name));
+    }
+  });
+});
