@@ -185,8 +185,7 @@ export function makeGiver(deps: GiveDeps): Giver {
     if (read) return read;
     const opened = await open(deps, blob, range);
     const isSmall = !range && blob.bytes <= MAX_WHOLE_BYTES;
-    // From a file it would have been read whole, if that were possible now.
-    const room = keeps || (opened.proves && isSmall) ? takeRoom(blob, blob.bytes, keeps) : null;
+    const room = keeps || isSmall ? takeRoom(blob, blob.bytes, keeps) : null;
     if (!room) return opened;
     try {
       const isWhole = await collect(opened.stream, room.content);

@@ -134,13 +134,15 @@ describe('two that change one image at once', () => {
       ).toEqual([]),
     );
     // What was cancelled and purged before a worker looked at it: makeOverdue throws that away within a minute.
-    for (const name of await app.files('answers')) {
-      if (name.startsWith('.')) continue;
-      const [row] = await app.database.query('SELECT 1 FROM generated_images WHERE uuid = $1', [
-        name.slice(0, 36),
-      ]);
-      expect(row, name).toBeUndefined();
-      await rm(path.join(app.directory, 'answers', name));
-    }
+    await eventually(async () => {
+      for (const name of await app.files('answers')) {
+        if (name.startsWith('.')) continue;
+        const [row] = await app.database.query('SELECT 1 FROM generated_images WHERE uuid = $1', [
+          name.slice(0, 36),
+        ]);
+        expect(row, name).toBeUndefined();
+        await rm(path.join(app.directory, 'answers', name));
+      }
+    });
   });
 });

@@ -1,7 +1,7 @@
-import { rm, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, link, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import path from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StoresDocument } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
@@ -186,6 +186,60 @@ describe('GET /images', () => {
       );
     },
   );
+
+  describe('a file that is disturbed while it is sent', () => {
+    /** @param which of the times that it is opened. */
+    async function whileRead<Result>(
+      disturb: (file: string) => Promise<unknown>,
+      work: () => Promise<Result>,
+      which = 1,
+    ): Promise<Result> {
+      const [store] = app.storage.stores;
+      if (store?.name !== 'filesystem') throw new Error('The files are not read first.');
+      const open = store.open;
+      let opened = 0;
+      const reading = vi.spyOn(store, 'open').mockImplementation(async (key, range) => {
+        const result = await open(key, range);
+        if (++opened === which) await disturb(path.join(app.directory, 'images', key));
+        return result;
+      });
+      try {
+        return await work();
+      } finally {
+        reading.mockRestore();
+        expect(opened).toBeGreaterThanOrEqual(which);
+      }
+    }
+    const spoil = async (at: string) => {
+      const { size } = await stat(at);
+      await writeFile(at, Buffer.alloc(size), { flag: 'r+' });
+    };
+
+    test('goes out whole when it gets a link or is replaced by a mended one, and is cut when it is written to', async () => {
+      const large = await makePicture({ width: 1300, height: 1000, seed: 70_001 });
+      expect(large.length).toBeGreaterThan(2 * 1024 * 1024);
+      const { image: kept } = await upload(app, { content: large });
+      const ask = async () => (await app.fetch(new URL(kept?.url ?? '').pathname)).arrayBuffer();
+      const linked = (at: string) => link(at, path.join(app.directory, 'a-link'));
+      expect(Buffer.from(await whileRead(linked, ask)).equals(large)).toBe(true);
+      const mended = async (at: string) => {
+        await copyFile(at, `${at}-mended`);
+        await rename(`${at}-mended`, at);
+      };
+      // The link has changed the file's ctime: it is hashed, and then opened once more.
+      expect(Buffer.from(await whileRead(mended, ask, 2)).equals(large)).toBe(true);
+      await ask();
+      await expect(whileRead(spoil, ask)).rejects.toThrow();
+    });
+
+    test('is answered from another copy when it is small', async () => {
+      await body(await get());
+      await utimes(file, 1, 1);
+      const response = await whileRead(spoil, () => get(), 2);
+      expect((await body(response)).equals(picture)).toBe(true);
+      await app.storage.settled();
+    });
+  });
 
   test('never gives a damaged copy of the database, which is proven before it is given', async () => {
     await rm(file);

@@ -164,9 +164,11 @@ export async function openFilesystemStore(options: {
         if (!stats.isFile()) throw new Error('it is not a file');
         const whole = statOf(stats);
         let isUnchanged = false;
+        // Not the ctime: it tells of a link to the file, of one less when it is replaced by a mended one, of its rights. What is open stays as it is.
+        const isSame = ({ size, mtimeNs }: BigIntStats) => size === stats.size && mtimeNs === stats.mtimeNs;
         const stream = Readable.from(
           readParts(handle, range ?? { start: 0, end: whole.bytes - 1 }, async () => {
-            isUnchanged = statOf(await handle.stat({ bigint: true })).fingerprint === whole.fingerprint;
+            isUnchanged = isSame(await handle.stat({ bigint: true }));
           }),
           { objectMode: false },
         );

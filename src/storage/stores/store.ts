@@ -74,9 +74,8 @@ export interface OpenObject {
   readonly stat: ObjectStat;
   readonly stream: Readable;
   /**
-   * Of a place where others can write: whether the object was still what `stat` says when its last byte was read. Asked once the stream has come to its
-   * end. A new link changes a file's times as a write does, so who computes the hash goes by that alone; who gives bytes on the proof
-   * of an earlier hash goes by this.
+   * Of a place where others can write: whether nobody had written to what was opened when its last byte was read. Asked once the stream has come to its
+   * end. Who computes the hash goes by that alone; who gives bytes on the proof of an earlier hash goes by this.
    */
   isUnchanged?(): boolean;
 }
