@@ -65,6 +65,8 @@ const SETTLE_SECONDS = 30;
 const PURGE_SCHEDULE = '23 * * * *';
 /** When what was never completed is cleared away. */
 const CLEAR_UPLOADS_SCHEDULE = '17 * * * *';
+/** As often as autovacuum looks (`autovacuum_naptime`). */
+const MAINTAIN_SCHEDULE = '* * * * *';
 
 /** What is open between start and stop. The only file that names concrete classes is this one. */
 export interface App {
@@ -281,6 +283,11 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
         runScheduledPurge(deps, config.trashDays, signal),
       );
       repeat({ expression: CLEAR_UPLOADS_SCHEDULE }, (signal) => clearUploads({ ...deps, arrivals }, signal));
+      if (database.maintain) {
+        repeat({ expression: MAINTAIN_SCHEDULE }, async (signal) => {
+          for (const done of (await database.maintain?.(signal)) ?? []) log.debug(done, 'maintained a table');
+        });
+      }
       if (config.verifySchedule === null) return;
       const limits = { seconds: config.verifySeconds, maxBytesPerSecond: config.verifyBytesPerSecond };
       repeat({ expression: config.verifySchedule }, (signal) => runScheduledVerify(deps, limits, signal));

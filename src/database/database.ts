@@ -1,5 +1,6 @@
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import type { Prisma, PrismaClient } from './generated/client/client.ts';
+import type { Maintained } from './maintenance.ts';
 
 /** Where SQL can be sent: the database, or a transaction of it. */
 export interface Queryable {
@@ -58,6 +59,8 @@ export interface Database extends Queryable {
   ): Promise<{ close(): Promise<void> }>;
   /** Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. */
   exclusively<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
+  /** To be run about once a minute where it is there: PostgreSQL sees to that by itself (databas./maintenance.ts). */
+  maintain?(signal?: AbortSignal): Promise<readonly Maintained[]>;
   /**
    * Resolves when what was committed before the call survives the loss of power. PostgreSQL sees to that itself at each commit;
    * PGlite does not, and whatever acknowledges a write on it waits for this.

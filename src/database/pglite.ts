@@ -1,10 +1,11 @@
-import { mkdir, open, readdir, stat } from 'node:fs/promises';
-import path from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import { PGlite, types } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
+import { autovacuum, checkpoint } from './maintenance.ts';
+import { openDisk, START_PARAMS } from './pglite-disk.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 export interface PgliteDatabase extends Database {
@@ -23,7 +24,9 @@ export async function openPglite(options: { directory: string; template?: Blob }
     dataDir: options.directory,
     ...(options.template ? { loadDataDir: options.template } : {}),
     parsers: { [types.INT8]: Number },
+    startParams: START_PARAMS,
   });
+  const disk = openDisk(pglite, options.directory, { isForgettable: options.template !== undefined });
   const adapter = new PrismaPGlite(pglite);
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
 
@@ -32,11 +35,12 @@ export async function openPglite(options: { directory: string; template?: Blob }
       return (await client.query<Row>(text, values as unknown[])).rows;
     };
 
+  const query = queryOn(pglite);
   return {
     kind: 'pglite',
     prisma,
     adapter,
-    query: queryOn(pglite),
+    query,
     async queryBytes(text, values) {
       const { rows } = await pglite.query<{ bytes: Uint8Array | null }>(text, [...values]);
       return rows.map(({ bytes }) => bytes);
@@ -63,63 +67,18 @@ export async function openPglite(options: { directory: string; template?: Blob }
       onGap();
       return { close };
     },
+    async maintain(signal) {
+      const vacuumed = await autovacuum({ query, exec: (statement) => pglite.exec(statement) }, signal);
+      const exec = (statement: string) => disk.synced(() => pglite.exec(statement));
+      return [...vacuumed, ...(await checkpoint({ query, exec }))];
+    },
     // The lock on the directory leaves no other process to exclude.
     exclusively: makeKeyedLock(),
-    flush: makeFlush(path.join(options.directory, 'pg_wal')),
+    flush: disk.flush,
     dump: () => pglite.dumpDataDir('none'),
     async close() {
       await prisma.$disconnect();
-      await pglite.close();
+      await disk.synced(() => pglite.close());
     },
   };
-}
-
-/**
- * Flushes the write-ahead log to the disk: PGlite writes it and never asks for that. All who ask while a flush runs share the next
- * one, as PostgreSQL's group commit does. What is not covered: pages that a checkpoint wrote and the system has not yet put on the
- * disk when the power goes (docs/reliability.md).
- */
-function makeFlush(directory: string): () => Promise<void> {
-  const flushed = new Map<string, number>();
-  let running: Promise<void> | null = null;
-  let next: Promise<void> | null = null;
-
-  async function flush(): Promise<void> {
-    const begun = Date.now();
-    for (const name of await readdir(directory)) {
-      if (!/^[0-9A-F]{24}$/.test(name)) continue;
-      const file = path.join(directory, name);
-      const { mtimeMs } = await stat(file);
-      // The clock of a file system ticks in milliseconds: what was written just now may have the time of the last flush.
-      if ((flushed.get(name) ?? 0) > mtimeMs + 1000) continue;
-      const handle = await open(file, 'r+');
-      await handle.datasync().finally(() => handle.close());
-      if (!flushed.has(name)) await flushDirectory(directory);
-      flushed.set(name, begun);
-    }
-  }
-
-  return () => {
-    if (!running) {
-      running = flush().finally(() => {
-        running = null;
-      });
-      return running;
-    }
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = null;
-        running = flush().finally(() => {
-          running = null;
-        });
-        return running;
-      });
-    return next;
-  };
-}
-
-async function flushDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  await handle.sync().finally(() => handle.close());
 }

@@ -1,0 +1,152 @@
+import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+
+/**
+ * When PGlite's files are on the disk. PGlite is built to ask the system for nothing: it starts PostgreSQL with `fsync` off (`-F`), and its files have no
+ * fsync to call. Here PostgreSQL asks as it always does, and gets an answer of ours: at once while statements run, for whoever acknowledges a write waits
+ * for `flush`, which is one for all who wait and does not hold the event loop; by the disk itself during a checkpoint, whose order is what makes the log
+ * that lies before it dispensable (https://www.postgresql.org/docs/current/wal-reliability.html).
+ */
+export interface Disk {
+  /** Resolves when the write-ahead log that was written before the call is on the disk. All who ask while a flush runs share the next one. */
+  flush(): Promise<void>;
+  /** What PostgreSQL wants on the disk while `work` runs is there before it goes on; that holds the event loop. */
+  synced<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
+/** PGlite's own, but for `-F`. Its fdatasync is none, whatever we do; fsync calls what `openDisk` provides. */
+export const START_PARAMS = [
+  ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
+  ...['-c', 'wal_sync_method=fsync'],
+];
+
+/** What we use of Emscripten's file system (https://emscripten.org/docs/api_reference/Filesystem-API.html). */
+interface NodeFiles {
+  readonly stream_ops: { fsync?: (stream: { readonly nfd?: number; readonly node: object }) => number };
+  realPath(node: object): string;
+}
+
+/**
+ * @param directory PGlite's.
+ * @param options.isForgettable whether nothing in it outlives the process: then what was there before is not put on the disk first.
+ */
+export function openDisk(pglite: PGlite, directory: string, options: { isForgettable: boolean }): Disk {
+  const files: NodeFiles | undefined = pglite.Module.FS.filesystems.NODEFS;
+  if (!files?.stream_ops) throw new Error('The files of PGlite are not as they were: there is no NODEFS.');
+  let syncing = 0;
+  files.stream_ops.fsync = ({ nfd, node }) => {
+    if (syncing === 0) return 0;
+    try {
+      if (nfd !== undefined) fsyncSync(nfd);
+      else syncDirectory(files.realPath(node));
+      return 0;
+    } catch {
+      return EIO;
+    }
+  };
+
+  // PostgreSQL was started before it could ask, and may have replayed its log.
+  const settled = options.isForgettable ? Promise.resolve() : syncAll(directory);
+  settled.catch(() => {});
+  const flush = makeFlush(path.join(directory, 'pg_wal'));
+
+  return {
+    async flush() {
+      await settled;
+      await flush();
+    },
+    async synced(work) {
+      await settled;
+      syncing++;
+      try {
+        return await work();
+      } finally {
+        syncing--;
+      }
+    },
+  };
+}
+
+/** Directories are opened by Emscripten without the system. */
+function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** As WASI numbers it. PostgreSQL ends itself then, as it does everywhere: what is on the disk is not known any more. */
+const EIO = 29;
+
+const AT_ONCE = 8;
+
+/** Everything below a directory, as PostgreSQL does before it recovers (`recovery_init_sync_method`). */
+async function syncAll(directory: string): Promise<void> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const all = entries
+    .filter((entry) => entry.isFile() || entry.isDirectory())
+    .map((entry) => path.join(entry.parentPath, entry.name));
+  const left = [directory, ...all].values();
+  const syncEach = async () => {
+    for (const file of left) await whileThere(file, 'r', (handle) => handle.sync());
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, syncEach));
+}
+
+function makeFlush(directory: string): () => Promise<void> {
+  const flushed = new Map<string, number>();
+  let running: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
+
+  async function flush(): Promise<void> {
+    const begun = Date.now();
+    for (const name of await readdir(directory)) {
+      if (!/^[0-9A-F]{24}$/.test(name)) continue;
+      const file = path.join(directory, name);
+      // A checkpoint removes segments, and gives others the names of later ones.
+      const found = await stat(file).catch(absent);
+      // The clock of a file system ticks in milliseconds: what was written just now may have the time of the last flush.
+      if (!found || (flushed.get(name) ?? 0) > found.mtimeMs + 1000) continue;
+      await whileThere(file, 'r+', (handle) => handle.datasync());
+      if (!flushed.has(name)) await whileThere(directory, 'r', (handle) => handle.sync());
+      flushed.set(name, begun);
+    }
+  }
+
+  return () => {
+    if (!running) {
+      running = flush().finally(() => {
+        running = null;
+      });
+      return running;
+    }
+    next ??= running
+      .catch(() => {})
+      .then(() => {
+        next = null;
+        running = flush().finally(() => {
+          running = null;
+        });
+        return running;
+      });
+    return next;
+  };
+}
+
+async function whileThere(
+  file: string,
+  flags: string,
+  work: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const handle = await open(file, flags).catch(absent);
+  if (handle) await work(handle).finally(() => handle.close());
+}
+
+function absent(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
+  throw error;
+}

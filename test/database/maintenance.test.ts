@@ -1,0 +1,79 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { openPglite, type PgliteDatabase } from '../../src/database/pglite.ts';
+
+describe('the embedded database', () => {
+  let directory: string;
+  let database: PgliteDatabase;
+  const open = (template?: Blob) =>
+    openPglite({ directory: path.join(directory, 'pgdata'), ...(template ? { template } : {}) });
+  beforeEach(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'fixative-vacuum-'));
+    const template = inject('pgliteTemplate');
+    database = await open(template ? new Blob([await readFile(template)]) : undefined);
+    await database.executeSql(
+      'CREATE TABLE "Large" (id serial PRIMARY KEY, data bytea); ALTER TABLE "Large" ALTER data SET STORAGE EXTERNAL',
+    );
+  });
+  afterEach(async () => {
+    await database.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** Counters are told by a session once a second at the most. */
+  const told = () => new Promise((resolve) => setTimeout(resolve, 1100));
+  const maintain = async () => {
+    await told();
+    await database.query('SELECT 1');
+    return (await database.maintain?.())?.map(({ statement }) => statement);
+  };
+  const megabytes = async () => {
+    const [row] = await database.query<{ bytes: number }>(
+      `SELECT pg_total_relation_size('"Large"') AS bytes`,
+    );
+    return Math.round((row?.bytes ?? 0) / 1024 / 1024);
+  };
+  const fill = (rows: number) =>
+    database.query(
+      `INSERT INTO "Large" (data) SELECT decode(repeat(md5(n::text), 8192), 'hex') FROM generate_series(1, $1) n`,
+      [rows],
+    );
+
+  test('uses the room of what was deleted again, also of what was deleted before a start', async () => {
+    await fill(100);
+    const full = await megabytes();
+    expect(full).toBeGreaterThan(12);
+    await database.query('DELETE FROM "Large"');
+    expect(await megabytes()).toBe(full);
+    expect(await maintain()).toContain('VACUUM public."Large"');
+    await fill(100);
+    expect(await megabytes()).toBeLessThanOrEqual(full + 1);
+
+    await database.query('DELETE FROM "Large" WHERE id % 4 <> 0');
+    await database.close();
+    database = await open();
+    expect(await maintain()).toEqual(
+      expect.arrayContaining(['ANALYZE public."Large"', 'VACUUM public."Large"']),
+    );
+    await fill(75);
+    expect(await megabytes()).toBeLessThanOrEqual(full + 1);
+  });
+
+  test('knows how many rows there are, and does nothing where nothing has changed', async () => {
+    await fill(60);
+    await database.query('UPDATE "Large" SET id = id + 1000');
+    expect(await maintain()).toContain('ANALYZE public."Large"');
+    expect(await database.query(`SELECT reltuples AS rows FROM pg_class WHERE relname = 'Large'`)).toEqual([
+      { rows: 60 },
+    ]);
+    expect(await maintain()).toEqual([]);
+  });
+
+  test('ends when it is told to', async () => {
+    await fill(10);
+    await told();
+    expect(await database.maintain?.(AbortSignal.abort())).toEqual([]);
+  });
+});
