@@ -1,14 +1,14 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openPglite, type PgliteDatabase } from '../../src/database/pglite.ts';
 
-describe('the embedded database', () => {
+describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
   let directory: string;
   let database: PgliteDatabase;
   const open = (template?: Blob) =>
-    openPglite({ directory: path.join(directory, 'pgdata'), ...(template ? { template } : {}) });
+    openPglite({ directory: path.join(directory, 'database'), ...(template ? { template } : {}) });
   beforeEach(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'fixative-vacuum-'));
     const template = inject('pgliteTemplate');
@@ -69,6 +69,19 @@ describe('the embedded database', () => {
       { rows: 60 },
     ]);
     expect(await maintain()).toEqual([]);
+  });
+
+  test('lets go of its log when there is much of it', async () => {
+    const segments = async () =>
+      (await readdir(path.join(directory, 'database', 'pg_wal'))).filter((name) => name.length === 24).length;
+    expect(await maintain()).not.toContain('CHECKPOINT');
+    for (let round = 0; round < 4; round++) {
+      await fill(600);
+      expect(await maintain()).toContain('CHECKPOINT');
+    }
+    // Those that are to be written next are among them.
+    expect(await segments()).toBeLessThan(12);
+    expect(await maintain()).not.toContain('CHECKPOINT');
   });
 
   test('ends when it is told to', async () => {
