@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { DamagedObjectError } from '../../src/storage/stores/store.ts';
 import { openVariantCache } from '../../src/storage/variants/cache.ts';
 import { checkTransform, planVariant } from '../../src/storage/variants/transform.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
@@ -245,6 +247,21 @@ describe('the cache of variants', () => {
     const made = app.variants.made;
     await picture(`${at}?w=64`);
     expect([app.variants.made - made]).toEqual([0]);
+  });
+
+  test('is filled from another copy when one is damaged while it is read', async () => {
+    const at = await keep(await makePicture({ seed: seed++ }));
+    const spy = vi.spyOn(app.storage, 'open').mockImplementationOnce(async () => {
+      const stream = new Readable({
+        read() {
+          this.destroy(new DamagedObjectError('the object was written to while it was read'));
+        },
+      });
+      return { stream, store: 'filesystem', proves: false };
+    });
+    expect((await picture(`${at}?w=32`)).facts.width).toBe(32);
+    expect(spy).toHaveBeenLastCalledWith(expect.anything(), undefined, { deep: true });
+    spy.mockRestore();
   });
 
   test('forgets what was made of an image when its bytes go', async () => {
