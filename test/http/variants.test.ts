@@ -282,6 +282,26 @@ describe('the cache of variants', () => {
     expect((await get(`${at}?w=32`)).status).toBe(404);
   });
 
+  test('forgets an image also while variants of it are being kept', async () => {
+    const directory = path.join(app.directory, 'variants-that-come');
+    const space = { require: async () => {} } as never;
+    const cache = await openVariantCache({ directory, maxBytes: 1e9, space });
+    for (let round = 0; round < 10; round++) {
+      const sha256 = createHash('sha256').update(String(round)).digest('hex');
+      const since = cache.now;
+      const content = Buffer.alloc(10);
+      const kept = Array.from({ length: 60 }, (_, index) =>
+        cache.keep(sha256, `${index}.png`, content, since),
+      );
+      const all = Promise.allSettled(kept);
+      await Promise.race(kept);
+      await cache.forget(sha256);
+      await all;
+      expect(await readdir(path.join(directory, sha256)).catch(() => [])).toEqual([]);
+    }
+    await rm(directory, { recursive: true });
+  });
+
   test('keeps to its quota: what was not asked for the longest goes', async () => {
     const directory = path.join(app.directory, 'a-cache');
     const space = { require: async () => {} };
