@@ -233,9 +233,12 @@ function enterBoth(
     of.leave(key);
     return refusal;
   }
-  response.once('close', () => {
+  const leave = () => {
     all.leave();
     of.leave(key);
-  });
+  };
+  // Whoever hung up while it was found out who asks is not heard of again.
+  if (response.destroyed) leave();
+  else response.once('close', leave);
   return null;
 }

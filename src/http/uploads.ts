@@ -87,9 +87,12 @@ function checkHeaders({ headers }: IncomingMessage, target: UploadTarget): void 
 /** The body apart from its request: whoever gives up on the one must not cut the connection, over which the answer still goes. */
 function bodyOf(request: IncomingMessage): Readable {
   const body = new PassThrough();
+  const breakOff = () => {
+    if (!request.readableEnded) body.destroy(new Error('the connection was closed'));
+  };
   request.once('error', (error) => body.destroy(error));
-  request.once('close', () => {
-    if (!request.complete) body.destroy(new Error('the connection was closed'));
-  });
+  request.once('close', breakOff);
+  // Whoever hung up while the target was looked up is not heard of again.
+  if (request.destroyed) breakOff();
   return request.pipe(body);
 }

@@ -57,9 +57,10 @@ export async function completeUpload(
   try {
     return await ingestArrival(deps, target, place);
   } catch (error) {
-    if (error instanceof ClosedMeanwhile)
-      return imageOfClosed(deps, await requireTarget(deps, target.id, visibleTo));
-    if (error instanceof FixativeError && REFUSALS.includes(error.code)) await refuse(deps, target, error);
+    const isRefused = error instanceof FixativeError && REFUSALS.includes(error.code);
+    // Of two at once, the one that comes second may find its own image to be in its way.
+    if (error instanceof ClosedMeanwhile || (isRefused && !(await refuse(deps, target, error))))
+      return await imageOfClosed(deps, await requireTarget(deps, target.id, visibleTo));
     throw error;
   } finally {
     // Also after a crash or a failure here nothing stays: the job for uploads clears away what belongs to no open target.
@@ -127,17 +128,21 @@ async function proveAnnounced(target: UploadTarget, spool: Spool): Promise<void>
     throw new InputError('MISMATCH', `${mimeType} arrived; ${target.mimeType} was announced.`);
 }
 
-/** Closes a target for good. The error keeps its class and what it carries; the way out is added. */
-async function refuse(deps: UploadTargetDeps, target: UploadTarget, error: FixativeError): Promise<void> {
+/**
+ * Closes a target for good. The error keeps its class and what it carries; the way out is added.
+ * @returns whether it was open.
+ */
+async function refuse(deps: UploadTargetDeps, target: UploadTarget, error: FixativeError): Promise<boolean> {
   error.message += ' This target is closed; create a new one to try again.';
   const { code, message } = error;
-  await deps.database.prisma.uploadTarget.updateMany({
+  const { count } = await deps.database.prisma.uploadTarget.updateMany({
     where: { id: target.id, completedAt: null },
     data: {
       completedAt: new Date(),
       record: { ...(target.record as Prisma.InputJsonObject), refused: { code, message } },
     },
   });
+  return count > 0;
 }
 
 async function isClosed({ database }: UploadTargetDeps, { id }: UploadTarget): Promise<boolean> {

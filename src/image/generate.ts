@@ -94,7 +94,7 @@ export async function generateImages(
   // Refused before the provider is paid for what could not be kept.
   await deps.storage.requireSpace();
   const loose: LooseFiles | null = deps.saveImages ? null : new Map();
-  const { references, mask, parent } = await findSources(deps, input, {
+  const { references, mask, parent, parentPath } = await findSources(deps, input, {
     ...{ tool, loose, visibility },
     userId: record.userId,
     visibleTo: caller.visibleTo,
@@ -104,7 +104,7 @@ export async function generateImages(
     references: references.map(({ uuid }) => uuid),
     mask: mask?.uuid ?? null,
   });
-  const facts = { record, tool, model, parent, visibility };
+  const facts = { record, tool, model, parent, parentPath, visibility };
   if (loose) {
     if (scheduledFor) {
       const message =
@@ -187,7 +187,8 @@ async function findSources(
   }
   // An edit of one image is a version of it.
   const edited = given[0] && 'uuid' in given[0] ? first?.image : null;
-  return { references, mask, parent: named?.image ?? edited ?? null };
+  const parentPath = ['input', ...(named ? ['parentId'] : ['references', '0'])];
+  return { references, mask, parent: named?.image ?? edited ?? null, parentPath };
 }
 
 interface ImageFacts {
@@ -195,6 +196,8 @@ interface ImageFacts {
   readonly tool: Tool;
   readonly model: Model | null;
   readonly parent: Image | null;
+  /** Where the input names it. */
+  readonly parentPath: readonly string[];
   readonly visibility: Visibility;
 }
 
@@ -236,6 +239,7 @@ async function write(
     // Here and not before: a request that was made before is answered whatever the user has by now.
     const generations = planned.filter(({ work }) => work === 'ask').length;
     await deps.quotas.takeGenerations(transaction, userId, { images: planned.length, generations });
+    if (facts.parent) await holdParent(transaction, facts.parent, facts.parentPath);
     const ids: number[] = [];
     const places = [...planned.entries()];
     // Wholes before their parts, which name them.
@@ -284,6 +288,18 @@ async function write(
 }
 
 const rankOf = ({ partOf }: PlannedImage) => (partOf === null ? 0 : 1);
+
+const HOLD_PARENT = 'SELECT 1 FROM generated_images WHERE id = $1 FOR KEY SHARE';
+
+/** Between the time when it was found and the one when images name it, it may have been purged. */
+async function holdParent(
+  transaction: Queryable,
+  { id, uuid }: Image,
+  path: readonly string[],
+): Promise<void> {
+  if ((await transaction.query(HOLD_PARENT, [Number(id)])).length > 0) return;
+  throw new InputError('NOT_FOUND', `There is no image ${uuid} any more.`, { path });
+}
 
 const INSERT_GENERATION = `INSERT INTO generations (image_id, state, work, request, waits_for, run_at)
   VALUES ($1, $2, $3, $4::text::jsonb, $5::bigint[], coalesce($6::timestamptz, now()))`;

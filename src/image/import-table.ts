@@ -4,7 +4,7 @@ import { expiryOf } from '../source/expiry.ts';
 import { addressesOf, parseForeignRow } from './foreign-row.ts';
 import type { ForeignRow, ForeignTable } from './foreign-table.ts';
 import type { Image } from './image.ts';
-import { findImported, importKeyOf, recordImported } from './import-record.ts';
+import { FailedMeanwhile, findImported, importKeyOf, recordImported } from './import-record.ts';
 import { attempt, compareUrgency, type ImportOptions } from './import-run.ts';
 import { type LostRow, recordLost } from './lost-row.ts';
 import { type RescueDeps, rescueImage, rescueInto } from './rescue.ts';
@@ -142,9 +142,12 @@ async function importRow(
     const rescue = (url: string) => {
       const alsoRecord = (transaction: Parameters<typeof recordImported>[0], kept: Image) =>
         recordImported(transaction, record, kept);
-      return item.imageId === null
-        ? rescueImage(deps, { ...image, url, originalUrl, alsoRecord })
-        : rescueInto(deps, { id: BigInt(item.imageId), url, filename: image.filename, alsoRecord });
+      const into = (id: bigint) => rescueInto(deps, { id, url, filename: image.filename, alsoRecord });
+      if (item.imageId !== null) return into(BigInt(item.imageId));
+      return rescueImage(deps, { ...image, url, originalUrl, alsoRecord }).catch((error: unknown) => {
+        if (error instanceof FailedMeanwhile) return into(error.imageId);
+        throw error;
+      });
     };
     return firstOf(addresses, rescue);
   };

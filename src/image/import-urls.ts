@@ -154,7 +154,7 @@ export async function importUrls(
     const result = await attempt(
       subject,
       () => rescueImage(ownDeps, { ...image, alsoRecord }),
-      (error) => recordFailed(deps.database.prisma, { source: SOURCE, key }, { error, imageId: null }),
+      (error) => recordFailed(deps.database, { source: SOURCE, key }, { error, imageId: null }),
     );
     options.onResult(result);
   };

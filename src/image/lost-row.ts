@@ -4,7 +4,7 @@ import { Prisma } from '../database/generated/client/client.ts';
 import type { FixativeError } from '../errors.ts';
 import type { ForeignImage } from './foreign-row.ts';
 import type { Image, ImageDeps } from './image.ts';
-import { type ImportKey, recordFailed, recordImported } from './import-record.ts';
+import { AlreadyImported, type ImportKey, recordFailed, recordImported } from './import-record.ts';
 import { explainDataFault, type IngestDeps } from './ingest.ts';
 
 /** A row of another system whose bytes cannot be had. */
@@ -15,6 +15,16 @@ export interface LostRow extends ImportKey {
   readonly imageId: number | null;
   /** It was brought over as it was: there is nothing to try again. */
   readonly imported?: boolean;
+}
+
+/** @throws AlreadyImported where it was purged, or has its bytes by now. */
+async function changeFailed(transaction: PrismaTransaction, lost: LostRow, failure: object): Promise<Image> {
+  const [image] = await transaction.image.updateManyAndReturn({
+    where: { id: BigInt(lost.imageId ?? 0), status: 'failed' },
+    data: failure,
+  });
+  if (image) return image;
+  throw new AlreadyImported(`${lost.source} ${lost.key}`);
 }
 
 /** Keeps everything of it but the bytes, as a failed image that says why, so that it can be found and made again. */
@@ -39,9 +49,9 @@ export async function recordLost(
               ...failure,
             },
           })
-        : await transaction.image.update({ where: { id: BigInt(lost.imageId) }, data: failure });
+        : await changeFailed(transaction, lost, failure);
     if (lost.imported) await recordImported(sqlOf(transaction), lost, image);
-    else await recordFailed(transaction, lost, { error, imageId: image.id });
+    else await recordFailed(sqlOf(transaction), lost, { error, imageId: image.id });
     return image;
   };
   return database.prismaTransaction(record).catch(explainDataFault);

@@ -42,6 +42,9 @@ const LOCK_ROOT = `SELECT i.id FROM generated_images i
   WHERE i.id = $1::bigint AND ($2::timestamptz IS NULL OR i.deleted_at < $2) FOR UPDATE`;
 const LOCK_GENERATION = 'SELECT 1 FROM generations WHERE image_id = $1::bigint FOR UPDATE';
 const LOCK = `SELECT i.id FROM generated_images i WHERE i.id = $1::bigint FOR UPDATE`;
+/** What was edited from it outlives it, and names it no more: the database changes those as it meets them, so they are locked before. */
+const LOCK_EDITS =
+  'SELECT 1 FROM generated_images WHERE parent_id = $1::bigint ORDER BY id FOR NO KEY UPDATE';
 
 /**
  * Purges one image of a tree. Its root is locked, so that it does not leave the trash meanwhile, and so is the image, so that it gets no
@@ -65,6 +68,7 @@ async function purgeOne(
         retryable: true,
       });
     }
+    if (isThere) await transaction.$queryRawUnsafe(LOCK_EDITS, image.id);
     const { count } = isThere
       ? await transaction.image.deleteMany({
           where: { id: image.id, blobId: image.blobId, status: image.status },

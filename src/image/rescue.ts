@@ -1,4 +1,5 @@
 import type { Database } from '../database/database.ts';
+import { NotFoundError } from '../errors.ts';
 import type { Fetcher } from '../source/fetch.ts';
 import type { Image } from './image.ts';
 import { type IngestDeps, type IngestOptions, ingest, ingestInto, type NewImage } from './ingest.ts';
@@ -58,11 +59,12 @@ export async function rescueInto(
   deps: RescueDeps & { readonly database: Database },
   image: { id: bigint; url: string; filename: string | null } & Pick<IngestOptions, 'alsoRecord'>,
 ): Promise<Image> {
-  const { uuid } = await deps.database.prisma.image.findUniqueOrThrow({ where: { id: image.id } });
+  const row = await deps.database.prisma.image.findUnique({ where: { id: image.id } });
+  if (!row) throw new NotFoundError('The image that waits for these bytes was removed.');
   const fetched = await deps.fetcher.fetch(image.url);
   try {
     const filename = image.filename ?? fetched.filename;
-    return await ingestInto(deps, fetched.spool, { ...image, uuid, filename });
+    return await ingestInto(deps, fetched.spool, { ...image, uuid: row.uuid, filename });
   } finally {
     await fetched.spool.discard();
   }

@@ -45,9 +45,10 @@ export interface Storage {
 
   /**
    * Opens the bytes of the first healthy copy. Copies that are found bad on the way are marked, and restored behind the answer.
+   * @param options.deep reads every copy before it is given, whatever its fingerprint says.
    * @throws FixativeError BYTES_LOST when no store has a healthy copy; StoreError when one might but cannot be asked.
    */
-  open(blob: Blob, range?: ByteRange): Promise<OpenBlob>;
+  open(blob: Blob, range?: ByteRange, options?: { deep?: boolean }): Promise<OpenBlob>;
 
   /** The bytes in the form in which they can be sent at the least cost, with the same promises. @throws as `open` does. */
   give(blob: Blob, range?: ByteRange): Promise<Given>;
@@ -151,7 +152,7 @@ export function makeStorage(deps: StorageDeps): Storage {
     spooler: deps.spooler,
     readPicture: deps.readPicture,
     put: (spool, record) => put(withRepairer, spool, record),
-    open: (blob, range) => open(withRepairer, blob, range),
+    open: (blob, range, options) => open(withRepairer, blob, range, options),
     give: giver.give,
     recall: giver.recall,
     hold: giver.hold,

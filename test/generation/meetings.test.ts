@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   AttemptsDocument,
   CancelGenerationDocument,
@@ -13,6 +13,8 @@ import {
   UpdateImageDocument,
 } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
+import { makePicture } from '../pictures.ts';
+import { upload } from '../upload.ts';
 import { type Gate, openGate } from './gate.ts';
 
 const pick = <Value>(values: readonly Value[]): Value =>
@@ -35,6 +37,8 @@ describe('two that change one image at once', () => {
     });
     await app.database.executeSql(`CREATE FUNCTION take_a_while() RETURNS trigger LANGUAGE plpgsql AS
       'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END'`);
+    await app.database.executeSql(`CREATE FUNCTION take_a_while_before() RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END'`);
   });
   afterEach(async () => {
     await app.database.query('DROP TRIGGER IF EXISTS slow ON generated_images');
@@ -75,6 +79,49 @@ describe('two that change one image at once', () => {
     await eventually(async () => expect((await look(id))?.status).toMatch(/SUCCESS|FAILED/));
     if ((await look(id))?.status === 'SUCCESS') expect(userErrors).toMatchObject([{ code: 'CONFLICT' }]);
     else expect(userErrors).toEqual([]);
+  });
+
+  const keepOne = async (seed: number) => {
+    const { image } = await upload(app, { content: await makePicture({ seed }) }, { userId: 'u1' });
+    return image?.id as string;
+  };
+  const purge = async (id: string) => (await app.ask(PurgeImageDocument, { input: { id } })).purgeImage;
+
+  test('a new version of an image, and the end of that', async () => {
+    for (const named of ['parentId', 'references']) {
+      const id = await keepOne(named.length);
+      const input: GenerateImageInput =
+        named === 'parentId'
+          ? { prompt: 'a fox', parentId: id }
+          : { prompt: 'a fox', tool: 'imageEditor', model: 'sample', references: [{ id }] };
+      const place = named === 'parentId' ? ['input', 'parentId'] : ['input', 'references', '0'];
+      const { transaction } = app.database;
+      const spy = vi.spyOn(app.database, 'transaction').mockImplementationOnce(async (work) => {
+        expect((await purge(id)).userErrors).toEqual([]);
+        return transaction(work);
+      });
+      const { generateImage } = await app.ask(GenerateImageDocument, { input: { userId: 'u1', ...input } });
+      spy.mockRestore();
+      expect(generateImage).toMatchObject({ images: [], userErrors: [{ code: 'NOT_FOUND', path: place }] });
+    }
+  });
+
+  test('the end of an image, and that of a page which was made from it', async () => {
+    const id = await keepOne(96_010);
+    const page = await generate({
+      ...{ tool: 'generateComic', prompt: null, panels: ['a', 'b'], model: 'sample' },
+      ...{ parentId: id, waitSeconds: 20 },
+    });
+    expect(page.status).toBe('SUCCESS');
+    // The page has the lower id, and was written last: without an order it would be changed after its panels.
+    await app.database.query(
+      `CREATE TRIGGER slow BEFORE UPDATE ON generated_images FOR EACH ROW
+         WHEN (OLD.parent_id IS NOT NULL AND NEW.parent_id IS NULL AND NEW.part_of IS NOT NULL) EXECUTE FUNCTION take_a_while_before()`,
+    );
+    const purged = purge(id);
+    await new Promise((resolve) => setTimeout(resolve, 450));
+    const { deleteImage } = await app.ask(DeleteImageDocument, { input: { id: page.id } });
+    expect([(await purged).userErrors, deleteImage.userErrors]).toEqual([[], []]);
   });
 
   test('whatever the two are', async () => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { makeAddressOf } from '../../src/http/address.ts';
 import { watchOverload } from '../../src/http/overload.ts';
 import { makeRateLimit } from '../../src/http/rate.ts';
@@ -298,4 +298,23 @@ test('a loop that is late again and again is an overload, and ends to be one', a
   const full = watchOverload({ maxEventLoopDelayMilliseconds: 60_000, maxHeapPercent: 0 });
   await eventually(() => expect(full.reason).toMatch(/heap is \d+ % full/));
   full.stop();
+});
+
+test('who hangs up while it is found out who asks, keeps no place of an upload', async () => {
+  const app = await openTestApp({ MAX_UPLOADS: '1', MAX_UPLOADS_PER_CALLER: '1' });
+  const { authenticate } = app.authenticator;
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const spy = vi.spyOn(app.authenticator, 'authenticate').mockImplementationOnce(async (credentials) => {
+    const caller = await authenticate(credentials);
+    socket.destroy();
+    await new Promise((wait) => setTimeout(wait, 100));
+    resolve();
+    return caller;
+  });
+  const { socket } = dial(app, uploadHead(1000));
+  await asked;
+  spy.mockRestore();
+  const { userErrors } = await upload(app, { content: await makePicture() });
+  expect(userErrors).toEqual([]);
+  await app.close();
 });

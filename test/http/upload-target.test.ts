@@ -321,6 +321,55 @@ describe('an upload target of our own', () => {
     expect((await put(made, picture)).status).toBe(200);
   });
 
+  test('keeps nothing of a sender that has hung up before its body is read', async () => {
+    const picture = await makePicture({ seed: 14 });
+    const made = await target(picture);
+    for (const sent of [50, picture.length]) {
+      const { requireSpace } = app.storage;
+      const { promise: hungUp, resolve } = Promise.withResolvers<void>();
+      const spy = vi.spyOn(app.storage, 'requireSpace').mockImplementationOnce(async () => {
+        request.destroy();
+        await new Promise((wait) => setTimeout(wait, 50));
+        resolve();
+        return requireSpace();
+      });
+      const request = httpRequest(made.url, {
+        method: 'PUT',
+        headers: { ...made.headers, 'Content-Length': picture.length },
+      });
+      request.on('error', () => {});
+      request.write(picture.subarray(0, sent));
+      await hungUp;
+      spy.mockRestore();
+      await new Promise((wait) => setTimeout(wait, 20));
+      await eventually(() => expect(app.storage.spooler.count).toBe(0));
+    }
+    expect([await app.files('uploads'), await app.files('spool')]).toEqual([[], []]);
+  });
+
+  test('completed by two at once is the image for both, also where another of the same bytes would be refused', async () => {
+    const picture = await makePicture({ seed: 15 });
+    const made = await target(picture, { onDuplicate: 'ERROR' });
+    await put(made, picture);
+    const all = await Promise.all([1, 2, 3].map(() => complete(made.id)));
+    expect(all.map(({ userErrors }) => userErrors)).toEqual([[], [], []]);
+    expect(new Set(all.map(({ image }) => image?.id)).size).toBe(1);
+  });
+
+  test('refused for two at once is refused for both, and nothing else comes of it', async () => {
+    const made = await target(Buffer.alloc(100));
+    await put(made, Buffer.alloc(100, 7));
+    const [place] = app.services.arrivals;
+    const { open } = place;
+    const spy = vi.spyOn(place, 'open').mockImplementationOnce(async (id) => {
+      expect((await complete(made.id)).userErrors).toMatchObject([{ code: 'UNSUPPORTED_TYPE' }]);
+      return open(id);
+    });
+    // A promise that is rejected while nobody waits for it would end the process; here it fails the run.
+    expect((await complete(made.id)).userErrors).toMatchObject([{ code: 'UNSUPPORTED_TYPE' }]);
+    spy.mockRestore();
+  });
+
   test('is not given for what would be refused', async () => {
     for (const [input, code, field] of [
       [{ mimeType: 'image/svg+xml' }, 'UNSUPPORTED_TYPE', 'mimeType'],

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { DamagedObjectError } from '../../src/storage/stores/store.ts';
 import { openVariantCache } from '../../src/storage/variants/cache.ts';
 import { checkTransform, planVariant } from '../../src/storage/variants/transform.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
@@ -247,6 +249,21 @@ describe('the cache of variants', () => {
     expect([app.variants.made - made]).toEqual([0]);
   });
 
+  test('is filled from another copy when one is damaged while it is read', async () => {
+    const at = await keep(await makePicture({ seed: seed++ }));
+    const spy = vi.spyOn(app.storage, 'open').mockImplementationOnce(async () => {
+      const stream = new Readable({
+        read() {
+          this.destroy(new DamagedObjectError('the object was written to while it was read'));
+        },
+      });
+      return { stream, store: 'filesystem', proves: false };
+    });
+    expect((await picture(`${at}?w=32`)).facts.width).toBe(32);
+    expect(spy).toHaveBeenLastCalledWith(expect.anything(), undefined, { deep: true });
+    spy.mockRestore();
+  });
+
   test('forgets what was made of an image when its bytes go', async () => {
     const at = await keep(await makePicture({ seed: seed++ }));
     await picture(`${at}?w=32`);
@@ -263,6 +280,26 @@ describe('the cache of variants', () => {
     expect(await response.text()).toContain('"purgedId":"');
     await expect(stat(path.join(app.directory, 'variants', sha256))).rejects.toThrow('ENOENT');
     expect((await get(`${at}?w=32`)).status).toBe(404);
+  });
+
+  test('forgets an image also while variants of it are being kept', async () => {
+    const directory = path.join(app.directory, 'variants-that-come');
+    const space = { require: async () => {} } as never;
+    const cache = await openVariantCache({ directory, maxBytes: 1e9, space });
+    for (let round = 0; round < 10; round++) {
+      const sha256 = createHash('sha256').update(String(round)).digest('hex');
+      const since = cache.now;
+      const content = Buffer.alloc(10);
+      const kept = Array.from({ length: 60 }, (_, index) =>
+        cache.keep(sha256, `${index}.png`, content, since),
+      );
+      const all = Promise.allSettled(kept);
+      await Promise.race(kept);
+      await cache.forget(sha256);
+      await all;
+      expect(await readdir(path.join(directory, sha256)).catch(() => [])).toEqual([]);
+    }
+    await rm(directory, { recursive: true });
   });
 
   test('keeps to its quota: what was not asked for the longest goes', async () => {

@@ -332,6 +332,80 @@ describe('import table', () => {
     expect(await app.database.prisma.importRecord.count({ where: { source: 'table:bare' } })).toBe(0);
   });
 
+  test('of two runs at once makes one image of a row, also where one of them cannot have its bytes', async () => {
+    const waiting = new Map<string, (() => void)[]>();
+    const picture = await makePicture({ seed: 9301, width: 16, height: 16 });
+    // Whoever comes first is answered when both are there, and the one of `/late` has its bytes some time after that.
+    const both = await listen(async (request, response) => {
+      const { pathname } = new URL(request.url ?? '', 'http://a');
+      const others = waiting.get(pathname) ?? [];
+      waiting.set(pathname, others);
+      const isLast = others.length > 0;
+      if (isLast) for (const go of others) go();
+      else await new Promise<void>((resolve) => others.push(resolve));
+      if (isLast && pathname === '/late') setTimeout(() => response.end(picture), 300);
+      else response.writeHead(403).end();
+    });
+    await foreign.query(`CREATE TABLE twice (id INT PRIMARY KEY, url TEXT, prompt TEXT)`);
+    for (const [index, name] of ['gone', 'late'].entries()) {
+      const url = `http://127.0.0.1:${both.port}/${name}?${PAST}`;
+      await foreign.query('INSERT INTO twice VALUES ($1, $2, $3)', [index, url, name]);
+    }
+    const table = await openForeignTable(foreign, {
+      ...{ table: 'twice', idColumn: 'id', urlColumn: 'url', map: {} },
+    });
+    const outcomes: string[] = [];
+    const runOnce = () =>
+      importTable(
+        { ...app.services, table },
+        {
+          ...{ concurrency: 2, dryRun: false, retryFailed: false, baseUrl: null, source: 'table:twice' },
+          ...{ user: 'twice', writeBack: null },
+          onResult: ({ outcome }) => void outcomes.push(outcome),
+        },
+      );
+    await Promise.all([runOnce(), runOnce()]);
+    expect(outcomes.sort()).toEqual(['imported', 'refused', 'refused', 'skipped']);
+    expect((await images({ userId: 'twice' })).map(({ prompt, status }) => [prompt, status]).sort()).toEqual([
+      ['gone', 'failed'],
+      ['late', 'success'],
+    ]);
+    await both.close();
+  });
+
+  test('leaves a lost row alone when the image that stands for it is purged while it is tried again', async () => {
+    await foreign.query(`CREATE TABLE purged (id INT PRIMARY KEY, url TEXT)`);
+    await foreign.query('INSERT INTO purged VALUES (1, $1)', [`${base}/expired/9302?${PAST}`]);
+    const table = await openForeignTable(foreign, {
+      ...{ table: 'purged', idColumn: 'id', urlColumn: 'url', map: {} },
+    });
+    const outcomes: string[] = [];
+    const runOnce = (retryFailed: boolean, before = async () => {}) =>
+      importTable(
+        {
+          ...app.services,
+          table: {
+            ...table,
+            async read(ids) {
+              await before();
+              return table.read(ids);
+            },
+          },
+        },
+        {
+          ...{ concurrency: 1, dryRun: false, retryFailed, baseUrl: null, source: 'table:purged' },
+          ...{ user: 'purged', writeBack: null, onResult: ({ outcome }) => void outcomes.push(outcome) },
+        },
+      );
+    await runOnce(false);
+    expect(await images({ userId: 'purged' })).toMatchObject([{ status: 'failed' }]);
+    await runOnce(true, async () => {
+      await app.database.query(`DELETE FROM generated_images WHERE user_id = 'purged'`);
+    });
+    expect(outcomes).toEqual(['refused', 'skipped']);
+    expect(await images({ userId: 'purged' })).toEqual([]);
+  });
+
   test.runIf(process.env.TEST_DATABASE_URL)(
     'reads over the wire, and cannot write unless told to',
     async () => {

@@ -132,7 +132,8 @@ export async function openVariantCache(options: {
       forgotten.delete(sha256);
       forgotten.set(sha256, now);
       for (const name of [...files.keys()].filter((each) => each.startsWith(`${sha256}/`))) drop(name);
-      await rm(pathOf(sha256), { recursive: true, force: true });
+      // What is being kept at this moment may come into the directory while it is emptied.
+      await rm(pathOf(sha256), { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
     },
   };
 }

@@ -8,11 +8,12 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
-import { FixativeError } from '../../errors.ts';
+import { FixativeError, StoreError } from '../../errors.ts';
 import type { Blob } from '../blob.ts';
 import { makeGate } from '../gate.ts';
 import type { HotBytes } from '../hot.ts';
 import type { Storage } from '../service.ts';
+import type { Spool } from '../spool.ts';
 import type { ByteRange } from '../stores/store.ts';
 import type { VariantCache } from './cache.ts';
 import { renderVariant } from './render.ts';
@@ -78,11 +79,24 @@ export function makeVariants(deps: VariantsDeps): Variants {
     },
   });
 
+  /** A copy that is damaged while it is read makes way for another: nothing has gone out yet. */
+  async function readOriginal(blob: Blob): Promise<Spool> {
+    const signal = AbortSignal.timeout(READ_SECONDS * 1000);
+    for (let deep = false; ; deep = true) {
+      const { stream, store } = await storage.open(blob, undefined, { deep });
+      try {
+        return await storage.spooler.receive(stream, { maxBytes: blob.bytes, signal });
+      } catch (cause) {
+        if (!(cause instanceof FixativeError) || cause.code === 'NO_SPACE') throw cause;
+        if (!deep && !signal.aborted) continue;
+        throw new StoreError(`${store} broke off while giving ${blob.sha256}.`, store, { cause });
+      }
+    }
+  }
+
   async function make(blob: Blob, plan: Plan, file: string): Promise<Buffer> {
     const since = cache.now;
-    const { stream } = await storage.open(blob);
-    const signal = AbortSignal.timeout(READ_SECONDS * 1000);
-    const spool = await storage.spooler.receive(stream, { maxBytes: blob.bytes, signal });
+    const spool = await readOriginal(blob);
     try {
       const content = await renderVariant(spool.path, plan, {
         maxPixels: deps.maxPixels,
