@@ -150,6 +150,13 @@ describe('the command line', () => {
     expect((await run(['verify'])).code).toBe(0);
   });
 
+  test('takes a signal that comes twice at once for one', async () => {
+    // `serving` expects it to end with 0, and sends SIGTERM besides.
+    await serving(async (_url, child) => {
+      child.kill('SIGINT');
+    });
+  });
+
   test('migrates, and says whether the database is up to date', async () => {
     const environment = { DATA_DIR: path.join(directory, 'other') };
     const before = await run(['migrate', '--check'], environment);
