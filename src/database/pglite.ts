@@ -1,7 +1,9 @@
-import { mkdir, open, readdir, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
+import { FixativeError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
@@ -18,12 +20,7 @@ export interface PgliteDatabase extends Database {
  * @param template a dump of a directory to begin from when there is none yet; tests start four times as fast with it.
  */
 export async function openPglite(options: { directory: string; template?: Blob }): Promise<PgliteDatabase> {
-  await mkdir(options.directory, { recursive: true });
-  const pglite = await PGlite.create({
-    dataDir: options.directory,
-    ...(options.template ? { loadDataDir: options.template } : {}),
-    parsers: { [types.INT8]: Number },
-  });
+  const pglite = await create(options.directory, options.template);
   const adapter = new PrismaPGlite(pglite);
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
 
@@ -72,6 +69,42 @@ export async function openPglite(options: { directory: string; template?: Blob }
       await pglite.close();
     },
   };
+}
+
+/**
+ * PGlite copies a new database into its directory file by file, and opens none that is there in part. So it is on record that one is being made: what a
+ * process that was killed left of it has never held anything, and is made again.
+ */
+async function create(directory: string, template: Blob | undefined): Promise<PGlite> {
+  const unfinished = `${directory}.unfinished`;
+  if ((await readdir(directory).catch(() => [])).length === 0) {
+    await mkdir(path.dirname(directory), { recursive: true });
+    await writeFile(unfinished, '');
+  }
+  const isNew = existsSync(unfinished);
+  if (isNew) await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  try {
+    const pglite = await PGlite.create({
+      dataDir: directory,
+      ...(template ? { loadDataDir: template } : {}),
+      parsers: { [types.INT8]: Number },
+    });
+    if (isNew) {
+      await rm(unfinished);
+      // It must not come back with the power, beside a database that holds something by then.
+      await flushDirectory(path.dirname(directory));
+    }
+    return pglite;
+  } catch (error) {
+    // What its file system and its runtime throw is no Error.
+    const why = (error as { message?: string } | null)?.message || 'PGlite does not say why';
+    throw new FixativeError(
+      'STORE_UNAVAILABLE',
+      `Cannot open the embedded database in ${directory}: ${why}. If its files are damaged, put them back from a backup; the files of images are beside it, and \`import directory\` takes them into a new DATA_DIR.`,
+      { cause: error },
+    );
+  }
 }
 
 /**
