@@ -21,6 +21,12 @@ import type { ImageFilter } from '../image/conditions.ts';
 import { parseImageFilter } from '../image/filter-json.ts';
 import { makeLog } from '../log.ts';
 
+// Whoever reads no more (`| head -1`) misses the rest; what is being done is done, and ends with the code that it would.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+
 const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   note: (text) => void process.stderr.write(text),
@@ -95,7 +101,7 @@ function command(work: (...values: never[]) => Promise<ExitCode>) {
       terminal.note(`${known ? error.message : explain(error)}
 `);
       process.exitCode =
-        known && ['INVALID_INPUT', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code)
+        known && ['INVALID_INPUT', 'INVALID_ID', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code)
           ? EXIT.usage
           : EXIT.failed;
     }
