@@ -9,6 +9,7 @@ import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
+import { FixativeError } from './errors.ts';
 import type { Services } from './graphql/context.ts';
 import {
   type Delivery,
@@ -325,6 +326,12 @@ export async function openDatabase(
       poolSize: config.databasePoolSize,
       onError: (error) => options.log.error({ err: error }, 'the database broke a connection'),
     });
+    try {
+      await database.query('SELECT 1');
+    } catch (error) {
+      await database.close();
+      throw unreachable(config.databaseUrl, error);
+    }
     return { database, release: () => database.close() };
   }
   const directory: DataDirectory = await lockDataDirectory(config.dataDirectory, options.processId);
@@ -345,6 +352,19 @@ export async function openDatabase(
     await directory.release();
     throw error;
   }
+}
+
+/** The driver names an address or a user at best, and not the setting. What says where must not say the password. */
+function unreachable(databaseUrl: string, error: unknown): FixativeError {
+  const { host, pathname } = new URL(databaseUrl);
+  // Of a name with several addresses each has failed for itself, and the whole says nothing.
+  const why =
+    error instanceof AggregateError ? error.errors.map((each: Error) => each.message).join('; ') : '';
+  return new FixativeError(
+    'STORE_UNAVAILABLE',
+    `Cannot open the database that DATABASE_URL names (${host}${pathname}): ${why || (error as Error).message}. See that PostgreSQL runs there and that the user, the password and the name of the database are right, or leave DATABASE_URL out for the embedded one.`,
+    { cause: error, retryable: true },
+  );
 }
 
 /** By the names of stores: where a copy can be fetched without us, as far as that is known. */

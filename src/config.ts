@@ -95,6 +95,18 @@ function isSchedule(text: string): boolean {
   }
 }
 
+/** A password as people paste it (`p@ss#w`, `100%`) makes another address of it, or none. */
+function isDatabaseUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.hash !== '') return false;
+  try {
+    decodeURIComponent(url.username + url.password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const isSource = (text: string) =>
   ipaddr.isValid(text) || ipaddr.isValidCIDR(text) || /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(text);
 
@@ -115,6 +127,10 @@ const Environment = z.object({
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'an address that begins with postgresql://')
+    .refine(
+      isDatabaseUrl,
+      'postgresql://user:password@host:port/database, where a password has its special characters as %40 for @, %23 for #, %2F for / and so on',
+    )
     .optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   HEAL_DELAY_SECONDS: wholeNumber(0, 86_400).default(10),

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../src/config.ts';
+import { parseConfig, secretsOf } from '../src/config.ts';
 
 test('has a default for every setting', () => {
   expect(parseConfig({}, '/srv')).toMatchObject({
@@ -54,6 +54,24 @@ test.each([
 ])('reads %s as %i bytes', (text, bytes) => {
   expect(parseConfig({ MAX_UPLOAD_BYTES: text }, '/srv').maxUploadBytes).toBe(bytes);
 });
+
+test.each(['u:p@ss#w@host/db', 'u:100%@host/db', 'u:a/b@host/db', 'u:p@host:99999/db'])(
+  'refuses postgresql://%s and says how a password is written',
+  (rest) => {
+    expect(() => parseConfig({ DATABASE_URL: `postgresql://${rest}` }, '/srv')).toThrow(
+      /DATABASE_URL.*%40 for @/,
+    );
+  },
+);
+
+test.each(['u:p%40ss@host:5433/db?sslmode=require', '/db?host=/run/postgresql', 'u:p@ss@host/db', ''])(
+  'takes postgresql://%s',
+  (rest) => {
+    const databaseUrl = `postgresql://${rest}`;
+    expect(secretsOf(parseConfig({ DATABASE_URL: databaseUrl }, '/srv'))).not.toContain('p%40ss');
+    expect(parseConfig({ DATABASE_URL: databaseUrl }, '/srv')).toMatchObject({ databaseUrl });
+  },
+);
 
 test('reports every bad variable at once, with what is allowed', () => {
   const bad = {

@@ -101,7 +101,8 @@ export async function serveInProcesses(
   const stopped = options.stopped.then(stop);
   const first = await begin(0);
   const others = typeof first === 'number' || stopping ? [] : await Promise.all(range(1, count).map(begin));
-  const failed = [first, ...others].find((one) => typeof one === 'number');
+  // One that ends while all are stopped has not failed: Ctrl-C reaches each of them, some before they can say that they heard it.
+  const failed = stopping ? undefined : [first, ...others].find((one) => typeof one === 'number');
   const kept = [first, ...others].flatMap((one, index) =>
     typeof one === 'number' ? [] : [keep(index, one.ended)],
   );

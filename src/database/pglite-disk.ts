@@ -39,6 +39,7 @@ export function openDisk(pglite: PGlite, directory: string, options: { isForgett
   files.stream_ops.fsync = ({ nfd, node }) => {
     if (syncing === 0) return 0;
     try {
+      // Directories are opened by Emscripten without the system.
       if (nfd !== undefined) fsyncSync(nfd);
       else syncDirectory(files.realPath(node));
       return 0;
@@ -69,8 +70,8 @@ export function openDisk(pglite: PGlite, directory: string, options: { isForgett
   };
 }
 
-/** Directories are opened by Emscripten without the system. */
-function syncDirectory(directory: string): void {
+/** Puts the names in a directory on the disk, and holds the event loop. */
+export function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {
     fsyncSync(descriptor);

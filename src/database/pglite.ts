@@ -1,11 +1,14 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
+import { FixativeError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { autovacuum, checkpoint } from './maintenance.ts';
-import { openDisk, START_PARAMS } from './pglite-disk.ts';
+import { type Disk, openDisk, START_PARAMS, syncDirectory } from './pglite-disk.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 export interface PgliteDatabase extends Database {
@@ -19,14 +22,7 @@ export interface PgliteDatabase extends Database {
  * @param template a dump of a directory to begin from when there is none yet; tests start four times as fast with it.
  */
 export async function openPglite(options: { directory: string; template?: Blob }): Promise<PgliteDatabase> {
-  await mkdir(options.directory, { recursive: true });
-  const pglite = await PGlite.create({
-    dataDir: options.directory,
-    ...(options.template ? { loadDataDir: options.template } : {}),
-    parsers: { [types.INT8]: Number },
-    startParams: START_PARAMS,
-  });
-  const disk = openDisk(pglite, options.directory, { isForgettable: options.template !== undefined });
+  const { pglite, disk } = await create(options.directory, options.template);
   const adapter = new PrismaPGlite(pglite);
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
 
@@ -81,4 +77,46 @@ export async function openPglite(options: { directory: string; template?: Blob }
       await disk.synced(() => pglite.close());
     },
   };
+}
+
+/**
+ * PGlite copies a new database into its directory file by file, and opens none that is there in part. So it is on record that one is being made: what a
+ * process that was killed left of it has never held anything, and is made again.
+ */
+async function create(
+  directory: string,
+  template: Blob | undefined,
+): Promise<{ pglite: PGlite; disk: Disk }> {
+  const unfinished = `${directory}.unfinished`;
+  if ((await readdir(directory).catch(() => [])).length === 0) {
+    await mkdir(path.dirname(directory), { recursive: true });
+    await writeFile(unfinished, '');
+  }
+  const isNew = existsSync(unfinished);
+  if (isNew) await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  try {
+    const pglite = await PGlite.create({
+      dataDir: directory,
+      ...(template ? { loadDataDir: template } : {}),
+      parsers: { [types.INT8]: Number },
+      startParams: START_PARAMS,
+    });
+    const disk = openDisk(pglite, directory, { isForgettable: template !== undefined });
+    if (isNew) {
+      await disk.flush();
+      await rm(unfinished);
+      // It must not come back with the power, beside a database that holds something by then.
+      syncDirectory(path.dirname(directory));
+    }
+    return { pglite, disk };
+  } catch (error) {
+    // What its file system and its runtime throw is no Error.
+    const why = (error as { message?: string } | null)?.message || 'PGlite does not say why';
+    throw new FixativeError(
+      'STORE_UNAVAILABLE',
+      `Cannot open the embedded database in ${directory}: ${why}. If its files are damaged, put them back from a backup; the files of images are beside it, and \`import directory\` takes them into a new DATA_DIR.`,
+      { cause: error },
+    );
+  }
 }

@@ -117,7 +117,14 @@ function contextOf(services: Services, { caller, isLetIn }: LetIn): GraphqlConte
 function mask(error: unknown, log: Logger): GraphQLError {
   const original = error instanceof GraphQLError ? originalOf(error) : error;
   const where = error instanceof GraphQLError ? whereOf(error) : {};
-  if (error instanceof GraphQLError && original === undefined) return error;
+  if (error instanceof GraphQLError && original === undefined) {
+    // What graphql-js says of variables has no code, and belongs to no field.
+    if (error.extensions.code !== undefined || error.path) return error;
+    return new GraphQLError(error.message, {
+      ...where,
+      extensions: { ...error.extensions, code: 'BAD_REQUEST' },
+    });
+  }
   if (original instanceof RangeError && /call stack/.test(original.message)) {
     return new GraphQLError('The document is nested too deep.', {
       extensions: { code: 'BAD_REQUEST', http: { status: 400 } },

@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts';
 import type { ImageOrigin, ImageStatus, Visibility } from './image.ts';
 import { checkCharacters } from './input.ts';
-import { faultOfJson } from './json.ts';
+import { faultOfJson, faultOfText } from './json.ts';
 
 /** Which images are meant: all of the given conditions hold. */
 export interface ImageFilter {
@@ -69,7 +69,8 @@ export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolea
   return (
     (filter.trash ?? 'exclude') === 'exclude' &&
     !filter.parts &&
-    tags.every((tag) => Buffer.byteLength(tag) <= MAX_INDEXED_TAG_BYTES)
+    // What no tag can be is refused where conditions are made of it.
+    tags.every((tag) => Buffer.byteLength(tag) <= MAX_INDEXED_TAG_BYTES && faultOfText(tag) === null)
   );
 }
 
@@ -100,7 +101,8 @@ export class Conditions {
       const isHidden = field === 'userId' && wording === 'others';
       this.add(`${isHidden ? `(${column} || '')` : column} = ${this.value(value)}`);
     }
-    for (const tag of [...(filter.tags ?? []), ...(filter.anyTag ?? [])]) checkCharacters('filter.tags', tag);
+    for (const field of ['tags', 'anyTag'] as const)
+      for (const tag of filter[field] ?? []) checkCharacters(`filter.${field}`, tag);
     const byIndex = wording === 'index' || wording === 'others';
     const makers = MAKERS.flatMap((field) => filter[field] ?? []);
     if (byIndex && makers.length > 0) this.add(`${MADE_BY} @> ${this.value(makers)}::text[]`);

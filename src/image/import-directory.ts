@@ -178,7 +178,8 @@ async function keep(
   const spool = await deps.storage.spooler.receive(stream);
   try {
     if (spool.sha256 !== sha256) throw new FixativeError('CONFLICT', 'The file changed while it was read.');
-    return (await ingest(deps, spool, image)).uuid;
+    // Only an image that comes back as itself has a name of its own.
+    return (await ingest(deps, spool, { ...image, keepsName: image.uuid !== undefined })).uuid;
   } finally {
     await spool.discard();
   }

@@ -55,6 +55,8 @@ export interface IngestOptions {
   readonly onDuplicate?: OnDuplicate;
   /** Runs in the transaction that records the image: both are there afterwards, or neither is. */
   readonly alsoRecord?: (transaction: Queryable, image: Image) => Promise<void>;
+  /** The filename is one that was given here before, and is kept to, unless another image has it. */
+  readonly keepsName?: boolean;
 }
 
 export interface IngestDeps {
@@ -74,7 +76,7 @@ export async function ingest(
   image: NewImage & IngestOptions,
 ): Promise<Image> {
   const { filename, metadata, createdAt, uuid = uuidV7(), ...rest } = image;
-  const { onDuplicate = 'create', alsoRecord, visibility, ...columns } = rest;
+  const { onDuplicate = 'create', alsoRecord, visibility, keepsName = false, ...columns } = rest;
   const provenance = await readProvenance(spool);
   const record: Recorder<Image> = async (transaction, blob, storeName) => {
     await keepProvenance(transaction, blob.id, provenance);
@@ -86,6 +88,7 @@ export async function ingest(
         known.uuid,
       );
     }
+    const keptName = known || !keepsName ? null : await freeName(transaction, filename, blob.mimeType);
     const recorded =
       known ??
       (await insertImage(transaction, {
@@ -97,7 +100,7 @@ export async function ingest(
         metadata,
         createdAt: createdAt instanceof Date ? createdAt.toISOString() : createdAt,
         uuid,
-        ...keptColumns({ uuid, filename }, blob, storeName),
+        ...keptColumns({ uuid, filename }, blob, storeName, keptName),
       }));
     await alsoRecord?.(transaction, recorded);
     return recorded;
@@ -253,6 +256,13 @@ const UPDATE = `UPDATE generated_images AS i SET ${KEPT_NAMES.map((name, at) => 
     metadata = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 3}::text::jsonb || coalesce(metadata, '{}') ELSE metadata END,
     error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
   WHERE i.id = $1 RETURNING ${IMAGE_COLUMNS}`;
+
+/** A name as it was exported, or null where it is another image's by now, or none that was given here without the end of an id. */
+async function freeName(transaction: Queryable, name: string, mimeType: string): Promise<string | null> {
+  if (exactFilename(name, mimeType) !== name) return null;
+  await transaction.query(LOCK_NAME, [`fixative:filename:${name}`]);
+  return (await transaction.query(IS_TAKEN, [name, 0])).length > 0 ? null : name;
+}
 
 /** What the row says once its bytes are safe. The address is ours and relative, so that it cannot expire. */
 function keptColumns(

@@ -21,6 +21,12 @@ import type { ImageFilter } from '../image/conditions.ts';
 import { parseImageFilter } from '../image/filter-json.ts';
 import { makeLog } from '../log.ts';
 
+// Whoever reads no more (`| head -1`) misses the rest; what is being done is done, and ends with the code that it would.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+
 const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   note: (text) => void process.stderr.write(text),
@@ -61,12 +67,16 @@ async function withApp(
   }
 }
 
-/** Resolves at the first SIGINT or SIGTERM; the second one ends the process. */
+/** `timeout`, npm and a terminal send one signal to a process and to its group, so it comes twice. A person takes longer to ask again. */
+const SAME_SIGNAL_MS = 300;
+
+/** Resolves at the first SIGINT or SIGTERM; the next one that is meant ends the process. */
 function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let signals = 0;
+    let first: number | undefined;
     const onSignal = () => {
-      if (++signals > 1) process.exit(EXIT.failed);
+      first ??= performance.now();
+      if (performance.now() - first > SAME_SIGNAL_MS) process.exit(EXIT.failed);
       resolve();
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
@@ -91,7 +101,7 @@ function command(work: (...values: never[]) => Promise<ExitCode>) {
       terminal.note(`${known ? error.message : explain(error)}
 `);
       process.exitCode =
-        known && ['INVALID_INPUT', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code)
+        known && ['INVALID_INPUT', 'INVALID_ID', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code)
           ? EXIT.usage
           : EXIT.failed;
     }

@@ -150,6 +150,13 @@ describe('the command line', () => {
     expect((await run(['verify'])).code).toBe(0);
   });
 
+  test('takes a signal that comes twice at once for one', async () => {
+    // `serving` expects it to end with 0, and sends SIGTERM besides.
+    await serving(async (_url, child) => {
+      child.kill('SIGINT');
+    });
+  });
+
   test('migrates, and says whether the database is up to date', async () => {
     const environment = { DATA_DIR: path.join(directory, 'other') };
     const before = await run(['migrate', '--check'], environment);
@@ -166,6 +173,8 @@ describe('the command line', () => {
       [['restore'], {}, /uuids, or --filter, or --all/],
       [['restore', 'nonsense'], {}, /There is no image "nonsense"/],
       [['frobnicate'], {}, /frobnicate/],
+      [['verify', '--store', 'tape'], {}, /There is no store "tape"; there are filesystem, database/],
+      [['token', 'revoke', 'nonsense'], {}, /"nonsense" is not the id of a token/],
       [['serve'], { DEFAULT_MODEL: 'gpt-nothing' }, /There is no model "gpt-nothing"/],
     ];
     for (const [args, environment, reason] of cases) {
@@ -174,6 +183,16 @@ describe('the command line', () => {
       expect(note).toMatch(reason);
       expect(note).not.toMatch(/^ {4}at /m);
     }
+  });
+
+  test('goes on, and shows no stack, when nobody reads what it writes', async () => {
+    const child = start(['schema']);
+    child.stdout?.destroy();
+    let note = '';
+    child.stderr?.on('data', (chunk) => {
+      note += chunk;
+    });
+    expect([await new Promise((resolve) => child.once('close', resolve)), note]).toEqual([0, '']);
   });
 
   test('says that the port is taken', async () => {

@@ -185,6 +185,10 @@ test('export, wipe, import: the same images', async () => {
     `UPDATE generated_images SET revised_prompt = 'better', provider = 'sample', size = '64x64', quality = 'high', style = 'vivid',
       origin = 'generated', original_url = 'https://example.com/x?y=1', created_at = '2020-01-02T03:04:05.123456Z' WHERE prompt = 'first'`,
   );
+  // As a tool names what it has made.
+  await app.database.query(
+    `UPDATE generated_images SET filename = 'image-1763740800000.png', storage_url = '/images/' || uuid || '/image-1763740800000.png' WHERE prompt = 'first'`,
+  );
   await app.database.query(
     `INSERT INTO generated_images (user_id, prompt, status) VALUES ('ann', 'failed one', 'failed')`,
   );

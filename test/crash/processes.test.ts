@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, makeDatabase, ROOT_TOKEN } from '../harness.ts';
-import { runCommand, type ServerProcess, startServer } from './server.ts';
+import { MAIN, runCommand, type ServerProcess, startServer } from './server.ts';
 
 const COUNT = 3;
 
@@ -116,6 +118,23 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
     await eventually(() => {
       for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
     });
+  });
+
+  test('end with 0 when a signal reaches one of them before it can hear it', async () => {
+    const child = spawn(process.execPath, [MAIN, 'serve', '--processes', '2'], {
+      env: { PATH: process.env.PATH ?? '', PORT: '0', DATABASE_URL: database.url, DATA_DIR: directory },
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    let tasks = '';
+    await eventually(async () => {
+      tasks = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
+      expect(tasks).not.toBe('');
+    });
+    // As Ctrl-C does, which the terminal sends to all of them.
+    process.kill(child.pid as number, 'SIGINT');
+    process.kill(Number(tasks.split(' ')[0]), 'SIGINT');
+    expect(await ended).toEqual([0, null]);
   });
 
   test('all end when they are told to', async () => {

@@ -181,6 +181,8 @@ describe('images', () => {
     ['first with before', { first: 1, before: 'x' }, 'INVALID_INPUT'],
     ['last with after', { last: 1, after: 'x' }, 'INVALID_INPUT'],
     ['NUL in a filter', { filter: { userId: 'a\0' } }, 'INVALID_INPUT'],
+    ['NUL in the one tag of a filter', { filter: { tags: ['a\0'] } }, 'INVALID_INPUT'],
+    ['NUL in any tag of a filter', { filter: { userId: 'fox', anyTag: ['a\0'] } }, 'INVALID_INPUT'],
     ['NUL in the metadata of a filter', { filter: { metadata: { a: '\0' } } }, 'INVALID_INPUT'],
     ['a search that is too long', { filter: { search: 'word '.repeat(40_000) } }, 'INVALID_INPUT'],
     ['a time before all times', { filter: { createdAfter: '0000-01-01T00:00:00.000Z' } }, 'INVALID_INPUT'],

@@ -144,6 +144,19 @@ describe('one request asks for no more than the limits', () => {
     }
   });
 
+  test.each([
+    ['of another type', { first: 'many' }],
+    ['left out', {}],
+  ])('a variable that is %s has a code', async (_name, variables) => {
+    const query = 'query ($first: Int!) { images(first: $first) { nodes { id } } }';
+    // The second comes by the short way.
+    for (const _ of [1, 2]) {
+      const { status, errors } = await post(app, { query, variables });
+      expect([status, errors?.[0]?.extensions.code]).toEqual([400, 'BAD_REQUEST']);
+      expect(errors?.[0]?.message).toContain('$first');
+    }
+  });
+
   test('several operations in one request are not run', async () => {
     expect((await post(app, [{ query: '{ __typename }' }, { query: '{ __typename }' }])).status).toBe(400);
   });

@@ -1,0 +1,40 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openPglite } from '../../src/database/pglite.ts';
+
+let parent: string;
+let directory: string;
+beforeEach(async () => {
+  parent = await mkdtemp(path.join(tmpdir(), 'fixative-pglite-'));
+  directory = path.join(parent, 'database');
+});
+afterEach(() => rm(parent, { recursive: true }));
+
+/** As a process leaves it that is killed while PGlite copies the files of a new database. */
+async function leaveHalf() {
+  await mkdir(path.join(directory, 'base'), { recursive: true });
+  await writeFile(path.join(directory, 'base', '1'), 'half');
+}
+
+test('a database that was being made when the process was killed is made again', async () => {
+  await leaveHalf();
+  await writeFile(`${directory}.unfinished`, '');
+  const database = await openPglite({ directory });
+  await database.executeSql('CREATE TABLE kept (id int)');
+  await database.close();
+  expect(await readdir(parent)).toEqual(['database']);
+  const again = await openPglite({ directory });
+  expect(await again.query('SELECT * FROM kept')).toEqual([]);
+  await again.close();
+});
+
+test('one that cannot be opened is left as it is, and named', async () => {
+  await leaveHalf();
+  await expect(openPglite({ directory })).rejects.toMatchObject({
+    name: 'FixativeError',
+    message: expect.stringContaining(`Cannot open the embedded database in ${directory}`),
+  });
+  expect(await readdir(path.join(directory, 'base'))).toContain('1');
+});
