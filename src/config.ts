@@ -4,6 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { faultsOfJwt, JWT_SETTINGS, type JwtConfig, readJwt } from './config/jwt.ts';
 import { LIMIT_SETTINGS, type LimitsConfig, readLimits } from './config/limits.ts';
+import { findMisspelt } from './config/misspelt.ts';
 import {
   faultsOfProviders,
   PROVIDER_SETTINGS,
@@ -280,6 +281,13 @@ export function parseConfig(
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT,
   });
+}
+
+/** What to say of settings that nobody reads because they are misspelt, a line for each. */
+export function warningsOf(environment: Readonly<Record<string, string | undefined>>): string[] {
+  return findMisspelt(Object.keys(environment), Object.keys(Environment.shape)).map(
+    ({ name, meant }) => `${name} is not a setting and has no effect; is ${meant} meant?`,
+  );
 }
 
 /** What of a configuration lets somebody in, and so may stand in no log. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { parseConfig, secretsOf } from '../src/config.ts';
+import { parseConfig, secretsOf, warningsOf } from '../src/config.ts';
 
 test('has a default for every setting', () => {
   expect(parseConfig({}, '/srv')).toMatchObject({
@@ -222,4 +222,34 @@ test('explains every setting in .env.example', async () => {
   const names = [...source.matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name ?? '');
   expect(names.length).toBeGreaterThan(15);
   for (const name of names) expect(example).toMatch(new RegExp(`^#?${name}=`, 'm'));
+});
+
+test.each([
+  ['PROT', 'PORT'],
+  ['port', 'PORT'],
+  ['HOSTT', 'HOST'],
+  ['MAX_UPLOAD_BYTE', 'MAX_UPLOAD_BYTES'],
+  ['QUOTAS_IMAGE', 'QUOTA_IMAGES'],
+  ['AUTH_JWKS_UR', 'AUTH_JWKS_URL'],
+])('says that %s is no setting, and that %s is one', (name, meant) => {
+  expect(warningsOf({ [name]: '5', PORT: '80' })).toEqual([
+    `${name} is not a setting and has no effect; is ${meant} meant?`,
+  ]);
+});
+
+test('says nothing of what is no setting of ours', () => {
+  const others = [
+    'HOME',
+    'PATH',
+    'PWD',
+    'HOSTNAME',
+    'LANG',
+    'SHELL',
+    'USER',
+    'NODE_ENV',
+    'AWS_REGION',
+    'PGHOST',
+    'PGPORT',
+  ];
+  expect(warningsOf(Object.fromEntries(others.map((name) => [name, 'x'])))).toEqual([]);
 });

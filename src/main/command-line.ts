@@ -15,7 +15,7 @@ import {
   runRevokeTokens,
   runWithTokens,
 } from '../command/token.ts';
-import { type Config, parseConfig, secretsOf } from '../config.ts';
+import { type Config, parseConfig, secretsOf, warningsOf } from '../config.ts';
 import { FixativeError } from '../errors.ts';
 import type { ImageFilter } from '../image/conditions.ts';
 import { parseImageFilter } from '../image/filter-json.ts';
@@ -39,7 +39,9 @@ function readConfig(): Config {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  return parseConfig(process.env, process.cwd());
+  const config = parseConfig(process.env, process.cwd());
+  if (!isOneOfSeveral()) for (const warning of warningsOf(process.env)) terminal.note(`${warning}\n`);
+  return config;
 }
 
 function appOptions(config: Config) {
