@@ -58,7 +58,15 @@ export async function seedScale(
   await database.executeSql(
     `SELECT setval(pg_get_serial_sequence('generated_images', 'id'), ${rows}), setval(pg_get_serial_sequence('blobs', 'id'), ${rows})`,
   );
-  // VACUUM also: hint bits, the visibility map and GIN's list of pending entries are as they are on a server that has run a while.
+  await settle(database);
+}
+
+/**
+ * Hint bits, the visibility map and GIN's list of pending entries as they are on a server that has run a while. Commits of this server do not wait for the
+ * disk, and VACUUM takes no row for visible to all whose commit is not there yet: so the log is flushed before.
+ */
+export async function settle(database: Pick<Database, 'executeSql'>): Promise<void> {
+  await database.executeSql('CHECKPOINT');
   await database.executeSql('VACUUM ANALYZE');
 }
 

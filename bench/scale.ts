@@ -26,7 +26,7 @@ import { claimRepairs } from '../src/storage/copies.ts';
 import { walkCopies } from '../src/storage/verify.ts';
 import { startPostgresql } from '../test/postgresql.ts';
 import { describeMachine, readMachine } from './report.ts';
-import { HEAVY, LIGHT, seedScale } from './scale-seed.ts';
+import { HEAVY, LIGHT, seedScale, settle } from './scale-seed.ts';
 
 const SMALL = 200_000;
 const LARGE = 10_000_000;
@@ -282,7 +282,7 @@ async function openSize(url: string, rows: number): Promise<Size> {
     note(`seeded in ${seconds()} s`);
   } else if (applied.length > 0) {
     note(`${name}: ${applied.join(', ')} in ${seconds()} s`);
-    await database.executeSql('VACUUM ANALYZE');
+    await settle(database);
   }
   return { rows, database };
 }
