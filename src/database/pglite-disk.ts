@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
+import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 
 /**
  * When PGlite's files are on the disk. PGlite is built to ask the system for nothing: it starts PostgreSQL with `fsync` off (`-F`), and its files have no
@@ -17,7 +17,7 @@ export interface Disk {
 }
 
 /** PGlite's own, but for `-F`. Its fdatasync is none, whatever we do; fsync calls what `openDisk` provides. */
-export const START_PARAMS = [
+const START_PARAMS = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
   ...['-c', 'wal_sync_method=fsync'],
 ];
@@ -29,10 +29,25 @@ interface NodeFiles {
 }
 
 /**
- * @param directory PGlite's.
- * @param options.isForgettable whether nothing in it outlives the process: then what was there before is not put on the disk first.
+ * Starts PGlite on the files in a directory, of which the caller holds the lock.
+ * @param options.loadDataDir a dump to begin from; only tests have one, whose files are thrown away.
  */
-export function openDisk(pglite: PGlite, directory: string, options: { isForgettable: boolean }): Disk {
+export async function startPglite<Options extends PGliteOptions>(
+  directory: string,
+  options: Options,
+): Promise<{ pglite: PGlite; disk: Disk }> {
+  const isOnDisk = options.loadDataDir !== undefined || (await wasShutDown(directory));
+  // PostgreSQL's own lock keeps nobody out here, and one that the power has left empty would keep us out.
+  await rm(path.join(directory, 'postmaster.pid'), { force: true });
+  const pglite = await PGlite.create({ ...options, dataDir: directory, startParams: START_PARAMS });
+  return { pglite, disk: openDisk(pglite, directory, { isOnDisk }) };
+}
+
+/**
+ * @param options.isOnDisk whether what PostgreSQL found at its start is on the disk, and was not changed by it; else all of it is put there first, which
+ * takes a quarter of a second.
+ */
+function openDisk(pglite: PGlite, directory: string, options: { isOnDisk: boolean }): Disk {
   const files: NodeFiles | undefined = pglite.Module.FS.filesystems.NODEFS;
   if (!files?.stream_ops) throw new Error('The files of PGlite are not as they were: there is no NODEFS.');
   let syncing = 0;
@@ -48,8 +63,10 @@ export function openDisk(pglite: PGlite, directory: string, options: { isForgett
     }
   };
 
-  // PostgreSQL was started before it could ask, and may have replayed its log.
-  const settled = options.isForgettable ? Promise.resolve() : syncAll(directory);
+  // PostgreSQL was started before it could ask. At the least it said in this file that it runs, without which the next start would replay nothing.
+  const settled = options.isOnDisk
+    ? whileThere(path.join(directory, CONTROL), 'r', (handle) => handle.sync())
+    : syncAll(directory);
   settled.catch(() => {});
   const flush = makeFlush(path.join(directory, 'pg_wal'));
 
@@ -68,6 +85,17 @@ export function openDisk(pglite: PGlite, directory: string, options: { isForgett
       }
     },
   };
+}
+
+/** Of ControlFileData (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in the byte order of WebAssembly. */
+const CONTROL = path.join('global', 'pg_control');
+const STATE_AT = 16;
+const SHUT_DOWN = 1;
+
+/** Whether the database in a directory was closed as it should be, so that there is no log to replay; to be asked before it is opened. */
+export async function wasShutDown(directory: string): Promise<boolean> {
+  const control = await readFile(path.join(directory, CONTROL)).catch(absent);
+  return control !== null && control.length > STATE_AT + 4 && control.readInt32LE(STATE_AT) === SHUT_DOWN;
 }
 
 /** Puts the names in a directory on the disk, and holds the event loop. */

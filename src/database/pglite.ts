@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { PGlite, types } from '@electric-sql/pglite';
+import { type PGlite, types } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { FixativeError } from '../errors.ts';
 import type { Database, Queryable } from './database.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { autovacuum, checkpoint } from './maintenance.ts';
-import { type Disk, openDisk, START_PARAMS, syncDirectory } from './pglite-disk.ts';
+import { type Disk, startPglite, syncDirectory } from './pglite-disk.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 export interface PgliteDatabase extends Database {
@@ -96,13 +96,10 @@ async function create(
   if (isNew) await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   try {
-    const pglite = await PGlite.create({
-      dataDir: directory,
+    const { pglite, disk } = await startPglite(directory, {
       ...(template ? { loadDataDir: template } : {}),
       parsers: { [types.INT8]: Number },
-      startParams: START_PARAMS,
     });
-    const disk = openDisk(pglite, directory, { isForgettable: template !== undefined });
     if (isNew) {
       await disk.flush();
       await rm(unfinished);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openPglite, type PgliteDatabase } from '../../src/database/pglite.ts';
+import { wasShutDown } from '../../src/database/pglite-disk.ts';
 
 describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
   let directory: string;
@@ -75,13 +76,23 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
     const segments = async () =>
       (await readdir(path.join(directory, 'database', 'pg_wal'))).filter((name) => name.length === 24).length;
     expect(await maintain()).not.toContain('CHECKPOINT');
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       await fill(600);
       expect(await maintain()).toContain('CHECKPOINT');
     }
     // Those that are to be written next are among them.
     expect(await segments()).toBeLessThan(12);
     expect(await maintain()).not.toContain('CHECKPOINT');
+  });
+
+  test('knows whether it was shut down, or has a log to replay', async () => {
+    const home = path.join(directory, 'database');
+    expect(await wasShutDown(home)).toBe(false);
+    await database.close();
+    expect(await wasShutDown(home)).toBe(true);
+    database = await open();
+    expect(await wasShutDown(home)).toBe(false);
+    expect(await wasShutDown(path.join(directory, 'nothing'))).toBe(false);
   });
 
   test('ends when it is told to', async () => {

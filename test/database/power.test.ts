@@ -3,10 +3,9 @@ import * as fs from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
 import { amcheck } from '@electric-sql/pglite/contrib/amcheck';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import { type Disk, openDisk, START_PARAMS } from '../../src/database/pglite-disk.ts';
+import { startPglite } from '../../src/database/pglite-disk.ts';
 
 /** Called before our fsync of a file. */
 let beforeSync: (descriptor: number) => void = () => {};
@@ -86,9 +85,6 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
       await rm(directory, { recursive: true, force: true });
     });
 
-    const start = (at: string) =>
-      PGlite.create({ dataDir: at, startParams: START_PARAMS, extensions: { amcheck } });
-
     /** From now on the medium is told what is synced, whoever does it. */
     async function watch(): Promise<void> {
       medium = new Medium(home());
@@ -121,19 +117,17 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
 
     test('has all that was acknowledged, wherever a checkpoint was', { timeout: 120_000 }, async () => {
       const template = inject('pgliteTemplate');
-      const first = await PGlite.create({
-        dataDir: home(),
-        startParams: START_PARAMS,
-        ...(template ? { loadDataDir: new Blob([fs.readFileSync(template)]) } : {}),
-      });
+      const { pglite: first } = await startPglite(
+        home(),
+        template ? { loadDataDir: new Blob([fs.readFileSync(template)]) } : {},
+      );
       await first.exec(
         'CREATE TABLE kept (id integer PRIMARY KEY, version integer, content text); CREATE INDEX ON kept (content)',
       );
       await first.close();
 
-      const pglite = await PGlite.create({ dataDir: home(), startParams: START_PARAMS });
       await watch();
-      const disk: Disk = openDisk(pglite, home(), { isForgettable: true });
+      const { pglite, disk } = await startPglite(home(), {});
       const acknowledged = new Map<number, number>();
       let next = 1;
       const write = async (count: number) => {
@@ -148,17 +142,18 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
           acknowledged.set(old, version);
         }
       };
-      await write(60);
-      await disk.synced(() => pglite.exec('CHECKPOINT'));
-      await write(60);
-
-      // The power goes at one of the syncs of a checkpoint, before it is done; then between two writes; then after the checkpoint.
+      // The power goes before there was a checkpoint; at syncs of one, before it is done; after it; and between two writes.
       const images: { at: string; rows: Map<number, number> }[] = [];
       const cut = () => {
         const at = path.join(directory, `image-${images.length}`);
         medium.image(at);
         images.push({ at, rows: new Map(acknowledged) });
       };
+      await write(60);
+      cut();
+      await disk.synced(() => pglite.exec('CHECKPOINT'));
+      await write(60);
+
       const note = beforeSync;
       let syncs = 0;
       beforeSync = (descriptor) => {
@@ -176,7 +171,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
 
       expect(images.length).toBeGreaterThan(4);
       for (const { at, rows } of images) {
-        const found = await start(at);
+        const { pglite: found } = await startPglite(at, { extensions: { amcheck } });
         const kept = await found.query<{ id: number; version: number; content: string }>(
           'SELECT id, version, content FROM kept ORDER BY id',
         );
