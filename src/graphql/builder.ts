@@ -3,6 +3,7 @@ import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import type PrismaTypes from '../database/generated/pothos.ts';
 import { getDatamodel } from '../database/generated/pothos.ts';
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from '../image/list.ts';
 import type { ReceivedFile } from '../image/upload.ts';
 import type { GraphqlContext } from './context.ts';
 
@@ -30,17 +31,61 @@ export const builder = new SchemaBuilder<{
     // Images are found by ourselves (image.ts): one place that will decide who may see which.
     nodeQueryOptions: false,
     nodesQueryOptions: false,
-    nodesOnConnection: true,
+    nodesOnConnection: { description: 'The images of the page, without their cursors.' },
     nodeTypeOptions: { description: 'Anything that has an id.' },
     edgesFieldOptions: { description: 'The images of the page, each with the cursor behind it.' },
-    nodeFieldOptions: { nullable: false },
+    nodeFieldOptions: { nullable: false, description: 'The image.' },
+    cursorFieldOptions: {
+      description:
+        'Where the image stands: what `after` and `before` take. Opaque, and good for lists of the same order only.',
+    },
+    idFieldOptions: { description: 'Opaque, and the same for ever.' },
+    pageInfoFieldOptions: { description: 'Whether there is more, and from where.' },
+    pageInfoTypeOptions: {
+      description: 'Where a page begins and ends: https://relay.dev/graphql/connections.htm',
+    },
+    hasNextPageFieldOptions: {
+      description: 'Whether images follow the page; going backward with `last`, whether `before` was given.',
+    },
+    hasPreviousPageFieldOptions: {
+      description:
+        'Going backward with `last`, whether images come before the page; otherwise whether `after` was given.',
+    },
+    startCursorFieldOptions: {
+      description:
+        'The cursor of the first image of the page, as `before` of the one ahead of it; null where the page is empty.',
+    },
+    endCursorFieldOptions: {
+      description:
+        'The cursor of the last image of the page, as `after` of the next one; null where the page is empty.',
+    },
+    firstArgOptions: {
+      description: `How many images, 1 to ${MAX_PAGE_SIZE}, forward; ${DEFAULT_PAGE_SIZE} where neither \`first\` nor \`last\` is given. Not with \`last\` or \`before\`.`,
+    },
+    afterArgOptions: {
+      description:
+        'The page begins behind the image of this cursor. INVALID_CURSOR for one of another order; not with `last`.',
+    },
+    lastArgOptions: {
+      description: `How many images, 1 to ${MAX_PAGE_SIZE}, backward: the last ones of the list, or those ahead of \`before\`. Not with \`first\` or \`after\`.`,
+    },
+    beforeArgOptions: {
+      description:
+        'The page ends ahead of the image of this cursor. INVALID_CURSOR for one of another order; only with `last`.',
+    },
     clientMutationId: 'omit',
     cursorType: 'String',
   },
 });
 
-builder.queryType({});
-builder.mutationType({});
+builder.queryType({
+  description:
+    'What can be read. It takes the scope IMAGES_READ; `stores` STORES_READ, `tokens` ADMIN, `tools` and `models` none. A token for one user is answered as if the images of others were not there.',
+});
+builder.mutationType({
+  description:
+    'What can be changed. To have images made and to end that takes the scope IMAGES_GENERATE, tokens ADMIN, all else IMAGES_WRITE. What an input can cause is in `userErrors` of the payload. Several in one document are run one after the other.',
+});
 builder.subscriptionType({
   description: 'Over server-sent events: GET or POST /graphql with `Accept: text/event-stream`.',
 });

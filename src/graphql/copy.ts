@@ -29,12 +29,20 @@ export const CopyState = builder.enumType('CopyState', {
 export const Copy = builder.objectRef<CopyRow>('Copy').implement({
   description: "An image's bytes in one store.",
   fields: (t) => ({
-    store: t.exposeString('store'),
-    state: t.expose('state', { type: CopyState }),
+    store: t.exposeString('store', {
+      description: 'The store, as `Store.name` says it; it may be one that is not configured any more.',
+    }),
+    state: t.expose('state', {
+      type: CopyState,
+      description: 'As it is on record; the store is not asked for it now.',
+    }),
     key: t.exposeString('key', {
       description: 'What the store calls it; it contains the SHA-256 of the bytes.',
     }),
-    bytes: t.exposeInt('bytes', { nullable: true }),
+    bytes: t.exposeInt('bytes', {
+      nullable: true,
+      description: 'Its length in bytes when its hash was last proven; null where it never was.',
+    }),
     verifiedAt: t.expose('verifiedAt', {
       type: 'DateTime',
       nullable: true,

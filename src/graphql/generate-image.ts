@@ -13,10 +13,9 @@ import type { PictureSource } from '../image/references.ts';
 import { regenerateImage } from '../image/regenerate.ts';
 import type { ReceivedFile } from '../image/upload.ts';
 import { builder } from './builder.ts';
-import { Image, parseImageId, requireImage } from './image.ts';
+import { IMAGE_ID, Image, parseImageId, requireImage } from './image.ts';
 import { imageFields } from './image-input.ts';
-import { answer, type ImagePayload, imagePayload, type Payload } from './payload.ts';
-import { UserError } from './user-error.ts';
+import { answer, type ImagePayload, imagePayload, type Payload, USER_ERRORS } from './payload.ts';
 
 const PictureSourceInput = builder.inputType('PictureSourceInput', {
   description: 'A picture to work from: exactly one of these.',
@@ -30,16 +29,27 @@ const PictureSourceInput = builder.inputType('PictureSourceInput', {
 });
 
 const Background = builder.enumType('Background', {
-  values: { TRANSPARENT: { value: 'transparent' } } as const,
+  description: 'What is to be behind the subject of a picture.',
+  values: {
+    TRANSPARENT: { value: 'transparent', description: 'Nothing: it can be seen through. Not in JPEG.' },
+  } as const,
 });
 
 const PictureFormat = builder.enumType('PictureFormat', {
-  values: { PNG: { value: 'png' }, JPEG: { value: 'jpeg' }, WEBP: { value: 'webp' } } as const,
+  description:
+    'The format that a provider is asked for; `Model.formats` has those that a model can be asked for.',
+  values: {
+    PNG: { value: 'png', description: '`image/png`, may be transparent.' },
+    JPEG: { value: 'jpeg', description: '`image/jpeg`, never transparent.' },
+    WEBP: { value: 'webp', description: '`image/webp`, may be transparent.' },
+  } as const,
 });
 
 const WAIT = `How long to wait for the images, 0 to ${MAX_WAIT_SECONDS}; ${DEFAULT_WAIT_SECONDS} by default. What is not ready by then is answered as it is and goes on: \`image(id)\`, \`node\` and the subscription \`imageUpdated\` bring the rest.`;
 
 const GenerateImageInput = builder.inputType('GenerateImageInput', {
+  description:
+    'What a tool is to make. What the tool or the model cannot do is refused before anything is paid for.',
   fields: (t) => ({
     prompt: t.string({
       description:
@@ -52,10 +62,20 @@ const GenerateImageInput = builder.inputType('GenerateImageInput', {
     size: t.string({
       description: "`WIDTHxHEIGHT` in pixels; the tool's or the model's default without it.",
     }),
-    quality: t.string(),
-    style: t.string(),
+    quality: t.string({
+      description:
+        "One of the model's `qualities`, another is UNSUPPORTED_BY_MODEL; as the provider decides without it.",
+    }),
+    style: t.string({
+      description:
+        "One of the model's `styles`, another is UNSUPPORTED_BY_MODEL; as the provider decides without it.",
+    }),
     seed: t.int({ description: 'The same seed gives the same picture, with models that take one.' }),
-    background: t.field({ type: Background }),
+    background: t.field({
+      type: Background,
+      description:
+        'Without it as the tool has it, where the model can. UNSUPPORTED_BY_MODEL where `Model.transparency` is false.',
+    }),
     format: t.field({
       type: PictureFormat,
       description:
@@ -101,18 +121,26 @@ interface GeneratePayload extends Payload {
 }
 
 const GenerateImagePayload = builder.objectRef<GeneratePayload>('GenerateImagePayload').implement({
+  description: 'The images that were asked for, made or not.',
   fields: (t) => ({
-    images: t.field({ type: [Image], resolve: ({ images }) => [...images] }),
-    userErrors: t.expose('userErrors', { type: [UserError] }),
+    images: t.field({
+      type: [Image],
+      description:
+        '`n` images, the pages of a story, or one; none where `userErrors` says why. One that failed is among them, with its `error`.',
+      resolve: ({ images }) => [...images],
+    }),
+    userErrors: t.expose('userErrors', USER_ERRORS),
   }),
 });
 
 const RegenerateImageInput = builder.inputType('RegenerateImageInput', {
-  fields: (t) => ({ id: t.id({ required: true }), waitSeconds: t.int({ description: WAIT }) }),
+  description: 'The image that is to be made again.',
+  fields: (t) => ({ id: t.id(IMAGE_ID), waitSeconds: t.int({ description: WAIT }) }),
 });
 
 const CancelGenerationInput = builder.inputType('CancelGenerationInput', {
-  fields: (t) => ({ id: t.id({ required: true }) }),
+  description: 'The image whose making is to end.',
+  fields: (t) => ({ id: t.id(IMAGE_ID) }),
 });
 
 type SourceInput = {
@@ -133,7 +161,13 @@ builder.mutationFields((t) => ({
     type: GenerateImagePayload,
     description:
       'Makes images with a tool and keeps them. An image whose provider refuses or fails is returned with the status FAILED and its `error`.',
-    args: { input: t.arg({ type: GenerateImageInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: GenerateImageInput,
+        required: true,
+        description: 'What to make, for whom, and how long to wait for it.',
+      }),
+    },
     resolve: (_root, { input: { references, mask, parentId, ...input } }, { services, caller }) =>
       answer<GeneratePayload>({ images: [] }, async () => {
         const owner = ownerFor(caller, input);
@@ -148,10 +182,17 @@ builder.mutationFields((t) => ({
       }),
   }),
   regenerateImage: t.field({
-    type: imagePayload('RegenerateImagePayload'),
+    type: imagePayload('RegenerateImagePayload', 'The image that is made again, or why it is not.'),
     description:
       'Makes an image again that has failed or whose bytes are lost: the same id and address, the same request. What was paid and can still be used is not paid again; a lost image of which some store has a healthy copy is restored.',
-    args: { input: t.arg({ type: RegenerateImageInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: RegenerateImageInput,
+        required: true,
+        description:
+          'Which image, and how long to wait for it. CONFLICT where it is being made, is there, or was not generated here.',
+      }),
+    },
     resolve: (_root, { input: { id, waitSeconds } }, context) =>
       answer<ImagePayload>({ image: null }, async () => {
         const image = await requireImage(context, String(id));
@@ -159,10 +200,16 @@ builder.mutationFields((t) => ({
       }),
   }),
   cancelGeneration: t.field({
-    type: imagePayload('CancelGenerationPayload'),
+    type: imagePayload('CancelGenerationPayload', 'The image whose making has ended, or why it has not.'),
     description:
       'Ends the making of an image that is PENDING or PROCESSING; it is FAILED with CANCELLED then. What the provider has begun may be paid for all the same.',
-    args: { input: t.arg({ type: CancelGenerationInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: CancelGenerationInput,
+        required: true,
+        description: 'Which image; CONFLICT where it is not being made.',
+      }),
+    },
     resolve: (_root, { input: { id } }, context) =>
       answer<ImagePayload>({ image: null }, async () => {
         const image = await requireImage(context, String(id));

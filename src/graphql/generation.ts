@@ -10,10 +10,15 @@ import { ErrorCode } from './user-error.ts';
 const GenerationAttempt = builder.objectRef<Attempt>('GenerationAttempt').implement({
   description: 'One try to make an image.',
   fields: (t) => ({
-    startedAt: t.field({ type: 'DateTime', resolve: ({ startedAt }) => new Date(startedAt) }),
+    startedAt: t.field({
+      type: 'DateTime',
+      description: 'When it began.',
+      resolve: ({ startedAt }) => new Date(startedAt),
+    }),
     endedAt: t.field({
       type: 'DateTime',
       nullable: true,
+      description: 'When it ended, one way or the other; null while it is under way.',
       resolve: ({ endedAt }) => (endedAt === null ? null : new Date(endedAt)),
     }),
     code: t.field({
@@ -22,7 +27,10 @@ const GenerationAttempt = builder.objectRef<Attempt>('GenerationAttempt').implem
       description: 'Why it failed; null when it succeeded or is under way.',
       resolve: ({ code }) => (code === null ? null : code in ERROR_CODES ? (code as Code) : 'INTERNAL'),
     }),
-    message: t.exposeString('message', { nullable: true }),
+    message: t.exposeString('message', {
+      nullable: true,
+      description: 'Why it failed, for people; null when it succeeded or is under way.',
+    }),
     retryAt: t.field({
       type: 'DateTime',
       nullable: true,

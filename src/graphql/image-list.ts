@@ -9,30 +9,39 @@ import { Image, ImageOrigin, ImageStatus, Visibility } from './image.ts';
 
 const CopyFilter = builder.inputType('CopyFilter', {
   description: 'Images that have a copy of this kind.',
-  fields: (t) => ({ store: t.string(), state: t.field({ type: CopyState }) }),
+  fields: (t) => ({
+    store: t.string({ description: 'In this store, as `Store.name` says it; in any without it.' }),
+    state: t.field({ type: CopyState, description: 'In this state; in any without it.' }),
+  }),
 });
 
 const TrashFilter = builder.enumType('TrashFilter', {
   description: 'Whether images in the trash are among what is found.',
-  values: { EXCLUDE: { value: 'exclude' }, INCLUDE: { value: 'include' }, ONLY: { value: 'only' } } as const,
+  values: {
+    EXCLUDE: { value: 'exclude', description: 'They are left out.' },
+    INCLUDE: { value: 'include', description: 'They are found like all others.' },
+    ONLY: { value: 'only', description: 'Nothing else is found.' },
+  } as const,
 });
 
-export const ImageFilter = builder.inputType('ImageFilter', {
+const ImageFilter = builder.inputType('ImageFilter', {
   description: 'All of the given conditions hold.',
   fields: (t) => ({
     userId: t.string({
       description:
         "A token for one user finds that user's images with and without it, and may name no other (FORBIDDEN).",
     }),
-    tool: t.string(),
+    tool: t.string({ description: 'Made with this tool, by its whole name.' }),
     tags: t.stringList({ description: 'Has all of these.' }),
     anyTag: t.stringList({ description: 'Has one or more of these.' }),
     status: t.field({ type: [ImageStatus], description: 'Has one of these.' }),
-    model: t.string(),
-    provider: t.string(),
-    origin: t.field({ type: ImageOrigin }),
-    requestId: t.string(),
-    messageId: t.string(),
+    model: t.string({ description: 'Made with this model, by its whole name.' }),
+    provider: t.string({ description: 'Made by this provider, by its whole name.' }),
+    origin: t.field({ type: ImageOrigin, description: 'Its bytes came this way: its `origin`.' }),
+    requestId: t.string({
+      description: "Belongs to this request; several users' images may, for the mark is each caller's own.",
+    }),
+    messageId: t.string({ description: 'Belongs to this message.' }),
     sha256: t.string({ description: 'SHA-256 of the bytes, 64 hexadecimal digits.' }),
     createdAfter: t.field({ type: 'DateTime', description: 'Created at this time or after it.' }),
     createdBefore: t.field({ type: 'DateTime', description: 'Created before this time.' }),
@@ -45,8 +54,8 @@ export const ImageFilter = builder.inputType('ImageFilter', {
       description: 'JSON that `metadata` contains: `{ channel: "general" }`.',
     }),
     storageUrl: t.string({ description: 'The path part of `url`: `/images/…`.' }),
-    copies: t.field({ type: CopyFilter }),
-    visibility: t.field({ type: Visibility }),
+    copies: t.field({ type: CopyFilter, description: 'Has a copy of this kind on record; `{}`: has any.' }),
+    visibility: t.field({ type: Visibility, description: 'Its `visibility` is this one.' }),
     parts: t.boolean({
       description:
         'Also images that are parts of others, such as the panels of a comic or the original of an avatar; false by default.',
@@ -55,19 +64,46 @@ export const ImageFilter = builder.inputType('ImageFilter', {
   }),
 });
 
+/** The argument of whatever finds images by a filter. */
+export const WHICH_IMAGES = {
+  type: ImageFilter,
+  description: 'Which images; without it all that the caller sees, but for parts and the trash.',
+} as const;
+
 const ImageOrderField = builder.enumType('ImageOrderField', {
-  values: { CREATED_AT: { value: 'createdAt' }, BYTES: { value: 'bytes' } } as const,
+  description: 'What images are put in order by.',
+  values: {
+    CREATED_AT: { value: 'createdAt', description: 'When it was made: `Image.createdAt`.' },
+    BYTES: {
+      value: 'bytes',
+      description: 'How many bytes it has: `Image.bytes`; without any it counts as 0.',
+    },
+  } as const,
 });
 
 const OrderDirection = builder.enumType('OrderDirection', {
-  values: { ASC: { value: 'asc' }, DESC: { value: 'desc' } } as const,
+  description: 'Which end of an order comes first.',
+  values: {
+    ASC: { value: 'asc', description: 'The oldest or smallest.' },
+    DESC: { value: 'desc', description: 'The newest or largest.' },
+  } as const,
 });
 
 export const ImageOrder = builder.inputType('ImageOrder', {
   description: 'Images that are equal in `field` follow in the order of their making.',
   fields: (t) => ({
-    field: t.field({ type: ImageOrderField, required: true, defaultValue: 'createdAt' }),
-    direction: t.field({ type: OrderDirection, required: true, defaultValue: 'desc' }),
+    field: t.field({
+      type: ImageOrderField,
+      required: true,
+      description: 'By what; a cursor is good for the order of this field only.',
+      defaultValue: 'createdAt',
+    }),
+    direction: t.field({
+      type: OrderDirection,
+      required: true,
+      description: 'Which end comes first.',
+      defaultValue: 'desc',
+    }),
   }),
 });
 
@@ -77,7 +113,10 @@ builder.queryField('images', (t) =>
       type: Image,
       description:
         'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100.',
-      args: { filter: t.arg({ type: ImageFilter }), orderBy: t.arg({ type: ImageOrder }) },
+      args: {
+        filter: t.arg(WHICH_IMAGES),
+        orderBy: t.arg({ type: ImageOrder, description: 'In which order; newest first without it.' }),
+      },
       resolve: async (_root, { filter, orderBy, ...page }, { services, caller }, info) => {
         const conditions: Filter = visibleFilter(caller, filter);
         // Where only the count is asked for, no page is read; its arguments are checked all the same.
@@ -105,7 +144,7 @@ builder.queryField('images', (t) =>
         }),
       }),
     },
-    { name: 'ImageEdge' },
+    { name: 'ImageEdge', description: 'One image of a page, and where it stands in the list.' },
   ),
 );
 

@@ -9,17 +9,19 @@ import {
   type ImageStats as Stats,
 } from '../image/stats.ts';
 import { builder } from './builder.ts';
-import { ImageFilter } from './image-list.ts';
+import { WHICH_IMAGES } from './image-list.ts';
 
+const TOTAL = 'How many images there are, whatever became of them.';
+const FAILED = 'How many of them have the status FAILED.';
 const BYTES = 'Of the images that have bytes; what several share is counted for each.';
 
 const ToolStats = builder.objectRef<Figures & { tool: string }>('ImageToolStats').implement({
   description: 'The images of one tool.',
   fields: (t) => ({
-    tool: t.exposeString('tool'),
-    total: t.exposeInt('total'),
-    failed: t.exposeInt('failed'),
-    bytes: t.expose('bytes', { type: 'BigInt' }),
+    tool: t.exposeString('tool', { description: 'As `Image.tool` says it.' }),
+    total: t.exposeInt('total', { description: TOTAL }),
+    failed: t.exposeInt('failed', { description: FAILED }),
+    bytes: t.expose('bytes', { type: 'BigInt', description: BYTES }),
   }),
 });
 
@@ -27,17 +29,17 @@ const DayStats = builder.objectRef<Figures & { day: string }>('ImageDayStats').i
   description: 'The images that were made on one day.',
   fields: (t) => ({
     day: t.exposeString('day', { description: 'In UTC, as ISO 8601 writes it: `2026-11-21`.' }),
-    total: t.exposeInt('total'),
-    failed: t.exposeInt('failed'),
-    bytes: t.expose('bytes', { type: 'BigInt' }),
+    total: t.exposeInt('total', { description: TOTAL }),
+    failed: t.exposeInt('failed', { description: FAILED }),
+    bytes: t.expose('bytes', { type: 'BigInt', description: BYTES }),
   }),
 });
 
 const ImageStats = builder.objectRef<Stats>('ImageStats').implement({
   description: 'Figures of images.',
   fields: (t) => ({
-    total: t.exposeInt('total'),
-    succeeded: t.exposeInt('succeeded'),
+    total: t.exposeInt('total', { description: TOTAL }),
+    succeeded: t.exposeInt('succeeded', { description: 'How many of them have the status SUCCESS.' }),
     failed: t.exposeInt('failed', {
       description: 'What has neither succeeded nor failed is still to be made, or being made.',
     }),
@@ -67,7 +69,9 @@ builder.queryField('imageStats', (t) =>
   t.field({
     type: ImageStats,
     description: 'Figures of the images that `images` would list with the same filter.',
-    args: { filter: t.arg({ type: ImageFilter }) },
+    args: {
+      filter: t.arg(WHICH_IMAGES),
+    },
     resolve: (_root, { filter }, { services, caller }) => countStats(services, visibleFilter(caller, filter)),
   }),
 );

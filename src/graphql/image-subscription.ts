@@ -5,7 +5,7 @@ import { watchImage, watchImages } from '../image/watch.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
 import { Image, parseImageId } from './image.ts';
-import { ImageFilter } from './image-list.ts';
+import { WHICH_IMAGES } from './image-list.ts';
 import { MAX_RELATED_PER_REQUEST } from './related.ts';
 
 builder.subscriptionFields((t) => ({
@@ -13,7 +13,13 @@ builder.subscriptionFields((t) => ({
     type: Image,
     description:
       'The image now, and whenever it has changed, whichever server or worker changed it. Changes that follow each other fast may come as one. It ends when the image is purged.',
-    args: { id: t.arg.id({ required: true }) },
+    args: {
+      id: t.arg.id({
+        required: true,
+        description:
+          '`Image.id`, or `Image.uuid`. NOT_FOUND where there is none, or none that the caller sees.',
+      }),
+    },
     subscribe: (_root, { id }, context) =>
       whileLetIn(context, watchImage(context.services, parseImageId(String(id)), visibleTo(context.caller))),
     resolve: (image, _args, context) => fresh(image, context),
@@ -22,7 +28,9 @@ builder.subscriptionFields((t) => ({
     type: Image,
     description:
       'Images that the filter finds, each whenever it was made or has changed, from now on; of more than 1000 that change at once the newest. With `trash: INCLUDE` also those that are deleted.',
-    args: { filter: t.arg({ type: ImageFilter }) },
+    args: {
+      filter: t.arg(WHICH_IMAGES),
+    },
     subscribe: (_root, { filter }, context) =>
       whileLetIn(context, watchImages(context.services, visibleFilter(context.caller, filter))),
     resolve: (image, _args, context) => fresh(image, context),

@@ -8,7 +8,9 @@ import {
   type VariantFormat as FormatName,
   formatTransform,
   isListed,
+  MAX_AVIF_SIDE,
   MAX_VARIANT_SIDE,
+  QUALITY,
 } from '../storage/variants/transform.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
@@ -26,11 +28,18 @@ const VariantFit = builder.enumType('VariantFit', {
 });
 
 const VariantFormat = builder.enumType('VariantFormat', {
+  description: 'The format of a variant.',
   values: {
-    WEBP: { value: 'webp' },
-    JPEG: { value: 'jpeg' },
-    PNG: { value: 'png' },
-    AVIF: { value: 'avif' },
+    WEBP: { value: 'webp', description: `\`image/webp\`; \`quality\` ${QUALITY.webp} by default.` },
+    JPEG: {
+      value: 'jpeg',
+      description: `\`image/jpeg\`; \`quality\` ${QUALITY.jpeg} by default. What is transparent becomes white.`,
+    },
+    PNG: { value: 'png', description: '`image/png`; it has no `quality`.' },
+    AVIF: {
+      value: 'avif',
+      description: `\`image/avif\`, up to ${MAX_AVIF_SIDE} pixels a side; \`quality\` ${QUALITY.avif} by default.`,
+    },
   } as const,
 });
 

@@ -49,8 +49,8 @@ interface ImageErrorShape {
 const ImageError = builder.objectRef<ImageErrorShape>('ImageError').implement({
   description: 'Why an image failed.',
   fields: (t) => ({
-    code: t.expose('code', { type: ErrorCode }),
-    message: t.exposeString('message'),
+    code: t.expose('code', { type: ErrorCode, description: 'Why, for programs.' }),
+    message: t.exposeString('message', { description: 'Why, for people.' }),
     retryable: t.exposeBoolean('retryable', { description: 'Whether the same request may succeed later.' }),
   }),
 });
@@ -96,41 +96,95 @@ export const Image = builder.prismaObject('Image', {
       description: 'The number of the row in `generated_images`.',
     }),
     uuid: t.exposeString('uuid', { description: 'UUID version 7; part of `url`.' }),
-    origin: t.field({ type: ImageOrigin, resolve: ({ origin }) => origin as 'generated' }),
+    origin: t.field({
+      type: ImageOrigin,
+      description: 'How its bytes came, or are to come.',
+      resolve: ({ origin }) => origin as 'generated',
+    }),
     visibility: t.field({
       type: Visibility,
       description: 'Who is given its bytes; who sees the image itself does not depend on it.',
       resolve: (image) => (isPublic(image) ? 'public' : 'private'),
     }),
-    status: t.field({ type: ImageStatus, resolve: ({ status }) => status as 'success' }),
-    error: t.field({ type: ImageError, nullable: true, resolve: errorOf }),
-    userId: t.exposeString('userId'),
-    username: t.exposeString('username', text),
-    tool: t.exposeString('toolName'),
+    status: t.field({
+      type: ImageStatus,
+      description: 'What became of it so far; the subscription `imageUpdated` tells when it changes.',
+      resolve: ({ status }) => status as 'success',
+    }),
+    error: t.field({
+      type: ImageError,
+      nullable: true,
+      description: 'Why it failed; null for one that is not FAILED.',
+      resolve: errorOf,
+    }),
+    userId: t.exposeString('userId', { description: 'Whose it is: a token for that user sees it.' }),
+    username: t.exposeString('username', {
+      ...text,
+      description: 'What people call the user, as the caller said; null where it did not.',
+    }),
+    tool: t.exposeString('toolName', {
+      description:
+        'What it was made with: one of `tools`, the name that another service gave, or the way that it came in (`uploadImage`, `importImage`).',
+    }),
     prompt: t.exposeString('prompt', { description: 'What was asked for; empty where nothing was.' }),
     revisedPrompt: t.exposeString('revisedPrompt', {
       ...text,
       description: 'What the provider made of the prompt.',
     }),
-    provider: t.exposeString('provider', text),
-    model: t.exposeString('model', text),
+    provider: t.exposeString('provider', {
+      ...text,
+      description:
+        'Who made it, such as `openai`; `vega` for a chart, which the server draws itself; null where nobody said.',
+    }),
+    model: t.exposeString('model', {
+      ...text,
+      description: 'The model that made it, or is to; null where nobody said.',
+    }),
     size: t.exposeString('size', {
       ...text,
       description: 'The size that was asked for, `WIDTHxHEIGHT` in pixels.',
     }),
-    quality: t.exposeString('quality', text),
-    style: t.exposeString('style', text),
+    quality: t.exposeString('quality', {
+      ...text,
+      description: 'The quality that was asked for; null where none was.',
+    }),
+    style: t.exposeString('style', {
+      ...text,
+      description: 'The style that was asked for; null where none was.',
+    }),
     n: t.exposeInt('n', { ...text, description: 'How many images the request asked for.' }),
-    requestId: t.exposeString('requestId', text),
-    messageId: t.exposeString('messageId', text),
-    tags: t.exposeStringList('tags'),
-    metadata: t.expose('metadata', { type: 'JSON', nullable: true }),
-    filename: t.exposeString('filename', text),
+    requestId: t.exposeString('requestId', {
+      ...text,
+      description:
+        "The caller's mark of the request that it belongs to, shared by all images of it; null where it gave none.",
+    }),
+    messageId: t.exposeString('messageId', {
+      ...text,
+      description:
+        "The caller's mark of the message that it belongs to, such as one of a chat; null where it gave none.",
+    }),
+    tags: t.exposeStringList('tags', {
+      description: 'What it was tagged with, in the order given; `updateImage` changes them.',
+    }),
+    metadata: t.expose('metadata', {
+      type: 'JSON',
+      nullable: true,
+      description:
+        'What else the caller said. Of a generated image also what the provider (`provider`) and the tool (`tool`) told, where the caller has no such key. null where there is nothing.',
+    }),
+    filename: t.exposeString('filename', {
+      ...text,
+      description:
+        'The name that it is offered under, unlike that of any other image; null until its bytes are safe.',
+    }),
     mimeType: t.exposeString('mimeType', {
       ...text,
       description: 'By the content, whatever a client called it.',
     }),
-    bytes: t.exposeInt('bytes', text),
+    bytes: t.exposeInt('bytes', {
+      ...text,
+      description: 'The length of the file in bytes; null until the bytes are safe.',
+    }),
     sha256: t.exposeString('sha256', {
       ...text,
       description: 'SHA-256 of the bytes, 64 hexadecimal digits.',
@@ -168,7 +222,11 @@ export const Image = builder.prismaObject('Image', {
       ...text,
       description: 'The store that was first to keep it.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description:
+        'When it was asked for or brought in; of an image that was recorded or imported, when it was made, where that was said.',
+    }),
     updatedAt: t.expose('updatedAt', {
       type: 'DateTime',
       description: 'When anything of it was changed last.',
@@ -210,6 +268,12 @@ export async function copiesOf(image: ImageModel, { loaders }: GraphqlContext): 
   const copies = await loaders.copiesOfBlob.load(Number(image.blobId));
   return isPublic(image) ? copies : copies.map((copy) => ({ ...copy, isPrivate: true }));
 }
+
+/** How an argument or a field names an image, as `parseImageId` reads it. */
+export const IMAGE_ID = {
+  required: true,
+  description: 'Which image: its `id`, or its `uuid`; INVALID_ID for what is neither.',
+} as const;
 
 export const encodeImageId = (uuid: string) => encodeGlobalID('Image', uuid);
 
@@ -263,21 +327,27 @@ builder.queryFields((t) => ({
     type: Image,
     nullable: true,
     description: 'One image by its id or uuid; null when there is none.',
-    args: { id: t.arg.id({ required: true }) },
+    args: { id: t.arg.id(IMAGE_ID) },
     resolve: (_root, { id }, context) => context.loaders.imageByUuid.load(parseImageId(id)),
   }),
   node: t.field({
     type: builder.nodeInterfaceRef(),
     nullable: true,
     description: 'Anything that has an id; null when there is none.',
-    args: { id: t.arg.id({ required: true }) },
+    args: { id: t.arg.id(IMAGE_ID) },
     resolve: (_root, { id }, context) => context.loaders.imageByUuid.load(parseImageId(id)),
   }),
   nodes: t.field({
     type: [builder.nodeInterfaceRef()],
     nullable: { list: false, items: true },
     description: 'Up to 100 at once, in the order of the ids.',
-    args: { ids: t.arg.idList({ required: true }) },
+    args: {
+      ids: t.arg.idList({
+        required: true,
+        description:
+          'Each an `Image.id` or `Image.uuid`; null is answered where there is no such image. INVALID_ID for what is neither, INVALID_INPUT for more than 100.',
+      }),
+    },
     resolve: (_root, { ids }, context) => {
       if (ids.length > 100) {
         throw new InputError('INVALID_INPUT', `There are ${ids.length} ids; 100 are allowed.`, {

@@ -20,6 +20,7 @@ builder.objectRef<Fault<SourceExpiredError>>('SourceExpiredError').implement({
 });
 
 const ImportImageInput = builder.inputType('ImportImageInput', {
+  description: 'Where a picture is, and what is said of it.',
   fields: (t) => ({
     url: t.string({
       required: true,
@@ -35,10 +36,16 @@ const ImportImageInput = builder.inputType('ImportImageInput', {
 
 builder.mutationField('importImage', (t) =>
   t.field({
-    type: imagePayload('ImportImagePayload'),
+    type: imagePayload('ImportImagePayload', 'The image that is kept of it, or why none is.'),
     description:
       'Rescues a picture from an address that will expire. It is answered when every required store holds its bytes.',
-    args: { input: t.arg({ type: ImportImageInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: ImportImageInput,
+        required: true,
+        description: 'The address, and what is said of the picture.',
+      }),
+    },
     resolve: (_root, { input }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => ({
         payload: { image: await rescueImage(services, parseRescueInput(input, ownerFor(caller, input))) },

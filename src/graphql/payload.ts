@@ -13,12 +13,27 @@ export interface ImagePayload extends Payload {
   readonly image: ImageModel | null;
 }
 
-/** A payload of one image. */
-export const imagePayload = (name: string) =>
+/** Of every payload. */
+export const USER_ERRORS = {
+  type: [UserError] as [typeof UserError],
+  description:
+    'What went wrong that the caller can see, and often change; empty when nothing did. UNAUTHENTICATED, FORBIDDEN and INTERNAL are errors of the request.',
+};
+
+/** Of every payload of one image. */
+export const IMAGE = {
+  type: Image,
+  nullable: true,
+  description: 'The image as it is now; null where `userErrors` says why.',
+} as const;
+
+/** A payload of one image. @param description what it is the answer to. */
+export const imagePayload = (name: string, description: string) =>
   builder.objectRef<ImagePayload>(name).implement({
+    description,
     fields: (t) => ({
-      image: t.expose('image', { type: Image, nullable: true }),
-      userErrors: t.expose('userErrors', { type: [UserError] }),
+      image: t.expose('image', IMAGE),
+      userErrors: t.expose('userErrors', USER_ERRORS),
     }),
   });
 

@@ -14,18 +14,44 @@ export const Provenance = builder.objectRef<ProvenanceShape>('Provenance').imple
       ...text,
       description: 'The program that made it, such as `AUTOMATIC1111`, `ComfyUI` or `InvokeAI`.',
     }),
-    prompt: t.exposeString('prompt', text),
-    negativePrompt: t.exposeString('negativePrompt', text),
-    model: t.exposeString('model', text),
+    prompt: t.exposeString('prompt', {
+      ...text,
+      description: 'What it was made from; null where the file does not say.',
+    }),
+    negativePrompt: t.exposeString('negativePrompt', {
+      ...text,
+      description: 'What was not to be in it; null where the file does not say.',
+    }),
+    model: t.exposeString('model', {
+      ...text,
+      description: 'The model that made it, as the generator calls it; null where the file does not say.',
+    }),
     seed: t.exposeString('seed', {
       ...text,
       description: 'Decimal digits; it may pass what a number holds.',
     }),
-    steps: t.exposeFloat('steps', text),
-    sampler: t.exposeString('sampler', text),
-    cfgScale: t.exposeFloat('cfgScale', text),
-    software: t.exposeString('software', text),
-    camera: t.exposeString('camera', text),
+    steps: t.exposeFloat('steps', {
+      ...text,
+      description: 'How many steps the sampler took; null where the file does not say.',
+    }),
+    sampler: t.exposeString('sampler', {
+      ...text,
+      description: 'The sampler, as the generator calls it; null where the file does not say.',
+    }),
+    cfgScale: t.exposeFloat('cfgScale', {
+      ...text,
+      description:
+        'How strictly the prompt was followed (classifier-free guidance); null where the file does not say.',
+    }),
+    software: t.exposeString('software', {
+      ...text,
+      description:
+        'The program that wrote the file, by EXIF, XMP or a text `Software`; null where the file does not say.',
+    }),
+    camera: t.exposeString('camera', {
+      ...text,
+      description: 'Maker and model of the camera, by EXIF; null where the file does not say.',
+    }),
     takenAt: t.exposeString('takenAt', {
       ...text,
       description: 'ISO 8601; without an offset where the camera gave none.',
@@ -34,7 +60,11 @@ export const Provenance = builder.objectRef<ProvenanceShape>('Provenance').imple
       ...text,
       description: 'As IPTC names it: http://cv.iptc.org/newscodes/digitalsourcetype/',
     }),
-    description: t.exposeString('description', text),
+    description: t.exposeString('description', {
+      ...text,
+      description:
+        'A description or caption, by XMP, EXIF or a text `Description`; null where the file does not say.',
+    }),
     raw: t.expose('raw', {
       type: 'JSON',
       description: 'The texts that were found, by their names in the file; long ones are cut.',

@@ -40,10 +40,16 @@ const RecordImageInput = builder.inputType('RecordImageInput', {
 
 builder.mutationField('recordImage', (t) =>
   t.field({
-    type: imagePayload('RecordImagePayload'),
+    type: imagePayload('RecordImagePayload', 'The image that is kept of it, or why none is.'),
     description:
       'Keeps an image that another service has made and paid for, with all that is known of it. It is answered when every required store holds its bytes.',
-    args: { input: t.arg({ type: RecordImageInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: RecordImageInput,
+        required: true,
+        description: 'The picture, and what is known of it.',
+      }),
+    },
     resolve: (_root, { input: { url, file, ...input } }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => {
         if ((url == null) === (file == null))

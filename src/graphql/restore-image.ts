@@ -2,13 +2,13 @@ import { FixativeError } from '../errors.ts';
 import { restoreImage } from '../image/restore.ts';
 import { builder } from './builder.ts';
 import { Copy, type CopyRow } from './copy.ts';
-import { copiesOf, Image, requireImage } from './image.ts';
-import { answer, type ImagePayload } from './payload.ts';
-import { UserError } from './user-error.ts';
+import { copiesOf, IMAGE_ID, requireImage } from './image.ts';
+import { answer, IMAGE, type ImagePayload, USER_ERRORS } from './payload.ts';
 
 const RestoreImageInput = builder.inputType('RestoreImageInput', {
+  description: 'The image whose copies are to be healthy, and where.',
   fields: (t) => ({
-    id: t.id({ required: true }),
+    id: t.id(IMAGE_ID),
     stores: t.stringList({ description: 'The stores to restore; all without it.' }),
   }),
 });
@@ -19,15 +19,17 @@ interface RestorePayload extends ImagePayload {
 }
 
 const RestoreImagePayload = builder.objectRef<RestorePayload>('RestoreImagePayload').implement({
+  description:
+    'What was restored, and what could not be. Both may be in one answer, for each store is restored by itself.',
   fields: (t) => ({
-    image: t.expose('image', { type: Image, nullable: true }),
+    image: t.expose('image', { ...IMAGE, description: 'The image; null where `id` names none.' }),
     restored: t.field({
       type: [Copy],
       description: 'The copies that were made now; empty when all were right.',
       resolve: ({ restored }) => [...restored],
     }),
     source: t.exposeString('source', { nullable: true, description: 'The store that they were made from.' }),
-    userErrors: t.expose('userErrors', { type: [UserError] }),
+    userErrors: t.expose('userErrors', USER_ERRORS),
   }),
 });
 
@@ -35,7 +37,13 @@ builder.mutationField('restoreImage', (t) =>
   t.field({
     type: RestoreImagePayload,
     description: 'Reads every copy of an image, and makes every store hold a healthy one again.',
-    args: { input: t.arg({ type: RestoreImageInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: RestoreImageInput,
+        required: true,
+        description: 'Which image, and in which stores.',
+      }),
+    },
     resolve: (_root, { input }, context) =>
       answer<RestorePayload>({ image: null, restored: [], source: null }, async () => {
         const image = await requireImage(context, String(input.id));

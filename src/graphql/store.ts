@@ -4,15 +4,23 @@ import { builder } from './builder.ts';
 const Store = builder.objectRef<StoreHealth>('Store').implement({
   description: 'A place that holds copies.',
   fields: (t) => ({
-    name: t.exposeString('name'),
+    name: t.exposeString('name', { description: 'As STORES calls it.' }),
     kind: t.exposeString('kind', { description: '`filesystem`, `database`, …' }),
     reachable: t.exposeBoolean('reachable', { description: 'Whether it answered just now.' }),
     copies: t.exposeInt('copies', { description: 'Healthy copies on record.' }),
     bytes: t.expose('bytes', { type: 'BigInt', description: 'Their bytes.' }),
-    missing: t.exposeInt('missing'),
-    corrupt: t.exposeInt('corrupt'),
-    pending: t.exposeInt('pending'),
-    lastVerifiedAt: t.expose('lastVerifiedAt', { type: 'DateTime', nullable: true }),
+    missing: t.exposeInt('missing', {
+      description: 'Copies on record that it was asked for and does not have (MISSING).',
+    }),
+    corrupt: t.exposeInt('corrupt', {
+      description: 'Copies on record of the wrong length or hash (CORRUPT).',
+    }),
+    pending: t.exposeInt('pending', { description: 'Copies that it is to have and has not yet (PENDING).' }),
+    lastVerifiedAt: t.expose('lastVerifiedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the hash of one of its copies was last proven; null where none ever was.',
+    }),
   }),
 });
 

@@ -1,8 +1,7 @@
 import { SCOPES } from '../auth/caller.ts';
 import { type ApiToken as ApiTokenShape, MAX_LISTED } from '../auth/tokens.ts';
 import { builder } from './builder.ts';
-import { answer, type Payload } from './payload.ts';
-import { UserError } from './user-error.ts';
+import { answer, type Payload, USER_ERRORS } from './payload.ts';
 
 const Scope = builder.enumType('Scope', {
   description: 'What a token allows.',
@@ -19,14 +18,14 @@ const ApiToken = builder.objectRef<ApiTokenShape>('ApiToken').implement({
   description: 'A token that lets a program in. The token itself is shown once, when it is made.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'What `revokeToken` takes.' }),
-    name: t.exposeString('name'),
+    name: t.exposeString('name', { description: 'For people, as `createToken` was given it.' }),
     start: t.exposeString('start', { description: 'Its first characters, by which to tell tokens apart.' }),
     userId: t.exposeString('userId', {
       nullable: true,
       description: 'Whose images it sees and changes; null: a service, which may act for any user.',
     }),
-    scopes: t.field({ type: [Scope], resolve: ({ scopes }) => [...scopes] }),
-    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    scopes: t.field({ type: [Scope], description: 'What it allows.', resolve: ({ scopes }) => [...scopes] }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',
       nullable: true,
@@ -37,7 +36,11 @@ const ApiToken = builder.objectRef<ApiTokenShape>('ApiToken').implement({
       nullable: true,
       description: 'To the minute; null: never.',
     }),
-    revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),
+    revokedAt: t.expose('revokedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was ended; null: it was not.',
+    }),
   }),
 });
 
@@ -53,18 +56,24 @@ builder.queryField('tokens', (t) =>
 );
 
 const CreateTokenInput = builder.inputType('CreateTokenInput', {
+  description: 'Whom a token is for, and what it allows.',
   fields: (t) => ({
     name: t.string({ required: true, description: 'For people, up to 100 characters.' }),
     userId: t.string({
       description:
         'Whose images it sees and changes, up to 32 characters; without it, a service that may act for any user.',
     }),
-    scopes: t.field({ type: [Scope], required: true }),
+    scopes: t.field({
+      type: [Scope],
+      required: true,
+      description: 'What it allows: one or more, INVALID_INPUT for none.',
+    }),
     expiresAt: t.field({ type: 'DateTime', description: 'It does not expire without it.' }),
   }),
 });
 
 const RevokeTokenInput = builder.inputType('RevokeTokenInput', {
+  description: 'The token that is to end.',
   fields: (t) => ({ id: t.id({ required: true, description: 'The `id` of the token.' }) }),
 });
 
@@ -76,21 +85,29 @@ interface NewTokenPayload extends TokenPayload {
   readonly token: string | null;
 }
 
+const API_TOKEN = {
+  type: ApiToken,
+  nullable: true,
+  description: 'What is told of the token at any time; null where `userErrors` says why.',
+} as const;
+
 const CreateTokenPayload = builder.objectRef<NewTokenPayload>('CreateTokenPayload').implement({
+  description: 'The new token, or why there is none.',
   fields: (t) => ({
     token: t.exposeString('token', {
       nullable: true,
       description: 'The token, for this once: only its hash is kept. It goes with `Authorization: Bearer`.',
     }),
-    apiToken: t.expose('apiToken', { type: ApiToken, nullable: true }),
-    userErrors: t.expose('userErrors', { type: [UserError] }),
+    apiToken: t.expose('apiToken', API_TOKEN),
+    userErrors: t.expose('userErrors', USER_ERRORS),
   }),
 });
 
 const RevokeTokenPayload = builder.objectRef<TokenPayload>('RevokeTokenPayload').implement({
+  description: 'The token that has ended, or why none has.',
   fields: (t) => ({
-    apiToken: t.expose('apiToken', { type: ApiToken, nullable: true }),
-    userErrors: t.expose('userErrors', { type: [UserError] }),
+    apiToken: t.expose('apiToken', API_TOKEN),
+    userErrors: t.expose('userErrors', USER_ERRORS),
   }),
 });
 
@@ -98,7 +115,13 @@ builder.mutationFields((t) => ({
   createToken: t.field({
     type: CreateTokenPayload,
     description: 'Makes a token. For admins.',
-    args: { input: t.arg({ type: CreateTokenInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: CreateTokenInput,
+        required: true,
+        description: 'For whom, for what and for how long.',
+      }),
+    },
     resolve: (_root, { input }, { services }) =>
       answer<NewTokenPayload>({ token: null, apiToken: null }, async () => ({
         payload: await services.tokens.create(input),
@@ -108,7 +131,13 @@ builder.mutationFields((t) => ({
     type: RevokeTokenPayload,
     description:
       'Ends a token: here at once, at other servers of the same database within ten seconds. For admins.',
-    args: { input: t.arg({ type: RevokeTokenInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: RevokeTokenInput,
+        required: true,
+        description: 'Which token; one that was revoked before keeps its time.',
+      }),
+    },
     resolve: (_root, { input: { id } }, { services }) =>
       answer<TokenPayload>({ apiToken: null }, async () => ({
         payload: { apiToken: await services.tokens.revoke(String(id)) },

@@ -3,12 +3,11 @@ import type { Image as ImageModel } from '../image/image.ts';
 import { purgeImage } from '../image/purge.ts';
 import { deleteImage, undeleteImage } from '../image/trash.ts';
 import { builder } from './builder.ts';
-import { encodeImageId, requireImage } from './image.ts';
-import { answer, type ImagePayload, imagePayload, type Payload } from './payload.ts';
-import { UserError } from './user-error.ts';
+import { encodeImageId, IMAGE_ID, requireImage } from './image.ts';
+import { answer, type ImagePayload, imagePayload, type Payload, USER_ERRORS } from './payload.ts';
 
-const ofOne = (name: string) =>
-  builder.inputType(name, { fields: (t) => ({ id: t.id({ required: true }) }) });
+const ofOne = (name: string, description: string) =>
+  builder.inputType(name, { description, fields: (t) => ({ id: t.id(IMAGE_ID) }) });
 
 /** The payload of an image that was there when it was looked up. */
 async function changed(id: string, change: () => Promise<ImageModel | null>) {
@@ -22,18 +21,29 @@ interface PurgePayload extends Payload {
 }
 
 const PurgeImagePayload = builder.objectRef<PurgePayload>('PurgeImagePayload').implement({
+  description: 'The image that is gone, or why it is not.',
   fields: (t) => ({
-    purgedId: t.id({ nullable: true, resolve: ({ purgedId }) => purgedId }),
-    userErrors: t.expose('userErrors', { type: [UserError] }),
+    purgedId: t.id({
+      nullable: true,
+      description: 'The `Image.id` that it had; null where `userErrors` says why.',
+      resolve: ({ purgedId }) => purgedId,
+    }),
+    userErrors: t.expose('userErrors', USER_ERRORS),
   }),
 });
 
 builder.mutationFields((t) => ({
   deleteImage: t.field({
-    type: imagePayload('DeleteImagePayload'),
+    type: imagePayload('DeleteImagePayload', 'The image that lies in the trash now, or why it does not.'),
     description:
       'Puts an image into the trash, and its parts with it: lists leave it out and its address answers 404. It is purged TRASH_DAYS later.',
-    args: { input: t.arg({ type: ofOne('DeleteImageInput'), required: true }) },
+    args: {
+      input: t.arg({
+        type: ofOne('DeleteImageInput', 'The image that is to go into the trash.'),
+        required: true,
+        description: 'Which image; one that lies there already keeps its time.',
+      }),
+    },
     resolve: (_root, { input: { id } }, context) =>
       answer<ImagePayload>({ image: null }, async () => {
         const image = await requireImage(context, String(id));
@@ -41,10 +51,16 @@ builder.mutationFields((t) => ({
       }),
   }),
   undeleteImage: t.field({
-    type: imagePayload('UndeleteImagePayload'),
+    type: imagePayload('UndeleteImagePayload', 'The image that was taken out, or why it was not.'),
     description:
       'Takes an image out of the trash, and the parts that went there with it. A part is not taken out while its whole lies there (CONFLICT).',
-    args: { input: t.arg({ type: ofOne('UndeleteImageInput'), required: true }) },
+    args: {
+      input: t.arg({
+        type: ofOne('UndeleteImageInput', 'The image that is to leave the trash.'),
+        required: true,
+        description: 'Which image; one that does not lie there stays as it is.',
+      }),
+    },
     resolve: (_root, { input: { id } }, context) =>
       answer<ImagePayload>({ image: null }, async () => {
         const image = await requireImage(context, String(id));
@@ -55,7 +71,13 @@ builder.mutationFields((t) => ({
     type: PurgeImagePayload,
     description:
       'Ends an image for good, in or out of the trash, and its parts before it. Its bytes leave every store unless another image shares them; its hash stays on record.',
-    args: { input: t.arg({ type: ofOne('PurgeImageInput'), required: true }) },
+    args: {
+      input: t.arg({
+        type: ofOne('PurgeImageInput', 'The image that is to end for good.'),
+        required: true,
+        description: 'Which image; CONFLICT while it or a part of it is being made.',
+      }),
+    },
     resolve: (_root, { input: { id } }, context) =>
       answer<PurgePayload>({ purgedId: null }, async () => {
         const image = await requireImage(context, String(id));

@@ -1,12 +1,12 @@
 import { updateImage } from '../image/update.ts';
 import { builder } from './builder.ts';
-import { requireImage, Visibility } from './image.ts';
+import { IMAGE_ID, requireImage, Visibility } from './image.ts';
 import { answer, type ImagePayload, imagePayload } from './payload.ts';
 
 const UpdateImageInput = builder.inputType('UpdateImageInput', {
   description: 'What is left out stays as it is; null empties.',
   fields: (t) => ({
-    id: t.id({ required: true }),
+    id: t.id(IMAGE_ID),
     tags: t.stringList({ description: 'In place of the tags that it has; null as `[]`: it has none then.' }),
     addTags: t.stringList({ description: 'Put behind the tags that it has; not with `tags`.' }),
     removeTags: t.stringList({ description: 'Taken away where it has them; not with `tags`.' }),
@@ -34,10 +34,16 @@ const UpdateImageInput = builder.inputType('UpdateImageInput', {
 
 builder.mutationField('updateImage', (t) =>
   t.field({
-    type: imagePayload('UpdateImagePayload'),
+    type: imagePayload('UpdateImagePayload', 'The image that was changed, or why nothing was.'),
     description:
       'Changes what is said of an image; never its bytes. All of it is changed, or nothing. An image in the trash is not changed (CONFLICT).',
-    args: { input: t.arg({ type: UpdateImageInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: UpdateImageInput,
+        required: true,
+        description: 'Which image, and what is to be changed of it.',
+      }),
+    },
     resolve: (_root, { input: { id, ...changes } }, context) =>
       answer<ImagePayload>({ image: null }, async () => {
         const image = await requireImage(context, String(id));

@@ -5,6 +5,7 @@ import { pictureFields } from './image-input.ts';
 import { answer, type ImagePayload, imagePayload } from './payload.ts';
 
 const UploadImageInput = builder.inputType('UploadImageInput', {
+  description: 'A file, and what is said of it.',
   fields: (t) => ({
     file: t.field({
       type: 'Upload',
@@ -20,9 +21,15 @@ const UploadImageInput = builder.inputType('UploadImageInput', {
 
 builder.mutationField('uploadImage', (t) =>
   t.field({
-    type: imagePayload('UploadImagePayload'),
+    type: imagePayload('UploadImagePayload', 'The image that is kept of it, or why none is.'),
     description: 'Keeps a file. It is answered when every required store holds its bytes.',
-    args: { input: t.arg({ type: UploadImageInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: UploadImageInput,
+        required: true,
+        description: 'The file, and what is said of it.',
+      }),
+    },
     resolve: (_root, { input: { file, ...input } }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => {
         const record = parseUploadInput(input, ownerFor(caller, input));

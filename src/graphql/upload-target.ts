@@ -3,11 +3,14 @@ import { completeUpload } from '../image/complete-upload.ts';
 import { createUploadTarget, type OpenedTarget } from '../image/upload-target.ts';
 import { builder } from './builder.ts';
 import { pictureFields } from './image-input.ts';
-import { answer, type ImagePayload, imagePayload, type Payload } from './payload.ts';
-import { UserError } from './user-error.ts';
+import { answer, type ImagePayload, imagePayload, type Payload, USER_ERRORS } from './payload.ts';
 
 const UploadHeader = builder.objectRef<{ name: string; value: string }>('UploadHeader').implement({
-  fields: (t) => ({ name: t.exposeString('name'), value: t.exposeString('value') }),
+  description: 'A header of the request that sends the bytes.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'What it is called, such as `Content-Type`.' }),
+    value: t.exposeString('value', { description: 'What it says, to be sent as it is.' }),
+  }),
 });
 
 const UploadTarget = builder.objectRef<OpenedTarget>('UploadTarget').implement({
@@ -18,7 +21,7 @@ const UploadTarget = builder.objectRef<OpenedTarget>('UploadTarget').implement({
     url: t.exposeString('url', {
       description: 'Whoever has it may send; keep it from others, and from logs.',
     }),
-    method: t.string({ resolve: () => 'PUT' }),
+    method: t.string({ description: 'Of the HTTP request: `PUT`.', resolve: () => 'PUT' }),
     headers: t.field({
       type: [UploadHeader],
       description:
@@ -34,6 +37,7 @@ const UploadTarget = builder.objectRef<OpenedTarget>('UploadTarget').implement({
 });
 
 const CreateUploadTargetInput = builder.inputType('CreateUploadTargetInput', {
+  description: 'The file that will be sent, and what is said of it.',
   fields: (t) => ({
     filename: t.string({ required: true, description: 'The name to offer it under.' }),
     mimeType: t.string({
@@ -63,9 +67,14 @@ interface UploadTargetPayload extends Payload {
 const CreateUploadTargetPayload = builder
   .objectRef<UploadTargetPayload>('CreateUploadTargetPayload')
   .implement({
+    description: 'Where to send the bytes, or why nowhere.',
     fields: (t) => ({
-      target: t.expose('target', { type: UploadTarget, nullable: true }),
-      userErrors: t.expose('userErrors', { type: [UserError] }),
+      target: t.expose('target', {
+        type: UploadTarget,
+        nullable: true,
+        description: 'Where to send the bytes; null where `userErrors` says why.',
+      }),
+      userErrors: t.expose('userErrors', USER_ERRORS),
     }),
   });
 
@@ -74,7 +83,13 @@ builder.mutationField('createUploadTarget', (t) =>
     type: CreateUploadTargetPayload,
     description:
       'Gives an address to send the bytes of one image to, past GraphQL: at S3 where it is a store, else at this server. All that is announced is checked before, and proven by `completeUpload`.',
-    args: { input: t.arg({ type: CreateUploadTargetInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: CreateUploadTargetInput,
+        required: true,
+        description: 'What will be sent, and what is said of it.',
+      }),
+    },
     resolve: (_root, { input }, { services, caller }) =>
       answer<UploadTargetPayload>({ target: null }, async () => ({
         payload: { target: await createUploadTarget(services, input, ownerFor(caller, input)) },
@@ -83,15 +98,22 @@ builder.mutationField('createUploadTarget', (t) =>
 );
 
 const CompleteUploadInput = builder.inputType('CompleteUploadInput', {
+  description: 'The target whose bytes were sent.',
   fields: (t) => ({ target: t.id({ required: true, description: 'The `id` of the target.' }) }),
 });
 
 builder.mutationField('completeUpload', (t) =>
   t.field({
-    type: imagePayload('CompleteUploadPayload'),
+    type: imagePayload('CompleteUploadPayload', 'The image that is kept of what arrived, or why none is.'),
     description:
       'Proves what arrived (size, hash, type, wholeness) and keeps it as `uploadImage` does. Completing again answers the same image. What is refused is removed, and its target closed.',
-    args: { input: t.arg({ type: CompleteUploadInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: CompleteUploadInput,
+        required: true,
+        description: 'Which target; CONFLICT while nothing has arrived for it.',
+      }),
+    },
     resolve: (_root, { input }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => ({
         payload: { image: await completeUpload(services, String(input.target), visibleTo(caller)) },

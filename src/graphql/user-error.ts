@@ -42,7 +42,11 @@ export const UserError = builder.interfaceRef<Fault>('UserError').implement({
   description: 'Something that the caller can see, and often change. Implementations carry data to act on.',
   resolveType: ({ fault }) => TYPES.find(([type]) => fault instanceof type)?.[1] ?? 'InputError',
   fields: (t) => ({
-    code: t.field({ type: ErrorCode, resolve: ({ fault }) => fault.code }),
+    code: t.field({
+      type: ErrorCode,
+      description: 'What went wrong, for programs.',
+      resolve: ({ fault }) => fault.code,
+    }),
     message: t.string({
       description: 'For people: names the subject and the way out.',
       resolve: ({ fault }) => fault.message,
@@ -96,30 +100,58 @@ builder.objectRef<Fault<ProviderError>>('ProviderError').implement({
   description: 'The provider of the model declined or failed.',
   interfaces: [UserError],
   fields: (t) => ({
-    provider: t.string({ resolve: ({ fault }) => fault.provider }),
-    retryable: t.boolean({ resolve: ({ fault }) => fault.retryable }),
-    retryAfterSeconds: t.float({ resolve: ({ fault }) => fault.retryAfterSeconds, nullable: true }),
+    provider: t.string({
+      description: 'Which provider, as `Model.provider` says it.',
+      resolve: ({ fault }) => fault.provider,
+    }),
+    retryable: t.boolean({
+      description: 'Whether the same request may succeed later.',
+      resolve: ({ fault }) => fault.retryable,
+    }),
+    retryAfterSeconds: t.float({
+      description: 'For how long the provider asks to be left alone, in seconds; null where it does not say.',
+      resolve: ({ fault }) => fault.retryAfterSeconds,
+      nullable: true,
+    }),
   }),
 });
 
 builder.objectRef<Fault<StoreError>>('StoreError').implement({
   description: 'A store that must keep the bytes could not take or give them.',
   interfaces: [UserError],
-  fields: (t) => ({ store: t.string({ resolve: ({ fault }) => fault.store }) }),
+  fields: (t) => ({
+    store: t.string({
+      description: 'Which store, as `Store.name` says it.',
+      resolve: ({ fault }) => fault.store,
+    }),
+  }),
 });
 
 builder.objectRef<Fault<OverloadedError>>('OverloadedError').implement({
   description: 'The server has as much to do as it can take; the same request may succeed in a moment.',
   interfaces: [UserError],
-  fields: (t) => ({ retryAfterSeconds: t.float({ resolve: ({ fault }) => fault.retryAfterSeconds }) }),
+  fields: (t) => ({
+    retryAfterSeconds: t.float({
+      description: 'After how many seconds to try again.',
+      resolve: ({ fault }) => fault.retryAfterSeconds,
+    }),
+  }),
 });
 
 builder.objectRef<Fault<QuotaExceededError>>('QuotaExceededError').implement({
   description: 'The user has as much as is allowed on this server.',
   interfaces: [UserError],
   fields: (t) => ({
-    limit: t.field({ type: 'BigInt', resolve: ({ fault }) => fault.limit }),
-    used: t.field({ type: 'BigInt', resolve: ({ fault }) => fault.used }),
+    limit: t.field({
+      type: 'BigInt',
+      description: 'What is allowed, in `unit`; generations are counted by the day, in UTC.',
+      resolve: ({ fault }) => fault.limit,
+    }),
+    used: t.field({
+      type: 'BigInt',
+      description: 'What the user has already, in `unit`, without what was asked for now.',
+      resolve: ({ fault }) => fault.used,
+    }),
     unit: t.string({
       resolve: ({ fault }) => fault.unit,
       description: '`bytes`, `images` or `generations`.',

@@ -12,7 +12,7 @@ export type VariantFormat = (typeof VARIANT_FORMATS)[number];
 /** In pixels; of what is signed. What is not is bounded by VARIANT_SIZES. */
 export const MAX_VARIANT_SIDE = 4096;
 /** Its encoder takes seconds for each megapixel at its best quality, and cannot be stopped. */
-const MAX_AVIF_SIDE = 2048;
+export const MAX_AVIF_SIDE = 2048;
 /** Of what is not signed, so that one picture has so many variants and no more. */
 export const LISTED_QUALITIES: readonly number[] = [50, 65, 80, 90];
 
@@ -113,7 +113,13 @@ export interface Plan {
   readonly quality: number | null;
 }
 
-const QUALITY: Readonly<Record<VariantFormat, number | null>> = { webp: 80, jpeg: 80, avif: 50, png: null };
+/** Where none is asked for; null for a format without one. */
+export const QUALITY: Readonly<Record<VariantFormat, number | null>> = {
+  webp: 80,
+  jpeg: 80,
+  avif: 50,
+  png: null,
+};
 
 /** @param original of one frame, as a browser shows it. @param maxSide what neither side is to pass. */
 export function planVariant(
