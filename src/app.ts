@@ -284,9 +284,10 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
         runScheduledPurge(deps, config.trashDays, signal),
       );
       repeat({ expression: CLEAR_UPLOADS_SCHEDULE }, (signal) => clearUploads({ ...deps, arrivals }, signal));
-      if (database.maintain) {
+      const { maintain } = database;
+      if (maintain) {
         repeat({ expression: MAINTAIN_SCHEDULE }, async (signal) => {
-          for (const done of (await database.maintain?.(signal)) ?? []) log.debug(done, 'maintained a table');
+          for (const done of await maintain(signal)) log.debug(done, 'maintained the embedded database');
         });
       }
       if (config.verifySchedule === null) return;

@@ -121,6 +121,10 @@ export async function openTestApp(
   return test;
 }
 
+/** One of them, by chance. */
+export const pick = <Value>(values: readonly Value[]): Value =>
+  values[Math.floor(Math.random() * values.length)] as Value;
+
 /** Waits until something is so, looking often; fails after ten seconds. */
 export async function eventually(check: () => Promise<void> | void): Promise<void> {
   const deadline = Date.now() + 10_000;

@@ -1,4 +1,4 @@
-import { FixativeError } from '../errors.ts';
+import { requireStores } from '../image/restore.ts';
 import type { Storage, VerifyOptions } from '../storage/service.ts';
 import { formatBytes } from '../storage/spool.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
@@ -9,11 +9,7 @@ export async function runVerify(
   options: VerifyOptions & { json: boolean },
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const names = storage.stores.map(({ name }) => name);
-  for (const name of options.stores ?? []) {
-    if (!names.includes(name))
-      throw new FixativeError('INVALID_INPUT', `There is no store "${name}"; there are ${names.join(', ')}.`);
-  }
+  requireStores(storage, options.stores ?? []);
   const progress = makeProgress(terminal);
   const say = (text: string, line: object) => {
     progress.clear();

@@ -59,7 +59,7 @@ export interface Database extends Queryable {
   ): Promise<{ close(): Promise<void> }>;
   /** Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. */
   exclusively<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
-  /** To be run about once a minute where it is there: PostgreSQL sees to that by itself (databas./maintenance.ts). */
+  /** To be run about once a minute where it is there: PostgreSQL sees to that by itself (database/maintenance.ts). */
   maintain?(signal?: AbortSignal): Promise<readonly Maintained[]>;
   /**
    * Resolves when what was committed before the call survives the loss of power. PostgreSQL sees to that itself at each commit;

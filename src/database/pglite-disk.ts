@@ -32,9 +32,9 @@ interface NodeFiles {
  * Starts PGlite on the files in a directory, of which the caller holds the lock.
  * @param options.loadDataDir a dump to begin from; only tests have one, whose files are thrown away.
  */
-export async function startPglite<Options extends PGliteOptions>(
+export async function startPglite(
   directory: string,
-  options: Options,
+  options: PGliteOptions,
 ): Promise<{ pglite: PGlite; disk: Disk }> {
   const isOnDisk = options.loadDataDir !== undefined || (await wasShutDown(directory));
   // PostgreSQL's own lock keeps nobody out here, and one that the power has left empty would keep us out.

@@ -221,10 +221,10 @@ export async function ingestInto(
   return deps.storage.put(spool, async (transaction, blob, storeName) => {
     await image.recordFirst?.(transaction);
     await keepProvenance(transaction, blob.id, provenance);
-    const exact = image.exact ? exactFilename(image.filename, blob.mimeType) : null;
-    if (exact !== null) await transaction.query(LOCK_NAME, [`fixative:filename:${exact}`]);
-    const taken = exact !== null && (await transaction.query(IS_TAKEN, [exact, image.id])).length > 0;
-    const kept = keptColumns(image, blob, storeName, taken ? null : exact);
+    const exact = image.exact
+      ? await claimName(transaction, exactFilename(image.filename, blob.mimeType), image.id)
+      : null;
+    const kept = keptColumns(image, blob, storeName, exact);
     const { learnt } = image;
     const [row] = await transaction.query<ImageRow>(UPDATE, [
       image.id,
@@ -249,7 +249,7 @@ const LEARNT = KEPT_NAMES.length + 2;
 
 // Names carry a time in milliseconds, and two of one are not rare under load: the second looks when the first has its name.
 const LOCK_NAME = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL AS taken';
-const IS_TAKEN = 'SELECT id FROM generated_images WHERE filename = $1 AND id <> $2';
+const IS_TAKEN = 'SELECT id FROM generated_images WHERE filename = $1 AND id IS DISTINCT FROM $2::bigint';
 const UPDATE = `UPDATE generated_images AS i SET ${KEPT_NAMES.map((name, at) => `${NEW_COLUMNS[name]} = $${at + 2}`).join(', ')},
     revised_prompt = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 1}::text ELSE revised_prompt END,
     original_url = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 2}::text ELSE original_url END,
@@ -259,9 +259,17 @@ const UPDATE = `UPDATE generated_images AS i SET ${KEPT_NAMES.map((name, at) => 
 
 /** A name as it was exported, or null where it is another image's by now, or none that was given here without the end of an id. */
 async function freeName(transaction: Queryable, name: string, mimeType: string): Promise<string | null> {
-  if (exactFilename(name, mimeType) !== name) return null;
+  return exactFilename(name, mimeType) === name ? claimName(transaction, name, null) : null;
+}
+
+/** @param imageId whose it may be already; null: nobody's. @returns null where another image has it. */
+async function claimName(
+  transaction: Queryable,
+  name: string,
+  imageId: bigint | null,
+): Promise<string | null> {
   await transaction.query(LOCK_NAME, [`fixative:filename:${name}`]);
-  return (await transaction.query(IS_TAKEN, [name, 0])).length > 0 ? null : name;
+  return (await transaction.query(IS_TAKEN, [name, imageId])).length > 0 ? null : name;
 }
 
 /** What the row says once its bytes are safe. The address is ours and relative, so that it cannot expire. */

@@ -18,13 +18,17 @@ export interface LostRow extends ImportKey {
 }
 
 /** @throws AlreadyImported where it was purged, or has its bytes by now. */
-async function changeFailed(transaction: PrismaTransaction, lost: LostRow, failure: object): Promise<Image> {
+async function changeFailed(
+  transaction: PrismaTransaction,
+  { source, key }: ImportKey,
+  { id, failure }: { id: bigint; failure: object },
+): Promise<Image> {
   const [image] = await transaction.image.updateManyAndReturn({
-    where: { id: BigInt(lost.imageId ?? 0), status: 'failed' },
+    where: { id, status: 'failed' },
     data: failure,
   });
   if (image) return image;
-  throw new AlreadyImported(`${lost.source} ${lost.key}`);
+  throw new AlreadyImported(`${source} ${key}`);
 }
 
 /** Keeps everything of it but the bytes, as a failed image that says why, so that it can be found and made again. */
@@ -49,7 +53,7 @@ export async function recordLost(
               ...failure,
             },
           })
-        : await changeFailed(transaction, lost, failure);
+        : await changeFailed(transaction, lost, { id: BigInt(lost.imageId), failure });
     if (lost.imported) await recordImported(sqlOf(transaction), lost, image);
     else await recordFailed(sqlOf(transaction), lost, { error, imageId: image.id });
     return image;

@@ -1,5 +1,5 @@
 import { FixativeError, InputError } from '../errors.ts';
-import type { Restoration } from '../storage/service.ts';
+import type { Restoration, Storage } from '../storage/service.ts';
 import type { Image, ImageDeps } from './image.ts';
 
 /**
@@ -12,22 +12,12 @@ export async function restoreImage(
   image: Image,
   options: { stores?: readonly string[] | null | undefined; dryRun?: boolean } = {},
 ): Promise<Restoration> {
-  const names = deps.storage.stores.map((store) => store.name);
   if (options.stores?.length === 0) {
     throw new InputError('INVALID_INPUT', 'stores is empty; leave it out to restore all.', {
       path: ['input', 'stores'],
     });
   }
-  const stranger = options.stores?.find((name) => !names.includes(name));
-  if (stranger !== undefined) {
-    throw new InputError(
-      'INVALID_INPUT',
-      `There is no store ${JSON.stringify(stranger)}; there are ${names.join(', ')}.`,
-      {
-        path: ['input', 'stores'],
-      },
-    );
-  }
+  requireStores(deps.storage, options.stores ?? [], ['input', 'stores']);
   if (image.blobId === null) {
     throw new FixativeError(
       'BYTES_LOST',
@@ -42,4 +32,20 @@ export async function restoreImage(
     dryRun: options.dryRun ?? false,
     ...(options.stores ? { stores: options.stores } : {}),
   });
+}
+
+/**
+ * @param path of the input that names them.
+ * @throws InputError INVALID_INPUT for a store that is not configured.
+ */
+export function requireStores(
+  { stores }: Pick<Storage, 'stores'>,
+  wanted: readonly string[],
+  path?: readonly string[],
+): void {
+  const names = stores.map(({ name }) => name);
+  const stranger = wanted.find((name) => !names.includes(name));
+  if (stranger === undefined) return;
+  const message = `There is no store ${JSON.stringify(stranger)}; there are ${names.join(', ')}.`;
+  throw new InputError('INVALID_INPUT', message, path && { path });
 }

@@ -12,13 +12,10 @@ import {
   UndeleteImageDocument,
   UpdateImageDocument,
 } from '../generated/graphql.ts';
-import { eventually, openTestApp, type TestApp } from '../harness.ts';
+import { eventually, openTestApp, pick, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
 import { type Gate, openGate } from './gate.ts';
-
-const pick = <Value>(values: readonly Value[]): Value =>
-  values[Math.floor(Math.random() * values.length)] as Value;
 
 /**
  * What changes an image from two sides at once. Rows are locked in one order (docs/architecture.md), so nobody waits for another who waits for him;

@@ -9,12 +9,9 @@ import {
   UndeleteImageDocument,
   UpdateImageDocument,
 } from '../generated/graphql.ts';
-import { makeDatabase, openTestApp, type TestApp, type TestDatabase } from '../harness.ts';
+import { makeDatabase, openTestApp, pick, type TestApp, type TestDatabase } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
-
-const pick = <Value>(values: readonly Value[]): Value =>
-  values[Math.floor(Math.random() * values.length)] as Value;
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
