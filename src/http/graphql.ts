@@ -9,7 +9,6 @@ import type { GraphqlContext, Services } from '../graphql/context.ts';
 import { Loaders } from '../graphql/loaders.ts';
 import { MAX_RELATED_PER_REQUEST } from '../graphql/related.ts';
 import { schema } from '../graphql/schema.ts';
-import { makeCompiledOperations } from './compiled-operations.ts';
 import { useCsrfPrevention } from './csrf.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 import { useOperationTimeout } from './operation-timeout.ts';
@@ -45,14 +44,10 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
   const findPersisted = options.persisted
     ? makePersistedOperations(options.persisted)
     : (params: GraphQLParams) => params;
-  const operations = makeCompiledOperations(limits.fieldsOf);
-  const maskError = (error: unknown) => mask(error, log);
   const repeated = makeRepeatedOperations({
-    operations,
     limits,
     findPersisted,
     timeoutSeconds: options.operationTimeoutSeconds,
-    mask: maskError,
   });
   const yoga = createYoga<ServerContext & LetIn, GraphqlContext>({
     schema,
@@ -79,12 +74,11 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       limits.plugin,
       ...(options.introspection ? [] : [useHiddenSuggestions()]),
       useSubscriptionLimits(options.traffic),
-      operations.plugin,
       useOperationTimeout(options.operationTimeoutSeconds),
       repeated.plugin,
     ],
     context: ({ caller, isLetIn }) => contextOf(services, { caller, isLetIn }),
-    maskedErrors: { maskError },
+    maskedErrors: { maskError: (error) => mask(error, log) },
   });
   return async (req, res, letIn) => {
     const context: ServerContext & LetIn = { req, res, ...letIn };

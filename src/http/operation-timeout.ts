@@ -21,7 +21,7 @@ export function useOperationTimeout(seconds: number): Plugin {
 }
 
 export const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
-  typeof (value as { then?: unknown } | null)?.then === 'function';
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 
 /** The result, or after so many seconds that there is none. */
 export function within<Result>(

@@ -1,54 +1,63 @@
 import { channel } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
-import type { ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { GraphqlContext } from '../graphql/context.ts';
-import type { CompiledOperations } from './compiled-operations.ts';
 import { isPromise, within } from './operation-timeout.ts';
+import { type PreparedQuery, prepareQuery } from './prepared-query.ts';
 import type { QueryLimiter } from './query-limits.ts';
 import type { ServerContext } from './request-body.ts';
 
 export interface RepeatedOperations {
   readonly plugin: Plugin<object, ServerContext>;
-  /** What a request of JSON is answered with; null where Yoga is to be asked from the beginning. Errors are masked already. */
+  /** The result of a request of JSON, with masked errors; null where Yoga must answer the request. */
   run(
     params: GraphQLParams,
     req: IncomingMessage,
     makeContext: () => GraphqlContext,
   ): Promise<ExecutionResult | null>;
-  /** The Content-Type of an answer without errors; null where Yoga is to write it. */
+  /** Content-Type of an answer without errors; null where Yoga must write the answer. */
   contentTypeFor(accept: string | undefined): string | null;
 }
 
-/** Hears of each operation that went the short way (https://nodejs.org/api/diagnostics_channel.html): `{ query, operationName }`. */
-export const SHORT_WAY = 'fixative:short-way';
+/** Hears of each operation that the fast path answered (https://nodejs.org/api/diagnostics_channel.html): `{ query, operationName }`. */
+export const FAST_PATH = 'fixative:fast-path';
 
 const MAX_ACCEPTS = 100;
 const MAX_ACCEPT_LENGTH = 200;
 const PARAMETERS = new Set(['query', 'variables', 'operationName', 'extensions', 'documentId']);
 
+/** Estimated size of a prepared field, and most bytes of all prepared queries with their texts. */
+const FIELD_BYTES = 1500;
+const MAX_BYTES = 32 * 1024 * 1024;
+/** A larger document is not prepared: it would evict many others. */
+const MAX_DOCUMENT_BYTES = MAX_BYTES / 16;
+
 /**
- * The short way of operations that come again, which most requests to a server are. Nothing is decided here: a document is run when Yoga has
- * let the same text through before, is answered in the type that Yoga has chosen before for the same Accept, and has the same
- * context, limits, time-out and masking. Whatever has errors is written by Yoga, and so is whatever is not as plain as can be. It
- * leaves out what Yoga does around an operation, which costs as much as the page that is asked for (docs/performance.md).
+ * Fast path for queries that Yoga has validated before, which most requests to a server are. Yoga's own steps around a query cost as much as
+ * a page of images (docs/performance.md). The fast path decides nothing: it runs a text that Yoga has run before, answers in the
+ * type that Yoga has chosen before for the same Accept, and applies the same context, limits, timeout and masking. It answers success
+ * only; a request whose query fails is answered by Yoga from the beginning.
  */
 export function makeRepeatedOperations(options: {
-  readonly operations: CompiledOperations;
   readonly limits: QueryLimiter;
   readonly findPersisted: (params: GraphQLParams) => GraphQLParams;
   readonly timeoutSeconds: number;
-  readonly mask: (error: unknown) => GraphQLError;
 }): RepeatedOperations {
-  const { operations, limits, mask } = options;
+  const { limits } = options;
   const contentTypes = new Map<string, string>();
-  const shortWay = channel(SHORT_WAY);
+  const prepared = makePreparedQueries(limits);
+  const fastPath = channel(FAST_PATH);
 
   return {
     plugin: {
       onParams({ context, setResult }) {
         const { result } = context as unknown as ServerContext;
         if (result) setResult(result);
+      },
+      onExecute({ args }) {
+        const { query } = (args.contextValue as { params?: GraphQLParams }).params ?? {};
+        if (query) prepared.add(query, args as ExecutionArgs);
       },
       onResponse({ serverContext, response }) {
         const { params, req } = serverContext;
@@ -67,21 +76,54 @@ export function makeRepeatedOperations(options: {
     contentTypeFor: (accept = '') => contentTypes.get(accept) ?? null,
     async run(given, req, makeContext) {
       const params = plain(given, options.findPersisted);
-      const operation = params && operations.find(params.query, params.operationName);
-      if (!operation) return null;
-      if (shortWay.hasSubscribers)
-        shortWay.publish({ query: params.query, operationName: params.operationName });
+      const query = params && prepared.find(params.query, params.operationName);
+      if (!query) return null;
       const variables = params.variables ?? {};
-      const fault = limits.faultOfParams(given) ?? limits.faultOfCost(operation.document, variables);
+      const fault = limits.faultOfParams(given) ?? limits.faultOfCost(query.document, variables);
       if (fault) return { errors: [fault] };
-      try {
-        const running = operation.run(makeContext(), variables);
-        const result = isPromise(running) ? await within(options.timeoutSeconds, running, req) : running;
-        if (result === null) return null;
-        return result.errors ? { ...result, errors: result.errors.map(mask) } : result;
-      } catch (error) {
-        return { errors: [mask(error)] };
+      const running = query.run(makeContext(), variables);
+      const result = isPromise(running) ? await within(options.timeoutSeconds, running, req) : running;
+      if (result && fastPath.hasSubscribers)
+        fastPath.publish({ query: params.query, operationName: params.operationName });
+      return result;
+    },
+  };
+}
+
+/** The queries that were run, by text and name of the operation; a cache with a limit of bytes that evicts the least recently used. */
+function makePreparedQueries(limits: QueryLimiter) {
+  interface Entry {
+    /** null: it cannot be prepared. */
+    readonly operations: Map<string | null, PreparedQuery | null>;
+    bytes: number;
+  }
+  const entries = new Map<string, Entry>();
+  let bytes = 0;
+
+  return {
+    add(text: string, { schema, document, operationName = null }: ExecutionArgs): void {
+      const size = text.length + FIELD_BYTES * limits.fieldsOf(document);
+      if (size > MAX_DOCUMENT_BYTES) return;
+      const entry = entries.get(text) ?? { operations: new Map(), bytes: 0 };
+      if (entry.operations.has(operationName)) return;
+      entry.operations.set(operationName, prepareQuery(schema, document, operationName));
+      entry.bytes += size;
+      bytes += size;
+      entries.set(text, entry);
+      for (const [oldest, { bytes: freed }] of entries) {
+        if (bytes <= MAX_BYTES) break;
+        entries.delete(oldest);
+        bytes -= freed;
       }
+    },
+    find(text: string, operationName: string | null): PreparedQuery | null {
+      const entry = entries.get(text);
+      const query = entry?.operations.get(operationName) ?? null;
+      if (entry && query) {
+        entries.delete(text);
+        entries.set(text, entry);
+      }
+      return query;
     },
   };
 }
@@ -93,7 +135,7 @@ interface PlainParams {
   readonly variables?: Record<string, unknown>;
 }
 
-/** What has nothing in it that Yoga would refuse; null otherwise. */
+/** The parameters of a request that Yoga would not refuse; null for any other. */
 function plain(
   given: GraphQLParams,
   findPersisted: (params: GraphQLParams) => GraphQLParams,
