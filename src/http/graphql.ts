@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ExecutionResult, GraphQLError } from 'graphql';
-import { createYoga, type GraphQLParams } from 'graphql-yoga';
+import { type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql';
+import { createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { QueryLimits } from '../config.ts';
 import { FixativeError } from '../errors.ts';
@@ -68,6 +68,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       credentials: 'same-origin',
     },
     plugins: [
+      useGraphqlJs,
       useCsrfPrevention(),
       useRequestBody(services.storage.spooler, options),
       usePersistedOperations(findPersisted),
@@ -94,6 +95,12 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     await yoga(req, res, context);
   };
 }
+
+/** Runs operations by the reference implementation. Yoga brings an executor of its own, which reports other errors of some documents. */
+const useGraphqlJs: Plugin = {
+  onExecute: ({ setExecuteFn }) => setExecuteFn(execute),
+  onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
+};
 
 /** As Yoga writes it. */
 function send(res: ServerResponse, contentType: string, result: ExecutionResult): void {

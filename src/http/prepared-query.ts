@@ -64,17 +64,19 @@ export function prepareQuery(
   const operation = getOperationAST(document, operationName);
   const type = schema.getQueryType();
   if (!type || operation?.operation !== 'query') return null;
-  const conditions = readConditions(document);
-  if (conditions === null) return null;
+  const read = readConditions(document);
+  if (read === null) return null;
+  const definitions = operation.variableDefinitions ?? [];
+  // Those of other operations of the document decide nothing here.
+  const conditions = read.filter((name) => definitions.some(({ variable }) => variable.name.value === name));
   const fragments: Record<string, FragmentDefinitionNode> = Object.create(null);
   for (const each of document.definitions)
     if (each.kind === Kind.FRAGMENT_DEFINITION) fragments[each.name.value] = each;
-  const definitions = operation.variableDefinitions ?? [];
   const plans = new Map<string, ObjectPlan>();
 
   function planFor(variables: Variables): ObjectPlan | null {
     let key = '';
-    for (const name of conditions as readonly string[]) {
+    for (const name of conditions) {
       const value = variables[name];
       if (typeof value !== 'boolean') return null;
       key += value ? '1' : '0';

@@ -27,6 +27,15 @@ for (const stream of [process.stdout, process.stderr])
     if (error.code !== 'EPIPE') throw error;
   });
 
+/**
+ * graphql-js abandons a list when one of its items fails at once, and with it the promises of other items, which may reject later
+ * (https://github.com/graphql/graphql-js/pull/3761). Such an error belongs to an answer that has failed already, and must not end the process.
+ */
+process.on('unhandledRejection', (reason) => {
+  const { name, path } = (reason ?? {}) as { name?: unknown; path?: unknown };
+  if (name !== 'GraphQLError' || !Array.isArray(path)) throw reason;
+});
+
 const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   note: (text) => void process.stderr.write(text),

@@ -1,0 +1,75 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { schema } from '../../src/graphql/schema.ts';
+import { FAST_PATH } from '../../src/http/repeated-operations.ts';
+import { openTestApp, type TestApp } from '../harness.ts';
+import { makePicture } from '../pictures.ts';
+import { upload } from '../upload.ts';
+import { COMPARE_SECONDS, COMPARE_SEED, compareForSeconds } from './chance.ts';
+import { makeDocument } from './document.ts';
+import { byGet, byJson, byMultipart, parametersOf } from './ways.ts';
+
+/** The same comparison as documents.test.ts, with the resolvers of the product and a few images: random queries, every way, byte for byte. */
+let app: TestApp;
+let ids: string[];
+let fast = 0;
+const count = () => {
+  fast++;
+};
+beforeAll(async () => {
+  subscribe(FAST_PATH, count);
+  app = await openTestApp(
+    { RATE_LIMIT_PER_CALLER: 'off', MAX_QUERY_COST: '100000000', MAX_QUERY_DEPTH: '30' },
+    { log: pino({ level: 'silent' }) },
+  );
+  ids = [];
+  for (let i = 0; i < 8; i++) {
+    const { image } = await upload(
+      app,
+      { content: await makePicture({ seed: i % 5 }) },
+      {
+        userId: `u${i % 2}`,
+        prompt: `x ${i}`,
+        tags: ['x', `t${i % 3}`],
+        metadata: { a: { b: [1, null] }, i },
+        visibility: i % 4 === 0 ? 'PRIVATE' : 'PUBLIC',
+      },
+    );
+    ids.push(image?.id ?? '', image?.url?.split('/')[4] ?? '');
+  }
+  await app.storage.settled();
+});
+afterAll(async () => {
+  unsubscribe(FAST_PATH, count);
+  await app.close();
+});
+
+const counts = { documents: 0, withData: 0, withErrors: 0, byFastPath: 0 };
+
+async function compare(seed: number): Promise<void> {
+  const values = { ids: [...ids, 'x'], strings: ['u0', 'u1', 'x', 't1', 'uploadImage', '64x64', ''] };
+  const made = makeDocument(schema, seed, values, ['query']);
+  const document = { ...made, query: `${made.query}\n# ${seed}` };
+  const about = `COMPARE_SEED=${seed}\n${JSON.stringify(parametersOf(document), null, 1)}\n${document.query}`;
+  const ran = fast;
+  const accept = 'application/json';
+  const first = await byJson(app, document, accept);
+  for (let times = 0; times < 2; times++) expect(await byJson(app, document, accept), about).toEqual(first);
+  expect(await byMultipart(app, { ...document, files: [] }, accept), about).toEqual(first);
+  if (document.query.length < 4000) expect(await byGet(app, document, accept), about).toEqual(first);
+  const answer = JSON.parse(first.text) as { data?: unknown; errors?: unknown };
+  counts.documents++;
+  if (answer.data) counts.withData++;
+  if (answer.errors) counts.withErrors++;
+  if (fast > ran) counts.byFastPath++;
+}
+
+test('every way of running a query answers alike on real images', {
+  timeout: (COMPARE_SECONDS + 60) * 1000,
+}, async () => {
+  await compareForSeconds(compare);
+  process.stdout.write(`real documents: ${JSON.stringify(counts)}, seeds from ${COMPARE_SEED}\n`);
+  expect(counts.withData / counts.documents).toBeGreaterThan(0.3);
+  expect(counts.byFastPath / counts.documents).toBeGreaterThan(0.2);
+});
