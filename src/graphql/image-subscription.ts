@@ -1,4 +1,3 @@
-import DataLoader from 'dataloader';
 import { visibleFilter, visibleTo } from '../auth/authorization.ts';
 import type { Image as ImageModel } from '../image/image.ts';
 import { watchImage, watchImages } from '../image/watch.ts';
@@ -6,7 +5,6 @@ import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
 import { Image, parseImageId } from './image.ts';
 import { WHICH_IMAGES } from './image-list.ts';
-import { MAX_RELATED_PER_REQUEST } from './related.ts';
 
 builder.subscriptionFields((t) => ({
   imageUpdated: t.field({
@@ -22,7 +20,7 @@ builder.subscriptionFields((t) => ({
     },
     subscribe: (_root, { id }, context) =>
       whileLetIn(context, watchImage(context.services, parseImageId(String(id)), visibleTo(context.caller))),
-    resolve: (image, _args, context) => fresh(image, context),
+    resolve: (image) => image,
   }),
   imagesUpdated: t.field({
     type: Image,
@@ -33,7 +31,7 @@ builder.subscriptionFields((t) => ({
     },
     subscribe: (_root, { filter }, context) =>
       whileLetIn(context, watchImages(context.services, visibleFilter(context.caller, filter))),
-    resolve: (image, _args, context) => fresh(image, context),
+    resolve: (image) => image,
   }),
 }));
 
@@ -56,13 +54,4 @@ function whileLetIn(
       return this;
     },
   };
-}
-
-/** The context lasts as long as the subscription: what its loaders have read of an earlier state is forgotten with each event. */
-function fresh(image: ImageModel, context: GraphqlContext): ImageModel {
-  for (const each of Object.values(context)) {
-    if (each instanceof DataLoader) each.clearAll();
-  }
-  context.relatedLeft = MAX_RELATED_PER_REQUEST;
-  return image;
 }

@@ -316,8 +316,7 @@ function decode(id: string): string {
 export async function requireImage(context: GraphqlContext, id: string): Promise<ImageModel> {
   const path = ['input', 'id'];
   const uuid = parseImageId(id, path);
-  // Another mutation of the same document may have changed it.
-  const image = await context.loaders.imageByUuid.clear(uuid).load(uuid);
+  const image = await context.loaders.imageByUuid.load(uuid);
   if (image) return image;
   throw new InputError('NOT_FOUND', `There is no image ${JSON.stringify(id.slice(0, 100))}.`, { path });
 }

@@ -90,6 +90,11 @@ export class Loaders {
     return this.#make('provenanceOfBlob', () => makeProvenanceLoader(this.#services.database));
   }
 
+  /** Forgets everything that was read: the next to ask reads the database. */
+  clear(): void {
+    this.#made.clear();
+  }
+
   #make<Loader>(name: string, make: () => Loader): Loader {
     const made = (this.#made.get(name) as Loader | undefined) ?? make();
     this.#made.set(name, made);

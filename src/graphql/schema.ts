@@ -22,6 +22,7 @@ import './trash.ts';
 import './store.ts';
 import './token.ts';
 import { builder } from './builder.ts';
+import { readAfresh } from './fresh-reads.ts';
 import { guard } from './guard.ts';
 
-export const schema = guard(builder.toSchema());
+export const schema = guard(readAfresh(builder.toSchema()));
