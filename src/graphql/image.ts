@@ -1,7 +1,7 @@
 import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
 import { type ErrorCode as Code, ERROR_CODES, InputError } from '../errors.ts';
 import type { AnsweredImage } from '../image/generate.ts';
-import { type Image as ImageModel, isPublic, parseUuid } from '../image/image.ts';
+import { IMAGE_ORIGINS, type Image as ImageModel, isPublic, parseUuid } from '../image/image.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
 import { Copy, type CopyRow } from './copy.ts';
@@ -39,6 +39,9 @@ export const Visibility = builder.enumType('Visibility', {
     },
   } as const,
 });
+
+const isOrigin = (text: string): text is (typeof IMAGE_ORIGINS)[number] =>
+  IMAGE_ORIGINS.some((origin) => origin === text);
 
 interface ImageErrorShape {
   readonly code: Code;
@@ -99,7 +102,8 @@ export const Image = builder.prismaObject('Image', {
     origin: t.field({
       type: ImageOrigin,
       description: 'How its bytes came, or are to come.',
-      resolve: ({ origin }) => origin as 'generated',
+      // Other services write rows too, with words of their own.
+      resolve: ({ origin }) => (isOrigin(origin) ? origin : 'recorded'),
     }),
     visibility: t.field({
       type: Visibility,
