@@ -322,17 +322,14 @@ export async function openDatabase(
 ): Promise<{ database: Database; release: () => Promise<void> }> {
   if (config.databaseUrl) {
     const { openPostgresql } = await import('./database/postgresql.ts');
+    const { databaseUrl } = config;
     const database = await openPostgresql({
-      url: config.databaseUrl,
+      url: databaseUrl,
       poolSize: config.databasePoolSize,
       onError: (error) => options.log.error({ err: error }, 'the database broke a connection'),
+    }).catch((error) => {
+      throw error instanceof FixativeError ? error : unreachable(databaseUrl, error);
     });
-    try {
-      await database.query('SELECT 1');
-    } catch (error) {
-      await database.close();
-      throw unreachable(config.databaseUrl, error);
-    }
     return { database, release: () => database.close() };
   }
   const directory: DataDirectory = await lockDataDirectory(config.dataDirectory, options.processId);

@@ -2,6 +2,7 @@ import { type ApiToken, openTokens, type Tokens } from '../auth/tokens.ts';
 import type { Database } from '../database/database.ts';
 import { migrate } from '../database/migrate.ts';
 import type { Logger } from '../log.ts';
+import { parseTime } from '../time.ts';
 import { EXIT, type ExitCode, formatTable, type Terminal } from './terminal.ts';
 
 export interface CreateTokenCommand {
@@ -14,13 +15,13 @@ export interface CreateTokenCommand {
 
 const SECONDS = { m: 60, h: 3600, d: 86_400 } as const;
 
-/** `90d`, `12h`, `30m`, or a time as ISO 8601 writes it; null where it is neither, or has passed. */
+/** `90d`, `12h`, `30m`, or a time as RFC 3339 writes it; null where it is neither, or has passed. */
 export function expiryOf(text: string, now: number): Date | null {
   const [, amount, unit] = /^(\d{1,5})([mhd])$/.exec(text) ?? [];
   const time = amount
     ? new Date(now + Number(amount) * SECONDS[unit as keyof typeof SECONDS] * 1000)
-    : new Date(/^\d{4}-\d\d-\d\d/.test(text) ? text : Number.NaN);
-  return time.getTime() > now ? time : null;
+    : parseTime(text);
+  return time && time.getTime() > now ? time : null;
 }
 
 /** Opens what the commands work on, in a database that is brought up to date. */

@@ -4,8 +4,9 @@
  * the server sends before `pg` reads them (https://www.postgresql.org/docs/15/protocol-message-formats.html, DataRow), and all other messages
  * are left to it.
  */
-import pg from 'pg';
+import type pg from 'pg';
 import { sendLargeValuesAsTheyAre } from './large-values.ts';
+import { SessionClient, type SessionConfig } from './session.ts';
 
 type Feed = (data: Buffer) => void;
 
@@ -23,12 +24,12 @@ const HEAD_BYTES = 5;
 const NOTHING = Buffer.alloc(0);
 
 /** A client that can take rows of one column of bytea. */
-export class BinaryRowsClient extends pg.Client {
+export class BinaryRowsClient extends SessionClient {
   #rows: (Buffer | null)[] | null = null;
   /** Room for values that come. */
   #room: Buffer = NOTHING;
 
-  constructor(config?: string | pg.ClientConfig) {
+  constructor(config: SessionConfig) {
     super(config);
     sendLargeValuesAsTheyAre(this);
     const { connection } = this as unknown as { connection: PgConnection };

@@ -28,8 +28,13 @@ export interface QueryOptions {
  */
 export interface Database extends Queryable {
   readonly kind: 'postgresql' | 'pglite';
+  /** Schema that the address names for our tables; null: the first of the role's search_path. */
+  readonly schema: string | null;
   readonly prisma: PrismaClient;
-  readonly adapter: SqlMigrationAwareDriverAdapterFactory;
+  /** Gives Prisma's schema engine its way into the database, on a connection that is closed afterwards. */
+  withAdapter<Result>(
+    work: (adapter: SqlMigrationAwareDriverAdapterFactory) => Promise<Result>,
+  ): Promise<Result>;
   /**
    * Sends one statement whose rows have one column, `bytes`, of bytea: much cheaper than `query` where there are many of them.
    * @param room may be filled with values, one after the other; each of the others has memory of its own. When this throws, something may still be

@@ -1,5 +1,8 @@
-import pg from 'pg';
+import { types } from 'pg';
+import { parseExactly } from '../json.ts';
 import type { Queryable } from './database.ts';
+import { SessionClient, sessionConfig } from './session.ts';
+import { JSON_TEXT, JSONB } from './type-parsers.ts';
 
 /** Another system's database. */
 export interface ForeignDatabase extends Queryable {
@@ -14,7 +17,11 @@ export async function openForeignDatabase(options: {
   url: string;
   readOnly: boolean;
 }): Promise<ForeignDatabase> {
-  const client = new pg.Client({ connectionString: options.url, connectionTimeoutMillis: 10_000 });
+  const client = new SessionClient({
+    ...sessionConfig(options.url, FOREIGN_SETTINGS),
+    types: { getTypeParser: parserOf as typeof types.getTypeParser },
+    connectionTimeoutMillis: 10_000,
+  });
   // What breaks an idle connection is met by the next statement.
   client.on('error', () => {});
   await client.connect();
@@ -23,4 +30,20 @@ export async function openForeignDatabase(options: {
     query: async (text, values = []) => (await client.query(text, [...values])).rows,
     close: () => client.end(),
   };
+}
+
+/** Servers of other versions know these. */
+const FOREIGN_SETTINGS = { TimeZone: 'UTC', DateStyle: 'ISO, MDY' };
+
+const TIMESTAMP = 1114;
+const DATE = 1082;
+
+/**
+ * Times without a zone come as text, which is read as UTC: pg takes them for the time of this machine. Numbers in JSON come as they are. All else is read as
+ * pg reads it.
+ */
+function parserOf(oid: number, format: 'text' | 'binary' = 'text'): unknown {
+  if (format === 'text' && (oid === TIMESTAMP || oid === DATE)) return (text: string) => text;
+  if (format === 'text' && (oid === JSON_TEXT || oid === JSONB)) return parseExactly;
+  return types.getTypeParser(oid, format as never);
 }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
-import pg, { type ClientConfig } from 'pg';
+import pg from 'pg';
+import { SessionClient, type SessionConfig } from './session.ts';
 
 export interface Lanes {
   /** Sends a statement, or says null when there is no lane for it now: then the pool is the way. */
@@ -44,13 +45,13 @@ const LOST_MILLISECONDS = 30_000;
  * What is sent in the same turn of the event loop leaves in one write, and a backend finds its next statement there when it has answered the
  * last: half of what a quick statement costs is waking the other side. A statement waits for those before it, so only quick ones belong here.
  */
-export function makeLanes(count: number, config: ClientConfig, onError: (error: Error) => void): Lanes {
+export function makeLanes(count: number, config: SessionConfig, onError: (error: Error) => void): Lanes {
   const lanes: Lane[] = [];
   let nextConnect = 0;
   let closed = false;
 
   function connect(): void {
-    const client = new pg.Client({
+    const client = new SessionClient({
       ...config,
       pipeline: true,
       keepAlive: true,

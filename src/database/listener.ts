@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Database } from './database.ts';
+import { SessionClient, type SessionConfig } from './session.ts';
 
 /** How long a lost connection waits before it is made again, and how often a silent one is asked whether it is there. */
 const RECONNECT_SECONDS = 1;
@@ -18,14 +19,14 @@ interface Listener {
 }
 
 /** LISTEN of PostgreSQL on one connection for all channels, made when the first is listened to, and made again when it is lost. */
-export function makeListener(url: string, onError: (error: Error) => void): Listener {
+export function makeListener(config: SessionConfig, onError: (error: Error) => void): Listener {
   const hearings = new Set<Hearing>();
   let connection: Promise<pg.Client> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
   async function connect(): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 10_000 });
+    const client = new SessionClient({ ...config, keepAlive: true, connectionTimeoutMillis: 10_000 });
     let lost = false;
     const lose = (error?: Error) => {
       if (lost) return;

@@ -56,17 +56,27 @@ export async function migrate(database: Database): Promise<string[]> {
   const state = await readMigrationState(database);
   if (state.pending.length === 0) return [];
   return database.exclusively('migrate', async () => {
-    const engine = await openEngine(database);
-    try {
+    await createSchema(database);
+    return withEngine(database, async (engine) => {
       const { appliedMigrationNames } = await engine.applyMigrations({
         migrationsList: await listForEngine(),
         filters: NO_FILTERS,
       });
       return appliedMigrationNames;
-    } finally {
-      engine.free();
-    }
+    });
   });
+}
+
+/** The schema that the address names. Whether it is there is looked up, because to create it takes a right even where it is. */
+async function createSchema(database: Database): Promise<void> {
+  const { schema } = database;
+  if (schema === null) return;
+  const [found] = await database.query<{ there: boolean }>(
+    'SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS there',
+    [schema],
+  );
+  // The name has no character that would need quoting (session.ts).
+  if (!found?.there) await database.executeSql(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
 }
 
 /**
@@ -88,26 +98,32 @@ export async function diffMigrations(): Promise<string> {
   const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-migration-'));
   const { openPglite } = await import('./pglite.ts');
   const database = await openPglite({ directory: scratch });
-  const engine = await openEngine(database);
   try {
-    const { stdout } = await engine.diff({
-      from: { tag: 'migrations', ...(await listForEngine()) },
-      to: { tag: 'schemaDatamodel', files: [await schemaFile()] },
-      script: true,
-      exitCode: null,
-      filters: NO_FILTERS,
+    return await withEngine(database, async (engine) => {
+      const { stdout } = await engine.diff({
+        from: { tag: 'migrations', ...(await listForEngine()) },
+        to: { tag: 'schemaDatamodel', files: [await schemaFile()] },
+        script: true,
+        exitCode: null,
+        filters: NO_FILTERS,
+      });
+      return stdout ?? '';
     });
-    return stdout ?? '';
   } finally {
-    engine.free();
     await database.close();
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-async function openEngine(database: Database): Promise<SchemaEngine> {
-  const schema = await schemaFile();
-  return openSchemaEngine(database.adapter, { path: schema.path, text: schema.content });
+async function withEngine<Result>(
+  database: Database,
+  work: (engine: SchemaEngine) => Promise<Result>,
+): Promise<Result> {
+  const { path: file, content: text } = await schemaFile();
+  return database.withAdapter(async (adapter) => {
+    const engine = await openSchemaEngine(adapter, { path: file, text });
+    return work(engine).finally(() => engine.free());
+  });
 }
 
 async function schemaFile() {

@@ -9,7 +9,9 @@ import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { autovacuum, checkpoint } from './maintenance.ts';
 import { type Disk, startPglite, syncDirectory } from './pglite-disk.ts';
+import { SETTINGS, settingStatement } from './session.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
+import { JSON_TEXT, JSONB, TEXT_ARRAY, TIMESTAMPTZ, typeParserOf } from './type-parsers.ts';
 
 export interface PgliteDatabase extends Database {
   /** A dump of the directory, to begin another from. */
@@ -28,14 +30,15 @@ export async function openPglite(options: { directory: string; template?: Blob }
 
   const queryOn = (client: Pick<PGlite, 'query'>): Queryable['query'] =>
     async function query<Row>(text: string, values: readonly unknown[] = []) {
-      return (await client.query<Row>(text, values as unknown[])).rows;
+      return (await client.query<Row>(text, values as unknown[], { parsers: PARSERS })).rows;
     };
 
   const query = queryOn(pglite);
   return {
     kind: 'pglite',
+    schema: null,
     prisma,
-    adapter,
+    withAdapter: (work) => work(adapter),
     query,
     async queryBytes(text, values) {
       const { rows } = await pglite.query<{ bytes: Uint8Array | null }>(text, [...values]);
@@ -79,6 +82,11 @@ export async function openPglite(options: { directory: string; template?: Blob }
   };
 }
 
+/** Said with each query as well: PGlite replaces those of arrays when it starts, and takes NULL in them for a word. */
+const PARSERS = Object.fromEntries(
+  [types.INT8, JSON_TEXT, JSONB, TIMESTAMPTZ, TEXT_ARRAY].map((oid) => [oid, typeParserOf(oid)]),
+);
+
 /**
  * PGlite copies a new database into its directory file by file, and opens none that is there in part. So it is on record that one is being made: what a
  * process that was killed left of it has never held anything, and is made again.
@@ -98,8 +106,11 @@ async function create(
   try {
     const { pglite, disk } = await startPglite(directory, {
       ...(template ? { loadDataDir: template } : {}),
-      parsers: { [types.INT8]: Number },
+      parsers: PARSERS,
     });
+    // PGlite has the time zone of the machine.
+    const session = settingStatement(SETTINGS);
+    await pglite.query(session.text, session.values);
     if (isNew) {
       await disk.flush();
       await rm(unfinished);

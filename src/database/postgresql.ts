@@ -9,8 +9,8 @@ import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { isOutdated, makeLanes } from './lanes.ts';
 import { makeListener } from './listener.ts';
+import { checkSession, SessionClient, sessionConfig } from './session.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
-import { typeParserOf } from './type-parsers.ts';
 
 /** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
 const MAX_PREPARED_STATEMENTS = 1000;
@@ -20,6 +20,8 @@ const LANES = 4;
 /** Waiting for a turn included: under load a statement takes longer than by itself. */
 const QUICK_MILLISECONDS = 50;
 
+const CONNECT_MILLISECONDS = 10_000;
+
 /** How many jobs may hold a lock for as long as they run: verify, purge, uploads. */
 const JOBS = 3;
 
@@ -28,33 +30,35 @@ export async function openPostgresql(options: {
   poolSize: number;
   onError: (error: Error) => void;
 }): Promise<Database> {
-  const config: pg.ClientConfig = {
-    connectionString: options.url,
-    // Prisma's adapter takes a timestamptz for UTC whatever its offset says. To compile a plan pays in queries of seconds, and PostgreSQL does
-    // it by what it expects them to cost: a search in ten million images, done in a millisecond, took 25.
-    options: '-c TimeZone=UTC -c jit=off',
-    types: { getTypeParser: typeParserOf as typeof pg.types.getTypeParser },
-  };
-  const pool = new pg.Pool({
-    ...config,
-    Client: BinaryRowsClient,
+  const config = sessionConfig(options.url);
+  const { schema } = config;
+  await checkSession(async () => {
+    const client = new SessionClient({ ...config, connectionTimeoutMillis: CONNECT_MILLISECONDS });
+    await client.connect();
+    return client;
+  });
+  const makePool = (Client: typeof SessionClient, of: pg.PoolConfig) =>
+    new pg.Pool({ ...config, ...of, Client: Client as never });
+  const pool = makePool(BinaryRowsClient, {
     max: options.poolSize,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: CONNECT_MILLISECONDS,
   });
   const lanes = makeLanes(Math.min(LANES, options.poolSize), config, options.onError);
   pool.on('error', options.onError);
   // Locks are held on connections of their own: whoever holds one works with the others, and must never wait for its own place.
-  const locks = new pg.Pool({
-    connectionString: options.url,
+  const locks = makePool(SessionClient, {
     // A job holds its own name for as long as it runs, and takes those of blobs meanwhile: there is always a place for them.
     max: options.poolSize + JOBS,
     connectionTimeoutMillis: 0,
   });
   locks.on('error', options.onError);
   const inProcess = makeKeyedLock();
-  const listener = makeListener(options.url, options.onError);
-  const adapter = new PrismaPg(pool, { onPoolError: options.onError });
-  const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
+  const listener = makeListener(config, options.onError);
+  const prismaOptions = { onPoolError: options.onError, ...(schema ? { schema } : {}) };
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg(pool, prismaOptions),
+    transactionOptions: TRANSACTION_OPTIONS,
+  });
   const statementOf = makeStatements();
 
   const queryOn = (client: pg.PoolClient): Queryable['query'] =>
@@ -135,8 +139,14 @@ export async function openPostgresql(options: {
 
   return {
     kind: 'postgresql',
+    schema,
     prisma,
-    adapter: makeScriptable(adapter, pool),
+    // The engine takes an advisory lock and leaves it to its connection.
+    async withAdapter(work) {
+      const own = makePool(SessionClient, { max: 1, connectionTimeoutMillis: CONNECT_MILLISECONDS });
+      own.on('error', options.onError);
+      return work(makeScriptable(new PrismaPg(own, prismaOptions), own)).finally(() => own.end());
+    },
     query,
     queryBytes: (text, values, room) =>
       withClient(pool, (client) =>
@@ -155,7 +165,7 @@ export async function openPostgresql(options: {
     exclusively: (name, work) =>
       inProcess(name, () =>
         withClient(locks, async (client) => {
-          const key = advisoryKey(name);
+          const key = advisoryKey(schema === null ? name : `${schema}.${name}`);
           await client.query(statementOf('SELECT pg_advisory_lock($1)').with([key], {}));
           try {
             return await work();

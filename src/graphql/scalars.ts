@@ -1,10 +1,23 @@
 import { GraphQLError } from 'graphql';
-import { DateTimeResolver, JSONResolver } from 'graphql-scalars';
+import { JSONResolver } from 'graphql-scalars';
 import { Upload } from 'graphql-upload-minimal';
+import { clampTime, parseTime } from '../time.ts';
 import { builder } from './builder.ts';
 
-builder.addScalarType('DateTime', DateTimeResolver, {
-  description: 'A point in time as RFC 3339 writes it, in UTC: `2026-11-21T09:35:00.000Z`.',
+builder.scalarType('DateTime', {
+  description:
+    'A point in time, from year 1 to 9999. Output: RFC 3339 in UTC with milliseconds, such as `2026-11-21T09:35:00.000Z`. Input: RFC 3339 with any offset; without an offset the time is in UTC, and a day alone is its midnight.',
+  serialize: (value) => {
+    if (value instanceof Date) return clampTime(value).toISOString();
+    throw new GraphQLError('A DateTime is made of a Date.');
+  },
+  parseValue: (value) => {
+    const time = typeof value === 'string' ? parseTime(value) : null;
+    if (time) return time;
+    throw new GraphQLError(
+      `Expected a time as RFC 3339 writes it, such as "2026-11-21T09:35:00Z"; found ${JSON.stringify(value)?.slice(0, 100)}.`,
+    );
+  },
 });
 
 builder.addScalarType('JSON', JSONResolver, { description: 'Any JSON value.' });

@@ -4,7 +4,7 @@ import { type ErrorCode, FixativeError, InputError, NotFoundError, TooLargeError
 import type { Arrivals } from '../storage/arrivals/arrivals.ts';
 import { SNIFF_BYTES, sniff } from '../storage/sniff.ts';
 import { formatBytes, type Spool } from '../storage/spool.ts';
-import type { Image } from './image.ts';
+import { findImageRow, type Image } from './image.ts';
 import { ingest } from './ingest.ts';
 import {
   COMPLETE_GRACE_SECONDS,
@@ -156,7 +156,7 @@ async function isClosed({ database }: UploadTargetDeps, { id }: UploadTarget): P
 async function imageOfClosed({ database }: UploadTargetDeps, target: UploadTarget): Promise<Image> {
   const { refused } = target.record as unknown as TargetRecord;
   if (refused) throw new InputError(refused.code as ErrorCode, refused.message);
-  const image = target.imageId && (await database.prisma.image.findUnique({ where: { id: target.imageId } }));
+  const image = target.imageId && (await findImageRow(database, Number(target.imageId)));
   if (image && !image.deletedAt) return image;
   throw new NotFoundError('This target was completed, and its image is deleted since. Create a new target.');
 }

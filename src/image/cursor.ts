@@ -1,8 +1,10 @@
 import { InputError } from '../errors.ts';
+import { FIRST_TIME, isoOfMicros, LAST_TIME } from '../time.ts';
 
 /** Where a list goes on: behind the image that has this key in the order of the list, and this id among equals. */
 export interface Cursor {
-  readonly key: number;
+  /** A length in bytes, or a time as PostgreSQL reads it, which may also be one that no Date can hold. */
+  readonly key: number | string;
   readonly id: number;
 }
 
@@ -11,25 +13,39 @@ export function writeCursor(field: string, cursor: Cursor): string {
   return Buffer.from(`${field}:${cursor.key}:${cursor.id}`).toString('base64url');
 }
 
+/** A timestamptz as PostgreSQL writes it in UTC. */
+const TIMESTAMP = /^(-?infinity|\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00( BC)?)$/;
+
 /** @throws InputError INVALID_CURSOR */
 export function parseCursor(field: string, text: string): Cursor {
-  const match = /^([a-zA-Z]+):(-?\d{1,16}):(\d{1,16})$/.exec(
-    Buffer.from(text.slice(0, 200), 'base64url').toString('latin1'),
+  const [, of, key = '', id] =
+    /^([a-zA-Z]+):(.{1,40}):(\d{1,16})$/.exec(
+      Buffer.from(text.slice(0, 200), 'base64url').toString('latin1'),
+    ) ?? [];
+  const parsed = field === 'bytes' ? parseBytes(key) : parseTimestamp(key);
+  if (of !== field || parsed === null || !Number.isSafeInteger(Number(id))) throw invalidCursor(field, text);
+  return { key: parsed, id: Number(id) };
+}
+
+export function invalidCursor(field: string, text: string): InputError {
+  return new InputError(
+    'INVALID_CURSOR',
+    `The cursor ${JSON.stringify(text.slice(0, 50))} is not one of a list ordered by ${field}. Begin again without one.`,
+    { path: ['after'] },
   );
-  const cursor = { key: Number(match?.[2]), id: Number(match?.[3]) };
-  // Bytes are an int4 in the database, times a count of microseconds since 1970.
-  const inBounds = field !== 'bytes' || (cursor.key >= 0 && cursor.key < 2 ** 31);
-  if (
-    match?.[1] !== field ||
-    !inBounds ||
-    !Number.isSafeInteger(cursor.key) ||
-    !Number.isSafeInteger(cursor.id)
-  ) {
-    throw new InputError(
-      'INVALID_CURSOR',
-      `The cursor ${JSON.stringify(text.slice(0, 50))} is not one of a list ordered by ${field}. Begin again without one.`,
-      { path: ['after'] },
-    );
-  }
-  return cursor;
+}
+
+/** An int4 in the database. */
+function parseBytes(key: string): number | null {
+  const bytes = /^\d{1,10}$/.test(key) ? Number(key) : Number.NaN;
+  return bytes < 2 ** 31 ? bytes : null;
+}
+
+/** Version 0.1.0 wrote microseconds since 1970. */
+function parseTimestamp(key: string): string | null {
+  if (!/^-?\d{1,18}$/.test(key)) return TIMESTAMP.test(key) ? key : null;
+  const micros = BigInt(key);
+  const isInRange =
+    micros >= BigInt(FIRST_TIME.getTime()) * 1000n && micros <= BigInt(LAST_TIME.getTime()) * 1000n;
+  return isInRange ? isoOfMicros(micros) : null;
 }

@@ -9,12 +9,12 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FixativeError } from '../errors.ts';
 import { type Blob, extensionOf, findBlob } from '../storage/blob.ts';
+import { isoOfTimestamp } from '../time.ts';
 import type { ImageFilter } from './conditions.ts';
 import { parseCursor } from './cursor.ts';
 import type { Image, ImageDeps } from './image.ts';
 import { listImages, MAX_PAGE_SIZE } from './list.ts';
 import { makeSidecar } from './sidecar.ts';
-import { isoOfMicros } from './time.ts';
 import { runWorkers } from './workers.ts';
 
 export interface Export {
@@ -65,7 +65,7 @@ async function* walkImages(
       order: { field: 'createdAt', direction: 'asc' },
     });
     for (const { node, cursor } of page.edges)
-      yield { image: node, createdAt: isoOfMicros(parseCursor('createdAt', cursor).key) };
+      yield { image: node, createdAt: isoOfTimestamp(String(parseCursor('createdAt', cursor).key)) };
     if (!page.pageInfo.hasNextPage) return;
     after = page.pageInfo.endCursor;
   }

@@ -1,13 +1,18 @@
 import { z } from 'zod';
 import { InputError } from '../errors.ts';
+import { parseTime } from '../time.ts';
 import type { ImageFilter } from './conditions.ts';
 import { IMAGE_ORIGINS, IMAGE_STATUSES, VISIBILITIES } from './image.ts';
 
 const text = z.string().nullish();
 const texts = z.array(z.string()).nullish();
-const time = z.iso
-  .datetime({ offset: true })
-  .transform((value) => new Date(value))
+const time = z
+  .string()
+  .transform((text, context) => {
+    const parsed = parseTime(text);
+    if (!parsed) context.addIssue({ code: 'custom', message: 'not a time as RFC 3339 writes it' });
+    return parsed ?? z.NEVER;
+  })
   .nullish();
 /** In small letters here, in capitals in GraphQL: either will do. */
 const oneOf = <const Values extends readonly string[]>(values: Values) =>

@@ -1,6 +1,7 @@
-import { FixativeError, InputError } from '../errors.ts';
+import { FixativeError } from '../errors.ts';
+import { parseExactly } from '../json.ts';
 import type { NewImage } from './ingest.ts';
-import { parseImageInput, parseOptional } from './input.ts';
+import { checkCreatedAt, parseCreatedAt, parseImageInput, parseOptional } from './input.ts';
 
 /** What can be taken over from a row of another system. */
 export const FIELDS = [
@@ -80,25 +81,26 @@ function tagsOf(value: unknown): string[] {
 /** What is JSON but no object is kept as the `value` of one. */
 function metadataOf(value: unknown): unknown {
   const json = typeof value === 'string' ? (parseJson(value) ?? value) : (value ?? null);
-  return json === null || (typeof json === 'object' && !Array.isArray(json)) ? json : { value: json };
+  const isObject = typeof json === 'object' && !Array.isArray(json) && !JSON.isRawJSON(json);
+  return json === null || isObject ? json : { value: json };
 }
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch {
     return null;
   }
 }
 
-/** A time; a number counts seconds or, if it is that large, milliseconds since 1970. `pg` gives an int8 as text. */
+/** Reads a time; a number counts seconds or, if it is that large, milliseconds since 1970. `pg` gives an int8 as text. */
 function timeOf(value: unknown): Date | null {
   if (value === null || value === undefined) return null;
-  const text = value instanceof Date ? value.toISOString() : String(value);
-  const number = /^\d{6,}(\.\d+)?$/.test(text) ? Number(text) : null;
-  const time = new Date(number === null ? text : number < 1e11 ? number * 1000 : number);
-  if (!Number.isNaN(time.getTime())) return time;
-  throw new InputError('INVALID_INPUT', `createdAt is not a time: ${JSON.stringify(text)}.`);
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return checkCreatedAt(value);
+  const text = String(value);
+  const number = /^\d{6,14}(\.\d+)?$/.test(text) ? Number(text) : null;
+  if (number === null) return parseCreatedAt(text);
+  return checkCreatedAt(new Date(number < 1e11 ? number * 1000 : number));
 }
 
 /**

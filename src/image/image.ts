@@ -39,13 +39,13 @@ export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_
 export const CARD_COLUMNS = `i.id, i.uuid, i.user_id AS "userId", i.tool_name AS "toolName", i.prompt, i.status, i.tags,
   i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt", i.visibility, i.deleted_at AS "deletedAt"`;
 
-/** A row of IMAGE_COLUMNS as the database gives it: int8 is a number there, and `tags` may be null in rows of other services. */
+/** A row of IMAGE_COLUMNS as the database gives it: int8 is a number there, and `tags` may be null, or hold null, in rows of other services. */
 export type ImageRow = Omit<Image, 'id' | 'blobId' | 'parentId' | 'partOf' | 'tags'> & {
   id: number;
   blobId: number | null;
   parentId: number | null;
   partOf: number | null;
-  tags: string[] | null;
+  tags: (string | null)[] | null;
 };
 
 /** Makes an image of the row itself, whose caller needs it no more: a copy of forty columns costs as much as finding them. */
@@ -56,6 +56,7 @@ export function imageOf(row: ImageRow): Image {
   image.parentId = bigintOf(row.parentId);
   image.partOf = bigintOf(row.partOf);
   image.tags ??= [];
+  if (row.tags?.includes(null)) image.tags = row.tags.filter((tag) => tag !== null);
   return image;
 }
 

@@ -11,13 +11,13 @@ import { FixativeError, UnsupportedTypeError } from '../errors.ts';
 import { type PictureType, SNIFF_BYTES, sniff } from '../storage/sniff.ts';
 import { tooLarge } from '../storage/spool.ts';
 import { proveWhole } from '../storage/whole.ts';
+import { FIRST_TIME, isoOfMicros } from '../time.ts';
 import { type FoundFile, isFile, openFile, walkFolder } from './folder.ts';
 import type { ImageDeps } from './image.ts';
 import { type IngestDeps, ingest, type NewImage } from './ingest.ts';
-import { type ImageRecord, parseImageInput } from './input.ts';
+import { type ImageRecord, isAhead, parseImageInput } from './input.ts';
 import { findKnown } from './known.ts';
 import { parseSidecar, readSidecar, type Sidecar } from './sidecar.ts';
-import { isoOfMicros } from './time.ts';
 import { runWorkers } from './workers.ts';
 
 export interface DirectoryImport {
@@ -152,8 +152,9 @@ async function findSidecar({ options, record }: Run, name: string, sha256: strin
 
 /** What a file without a sidecar says of itself: its name, its time and its folder. */
 function describe({ record }: Run, name: string, mtimeNs: bigint): NewImage {
+  // A clock that was ahead when the file was written says nothing of it.
   const time = new Date(Number(mtimeNs / 1_000_000n));
-  const hasTime = time.getUTCFullYear() >= 1 && time.getUTCFullYear() <= 9999;
+  const hasTime = time >= FIRST_TIME && !isAhead(time);
   const where = { path: name, folder: path.dirname(name) === '.' ? '' : path.dirname(name) };
   return {
     ...record,
@@ -161,7 +162,7 @@ function describe({ record }: Run, name: string, mtimeNs: bigint): NewImage {
     origin: 'imported',
     prompt: '',
     filename: path.basename(name),
-    ...(hasTime ? { createdAt: isoOfMicros(Number(mtimeNs / 1000n)) } : {}),
+    ...(hasTime ? { createdAt: isoOfMicros(mtimeNs / 1000n) } : {}),
   };
 }
 

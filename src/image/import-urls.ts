@@ -4,6 +4,7 @@ import { FixativeError } from '../errors.ts';
 import { expiryOf } from '../source/expiry.ts';
 import { findImported, importKeyOf, recordFailed, recordImported } from './import-record.ts';
 import { attempt, compareUrgency, type ImportOptions, withoutQuery } from './import-run.ts';
+import { parseCreatedAt } from './input.ts';
 import { parseRescueInput, type RescueDeps, type RescuedImage, rescueImage } from './rescue.ts';
 import { runWorkers } from './workers.ts';
 
@@ -91,7 +92,7 @@ function listed(
     return {
       line,
       url,
-      image: createdAt === undefined ? image : { ...image, createdAt: parseTime(createdAt) },
+      image: createdAt === undefined ? image : { ...image, createdAt: parseCreatedAt(createdAt) },
     };
   } catch (error) {
     if (error instanceof FixativeError) return { line, url, image: error };
@@ -105,12 +106,6 @@ function parseJson(text: string): unknown {
   } catch (cause) {
     throw new FixativeError('INVALID_INPUT', 'metadata is not JSON.', { cause });
   }
-}
-
-function parseTime(text: string): Date {
-  const time = new Date(text);
-  if (!Number.isNaN(time.getTime())) return time;
-  throw new FixativeError('INVALID_INPUT', `createdAt is not a time: ${JSON.stringify(text)}.`);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { KiB } from '../config.ts';
 import { InputError } from '../errors.ts';
+import { parseTime } from '../time.ts';
 import type { Visibility } from './image.ts';
 import { faultOfJson, faultOfText } from './json.ts';
 
@@ -71,6 +72,28 @@ export function parseText(field: string, value: string, maxLength: number): stri
   }
   checkCharacters(field, value);
   return value;
+}
+
+/** Clocks of other machines may be ahead of ours. */
+const MAX_AHEAD_SECONDS = 60;
+
+/** Whether a time lies so far ahead that no clock explains it. */
+export const isAhead = (time: Date) => time.getTime() > Date.now() + MAX_AHEAD_SECONDS * 1000;
+
+/** When an image was made, as a caller says it. @throws InputError INVALID_INPUT for a time that has not come. */
+export function checkCreatedAt(time: Date): Date {
+  if (!isAhead(time)) return time;
+  throw invalid('createdAt', `createdAt lies in the future: ${time.toISOString()}.`);
+}
+
+/** The same as text. @throws InputError INVALID_INPUT for what is no time, and for one that has not come. */
+export function parseCreatedAt(text: string): Date {
+  const time = parseTime(text);
+  if (time) return checkCreatedAt(time);
+  throw invalid(
+    'createdAt',
+    `createdAt is not a time as RFC 3339 writes it: ${JSON.stringify(text.slice(0, 100))}.`,
+  );
 }
 
 export function checkCharacters(field: string, value: string): void {

@@ -1,7 +1,18 @@
-/** Why a JSON value cannot be kept in the database, or null: checked by value, before anything recurses into it. */
-export function faultOfJson(value: unknown, maxDepth: number): string | null {
+import { isExactNumber } from '../json.ts';
+
+/**
+ * Why a JSON value cannot be kept in the database, or null: checked by value, before anything recurses into it.
+ * @param options.mayRound whether numbers may be what they were rounded to when the request was read.
+ */
+export function faultOfJson(
+  value: unknown,
+  maxDepth: number,
+  { mayRound = false }: { mayRound?: boolean } = {},
+): string | null {
   const left: { value: unknown; depth: number }[] = [{ value, depth: 1 }];
   for (let each = left.pop(); each; each = left.pop()) {
+    if (typeof each.value === 'number' && !mayRound && !isExactNumber(each.value))
+      return `holds a number that JavaScript rounds (${each.value}); send it as text`;
     if (typeof each.value === 'string') {
       const fault = faultOfText(each.value);
       if (fault) return fault;

@@ -1,9 +1,9 @@
 import type { Database, Queryable } from '../database/database.ts';
+import { isDataFault } from '../database/faults.ts';
 import { InputError } from '../errors.ts';
 import { Conditions, type ImageFilter } from './conditions.ts';
-import { type Cursor, parseCursor, writeCursor } from './cursor.ts';
+import { type Cursor, invalidCursor, parseCursor, writeCursor } from './cursor.ts';
 import { CARD_COLUMNS, IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from './image.ts';
-import { isoOfMicros } from './time.ts';
 import { type WalkOrder, walkImages } from './walk.ts';
 
 export type OrderField = 'createdAt' | 'bytes';
@@ -53,13 +53,18 @@ export async function listImages(
   const order = args.order ?? DEFAULT_ORDER;
   const { size, backward, from } = parsePageArgs(args, order);
   const key = ORDER_KEYS[order.field];
-  const rows = await walkImages<ImageRow & { cursorKey: number }>(db, filter, {
+  const rows = await walkImages<ImageRow & { cursorKey: Cursor['key'] }>(db, filter, {
     order: key,
     // Backwards is the same walk in the other direction, turned round at the end.
     descending: (order.direction === 'desc') !== backward,
-    from: from && { key: key.valueOf(from), id: from.id },
+    from,
     count: size + 1,
     columns: `${args.cards ? CARD_COLUMNS : IMAGE_COLUMNS}, ${key.cursor} AS "cursorKey"`,
+  }).catch((error) => {
+    // Days that the calendar does not have are known to PostgreSQL.
+    if (from && isDataFault(error))
+      throw invalidCursor(order.field, (backward ? args.before : args.after) ?? '');
+    throw error;
   });
   const more = rows.length > size;
   if (more) rows.pop();
@@ -87,9 +92,9 @@ export function listNothing(args: PageArgs & { order?: ImageOrder | null | undef
 class Edge {
   readonly node: Image;
   readonly #field: string;
-  readonly #key: number;
+  readonly #key: Cursor['key'];
 
-  constructor(field: string, row: ImageRow & { cursorKey: number }) {
+  constructor(field: string, row: ImageRow & { cursorKey: Cursor['key'] }) {
     this.#field = field;
     this.#key = row.cursorKey;
     this.node = imageOf(row);
@@ -125,26 +130,23 @@ export async function findChangedSince(db: Queryable, filter: ImageFilter, since
 }
 
 interface OrderKey extends WalkOrder {
-  /** `column` as a number for the cursor. */
+  /** `column` as the key of a cursor. */
   readonly cursor: string;
-  valueOf(cursor: Cursor): string | number;
 }
 
 const ORDER_KEYS: Record<OrderField, OrderKey> = {
   createdAt: {
     column: 'i.created_at',
-    // Microseconds: what a JavaScript Date would cut off decides between neighbours.
-    cursor: '(extract(epoch FROM i.created_at) * 1000000)::bigint',
+    // As text: a Date cuts microseconds off, which decide between neighbours, and has no infinity.
+    cursor: 'i.created_at::text',
     cast: '::timestamptz',
     ofTags: true,
-    valueOf: ({ key }) => isoOfMicros(key),
   },
   bytes: {
     column: 'coalesce(i.bytes, 0)',
     cursor: 'coalesce(i.bytes, 0)',
     cast: '::integer',
     ofTags: false,
-    valueOf: ({ key }) => key,
   },
 };
 

@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts';
 import type { Image } from './image.ts';
 import { ingest } from './ingest.ts';
-import { parseOptional } from './input.ts';
+import { checkCreatedAt, parseOptional } from './input.ts';
 import type { RescueDeps } from './rescue.ts';
 import { MAX_PROMPT_LENGTH, parseUploadInput, type ReceivedFile, type UploadInput } from './upload.ts';
 
@@ -24,17 +24,11 @@ export interface RecordInput extends UploadInput {
 
 const MAX_N = 100;
 const MAX_URL_LENGTH = 8192;
-/** Clocks of other machines may be ahead. */
-const MAX_AHEAD_SECONDS = 60;
 
 /** Checks what another service says. @throws InputError INVALID_INPUT */
 export function parseRecordInput(input: RecordInput, defaults: { userId: string }) {
   const { n, createdAt } = input;
   if (n != null && (n < 1 || n > MAX_N)) throw invalid('n', `n is ${n}; it goes from 1 to ${MAX_N}.`);
-  if (createdAt && createdAt.getTime() > Date.now() + MAX_AHEAD_SECONDS * 1000)
-    throw invalid('createdAt', `createdAt lies in the future: ${createdAt.toISOString()}.`);
-  if (createdAt && createdAt.getUTCFullYear() < 1)
-    throw invalid('createdAt', 'createdAt lies before the year 1.');
   return {
     ...parseUploadInput(input, defaults),
     provider: parseOptional('provider', input.provider, 50),
@@ -44,7 +38,7 @@ export function parseRecordInput(input: RecordInput, defaults: { userId: string 
     revisedPrompt: parseOptional('revisedPrompt', input.revisedPrompt, MAX_PROMPT_LENGTH),
     n: n ?? 1,
     originalUrl: parseOptional('originalUrl', input.originalUrl, MAX_URL_LENGTH),
-    ...(createdAt ? { createdAt } : {}),
+    ...(createdAt ? { createdAt: checkCreatedAt(createdAt) } : {}),
   };
 }
 

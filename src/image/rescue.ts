@@ -1,7 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Fetcher } from '../source/fetch.ts';
-import type { Image } from './image.ts';
+import { findImageRow, type Image } from './image.ts';
 import { type IngestDeps, type IngestOptions, ingest, ingestInto, type NewImage } from './ingest.ts';
 import { checkCharacters } from './input.ts';
 import type { Quotas } from './quota.ts';
@@ -59,7 +59,7 @@ export async function rescueInto(
   deps: RescueDeps & { readonly database: Database },
   image: { id: bigint; url: string; filename: string | null } & Pick<IngestOptions, 'alsoRecord'>,
 ): Promise<Image> {
-  const row = await deps.database.prisma.image.findUnique({ where: { id: image.id } });
+  const row = await findImageRow(deps.database, Number(image.id));
   if (!row) throw new NotFoundError('The image that waits for these bytes was removed.');
   const fetched = await deps.fetcher.fetch(image.url);
   try {

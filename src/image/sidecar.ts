@@ -6,6 +6,8 @@
 import { z } from 'zod';
 import { MiB } from '../config.ts';
 import { InputError } from '../errors.ts';
+import { parseExactly } from '../json.ts';
+import { parseTime } from '../time.ts';
 import { isFile, openFile } from './folder.ts';
 import { IMAGE_ORIGINS, type Image, isPublic, parseUuid, VISIBILITIES } from './image.ts';
 import type { NewImage } from './ingest.ts';
@@ -73,8 +75,13 @@ const SIDECAR = z.object({
   metadata: z.unknown().optional(),
   originalUrl: text,
   visibility: z.enum(VISIBILITIES).nullish(),
-  // Years that both JavaScript and PostgreSQL have.
-  createdAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/, 'is no time in UTC'),
+  // With six digits of a second, which a Date does not hold.
+  createdAt: z
+    .string()
+    .refine(
+      (text) => /^\S{19,26}Z$/.test(text) && parseTime(text) !== null,
+      'is not a time in UTC as RFC 3339 writes it',
+    ),
 });
 
 export interface Sidecar {
@@ -95,7 +102,8 @@ export async function readSidecar(file: string): Promise<Record<string, unknown>
   const text = (await handle.readFile()).toString('utf8');
   if (!text.includes('"fixative"')) return null;
   try {
-    const json: unknown = JSON.parse(text);
+    // What another service wrote into a row comes back as it was.
+    const json = parseExactly(text);
     const isOurs = typeof json === 'object' && json !== null && Object.hasOwn(json, 'fixative');
     return isOurs ? (json as Record<string, unknown>) : null;
   } catch (cause) {
@@ -116,8 +124,6 @@ export function parseSidecar(
   const said = parsed.data;
   const uuid = parseUuid(said.uuid);
   if (uuid === null) throw invalid('uuid is none');
-  const time = new Date(said.createdAt);
-  if (Number.isNaN(time.getTime()) || time.getUTCFullYear() < 1) throw invalid('createdAt is no time');
   const optional = (field: 'provider' | 'size' | 'quality' | 'style', maxLength: number) =>
     parseOptional(field, said[field], maxLength);
   return {

@@ -46,7 +46,7 @@ export async function countStats(
   const newest = `${looked.where()} ORDER BY i.created_at DESC, i.id DESC LIMIT ${looked.value(maxCounted)}`;
   // The rows of a tool on a day, and those of a user, are put together in one pass; the few sums are then summed up again.
   const text = `WITH looked AS (
-      SELECT i.tool_name, i.user_id, (i.created_at AT TIME ZONE 'UTC')::date AS day, i.status, i.bytes, (${found.all()}) AS found
+      SELECT i.tool_name, i.user_id, ${DAY} AS day, i.status, i.bytes, (${found.all()}) AS found
       FROM ${tag === null ? `generated_images i${newest}` : `(SELECT i.id FROM ${TAGGED_IMAGES} i${newest}) w JOIN generated_images i USING (id)`}
     ), groups AS (
       SELECT tool_name, day, GROUPING(user_id) = 0 AS of_user, count(*) AS looked, count(*) FILTER (WHERE found) AS total,
@@ -81,6 +81,9 @@ export async function countStats(
     complete: (all?.looked ?? 0) < maxCounted,
   };
 }
+
+/** Day in UTC; of times before the year 1 and after 9999, which no client could read, the first and the last. */
+const DAY = `least(greatest((i.created_at AT TIME ZONE 'UTC')::date, '0001-01-01'), '9999-12-31')`;
 
 interface StatsRow extends Figures {
   readonly level: number;

@@ -3,7 +3,7 @@ import { InputError, NotFoundError } from '../errors.ts';
 import type { ForgetsImages } from './bytes.ts';
 import { lockTree, TREE } from './family.ts';
 import { makeFilename } from './filename.ts';
-import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type Visibility } from './image.ts';
+import { findImageRow, IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type Visibility } from './image.ts';
 import { explainDataFault } from './ingest.ts';
 import { LIMITS, parseMetadata, parseOptional, parseTags } from './input.ts';
 
@@ -163,7 +163,7 @@ async function explainRefusal(
   { id, uuid }: Image,
   changes: ImageChanges,
 ): Promise<InputError | NotFoundError> {
-  const image = await database.prisma.image.findUnique({ where: { id } });
+  const image = await findImageRow(database, Number(id));
   if (!image) return new NotFoundError(`There is no image ${uuid} any more.`, { path: ['input', 'id'] });
   if (image.deletedAt) {
     const message = `Image ${uuid} lies in the trash; take it out before you change it.`;

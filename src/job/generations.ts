@@ -70,6 +70,8 @@ export async function openGenerationJobs(
   const { PgBoss } = await import('pg-boss');
   const boss: PgBoss = new PgBoss({
     db: database as never,
+    // Two servers with schemas of their own in one database have queues of their own.
+    schema: database.schema === null ? 'pgboss' : `${database.schema}_pgboss`,
     backend: database.kind === 'pglite' ? 'pglite' : 'postgres',
     useListenNotify: true,
     schedule: false,

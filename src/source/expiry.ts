@@ -1,3 +1,5 @@
+import { parseTime } from '../time.ts';
+
 /**
  * When a signed address stops working, as it says itself, or null when it does not say. Known are the ways of Azure (`se`, shared access
  * signatures), Amazon (`X-Amz-Date` and `X-Amz-Expires`, Signature Version 4), Google (`X-Goog-…`, the same), and the older
@@ -29,13 +31,13 @@ function parseBasicTime(text: string | undefined): Date | null {
   const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text ?? '');
   if (!parts) return null;
   const [, year, month, day, hour, minute, second] = parts;
-  return validDate(Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`));
+  return parseTime(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
 /** Azure takes a date, or a time to the minute, to the second or finer, always in UTC. */
 function parseAzureTime(text: string): Date | null {
   if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?Z)?$/.test(text)) return null;
-  return validDate(Date.parse(text));
+  return parseTime(text);
 }
 
 function wholeNumber(text: string | undefined): number | null {

@@ -110,7 +110,15 @@ test('rows are found where the end of the answer before came in two parts', asyn
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const client = new BinaryRowsClient({ host: '127.0.0.1', port, user: 'a', database: 'a', password: 'x' });
+    const client = new BinaryRowsClient({
+      host: '127.0.0.1',
+      port,
+      user: 'a',
+      database: 'a',
+      password: 'x',
+      schema: null,
+      settings: {},
+    });
     await client.connect();
     await expect(client.query('SELECT 1/0')).rejects.toThrow('division');
     const rows = await client.queryBytes({ text: 'SELECT x', values: [1] });

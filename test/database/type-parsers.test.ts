@@ -28,13 +28,21 @@ describe('values of PostgreSQL', () => {
     '2026-11-21 19:08:25+00:30',
     '2026-11-21 19:08:25+05:30',
     '0001-01-01 00:00:00+00',
-    '0044-03-15 12:00:00+00 BC',
-    '12026-11-21 19:08:25+00',
-    'infinity',
-    '-infinity',
   ])('leaves %s to pg', (text) => {
     expect(parseTimestamp(text)).toBeNull();
     expect(typeParserOf(1184)(text)).toEqual(pgParses(1184, text));
+  });
+
+  test.each([
+    ['0044-03-15 12:00:00+00 BC', '0001-01-01T00:00:00.000Z'],
+    ['4713-01-01 00:00:00+00 BC', '0001-01-01T00:00:00.000Z'],
+    ['-infinity', '0001-01-01T00:00:00.000Z'],
+    ['12026-11-21 19:08:25+00', '9999-12-31T23:59:59.999Z'],
+    ['294276-12-31 23:59:59.999999+00', '9999-12-31T23:59:59.999Z'],
+    ['infinity', '9999-12-31T23:59:59.999Z'],
+  ])('reads %s as the nearest time that can be written: %s', (text, nearest) => {
+    expect(parseTimestamp(text)).toBeNull();
+    expect((typeParserOf(1184)(text) as Date).toISOString()).toBe(nearest);
   });
 
   test.each(['{}', '{a}', '{a,b}', '{fox,äö,red-fox,a b}', "{it's}", '{null,Null}'])(

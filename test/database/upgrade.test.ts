@@ -35,29 +35,29 @@ describe('a database with images in it', () => {
   async function migrateUntil(name: string): Promise<void> {
     const names = (await readdir(MIGRATIONS)).filter((each) => /^\d/.test(each) && each < name).sort();
     const schema = path.join(PRISMA, 'schema.prisma');
-    const engine = await openSchemaEngine(database.adapter, {
-      path: schema,
-      text: await readFile(schema, 'utf8'),
+    const text = await readFile(schema, 'utf8');
+    await database.withAdapter(async (adapter) => {
+      const engine = await openSchemaEngine(adapter, { path: schema, text });
+      try {
+        await engine.applyMigrations({
+          migrationsList: {
+            baseDir: MIGRATIONS,
+            lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },
+            shadowDbInitScript: '',
+            migrationDirectories: await Promise.all(
+              names.map(async (each) => {
+                const file = path.join(each, 'migration.sql');
+                const value = await readFile(path.join(MIGRATIONS, file), 'utf8');
+                return { path: each, migrationFile: { path: file, content: { tag: 'ok' as const, value } } };
+              }),
+            ),
+          },
+          filters: { externalTables: [], externalEnums: [] },
+        });
+      } finally {
+        engine.free();
+      }
     });
-    try {
-      await engine.applyMigrations({
-        migrationsList: {
-          baseDir: MIGRATIONS,
-          lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },
-          shadowDbInitScript: '',
-          migrationDirectories: await Promise.all(
-            names.map(async (each) => {
-              const file = path.join(each, 'migration.sql');
-              const value = await readFile(path.join(MIGRATIONS, file), 'utf8');
-              return { path: each, migrationFile: { path: file, content: { tag: 'ok' as const, value } } };
-            }),
-          ),
-        },
-        filters: { externalTables: [], externalEnums: [] },
-      });
-    } finally {
-      engine.free();
-    }
   }
 
   /** Every third without tags, every fourth with one twice, every fifth with one that is too long for an index. */

@@ -109,7 +109,7 @@ function checkTexts({ prompt, chart }: AskedGeneration): void {
         `The prompt has ${prompt.length} characters; ${MAX_PROMPT_LENGTH} are allowed.`,
       );
   }
-  const fault = chart == null ? null : faultOfJson(chart, MAX_CHART_DEPTH);
+  const fault = chart == null ? null : faultOfJson(chart, MAX_CHART_DEPTH, { mayRound: true });
   if (fault) throw invalid('chart', `chart ${fault}.`);
 }
 

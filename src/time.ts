@@ -1,0 +1,69 @@
+/**
+ * Times as text. One parser for all ways in (GraphQL, lists, tables, sidecars, filters, the command line), so that a text is the same moment
+ * everywhere, whatever the time zone of the machine.
+ */
+
+/** First and last moment that RFC 3339 can write. Times of rows that lie beyond them are read as the nearer of the two. */
+export const FIRST_TIME = new Date('0001-01-01T00:00:00.000Z');
+export const LAST_TIME = new Date('9999-12-31T23:59:59.999Z');
+
+const DATE = /^(\d{4})-(\d\d)-(\d\d)/;
+const TIME = /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?/;
+const ZONE = /^(?:z|([+-])(\d\d)(?::?(\d\d))?)$/i;
+
+/**
+ * Reads a time of RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339#section-5.6), such as `2026-11-21T09:35:00.123+02:00`. Also read are a
+ * blank in place of the `T`, a time without seconds, an offset without minutes, and a day without a time, which is its midnight. A time without
+ * a zone is in UTC.
+ * @returns the time in milliseconds, further digits cut off; null for any other text, for a day that the calendar does not have, and for years
+ *   before 1 or after 9999.
+ */
+export function parseTime(text: string): Date | null {
+  const [date, year, month, day] = DATE.exec(text) ?? [];
+  if (date === undefined) return null;
+  const midnight = new Date(Date.UTC(2000, Number(month) - 1, Number(day)));
+  midnight.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  // A 30 February has become a day of March by now.
+  if (midnight.toISOString().slice(0, 10) !== date) return null;
+  const rest = text.slice(date.length);
+  const moment = rest === '' ? 0 : /^[Tt ]/.test(rest) ? parseTimeOfDay(rest.slice(1)) : null;
+  if (moment === null) return null;
+  const time = new Date(midnight.getTime() + moment);
+  return time < FIRST_TIME || time > LAST_TIME ? null : time;
+}
+
+/** @returns milliseconds since midnight in UTC, which may lie on the day before or after. */
+function parseTimeOfDay(text: string): number | null {
+  const [time, hours, minutes, seconds = '0', fraction = ''] = TIME.exec(text) ?? [];
+  if (time === undefined || Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59) return null;
+  const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'));
+  const local = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000 + milliseconds;
+  const zone = text.slice(time.length);
+  if (zone === '') return local;
+  const [isZone, sign, zoneHours = '0', zoneMinutes = '0'] = ZONE.exec(zone) ?? [];
+  if (isZone === undefined || Number(zoneHours) > 23 || Number(zoneMinutes) > 59) return null;
+  const offset = (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60_000;
+  return sign === '-' ? local + offset : local - offset;
+}
+
+/** The nearest time that RFC 3339 can write; an invalid Date is LAST_TIME. */
+export function clampTime(time: Date): Date {
+  if (time < FIRST_TIME) return FIRST_TIME;
+  return time <= LAST_TIME ? time : LAST_TIME;
+}
+
+/** Microseconds since 1970 as RFC 3339 with six digits of a second: a Date has three, PostgreSQL six. */
+export function isoOfMicros(micros: bigint): string {
+  const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const seconds = new Date(Number((micros - rest) / 1000n)).toISOString().slice(0, 19);
+  return `${seconds}.${String(rest).padStart(6, '0')}Z`;
+}
+
+/** A timestamptz as PostgreSQL writes it in UTC (`2026-11-21 19:08:25.1234+00`) as RFC 3339 with six digits of a second; clamped as clampTime does. */
+export function isoOfTimestamp(text: string): string {
+  const [, day, time, fraction = '', era] =
+    /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00( BC)?$/.exec(text) ?? [];
+  if (day !== undefined && era === undefined) return `${day}T${time}.${fraction.padEnd(6, '0')}Z`;
+  const isBefore = era !== undefined || text.startsWith('-') || text.endsWith(' BC');
+  return isoOfMicros(BigInt((isBefore ? FIRST_TIME : LAST_TIME).getTime()) * 1000n);
+}
