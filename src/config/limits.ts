@@ -24,6 +24,10 @@ export interface QueryLimits {
 /** How much may be asked at once, and how fast; each counted in one process. */
 export interface TrafficLimits {
   readonly headersTimeoutSeconds: number;
+  /** How long a connection without a request stays open: longer than proxies keep theirs. */
+  readonly keepAliveTimeoutSeconds: number;
+  /** Whether answers of text are compressed for clients that ask for it. */
+  readonly compression: boolean;
   /** A body has so long, and a second more for each so many bytes that have come. */
   readonly bodyTimeoutSeconds: number;
   readonly minBodyBytesPerSecond: number;
@@ -97,6 +101,8 @@ export const LIMIT_SETTINGS = {
   PERSISTED_OPERATIONS_FILE: z.string().optional(),
   OPERATION_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(180),
   HEADERS_TIMEOUT_SECONDS: wholeNumber(1, 600).default(15),
+  KEEP_ALIVE_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(75),
+  COMPRESSION: flag.default(true),
   BODY_TIMEOUT_SECONDS: wholeNumber(1, 3600).default(20),
   MIN_BODY_BYTES_PER_SECOND: bytes.default(2 * KiB),
   MAX_CONNECTIONS: wholeNumber(1, 1_000_000).default(4096),
@@ -142,6 +148,8 @@ export function readLimits(values: Values<typeof LIMIT_SETTINGS>, directory: str
       : null,
     operationTimeoutSeconds: values.OPERATION_TIMEOUT_SECONDS,
     headersTimeoutSeconds: values.HEADERS_TIMEOUT_SECONDS,
+    keepAliveTimeoutSeconds: values.KEEP_ALIVE_TIMEOUT_SECONDS,
+    compression: values.COMPRESSION,
     bodyTimeoutSeconds: values.BODY_TIMEOUT_SECONDS,
     minBodyBytesPerSecond: values.MIN_BODY_BYTES_PER_SECOND,
     maxConnections: values.MAX_CONNECTIONS,

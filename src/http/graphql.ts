@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql';
-import { createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga';
+import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { QueryLimits } from '../config.ts';
 import { FixativeError } from '../errors.ts';
@@ -10,16 +10,25 @@ import { Loaders } from '../graphql/loaders.ts';
 import { MAX_RELATED_PER_REQUEST } from '../graphql/related.ts';
 import { schema } from '../graphql/schema.ts';
 import { useCsrfPrevention } from './csrf.ts';
-import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
+import { makeGraphiql, wantsGraphiql } from './graphiql.ts';
 import { useOperationTimeout } from './operation-timeout.ts';
 import {
   makePersistedOperations,
   type PersistedOperations,
+  refusePersistedOperations,
   usePersistedOperations,
 } from './persisted-operations.ts';
+import { sendProblem } from './problem.ts';
 import { makeQueryLimits } from './query-limits.ts';
 import { makeRepeatedOperations } from './repeated-operations.ts';
-import { type BodyLimits, isJson, readJson, type ServerContext, useRequestBody } from './request-body.ts';
+import {
+  type BodyLimits,
+  faultOfEncoding,
+  isJson,
+  readJson,
+  type ServerContext,
+  useRequestBody,
+} from './request-body.ts';
 import { useSubscriptionLimits } from './subscription-limits.ts';
 import { useHiddenSuggestions } from './suggestions.ts';
 
@@ -32,6 +41,7 @@ export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, letIn: 
 export interface GraphqlOptions extends BodyLimits, QueryLimits {
   readonly introspection: boolean;
   readonly graphiql: boolean;
+  readonly compression: boolean;
   readonly operationTimeoutSeconds: number;
   /** null: none are known. */
   readonly persisted: PersistedOperations | null;
@@ -43,7 +53,8 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
   const limits = makeQueryLimits(options, options);
   const findPersisted = options.persisted
     ? makePersistedOperations(options.persisted)
-    : (params: GraphQLParams) => params;
+    : refusePersistedOperations;
+  const graphiql = options.graphiql ? makeGraphiql({ compressed: options.compression }) : null;
   const repeated = makeRepeatedOperations({
     limits,
     findPersisted,
@@ -60,13 +71,8 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     cors: false,
     batching: false,
     extraParamNames: ['documentId'],
-    // Nine megabytes, for people only.
-    renderGraphiQL: async (page) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(page),
-    graphiql: options.graphiql && {
-      title: 'Fixative',
-      defaultTabs: [...GRAPHIQL_TABS],
-      credentials: 'same-origin',
-    },
+    // Served by ourselves (graphiql.ts).
+    graphiql: false,
     plugins: [
       useGraphqlJs,
       useCsrfPrevention(),
@@ -77,11 +83,22 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       useSubscriptionLimits(options.traffic),
       useOperationTimeout(options.operationTimeoutSeconds),
       repeated.plugin,
+      useWords,
     ],
     context: ({ caller, isLetIn }) => contextOf(services, { caller, isLetIn }),
     maskedErrors: { maskError: (error) => mask(error, log) },
   });
   return async (req, res, letIn) => {
+    if (graphiql && wantsGraphiql(req)) return graphiql(req, res);
+    for (const [name, value] of HEADERS) res.setHeader(name, value);
+    const fault = req.method === 'POST' ? faultOfEncoding(req) : null;
+    if (fault)
+      return sendProblem(
+        { request: req, response: res },
+        415,
+        { code: 'BAD_REQUEST', message: fault },
+        PLAIN,
+      );
     const context: ServerContext & LetIn = { req, res, ...letIn };
     if (isJson(req)) {
       context.params = readJson(req, res, options.maxBodyBytes);
@@ -95,6 +112,32 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     await yoga(req, res, context);
   };
 }
+
+/** Answers depend on who asks and in which form, and are for that one alone. */
+const HEADERS = [
+  ['Cache-Control', 'no-store'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Vary', 'Accept, Accept-Encoding, Authorization, Cookie'],
+] as const;
+/** The codings that a body may have (RFC 9110, 15.5.16). */
+const PLAIN = { 'Accept-Encoding': 'identity' };
+
+/** Says why, where Yoga answers with a status alone. */
+const useWords: Plugin<object, ServerContext> = {
+  onResponse({ response, setResponse, fetchAPI }) {
+    const message = WORDS[response.status];
+    if (message === undefined || response.body !== null) return;
+    const body = { errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] };
+    const { status, headers } = response;
+    const allow = headers.get('allow');
+    setResponse(fetchAPI.Response.json(body, { status, headers: allow === null ? {} : { Allow: allow } }));
+  },
+};
+
+const WORDS: Readonly<Record<number, string>> = {
+  405: 'Send operations by POST, and queries also by GET.',
+  406: 'Accept application/json or application/graphql-response+json in UTF-8, or text/event-stream, without which there are no subscriptions.',
+};
 
 /** Runs operations by the reference implementation. Yoga brings an executor of its own, which reports other errors of some documents. */
 const useGraphqlJs: Plugin = {
@@ -123,7 +166,7 @@ function mask(error: unknown, log: Logger): GraphQLError {
     if (error.extensions.code !== undefined || error.path) return error;
     return new GraphQLError(error.message, {
       ...where,
-      extensions: { ...error.extensions, code: 'BAD_REQUEST' },
+      extensions: { ...error.extensions, code: 'BAD_REQUEST', http: { status: 400 } },
     });
   }
   if (original instanceof RangeError && /call stack/.test(original.message)) {

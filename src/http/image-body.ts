@@ -91,9 +91,3 @@ export function describe({ mimeType, filename }: Body): Record<string, string> {
     'Content-Disposition': `inline; filename="${filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`,
   };
 }
-
-/** Weak comparison, as RFC 9110, 13.1.2 wants it of If-None-Match. */
-export function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.trim() === '*' || header.split(',').some((each) => each.trim().replace(/^W\//, '') === etag);
-}

@@ -86,8 +86,17 @@ function hashOf(params: GraphQLParams): string | null {
   return typeof hash === 'string' ? hash.replace(/^sha256:/, '').toLowerCase() : null;
 }
 
-function refuse(message: string): GraphQLError {
+/**
+ * Where no operations are on file. A request that names one by its hash alone is told so in the words that Apollo's clients know, which then
+ * send documents: https://www.apollographql.com/docs/apollo-server/performance/apq
+ */
+export function refusePersistedOperations(params: GraphQLParams): GraphQLParams {
+  if (params.query || hashOf(params) === null) return params;
+  throw refuse('PersistedQueryNotSupported', 'PERSISTED_QUERY_NOT_SUPPORTED');
+}
+
+function refuse(message: string, code = 'PERSISTED_QUERY_NOT_FOUND'): GraphQLError {
   const error = badRequest(400, message);
-  error.extensions.code = 'PERSISTED_QUERY_NOT_FOUND';
+  error.extensions.code = code;
   return error;
 }

@@ -6,7 +6,8 @@ import { NO_GRANT } from '../auth/image-address.ts';
 import type { ImageBytes } from '../image/bytes.ts';
 import { isPublic, parseUuid } from '../image/image.ts';
 import { type BytesDeps, serve } from './bytes.ts';
-import { describe, headersOf, matches, originalOf } from './image-body.ts';
+import { matches } from './conditions.ts';
+import { describe, headersOf, originalOf } from './image-body.ts';
 import { type Exchange, sendContent, sendFailure, sendGiven } from './send-bytes.ts';
 import { isAlike, type Sharing } from './sharing.ts';
 
@@ -26,7 +27,8 @@ export function servePlainImage(
 ): boolean | Promise<boolean> {
   if (!path.startsWith(ROOM) || !isAlike(deps.sharing) || deps.delivery) return false;
   if (path.length > NAME_AT && (path[NAME_AT] !== '/' || path.includes('/', NAME_AT + 1))) return false;
-  if (exchange.request.headers.range !== undefined) return false;
+  const { headers } = exchange.request;
+  if (headers.range !== undefined || headers['if-match'] !== undefined) return false;
   const uuid = path.slice(ROOM.length, NAME_AT);
   const image = deps.images.recall({ uuid });
   if (image) return sendPlainly(deps, exchange, image);

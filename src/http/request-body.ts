@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
@@ -30,7 +31,7 @@ export interface BodyLimits {
 export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<object, ServerContext> {
   return {
     onRequestParse({ request, url, serverContext, setRequestParser, endResponse, fetchAPI }) {
-      if (request.method === 'GET') checkJsonParameters(url.searchParams);
+      if (request.method === 'GET') setRequestParser(() => parametersOf(url.searchParams));
       if (request.method !== 'POST') return;
       const { req, res } = serverContext;
       const { params } = serverContext;
@@ -101,6 +102,7 @@ export async function readJson(
       if (!req.complete) reject(badRequest(400, 'The request ended before its body did.'));
     });
   });
+  if (!isUtf8(body)) throw badRequest(400, 'The body is not UTF-8.');
   let parsed: unknown;
   try {
     parsed = JSON.parse(body.toString('utf8'));
@@ -116,15 +118,36 @@ export function begin(req: IncomingMessage, res: ServerResponse): void {
   if (/^100-continue$/i.test(req.headers.expect ?? '')) res.writeContinue();
 }
 
-/** Yoga parses these later, and takes what is not JSON for a failure of its own. */
-function checkJsonParameters(parameters: URLSearchParams): void {
-  for (const name of ['variables', 'extensions']) {
-    const text = parameters.get(name);
-    if (!text) continue;
-    try {
-      JSON.parse(text);
-    } catch {
-      throw badRequest(400, `The parameter ${name} is not JSON.`);
-    }
+/**
+ * Why a body cannot be read as its headers describe it; null where it can. JSON is UTF-8 (RFC 8259, 8.1), and a body is taken as it is.
+ */
+export function faultOfEncoding({ headers }: IncomingMessage): string | null {
+  const coding = headers['content-encoding'];
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'identity')
+    return 'Send the body as it is, without a Content-Encoding.';
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(headers['content-type'] ?? '')?.[1];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset))
+    return `Send the body in UTF-8; the charset is ${charset.slice(0, 40)}.`;
+  return null;
+}
+
+const PARAMETERS = ['query', 'operationName', 'documentId', 'variables', 'extensions'] as const;
+
+/** The parameters of a GET. @throws GraphQLError of 400 */
+function parametersOf(given: URLSearchParams): GraphQLParams {
+  const entries = PARAMETERS.flatMap((name) => {
+    const [text, another] = given.getAll(name);
+    if (another !== undefined) throw badRequest(400, `The parameter ${name} is there twice.`);
+    if (!text) return [];
+    return [[name, name === 'variables' || name === 'extensions' ? parseParameter(name, text) : text]];
+  });
+  return Object.fromEntries(entries) as GraphQLParams;
+}
+
+function parseParameter(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badRequest(400, `The parameter ${name} is not JSON.`);
   }
 }

@@ -4,7 +4,8 @@ import type { Logger } from 'pino';
 import { type ErrorCode, FixativeError } from '../errors.ts';
 import type { Given, Storage } from '../storage/service.ts';
 import { sendError } from './answer.ts';
-import { type Body, describe, matches } from './image-body.ts';
+import { failsIfMatch, matches } from './conditions.ts';
+import { type Body, describe } from './image-body.ts';
 import { parseRange } from './range.ts';
 
 export interface Exchange {
@@ -21,15 +22,17 @@ export async function send(
 ): Promise<void> {
   const { etag } = body;
   const headers: Record<string, string | number> = { ETag: etag, ...always };
+  if (failsIfMatch(request.headers, etag)) {
+    const message = 'The image is not the one that If-Match names.';
+    return sendError(response, 412, { code: 'CONFLICT', message }, { ETag: etag });
+  }
   if (matches(request.headers['if-none-match'], etag)) {
     response.writeHead(304, headers).end();
     return;
   }
   const opened = await body.open();
   const { bytes } = opened;
-  // If-Range compares strongly; a date can never match, for we send none.
-  const ifRange = request.headers['if-range'];
-  const range = ifRange === undefined || ifRange === etag ? parseRange(request.headers.range, bytes) : null;
+  const range = rangeOf(request, { etag, bytes });
   if (range === 'unsatisfiable') {
     await opened.discard();
     sendError(
@@ -61,6 +64,16 @@ export async function send(
   if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${bytes}`;
   const status = range ? 206 : 200;
   await sendGiven(deps, { request, response }, await opened.take(range ?? undefined), { status, headers });
+}
+
+/** The range of a GET; of any other method there is none (RFC 9110, 14.2). If-Range compares strongly. */
+function rangeOf(
+  { method, headers }: IncomingMessage,
+  { etag, bytes }: { etag: string; bytes: number },
+): ReturnType<typeof parseRange> {
+  const ifRange = headers['if-range'];
+  if (method !== 'GET' || (ifRange !== undefined && ifRange !== etag)) return null;
+  return parseRange(headers.range, bytes);
 }
 
 /** Begins the answer, and sends what storage has given for it. */

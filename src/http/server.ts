@@ -2,21 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import type { Authenticator, Credentials } from '../auth/authenticator.ts';
-import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
-import type { Caller } from '../auth/caller.ts';
+import type { Authenticator } from '../auth/authenticator.ts';
 import type { TrafficLimits } from '../config.ts';
-import { FixativeError } from '../errors.ts';
 import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
-import { sendError, sendJson } from './answer.ts';
+import { makeAdmission } from './admission.ts';
+import { sendJson } from './answer.ts';
 import { type BytesSettings, serveFilename, serveImage } from './bytes.ts';
-import { type GraphqlOptions, type LetIn, makeGraphqlHandler } from './graphql.ts';
+import { makeCompress } from './compression.ts';
+import { type GraphqlOptions, makeGraphqlHandler } from './graphql.ts';
+import { makeHostCheck } from './host.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
-import { sendLoginPage, serveLogin } from './login.ts';
+import { serveLogin } from './login.ts';
 import { serveMetrics } from './metrics.ts';
 import { servePlainImage } from './plain-bytes.ts';
+import { sendProblem } from './problem.ts';
 import { makeTraffic, sendRefusal } from './traffic.ts';
 import { serveUpload, type UploadsDeps } from './uploads.ts';
 
@@ -47,14 +48,17 @@ export function makeHttpServer(deps: {
   const { services, authenticator, log } = deps;
   const traffic = makeTraffic(deps.limits, log);
   const graphql = makeGraphqlHandler(services, { ...deps.limits, traffic }, log);
+  const { authenticate, admit, letIn } = makeAdmission(authenticator, traffic);
+  const faultOfHost = makeHostCheck();
+  const compress = deps.limits.compression ? makeCompress() : null;
   const bytes = { ...deps.bytes, storage: services.storage, authenticator, log };
 
   async function route(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
+    const fault = faultOfHost(request);
+    if (fault) return sendProblem(exchange, 400, { code: 'BAD_REQUEST', message: fault });
+    if (/^websocket$/i.test(request.headers.upgrade ?? '')) return sendNoWebSocket(exchange);
     const { path, search } = parseTarget(request.url ?? '/');
-    if (!isHost(request.headers.host)) {
-      return sendError(response, 400, { code: 'BAD_REQUEST', message: 'The Host header names no host.' });
-    }
     if (path === '/graphql') {
       const caller = await authenticate(exchange, { page: true });
       if (!caller) return;
@@ -62,44 +66,79 @@ export function makeHttpServer(deps: {
         traffic.takeFromCaller(caller) ?? (hasFiles(request) ? traffic.enterUpload(exchange, caller) : null);
       return refusal ? sendRefusal(exchange, refusal) : graphql(request, response, letIn(request, caller));
     }
-    if (path === '/health') return sendJson(response, 200, { status: 'alive' });
-    const refusal = traffic.takeFromAddress(request);
+    const refusal = path === '/health' ? null : traffic.takeFromAddress(request);
     if (refusal) return sendRefusal(exchange, refusal);
-    if (path === '/login') {
-      if (!takes(exchange, ['GET', 'POST'])) return;
-      return serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') });
-    }
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (isRead && search === '') {
       const answered = servePlainImage(bytes, exchange, path);
       if (answered === true || (answered && (await answered))) return;
     }
+    const found = findRoute(path);
+    if (!found) {
+      const message = 'There is nothing at this address.';
+      return sendProblem(exchange, 404, { code: 'NOT_FOUND', message });
+    }
+    if (!found.methods.includes(request.method ?? '')) {
+      const allow = found.methods.join(', ');
+      const message = `Only ${allow} here.`;
+      return sendProblem(exchange, 405, { code: 'BAD_REQUEST', message }, { Allow: allow });
+    }
+    return found.serve(exchange, new URLSearchParams(search));
+  }
+
+  interface Route {
+    readonly methods: readonly string[];
+    readonly serve: (exchange: Exchange, query: URLSearchParams) => Promise<void> | void;
+  }
+  const READ = ['GET', 'HEAD'];
+
+  /** Addresses without a part of their own. */
+  const routes: Readonly<Record<string, Route>> = {
+    '/': {
+      methods: READ,
+      serve: ({ response }) =>
+        void response.writeHead(302, { Location: '/graphql', 'Cache-Control': 'no-store' }).end(),
+    },
+    '/health': { methods: READ, serve: ({ response }) => sendJson(response, 200, { status: 'alive' }) },
+    '/ready': { methods: READ, serve: ({ response }) => serveReady(response) },
+    '/metrics': {
+      methods: READ,
+      async serve(exchange) {
+        if (await admit(exchange, '/metrics')) await serveMetrics(services, exchange.response);
+      },
+    },
+    '/login': {
+      methods: ['GET', 'HEAD', 'POST'],
+      serve: (exchange) =>
+        serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') }),
+    },
+    '/api/images/generated': {
+      methods: READ,
+      async serve(exchange, query) {
+        const caller = await admit(exchange, '/api/images/generated');
+        if (caller) await serveImageFiles(services, { response: exchange.response, caller }, query);
+      },
+    },
+  };
+
+  function findRoute(path: string): Route | null {
+    if (Object.hasOwn(routes, path)) return routes[path] ?? null;
     const [, room, name, ...rest] = path.split('/').map(decode);
-    if (room === 'uploads' && name && rest.length === 0) {
-      const refusal = request.method === 'PUT' ? traffic.enterUpload(exchange, null) : null;
-      if (refusal) return sendRefusal(exchange, refusal);
-      return serveUpload(deps.uploads, exchange, { id: name, query: new URLSearchParams(search) });
-    }
-    if (!takes(exchange, ['GET', 'HEAD'])) return;
-    const query = new URLSearchParams(search);
-    if (room === 'images' && name && rest.length <= 1) return serveImage(bytes, exchange, { name, query });
-    if (room === 'generated' && name && rest.length === 0)
-      return serveFilename(bytes, exchange, { name, query });
-    if (path === '/api/images/generated') {
-      const caller = await admit(exchange, path);
-      return caller
-        ? serveImageFiles(services, { response, caller }, new URLSearchParams(search))
-        : undefined;
-    }
-    if (path === '/metrics') {
-      return (await admit(exchange, path)) ? serveMetrics(services, response) : undefined;
-    }
-    if (path === '/ready') return serveReady(response);
-    if (path === '/') {
-      response.writeHead(302, { Location: '/graphql', 'Cache-Control': 'no-store' }).end();
-      return;
-    }
-    sendError(response, 404, { code: 'NOT_FOUND', message: 'There is nothing at this address.' });
+    if (!name) return null;
+    if (room === 'images' && rest.length <= 1)
+      return { methods: READ, serve: (exchange, query) => serveImage(bytes, exchange, { name, query }) };
+    if (rest.length > 0) return null;
+    if (room === 'generated')
+      return { methods: READ, serve: (exchange, query) => serveFilename(bytes, exchange, { name, query }) };
+    if (room !== 'uploads') return null;
+    return {
+      methods: ['PUT', 'OPTIONS'],
+      serve(exchange, query) {
+        const refusal = exchange.request.method === 'PUT' ? traffic.enterUpload(exchange, null) : null;
+        if (refusal) return sendRefusal(exchange, refusal);
+        return serveUpload(deps.uploads, exchange, { id: name, query });
+      },
+    };
   }
 
   /** Ready is: the database answers, and so does every store. */
@@ -117,83 +156,9 @@ export function makeHttpServer(deps: {
     sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', database, stores });
   }
 
-  /** Says who asks, or answers 401; before a byte of the body is read. */
-  async function authenticate(
-    { request, response }: Exchange,
-    { page }: { page: boolean },
-  ): Promise<Caller | null> {
-    const { accept } = request.headers;
-    // Whoever has tried too much is told so before anything is looked up.
-    const full = traffic.hasFailed(request);
-    if (full) {
-      sendRefusal({ request, response }, full);
-      return null;
-    }
-    let caller: Caller | null;
-    try {
-      caller = await authenticator.authenticate(credentialsOf(request));
-    } catch (error) {
-      if (!(error instanceof FixativeError)) throw error;
-      const refusal = traffic.takeFailure(request);
-      if (refusal) sendRefusal({ request, response }, refusal);
-      else sendUnauthenticated(response, error);
-      return null;
-    }
-    if (caller && !isOwnPage(request)) {
-      const errors = [
-        { message: 'A session is good for pages of this server only.', extensions: { code: 'FORBIDDEN' } },
-      ];
-      sendJson(response, 403, { errors });
-      return null;
-    }
-    if (caller) return caller;
-    const refusal = traffic.takeFailure(request);
-    if (refusal) {
-      sendRefusal({ request, response }, refusal);
-      return null;
-    }
-    if (page && request.method === 'GET' && accept?.includes('text/html')) {
-      sendLoginPage(response, '');
-      return null;
-    }
-    const message =
-      'Send a token: Authorization: Bearer <token>. The root token is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
-    sendJson(
-      response,
-      401,
-      { errors: [{ message, extensions: { code: 'UNAUTHENTICATED' } }] },
-      { 'WWW-Authenticate': 'Bearer realm="fixative"' },
-    );
-    return null;
-  }
-
-  /** The caller of an address that needs a scope, or null when it was answered that there is none. */
-  async function admit(exchange: Exchange, path: keyof typeof NEEDED_SCOPES.http): Promise<Caller | null> {
-    const caller = await authenticate(exchange, { page: false });
-    const scope = NEEDED_SCOPES.http[path];
-    if (caller === null || allows(caller, scope)) return caller;
-    sendError(
-      exchange.response,
-      403,
-      { code: 'FORBIDDEN', message: `The token does not allow this: it needs the scope ${scope}.` },
-      { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
-    );
-    return null;
-  }
-
-  /** The credentials are looked at again as long as the caller is the same: what was given for them once may be taken away. */
-  function letIn(request: IncomingMessage, caller: Caller): LetIn {
-    const credentials = credentialsOf(request);
-    const isLetIn = () =>
-      authenticator.authenticate(credentials).then(
-        (now) => now?.userId === caller.userId,
-        () => false,
-      );
-    return { caller, isLetIn };
-  }
-
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     lingerAfter(request, response);
+    compress?.(request, response);
     // Whoever asks whether the process lives is told so, however much there is to do.
     const refusal = request.url === '/health' ? null : traffic.enter({ request, response });
     if (refusal) return sendRefusal({ request, response }, refusal);
@@ -204,20 +169,22 @@ export function makeHttpServer(deps: {
       log.error({ id, err: error, method: request.method }, 'a request failed unexpectedly');
       if (response.headersSent) response.destroy();
       else
-        sendError(response, 500, {
+        sendProblem({ request, response }, 500, {
           code: 'INTERNAL',
           message: `Unexpected error; the log of the server has it under ${id}.`,
         });
     }
   }
 
-  const { headersTimeoutSeconds, operationTimeoutSeconds, maxConnections } = deps.limits;
+  const { headersTimeoutSeconds, keepAliveTimeoutSeconds, operationTimeoutSeconds, maxConnections } =
+    deps.limits;
   const server = createServer(
     {
       headersTimeout: headersTimeoutSeconds * 1000,
       // How long a body may take depends on how long it is (body-pace.ts).
       requestTimeout: 0,
       connectionsCheckingInterval: 1000,
+      keepAliveTimeout: keepAliveTimeoutSeconds * 1000,
     },
     (request, response) => void handle(request, response),
   );
@@ -253,25 +220,11 @@ export function makeHttpServer(deps: {
   };
 }
 
-const credentialsOf = ({ headers: { authorization, cookie } }: IncomingMessage): Credentials => ({
-  authorization,
-  cookie,
-});
-
-/** What came is no valid token (RFC 6750, 3.1), or nobody can tell now. */
-function sendUnauthenticated(response: ServerResponse, { code, message }: FixativeError): void {
-  const unknown = code === 'IDENTITY_UNAVAILABLE';
-  const headers: Record<string, string> = unknown
-    ? { 'Retry-After': '5' }
-    : { 'WWW-Authenticate': 'Bearer error="invalid_token"' };
-  sendJson(response, unknown ? 503 : 401, { errors: [{ message, extensions: { code } }] }, headers);
-}
-
-function takes({ request, response }: Exchange, methods: readonly string[]): boolean {
-  if (methods.includes(request.method ?? '')) return true;
-  const allow = methods.join(', ');
-  sendError(response, 405, { code: 'BAD_REQUEST', message: `Only ${allow} here.` }, { Allow: allow });
-  return false;
+/** RFC 9110, 15.5.22. */
+function sendNoWebSocket(exchange: Exchange): void {
+  const message =
+    'There are no WebSockets here. Subscriptions go over server-sent events: POST or GET /graphql with Accept: text/event-stream (graphql-sse, EventSource).';
+  sendProblem(exchange, 426, { code: 'BAD_REQUEST', message }, { Upgrade: 'HTTP/1.1', Connection: 'close' });
 }
 
 /** A part of a path; '' when its escapes are not valid, which is no name of anything. */
@@ -291,21 +244,6 @@ function parseTarget(target: string): { path: string; search: string } {
 }
 
 const hasFiles = ({ headers }: IncomingMessage) => /^\s*multipart\//i.test(headers['content-type'] ?? '');
-
-function isHost(host: string | undefined): boolean {
-  return host === undefined || /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d+)?$/.test(host);
-}
-
-/**
- * Whether a request that is let in by its cookie was sent by a page of ours. SameSite=Strict keeps other sites out and not other ports
- * of the same host, and a multipart form needs nobody's leave to be sent.
- */
-function isOwnPage({ headers, method }: IncomingMessage): boolean {
-  if (method === 'GET' || method === 'HEAD' || /^Bearer /i.test(headers.authorization ?? '')) return true;
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined) return site === 'same-origin' || site === 'none';
-  return headers.origin === undefined || URL.parse(headers.origin)?.host === headers.host;
-}
 
 function addressOf(address: AddressInfo | null): string {
   if (!address) throw new Error('The server does not listen.');

@@ -4,9 +4,9 @@ import type { Caller } from '../auth/caller.ts';
 import type { TrafficLimits } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
 import { makeAddressOf } from './address.ts';
-import { sendJson } from './answer.ts';
 import { makeBodyPace } from './body-pace.ts';
 import { watchOverload } from './overload.ts';
+import { problemBody, sendProblem } from './problem.ts';
 import { makeRateLimit } from './rate.ts';
 
 /** Why a request is not taken now, and when it may be. */
@@ -138,9 +138,10 @@ export function makeTraffic(limits: TrafficLimits, log: Logger): Traffic {
  * Answers past the response, as Node itself answers one who is too slow, and hangs up: whoever waits for the body learns that it
  * broke off, as with any client that goes, and may not answer a second time.
  */
-function cut({ request: { socket }, response }: Exchange, message: string): void {
+function cut({ request, response }: Exchange, message: string): void {
+  const { socket } = request;
   if (!response.headersSent && socket.writable) {
-    const body = JSON.stringify({ error: { code: 'TIMED_OUT', message } });
+    const body = JSON.stringify(problemBody(request, { code: 'TIMED_OUT', message }));
     socket.write(
       `HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
@@ -148,13 +149,10 @@ function cut({ request: { socket }, response }: Exchange, message: string): void
   socket.destroySoon();
 }
 
-/** Answers in the shape of the address: GraphQL's errors, or one error. */
-export function sendRefusal({ request, response }: Exchange, refusal: Refusal): void {
+/** Answers a request that is not taken now. */
+export function sendRefusal(exchange: Exchange, refusal: Refusal): void {
   const { status, code, message, retryAfterSeconds } = refusal;
-  const body = request.url?.startsWith('/graphql')
-    ? { errors: [{ message, extensions: { code } }] }
-    : { error: { code, message } };
-  sendJson(response, status, body, { 'Retry-After': String(retryAfterSeconds) });
+  sendProblem(exchange, status, { code, message }, { 'Retry-After': String(retryAfterSeconds) });
 }
 
 /** What a caller is counted under: its user, however many tokens that one has; of a service its own name. */

@@ -45,10 +45,6 @@ export async function serveUpload(
     response.end();
     return;
   }
-  if (request.method !== 'PUT') {
-    const message = 'Only PUT, OPTIONS here.';
-    return sendError(response, 405, { code: 'BAD_REQUEST', message }, { Allow: 'PUT, OPTIONS' });
-  }
   try {
     deps.uploadAddress.check(address.id, address.query);
     const target = await requireReceivable(deps, address.id);
