@@ -3,7 +3,7 @@
  * everywhere, whatever the time zone of the machine.
  */
 
-/** First and last moment that RFC 3339 can write. Times of rows that lie beyond them are read as the nearer of the two. */
+/** First and last moment that both RFC 3339 and PostgreSQL have. Times of rows that lie beyond them are read as the nearer of the two. */
 export const FIRST_TIME = new Date('0001-01-01T00:00:00.000Z');
 export const LAST_TIME = new Date('9999-12-31T23:59:59.999Z');
 
@@ -16,7 +16,7 @@ const ZONE = /^(?:z|([+-])(\d\d)(?::?(\d\d))?)$/i;
  * blank in place of the `T`, a time without seconds, an offset without minutes, and a day without a time, which is its midnight. A time without
  * a zone is in UTC.
  * @returns the time in milliseconds, further digits cut off; null for any other text, for a day that the calendar does not have, and for years
- *   before 1 or after 9999.
+ *   before 0, which may lie before FIRST_TIME, or after 9999.
  */
 export function parseTime(text: string): Date | null {
   const [date, year, month, day] = DATE.exec(text) ?? [];
@@ -29,7 +29,7 @@ export function parseTime(text: string): Date | null {
   const moment = rest === '' ? 0 : /^[Tt ]/.test(rest) ? parseTimeOfDay(rest.slice(1)) : null;
   if (moment === null) return null;
   const time = new Date(midnight.getTime() + moment);
-  return time < FIRST_TIME || time > LAST_TIME ? null : time;
+  return time.getUTCFullYear() < 0 || time > LAST_TIME ? null : time;
 }
 
 /** @returns milliseconds since midnight in UTC, which may lie on the day before or after. */

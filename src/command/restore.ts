@@ -98,8 +98,7 @@ async function* subjects(
 ): AsyncGenerator<{ subject: string; restore: () => Promise<Restoration> }> {
   const { dryRun } = options;
   if (options.all) {
-    const names = deps.storage.stores.map((store) => store.name);
-    for await (const id of walkLacking(deps.database, names)) {
+    for await (const id of walkLacking(deps.database, deps.storage.stores)) {
       yield { subject: `blob ${id}`, restore: () => deps.storage.restore(id, { dryRun }) };
     }
     return;

@@ -32,4 +32,24 @@ export interface GraphqlContext {
   readonly loaders: Loaders;
   /** How many more images the lists within images may answer, nested or not: each level would multiply by a hundred. */
   relatedLeft: number;
+  /** Of a subscription: where its client was, and is. */
+  readonly events: EventState;
 }
+
+export interface EventState {
+  /** The id of the last event that the client has had of an earlier connection (Last-Event-ID); null: it does not say. */
+  readonly lastId: string | null;
+  /** The id of the event that is being answered; null: it has none. */
+  id: string | null;
+  /** Since when the client may have missed changes, said with the next event; null: it has missed none. */
+  missedSince: Date | null;
+  /** The id of now, where nothing waits to be told; null: there is none. */
+  position(): string | null;
+}
+
+export const makeEventState = (lastId: string | null): EventState => ({
+  lastId,
+  id: null,
+  missedSince: null,
+  position: () => null,
+});

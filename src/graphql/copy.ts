@@ -23,6 +23,10 @@ export const CopyState = builder.enumType('CopyState', {
     STORED: { description: 'It is there, and its hash was right when it was last read.' },
     MISSING: { description: 'The store was asked and does not have it.' },
     CORRUPT: { description: 'It has the wrong length or the wrong hash.' },
+    TOO_LARGE: {
+      description:
+        'The store does not take files of this size. It is not tried, and `durability` does not wait for it.',
+    },
   },
 });
 

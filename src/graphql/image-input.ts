@@ -10,8 +10,7 @@ type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>
 /** What a caller may say of an image on every way in, as image/input.ts checks it: whose it is, and what it belongs to. */
 export const imageFields = (t: InputFields) => ({
   userId: t.string({
-    description:
-      "Whose it is, up to 32 characters. Without it the token's user, or `root` where the token may act for any; a token for one user may name no other (FORBIDDEN).",
+    description: `Whose it is, up to ${LIMITS.userIdLength} characters. Without it the token's user, or \`root\` where the token may act for any; a token for one user may name no other (FORBIDDEN).`,
   }),
   username: t.string({ description: `What people call the user, up to ${LIMITS.nameLength} characters.` }),
   requestId: t.string({

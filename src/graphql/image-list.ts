@@ -42,12 +42,19 @@ const ImageFilter = builder.inputType('ImageFilter', {
       description: "Belongs to this request; several users' images may, for the mark is each caller's own.",
     }),
     messageId: t.string({ description: 'Belongs to this message.' }),
-    sha256: t.string({ description: 'SHA-256 of the bytes, 64 hexadecimal digits.' }),
+    sha256: t.string({
+      description:
+        'SHA-256 of the bytes, 64 hexadecimal digits in any case; INVALID_INPUT for anything else.',
+    }),
     createdAfter: t.field({ type: 'DateTime', description: 'Created at this time or after it.' }),
     createdBefore: t.field({ type: 'DateTime', description: 'Created before this time.' }),
     search: t.string({
       description:
         'Words of the prompt: `fox -winter "red moon" or owl`, as `websearch_to_tsquery` reads them.',
+    }),
+    filename: t.string({
+      description:
+        'Words of the name that its file had (`Image.originalFilename`), all of them, in any case: `übersicht 2026`.',
     }),
     metadata: t.field({
       type: 'JSON',

@@ -1,14 +1,14 @@
 import { visibleFilter, visibleTo } from '../auth/authorization.ts';
-import type { Image as ImageModel } from '../image/image.ts';
-import { watchImage, watchImages } from '../image/watch.ts';
+import type { Image } from '../image/image.ts';
+import { type Watched, type WatchedImage, watchImage, watchImages } from '../image/watch.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
-import { Image, parseImageId } from './image.ts';
+import { Image as ImageType, parseImageId } from './image.ts';
 import { WHICH_IMAGES } from './image-list.ts';
 
 builder.subscriptionFields((t) => ({
   imageUpdated: t.field({
-    type: Image,
+    type: ImageType,
     description:
       'The image now, and whenever it has changed, whichever server or worker changed it. Changes that follow each other fast may come as one. It ends when the image is purged.',
     args: {
@@ -20,26 +20,36 @@ builder.subscriptionFields((t) => ({
     },
     subscribe: (_root, { id }, context) =>
       whileLetIn(context, watchImage(context.services, parseImageId(String(id)), visibleTo(context.caller))),
-    resolve: (image) => image,
+    resolve: tell,
   }),
   imagesUpdated: t.field({
-    type: Image,
+    type: ImageType,
     description:
-      'Images that the filter finds, each whenever it was made or has changed, from now on; of more than 1000 that change at once the newest. With `trash: INCLUDE` also those that are deleted.',
+      'Images that the filter finds, each whenever it was made or has changed, from now on. A client that connects again with `Last-Event-ID`, as EventSource does, is first told what has changed since, up to a day and 1000 images ago; where that is not all, the first event has `extensions.missedSince`. With `trash: INCLUDE` also those that are deleted.',
     args: {
       filter: t.arg(WHICH_IMAGES),
     },
-    subscribe: (_root, { filter }, context) =>
-      whileLetIn(context, watchImages(context.services, visibleFilter(context.caller, filter))),
-    resolve: (image) => image,
+    subscribe: (_root, { filter }, context) => {
+      const { services, caller, events } = context;
+      return whileLetIn(context, watchImages(services, visibleFilter(caller, filter), events.lastId));
+    },
+    resolve: tell,
   }),
 }));
 
+/** Notes what the event is told with, and resolves to its image. */
+function tell({ image, id, missedSince }: WatchedImage, _args: unknown, { events }: GraphqlContext): Image {
+  events.id = id;
+  events.missedSince = missedSince;
+  return image;
+}
+
 /** Ends before the first image that comes after the token has expired or was revoked. */
 function whileLetIn(
-  { isLetIn }: GraphqlContext,
-  images: AsyncIterableIterator<ImageModel>,
-): AsyncIterableIterator<ImageModel> {
+  { isLetIn, events }: GraphqlContext,
+  images: Watched,
+): AsyncIterableIterator<WatchedImage> {
+  events.position = () => images.position();
   const end = async () => {
     await images.return?.();
     return { done: true, value: undefined } as const;

@@ -62,7 +62,7 @@ const ImageError = builder.objectRef<ImageErrorShape>('ImageError').implement({
 export const Durability = builder.enumType('Durability', {
   description: "How safe an image's bytes are, by what is on record of their copies.",
   values: {
-    DURABLE: { description: 'Every configured store holds a healthy copy.' },
+    DURABLE: { description: 'Every configured store that takes files of its size holds a healthy copy.' },
     DEGRADED: { description: 'Some store lacks one, or has not got it yet; it is filled behind the scenes.' },
     AT_RISK: { description: 'One healthy copy is left; others were lost or damaged.' },
     LOST: { description: 'No store holds a healthy copy any more.' },
@@ -74,10 +74,11 @@ function durabilityOf(
   copies: readonly CopyRow[],
   stores: readonly string[],
 ): 'DURABLE' | 'DEGRADED' | 'AT_RISK' | 'LOST' {
-  const healthy = stores.filter((store) =>
-    copies.some((copy) => copy.store === store && copy.state === 'STORED'),
-  );
-  if (healthy.length === stores.length) return 'DURABLE';
+  const isIn = (store: string, state: CopyRow['state']) =>
+    copies.some((copy) => copy.store === store && copy.state === state);
+  const healthy = stores.filter((store) => isIn(store, 'STORED'));
+  const taking = stores.filter((store) => !isIn(store, 'TOO_LARGE'));
+  if (healthy.length === taking.length && healthy.length > 0) return 'DURABLE';
   if (healthy.length === 0) return 'LOST';
   const lost = copies.some((copy) => copy.state === 'MISSING' || copy.state === 'CORRUPT');
   return healthy.length === 1 && lost ? 'AT_RISK' : 'DEGRADED';
@@ -180,6 +181,11 @@ export const Image = builder.prismaObject('Image', {
       ...text,
       description:
         'The name that it is offered under, unlike that of any other image; null until its bytes are safe.',
+    }),
+    originalFilename: t.exposeString('originalFilename', {
+      ...text,
+      description:
+        'Name of the file as its sender wrote it, in any script, or as `updateImage` gave it. Downloads are saved under it. Null for generated images, and where nobody gave a name.',
     }),
     mimeType: t.exposeString('mimeType', {
       ...text,

@@ -16,6 +16,9 @@ const Store = builder.objectRef<StoreHealth>('Store').implement({
       description: 'Copies on record of the wrong length or hash (CORRUPT).',
     }),
     pending: t.exposeInt('pending', { description: 'Copies that it is to have and has not yet (PENDING).' }),
+    tooLarge: t.exposeInt('tooLarge', {
+      description: 'Copies that it does not take for their size (TOO_LARGE); they are not tried.',
+    }),
     lastVerifiedAt: t.expose('lastVerifiedAt', {
       type: 'DateTime',
       nullable: true,

@@ -61,7 +61,7 @@ const CreateTokenInput = builder.inputType('CreateTokenInput', {
     name: t.string({ required: true, description: 'For people, up to 100 characters.' }),
     userId: t.string({
       description:
-        'Whose images it sees and changes, up to 32 characters; without it, a service that may act for any user.',
+        'User whose images the token sees and changes, up to 255 characters. Without it the token is a service and may act for any user.',
     }),
     scopes: t.field({
       type: [Scope],

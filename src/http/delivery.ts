@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { ImageBytes } from '../image/bytes.ts';
 import type { Storage } from '../storage/service.ts';
+import { dispositionOf } from './content-disposition.ts';
 import { parseRange } from './range.ts';
 import type { LetInBy } from './sharing.ts';
 
@@ -32,7 +33,8 @@ export interface CopyAddresses {
 export interface PresignedAnswer {
   readonly seconds: number;
   readonly mimeType: string;
-  readonly filename: string;
+  /** Content-Disposition. */
+  readonly disposition: string;
 }
 
 /** How long a browser goes where it was sent without asking again: after that a deletion shows. */
@@ -67,7 +69,8 @@ export function makeRedirectDelivery(addresses: CopyAddresses, storeNames: reado
     headers: { Location: location, 'Cache-Control': cacheControl, 'Content-Length': '0' },
   });
   return {
-    async hand({ method }, { blob, filename }, by) {
+    async hand({ method }, image, by) {
+      const { blob } = image;
       // A presigned address is signed for GET.
       if (method === 'HEAD') return null;
       const healthy = storeNames.flatMap((name) =>
@@ -82,7 +85,11 @@ export function makeRedirectDelivery(addresses: CopyAddresses, storeNames: reado
       }
       const seconds = by === 'public' ? PRESIGNED_SECONDS : PRIVATE_PRESIGNED_SECONDS;
       for (const { store, key } of healthy) {
-        const url = await addresses.presign(store, key, { seconds, mimeType: blob.mimeType, filename });
+        const url = await addresses.presign(store, key, {
+          seconds,
+          mimeType: blob.mimeType,
+          disposition: dispositionOf(image),
+        });
         if (url !== null) return to(url, by === 'public' ? cacheControl : 'private, no-store');
       }
       return null;

@@ -5,11 +5,12 @@ import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { QueryLimits } from '../config.ts';
 import { FixativeError } from '../errors.ts';
-import type { GraphqlContext, Services } from '../graphql/context.ts';
+import { type GraphqlContext, makeEventState, type Services } from '../graphql/context.ts';
 import { Loaders } from '../graphql/loaders.ts';
 import { MAX_RELATED_PER_REQUEST } from '../graphql/related.ts';
 import { schema } from '../graphql/schema.ts';
 import { useCsrfPrevention } from './csrf.ts';
+import { useEventStream } from './event-stream.ts';
 import { makeGraphiql, wantsGraphiql } from './graphiql.ts';
 import { useOperationTimeout } from './operation-timeout.ts';
 import {
@@ -83,9 +84,11 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       useSubscriptionLimits(options.traffic),
       useOperationTimeout(options.operationTimeoutSeconds),
       repeated.plugin,
+      useEventStream(),
       useWords,
     ],
-    context: ({ caller, isLetIn }) => contextOf(services, { caller, isLetIn }),
+    context: ({ caller, isLetIn, req }) =>
+      contextOf(services, { caller, isLetIn }, String(req.headers['last-event-id'] ?? '') || null),
     maskedErrors: { maskError: (error) => mask(error, log) },
   });
   return async (req, res, letIn) => {
@@ -152,9 +155,14 @@ function send(res: ServerResponse, contentType: string, result: ExecutionResult)
   res.end(text);
 }
 
-function contextOf(services: Services, { caller, isLetIn }: LetIn): GraphqlContext {
+function contextOf(
+  services: Services,
+  { caller, isLetIn }: LetIn,
+  lastEventId: string | null = null,
+): GraphqlContext {
   const loaders = new Loaders(services, caller);
-  return { services, caller, isLetIn, loaders, relatedLeft: MAX_RELATED_PER_REQUEST };
+  const events = makeEventState(lastEventId);
+  return { services, caller, isLetIn, loaders, relatedLeft: MAX_RELATED_PER_REQUEST, events };
 }
 
 /** What a client may read of an error: our own say what they mean; of anything else only an id, under which the log has it. */

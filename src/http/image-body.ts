@@ -5,6 +5,7 @@ import type { Given, Storage } from '../storage/service.ts';
 import type { ByteRange } from '../storage/stores/store.ts';
 import { MAX_VARIANT_SIDE, planVariant, type Transform } from '../storage/variants/transform.ts';
 import type { Variants } from '../storage/variants/variants.ts';
+import { dispositionOf } from './content-disposition.ts';
 import type { Delivery, Handed } from './delivery.ts';
 import { type LetInBy, type Sharing, sharingHeaders } from './sharing.ts';
 
@@ -12,7 +13,8 @@ import { type LetInBy, type Sharing, sharingHeaders } from './sharing.ts';
 export interface Body {
   readonly etag: string;
   readonly mimeType: string;
-  readonly filename: string;
+  /** Content-Disposition. */
+  readonly disposition: string;
   /** Lets somebody else give it; null: nobody can. */
   hand?(request: IncomingMessage): Promise<Handed | null>;
   open(): Promise<Opened>;
@@ -30,12 +32,12 @@ export function originalOf(
   image: ImageBytes,
   by: LetInBy,
 ): Body {
-  const { blob, filename } = image;
+  const { blob } = image;
   const take = (range?: ByteRange) => storage.give(blob, range);
   return {
     etag: `"${blob.sha256}"`,
     mimeType: blob.mimeType,
-    filename,
+    disposition: dispositionOf(image),
     ...(delivery && { hand: (request: IncomingMessage) => delivery.hand(request, image, by) }),
     open: async () => ({ bytes: blob.bytes, take, discard: async () => {} }),
   };
@@ -43,16 +45,18 @@ export function originalOf(
 
 export function variantOf(
   deps: { readonly variants: Variants; readonly variantSizes: readonly number[] },
-  { blob, filename }: ImageBytes,
+  image: ImageBytes,
   transform: Transform,
   grant: Grant,
 ): Body {
+  const { blob } = image;
   const maxSide = grant.size ? MAX_VARIANT_SIDE : Math.max(...deps.variantSizes);
   const plan = planVariant(blob, transform, maxSide);
+  const extension = plan.format === 'jpeg' ? 'jpg' : plan.format;
   return {
     etag: deps.variants.etagOf(blob, plan),
     mimeType: `image/${plan.format}`,
-    filename: `${filename.replace(/\.[^.]*$/, '')}.${plan.format === 'jpeg' ? 'jpg' : plan.format}`,
+    disposition: dispositionOf(image, extension),
     async open() {
       const { bytes, content, stream, discard } = await deps.variants.open(blob, plan);
       const take = (range?: ByteRange): Given => {
@@ -84,10 +88,10 @@ export function headersOf(
 }
 
 /** What is said of the bytes themselves, where they are sent. */
-export function describe({ mimeType, filename }: Body): Record<string, string> {
+export function describe({ mimeType, disposition }: Body): Record<string, string> {
   return {
     'Accept-Ranges': 'bytes',
     'Content-Type': mimeType,
-    'Content-Disposition': `inline; filename="${filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`,
+    'Content-Disposition': disposition,
   };
 }

@@ -31,10 +31,11 @@ export async function serveMetrics(
       'fixative_copies',
       'Copies on record by store and state.',
       stores.flatMap((store): [string, number][] =>
-        (['stored', 'missing', 'corrupt', 'pending'] as const).map((state) => [
-          `{store="${store.name}",state="${state}"}`,
-          state === 'stored' ? store.copies : store[state],
-        ]),
+        [
+          ['stored', store.copies] as const,
+          ...(['missing', 'corrupt', 'pending'] as const).map((state) => [state, store[state]] as const),
+          ['too_large', store.tooLarge] as const,
+        ].map(([state, count]) => [`{store="${store.name}",state="${state}"}`, count]),
       ),
     ),
     gauge(

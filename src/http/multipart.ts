@@ -42,11 +42,11 @@ export function openUploads(
         : new InputError('BAD_REQUEST', error.message, { cause: error });
     });
     return arrived.then(async (file) => {
-      const filename = file.filename || 'image';
+      const filename = file.filename || '';
       try {
         const spool = await spooler.receive(streamOf(file), {
           signal: unwanted.signal,
-          subject: JSON.stringify(filename.slice(0, 100)),
+          subject: filename === '' ? 'The file' : JSON.stringify(filename.slice(0, 100)),
         });
         return { spool, filename };
       } catch (error) {

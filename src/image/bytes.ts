@@ -13,6 +13,8 @@ import { isPublic } from './image.ts';
 export interface ImageBytes {
   readonly uuid: string;
   readonly filename: string;
+  /** As its sender wrote it; null where there is none. */
+  readonly originalFilename: string | null;
   readonly userId: string;
   readonly visibility: string;
   readonly blob: Blob;
@@ -40,7 +42,7 @@ export type ForgetsImages = Pick<ImageBytesFinder, 'forget'>;
 export const REMEMBER_SECONDS = 10;
 
 const CHANNELS = { images: 'fixative_images', copies: 'fixative_copies' } as const;
-const COLUMNS = `SELECT i.uuid, i.filename, i.user_id AS "userId", i.visibility, ${BLOB_COLUMNS} FROM generated_images i JOIN blobs b ON b.id = i.blob_id`;
+const COLUMNS = `SELECT i.uuid, i.filename, i.original_filename AS "originalFilename", i.user_id AS "userId", i.visibility, ${BLOB_COLUMNS} FROM generated_images i JOIN blobs b ON b.id = i.blob_id`;
 const BY = {
   uuid: `${COLUMNS} WHERE i.uuid = ANY($1::uuid[]) AND i.deleted_at IS NULL`,
   filename: `${COLUMNS} WHERE i.filename = ANY($1::text[]) AND i.deleted_at IS NULL`,
@@ -235,6 +237,6 @@ export function makeImageBytesFinder(
   };
 }
 
-function imageOf({ uuid, filename, userId, visibility, ...blob }: Row): ImageBytes {
-  return { uuid, filename: filename ?? uuid, userId, visibility, blob };
+function imageOf({ uuid, filename, originalFilename, userId, visibility, ...blob }: Row): ImageBytes {
+  return { uuid, filename: filename ?? uuid, originalFilename, userId, visibility, blob };
 }

@@ -1,4 +1,5 @@
 import { InputError } from '../errors.ts';
+import { FIRST_TIME } from '../time.ts';
 import type { ImageOrigin, ImageStatus, Visibility } from './image.ts';
 import { checkCharacters } from './input.ts';
 import { faultOfJson, faultOfText } from './json.ts';
@@ -24,6 +25,8 @@ export interface ImageFilter {
   readonly createdBefore?: Date | null | undefined;
   /** Words of the prompt, as `websearch_to_tsquery` reads them: `fox -winter "red moon" or owl`. */
   readonly search?: string | null | undefined;
+  /** Words of the name that the file had, all of them. */
+  readonly filename?: string | null | undefined;
   /** JSON that `metadata` contains, as `@>` does. */
   readonly metadata?: unknown;
   readonly storageUrl?: string | null | undefined;
@@ -95,9 +98,10 @@ export class Conditions {
   constructor(filter: ImageFilter, values: unknown[] = [], wording: Wording = 'walk') {
     this.values = values;
     for (const [field, column] of EQUALITIES) {
-      const value = filter[field];
-      if (value == null) continue;
-      checkCharacters(`filter.${field}`, value);
+      const given = filter[field];
+      if (given == null) continue;
+      checkCharacters(`filter.${field}`, given);
+      const value = field === 'sha256' ? parseSha256(given) : given;
       const isHidden = field === 'userId' && wording === 'others';
       this.add(`${isHidden ? `(${column} || '')` : column} = ${this.value(value)}`);
     }
@@ -122,18 +126,18 @@ export class Conditions {
       // Says to PostgreSQL that the partial index of what did not succeed holds all of it.
       if (wording !== 'once' && !filter.status.includes('success')) this.add(`i.status <> 'success'`);
     }
-    if (filter.createdAfter) this.add(`i.created_at >= ${this.value(filter.createdAfter)}`);
-    if (filter.createdBefore) this.add(`i.created_at < ${this.value(filter.createdBefore)}`);
-    if (filter.search?.trim()) {
-      checkCharacters('filter.search', filter.search);
-      if (filter.search.length > MAX_SEARCH_LENGTH) {
-        const message = `filter.search has ${filter.search.length} characters; ${MAX_SEARCH_LENGTH} are allowed.`;
-        throw new InputError('INVALID_INPUT', message, { path: ['filter', 'search'] });
-      }
+    if (filter.createdAfter)
+      this.add(`i.created_at >= ${this.value(checkTime('createdAfter', filter.createdAfter))}`);
+    if (filter.createdBefore)
+      this.add(`i.created_at < ${this.value(checkTime('createdBefore', filter.createdBefore))}`);
+    const words = wordsOf(filter, 'search');
+    if (words !== null)
+      this.add(`to_tsvector('simple', i.prompt) @@ websearch_to_tsquery('simple', ${this.value(words)})`);
+    const names = wordsOf(filter, 'filename');
+    if (names !== null)
       this.add(
-        `to_tsvector('simple', i.prompt) @@ websearch_to_tsquery('simple', ${this.value(filter.search)})`,
+        `${wordsOfName('i.original_filename')} @@ plainto_tsquery('simple', ${partName(this.value(names))})`,
       );
-    }
     if (filter.metadata != null) {
       const fault = faultOfJson(filter.metadata, MAX_METADATA_DEPTH);
       if (fault)
@@ -194,6 +198,36 @@ export class Conditions {
   all(): string {
     return this.#terms.length > 0 ? this.#terms.join(' AND ') : 'true';
   }
+}
+
+/** PostgreSQL has no year 0. */
+function checkTime(field: string, time: Date): Date {
+  if (time >= FIRST_TIME) return time;
+  throw new InputError('INVALID_INPUT', `filter.${field} lies before the year 1.`, {
+    path: ['filter', field],
+  });
+}
+
+/** As idx_generated_images_filename_search has it. */
+const partName = (name: string) => `translate(${name}, '._-', '   ')`;
+const wordsOfName = (column: string) => `to_tsvector('simple', ${partName(column)})`;
+
+/** Text that is searched for; null: none. @throws InputError INVALID_INPUT */
+function wordsOf(filter: ImageFilter, field: 'search' | 'filename'): string | null {
+  // Names are kept in NFC.
+  const text = field === 'filename' ? filter[field]?.normalize('NFC') : filter[field];
+  if (!text?.trim()) return null;
+  checkCharacters(`filter.${field}`, text);
+  if (text.length <= MAX_SEARCH_LENGTH) return text;
+  const message = `filter.${field} has ${text.length} characters; ${MAX_SEARCH_LENGTH} are allowed.`;
+  throw new InputError('INVALID_INPUT', message, { path: ['filter', field] });
+}
+
+/** @throws InputError INVALID_INPUT */
+function parseSha256(text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  const message = `filter.sha256 is no SHA-256: ${JSON.stringify(text.slice(0, 100))}. It has 64 hexadecimal digits.`;
+  throw new InputError('INVALID_INPUT', message, { path: ['filter', 'sha256'] });
 }
 
 const EQUALITIES = [

@@ -33,6 +33,7 @@ const FILTER = z.strictObject({
   createdAfter: time,
   createdBefore: time,
   search: text,
+  filename: text,
   metadata: z.unknown().optional(),
   storageUrl: text,
   visibility: oneOf(VISIBILITIES).nullish(),

@@ -26,6 +26,7 @@ export const isPublic = (image: { readonly visibility: string }) => image.visibi
 /** An image as plain SQL selects it, from `generated_images i`, with the names of Prisma's client. */
 export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_id AS "userId", i.username, i.tool_name AS "toolName",
   i.prompt, i.revised_prompt AS "revisedPrompt", i.origin, i.provider, i.model, i.size, i.quality, i.style, i.n, i.filename,
+  i.original_filename AS "originalFilename",
   i.storage_url AS "storageUrl", i.storage_provider AS "storageProvider", i.original_url AS "originalUrl",
   i.mime_type AS "mimeType", i.bytes, i.sha256, i.width, i.height, i.thumbhash, i.tags, i.status, i.error,
   i.error_code AS "errorCode", i.error_retryable AS "errorRetryable", i.metadata, i.message_id AS "messageId",

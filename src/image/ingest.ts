@@ -6,7 +6,7 @@ import { readProvenance } from '../provenance/provenance.ts';
 import type { Blob } from '../storage/blob.ts';
 import type { Recorder, Storage } from '../storage/service.ts';
 import type { Spool } from '../storage/spool.ts';
-import { exactFilename, makeFilename } from './filename.ts';
+import { exactFilename, makeFilename, originalNameOf } from './filename.ts';
 import {
   IMAGE_COLUMNS,
   type Image,
@@ -26,6 +26,8 @@ export interface NewImage extends Omit<ImageRecord, 'visibility'> {
   /** Where it is empty, and where no model is given, what the picture itself says is taken. */
   readonly prompt: string;
   readonly filename: string;
+  /** Name of the file as its sender wrote it; without it, that of `filename`, unless a tool proposed that. */
+  readonly originalFilename?: string | null;
   readonly model?: string | null;
   readonly originalUrl?: string | null;
   readonly revisedPrompt?: string | null;
@@ -93,6 +95,7 @@ export async function ingest(
       known ??
       (await insertImage(transaction, {
         ...columns,
+        originalFilename: originalOf(image),
         n: image.n === undefined ? 1 : image.n,
         visibility: visibility ?? deps.defaultVisibility,
         prompt: image.prompt || (provenance.prompt ?? ''),
@@ -106,6 +109,11 @@ export async function ingest(
     return recorded;
   };
   return deps.storage.put(spool, record).catch(explainDataFault);
+}
+
+function originalOf({ origin, filename, originalFilename }: NewImage): string | null {
+  if (originalFilename !== undefined) return originalFilename;
+  return origin === 'generated' ? null : originalNameOf(filename);
 }
 
 /** What the database cannot hold is a matter of what is said of this one image. */
@@ -133,6 +141,7 @@ const NEW_COLUMNS = {
   style: 'style',
   n: 'n',
   filename: 'filename',
+  originalFilename: 'original_filename',
   storageUrl: 'storage_url',
   storageProvider: 'storage_provider',
   originalUrl: 'original_url',
@@ -200,6 +209,8 @@ export interface WaitingImage extends Pick<IngestOptions, 'alsoRecord'> {
   readonly id: bigint;
   readonly uuid: string;
   readonly filename: string;
+  /** Name of the file as its sender wrote it, where it has one. */
+  readonly originalFilename?: string | null;
   /** The filename is kept to, but for its ending, unless another image has it. */
   readonly exact?: boolean;
   /** What was learnt with the bytes; without it, these stay as they are. */
@@ -233,6 +244,7 @@ export async function ingestInto(
       learnt?.revisedPrompt ?? null,
       learnt?.originalUrl ?? null,
       learnt ? JSON.stringify(learnt.metadata) : null,
+      image.originalFilename ?? null,
     ]);
     if (!row) throw new NotFoundError(`The image ${image.uuid} was removed before it had its bytes.`);
     const recorded = imageOf(row);
@@ -254,7 +266,7 @@ const UPDATE = `UPDATE generated_images AS i SET ${KEPT_NAMES.map((name, at) => 
     revised_prompt = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 1}::text ELSE revised_prompt END,
     original_url = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 2}::text ELSE original_url END,
     metadata = CASE WHEN $${LEARNT}::boolean THEN $${LEARNT + 3}::text::jsonb || coalesce(metadata, '{}') ELSE metadata END,
-    error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
+    original_filename = coalesce($${LEARNT + 4}::text, original_filename), error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
   WHERE i.id = $1 RETURNING ${IMAGE_COLUMNS}`;
 
 /** A name as it was exported, or null where it is another image's by now, or none that was given here without the end of an id. */

@@ -1,6 +1,6 @@
 import { KiB } from '../config.ts';
 import { InputError } from '../errors.ts';
-import { parseTime } from '../time.ts';
+import { FIRST_TIME, parseTime } from '../time.ts';
 import type { Visibility } from './image.ts';
 import { faultOfJson, faultOfText } from './json.ts';
 
@@ -31,7 +31,7 @@ export interface ImageRecord {
 }
 
 export const LIMITS = {
-  userIdLength: 32,
+  userIdLength: 255,
   nameLength: 200,
   tags: 50,
   tagLength: 100,
@@ -80,8 +80,9 @@ const MAX_AHEAD_SECONDS = 60;
 /** Whether a time lies so far ahead that no clock explains it. */
 export const isAhead = (time: Date) => time.getTime() > Date.now() + MAX_AHEAD_SECONDS * 1000;
 
-/** When an image was made, as a caller says it. @throws InputError INVALID_INPUT for a time that has not come. */
+/** When an image was made, as a caller says it. @throws InputError INVALID_INPUT for a time that has not come, or before the year 1. */
 export function checkCreatedAt(time: Date): Date {
+  if (time < FIRST_TIME) throw invalid('createdAt', 'createdAt lies before the year 1.');
   if (!isAhead(time)) return time;
   throw invalid('createdAt', `createdAt lies in the future: ${time.toISOString()}.`);
 }

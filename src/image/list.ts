@@ -117,16 +117,45 @@ export async function findAmong(db: Queryable, filter: ImageFilter, uuids: reado
   return rows.map(imageOf);
 }
 
-/** Images of a filter that were changed at or after a time, newest last, among the newest `limit` * 10 of it. */
-export async function findChangedSince(db: Queryable, filter: ImageFilter, since: Date, limit: number) {
-  const conditions = new Conditions(filter);
-  const rows = await db.query<ImageRow>(
-    `SELECT * FROM (SELECT ${IMAGE_COLUMNS} FROM generated_images i${conditions.where()}
-       ORDER BY i.created_at DESC, i.id DESC LIMIT ${conditions.value(limit * 10)}) newest
-     WHERE newest."updatedAt" >= ${conditions.value(since)} ORDER BY newest.id DESC LIMIT ${conditions.value(limit)}`,
-    conditions.values,
+/** So many images that were made lately are looked at for each that is wanted. */
+const LOOKED_FOR_EACH = 10;
+
+/**
+ * Images of a filter that were changed at or after a time, the one that was changed last at the end. Most were made a short time before, and are found by
+ * that; an index has those that were changed long after.
+ * @param limit of more than these the ones that were changed last.
+ * @returns complete: whether there are no more.
+ */
+export async function findChangedSince(
+  db: Queryable,
+  filter: ImageFilter,
+  since: Date,
+  limit: number,
+): Promise<{ images: Image[]; complete: boolean }> {
+  const made = new Conditions(filter);
+  const time = `${made.value(since)}::timestamptz`;
+  const [looked, wanted] = [made.value(limit * LOOKED_FOR_EACH + 1), made.value(limit + 1)];
+  made.add(`i.created_at >= ${time} - interval '1 hour'`);
+  const late = new Conditions(filter, made.values);
+  late.add(`i.updated_at >= ${time}`);
+  // As idx_generated_images_changed_late has it.
+  late.add(`(i.updated_at AT TIME ZONE 'UTC') > (i.created_at AT TIME ZONE 'UTC') + interval '1 hour'`);
+  const rows = await db.query<ImageRow & { isPart: boolean }>(
+    `WITH looked AS MATERIALIZED (
+       SELECT i.id, i.updated_at FROM generated_images i${made.where()} ORDER BY i.created_at DESC, i.id DESC LIMIT ${looked}
+     ), late AS MATERIALIZED (
+       SELECT i.id, i.updated_at FROM generated_images i${late.where()} ORDER BY i.updated_at DESC LIMIT ${wanted}
+     ), changed AS (
+       SELECT id, updated_at FROM looked WHERE updated_at >= ${time} UNION SELECT id, updated_at FROM late
+       ORDER BY updated_at DESC, id DESC LIMIT ${wanted}
+     )
+     SELECT ${IMAGE_COLUMNS}, (SELECT count(*) FROM looked) > ${limit * LOOKED_FOR_EACH} AS "isPart"
+     FROM changed c JOIN generated_images i ON i.id = c.id ORDER BY c.updated_at DESC, c.id DESC`,
+    made.values,
   );
-  return rows.map(imageOf).reverse();
+  const complete = rows.length <= limit && !rows[0]?.isPart;
+  const images = rows.slice(0, limit).map(({ isPart: _isPart, ...row }) => imageOf(row as ImageRow));
+  return { images: images.reverse(), complete };
 }
 
 interface OrderKey extends WalkOrder {

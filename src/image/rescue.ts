@@ -1,6 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Fetcher } from '../source/fetch.ts';
+import { originalNameOf } from './filename.ts';
 import { findImageRow, type Image } from './image.ts';
 import { type IngestDeps, type IngestOptions, ingest, ingestInto, type NewImage } from './ingest.ts';
 import { checkCharacters } from './input.ts';
@@ -64,7 +65,8 @@ export async function rescueInto(
   const fetched = await deps.fetcher.fetch(image.url);
   try {
     const filename = image.filename ?? fetched.filename;
-    return await ingestInto(deps, fetched.spool, { ...image, uuid: row.uuid, filename });
+    const originalFilename = originalNameOf(filename);
+    return await ingestInto(deps, fetched.spool, { ...image, uuid: row.uuid, filename, originalFilename });
   } finally {
     await fetched.spool.discard();
   }

@@ -7,7 +7,8 @@ import { z } from 'zod';
 import { MiB } from '../config.ts';
 import { InputError } from '../errors.ts';
 import { parseExactly } from '../json.ts';
-import { parseTime } from '../time.ts';
+import { FIRST_TIME, parseTime } from '../time.ts';
+import { originalNameOf } from './filename.ts';
 import { isFile, openFile } from './folder.ts';
 import { IMAGE_ORIGINS, type Image, isPublic, parseUuid, VISIBILITIES } from './image.ts';
 import type { NewImage } from './ingest.ts';
@@ -31,6 +32,7 @@ export function makeSidecar(image: Image, createdAt: string): Record<string, unk
     width: image.width,
     height: image.height,
     filename: image.filename,
+    originalFilename: image.originalFilename,
     userId: image.userId,
     username: image.username,
     tool: image.toolName,
@@ -58,6 +60,7 @@ const SIDECAR = z.object({
   uuid: z.string(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256'),
   filename: text,
+  originalFilename: text,
   userId: text,
   username: text,
   tool: text,
@@ -76,13 +79,14 @@ const SIDECAR = z.object({
   originalUrl: text,
   visibility: z.enum(VISIBILITIES).nullish(),
   // With six digits of a second, which a Date does not hold.
-  createdAt: z
-    .string()
-    .refine(
-      (text) => /^\S{19,26}Z$/.test(text) && parseTime(text) !== null,
-      'is not a time in UTC as RFC 3339 writes it',
-    ),
+  createdAt: z.string().refine(isTimeInUtc, 'is not a time in UTC as RFC 3339 writes it'),
 });
+
+/** With up to six digits of a second. */
+function isTimeInUtc(text: string): boolean {
+  const time = /^\S{19,26}Z$/.test(text) ? parseTime(text) : null;
+  return time !== null && time >= FIRST_TIME;
+}
 
 export interface Sidecar {
   readonly sha256: string;
@@ -136,6 +140,7 @@ export function parseSidecar(
       model: parseOptional('model', said.model, LIMITS.nameLength),
       originalUrl: parseOptional('originalUrl', said.originalUrl, MAX_URL_LENGTH),
       filename: said.filename ?? defaults.filename,
+      originalFilename: originalNameOf(said.originalFilename ?? ''),
       uuid,
       createdAt: said.createdAt,
       revisedPrompt: parseOptional('revisedPrompt', said.revisedPrompt || null, MAX_TEXT_LENGTH),

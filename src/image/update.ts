@@ -2,7 +2,7 @@ import type { Database } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import type { ForgetsImages } from './bytes.ts';
 import { lockTree, TREE } from './family.ts';
-import { makeFilename } from './filename.ts';
+import { makeFilename, originalNameOf } from './filename.ts';
 import { findImageRow, IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type Visibility } from './image.ts';
 import { explainDataFault } from './ingest.ts';
 import { LIMITS, parseMetadata, parseOptional, parseTags } from './input.ts';
@@ -139,6 +139,7 @@ function changeFilename(statement: Update, image: Image, wish: string | null): v
   if (!hasBytes(image) || mimeType === null) throw withoutBytes(image);
   const filename = makeFilename(name, { uuid, mimeType });
   statement.set('filename', statement.value(filename));
+  statement.set('original_filename', `${statement.value(originalNameOf(name))}::text`);
   statement.set('storage_url', statement.value(`/images/${uuid}/${filename}`));
   // The ending of the name says what the bytes are.
   statement.require(`i.blob_id IS NOT NULL AND i.mime_type = ${statement.value(mimeType)}`);

@@ -77,7 +77,7 @@ export async function walkImages<Row>(
 
   const expected = isByIndex ? await expectImages(db, filter) : Number.POSITIVE_INFINITY;
   // A tag is walked to its end as fast.
-  const isParsing = Boolean(way.sifted.search?.trim());
+  const isParsing = Boolean(way.sifted.search?.trim() || way.sifted.filename?.trim());
   if (expected <= (isParsing ? FEW_PARSED : FEW) && tag === null) {
     const found = await find<Row>(db, filter, walk, MAX_UNEXPECTED);
     if (found !== null) return found;
@@ -170,12 +170,13 @@ function divide(filter: ImageFilter, order: WalkOrder, tag: string | null): Way 
 
 /** Whether an index finds what is asked of each image, be it that or a part of it. */
 function isFindable(sifted: ImageFilter): boolean {
-  const { userId, tool, tags, anyTag, status, model, provider, origin, search, metadata, copies } = sifted;
+  const { userId, tool, tags, anyTag, status, model, provider, origin, search, filename, metadata, copies } =
+    sifted;
   return (
     [userId, tool, model, provider, origin, sifted.createdAfter, sifted.createdBefore, metadata].some(
       (value) => value != null,
     ) ||
-    [tags, anyTag, search?.trim()].some((value) => value?.length) ||
+    [tags, anyTag, search?.trim(), filename?.trim()].some((value) => value?.length) ||
     (status != null && status.length > 0 && !status.includes('success')) ||
     (copies?.state != null && copies.state !== 'STORED') ||
     sifted.visibility === 'private' ||
@@ -303,9 +304,12 @@ const ENTRIES_OF_A_ROW = 25;
 
 /** Whether the user's index is worth reading: PostgreSQL reads a million entries of it to spare itself some thousand rows, and is slower for it. */
 async function wordingOf(db: Queryable, filter: ImageFilter): Promise<Wording> {
-  const { userId, search, metadata, ...rest } = filter;
+  const { userId, search, filename, metadata, ...rest } = filter;
   const makers = [rest.tool, rest.model, rest.provider, rest.origin];
-  if (userId == null || ![search?.trim() || null, metadata, ...makers].some((value) => value != null))
+  if (
+    userId == null ||
+    ![search?.trim() || null, filename?.trim() || null, metadata, ...makers].some((value) => value != null)
+  )
     return 'index';
   const others = await estimateImages(db, { ...filter, userId: null });
   return others * ENTRIES_OF_A_ROW < (await estimateImages(db, { userId })) ? 'others' : 'index';

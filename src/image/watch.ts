@@ -1,6 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { NotFoundError } from '../errors.ts';
 import { Conditions, type ImageFilter } from './conditions.ts';
+import { parseEventId, writeEventId } from './event-id.ts';
 import type { ImageEvents } from './events.ts';
 import { findImages, type Image } from './image.ts';
 import { findAmong, findChangedSince } from './list.ts';
@@ -18,20 +19,37 @@ const GATHER_MS = 25;
 const MAX_GATHERED = 100;
 /** Of more images than these that have changed at once, or while nothing was heard, the newest are sent. */
 const MAX_CAUGHT_UP = 1000;
+/** Clocks of servers differ, and a transaction is seen some time after the time that its rows carry. */
+const OVERLAP_SECONDS = 30;
+const NEW_OVERLAP_SECONDS = 5;
+/** What has changed longer ago is not told again. */
+const MAX_RESUMED_SECONDS = 24 * 3600;
+
+/** An image that has changed, and what its client is told along with it. */
+export interface WatchedImage {
+  readonly image: Image;
+  /** Up to here the client has been told what has changed, when it has had this one (event-id.ts). */
+  readonly id: string;
+  /** Said with the first image after a gap: changes since then may have been missed. */
+  readonly missedSince: Date | null;
+}
+
+export interface Watched extends AsyncIterableIterator<WatchedImage> {
+  /** The id of now, while nothing waits to be told; else that of what was told last. */
+  position(): string;
+}
 
 /**
  * An image now, and whenever it has changed. Changes that follow each other faster than they are taken are one.
  * @throws NotFoundError when there is none; ends when it is purged.
  */
-export function watchImage(
-  deps: WatchDeps,
-  uuid: string,
-  visibleTo: string | null,
-): AsyncIterableIterator<Image> {
+export function watchImage(deps: WatchDeps, uuid: string, visibleTo: string | null): Watched {
   let last: string | null = null;
   return follow(deps, {
     concerns: (changed) => changed === uuid,
-    first: true,
+    looksAgain: true,
+    since: Date.now(),
+    isBehind: true,
     async read() {
       const [image] = await findImages(deps.database, [uuid], visibleTo);
       if (!image) {
@@ -39,31 +57,42 @@ export function watchImage(
         return null;
       }
       const now = JSON.stringify(image, (_key, value) => (typeof value === 'bigint' ? Number(value) : value));
-      if (now === last) return [];
+      if (now === last) return { images: [], complete: true };
       last = now;
-      return [image];
+      return { images: [image], complete: true };
     },
   });
 }
 
-/** Images that a filter finds, each whenever it has changed, from now on. */
-export function watchImages(deps: WatchDeps, filter: ImageFilter): AsyncIterableIterator<Image> {
+/**
+ * Images that a filter finds, each whenever it has changed, from now on.
+ * @param lastId of an event of an earlier connection: what has changed since comes first. Where that is not all of it, or the id is not known,
+ *   the first image says so.
+ */
+export function watchImages(deps: WatchDeps, filter: ImageFilter, lastId: string | null = null): Watched {
   // A wrong filter is told at once, and not with the first change.
   new Conditions(filter);
-  let since = new Date();
+  const begun = Date.now();
+  const wish = lastId === null ? begun : parseEventId(lastId, begun);
+  const since = Math.max(wish ?? begun, begun - MAX_RESUMED_SECONDS * 1000);
+  const isBehind = lastId !== null && wish !== null;
+  // Of a subscription that begins now, nothing is wanted that was before.
+  const earliest = isBehind ? 0 : begun - NEW_OVERLAP_SECONDS * 1000;
+  const overlapping = (from: number) => new Date(Math.max(from - OVERLAP_SECONDS * 1000, earliest));
   const sent = new Map<string, number>();
   return follow(deps, {
     concerns: () => true,
-    first: false,
-    async read(changed) {
-      const begun = new Date();
-      // Nobody said which: whatever was changed since the last look, with some time for clocks that differ.
+    looksAgain: false,
+    since,
+    isBehind,
+    missedSince: lastId !== null && wish !== since ? new Date(wish ?? begun) : null,
+    async read(changed, from) {
+      // Nobody said which: whatever was changed since.
       const found =
         changed.size === 0 || changed.size > MAX_GATHERED
-          ? await findChangedSince(deps.database, filter, new Date(since.getTime() - 5000), MAX_CAUGHT_UP)
-          : await findAmong(deps.database, filter, [...changed]);
-      since = begun;
-      const images = found.filter(
+          ? await findChangedSince(deps.database, filter, overlapping(from), MAX_CAUGHT_UP)
+          : { images: await findAmong(deps.database, filter, [...changed]), complete: true };
+      const images = found.images.filter(
         ({ uuid, updatedAt }) => changed.has(uuid) || sent.get(uuid) !== updatedAt.getTime(),
       );
       for (const { uuid, updatedAt } of images) {
@@ -74,27 +103,43 @@ export function watchImages(deps: WatchDeps, filter: ImageFilter): AsyncIterable
         if (sent.size <= MAX_CAUGHT_UP) break;
         sent.delete(uuid);
       }
-      return images;
+      return { images, complete: found.complete };
     },
   });
 }
 
 interface Following {
   concerns(uuid: string): boolean;
-  /** Whether to read before anything has changed. */
-  readonly first: boolean;
-  /** @param changed uuids; empty: some have changed. @returns null when there is nothing to follow any more. */
-  read(changed: ReadonlySet<string>): Promise<Image[] | null>;
+  /** Whether to read now and then even when nothing was heard. */
+  readonly looksAgain: boolean;
+  /** Up to when the client knows everything; milliseconds since 1970. */
+  readonly since: number;
+  /** Whether to read before anything is heard. */
+  readonly isBehind: boolean;
+  readonly missedSince?: Date | null;
+  /**
+   * @param changed uuids; empty: some have changed, at `since` or later.
+   * @returns null when there is nothing to follow any more. Not complete: more has changed than is read.
+   */
+  read(
+    changed: ReadonlySet<string>,
+    since: number,
+  ): Promise<{ readonly images: readonly Image[]; readonly complete: boolean } | null>;
 }
 
 /** An iterator that `return` ends at once, also while it waits: a generator would wait for the next change first. */
-function follow({ imageEvents }: WatchDeps, following: Following): AsyncIterableIterator<Image> {
-  const ready: Image[] = [];
+function follow({ imageEvents }: WatchDeps, following: Following): Watched {
+  const ready: WatchedImage[] = [];
   let changed = new Set<string>();
-  let dirty = following.first;
+  let dirty = following.isBehind;
   let ended = false;
   let wake: (() => void) | null = null;
   let stop: Promise<() => void> | null = null;
+  /** Up to when everything was read, and up to when all that was read was taken. */
+  let read = following.since;
+  let told = following.since;
+  let missedSince = following.missedSince ?? null;
+  let isReading = false;
 
   const touch = () => {
     dirty = true;
@@ -107,10 +152,10 @@ function follow({ imageEvents }: WatchDeps, following: Following): AsyncIterable
     touch();
   };
   // A hint may be lost without anybody noticing; for many images that would be a search each time.
-  const timer = following.first ? setInterval(touch, LOOK_EVERY_SECONDS * 1000) : undefined;
+  const timer = following.looksAgain ? setInterval(touch, LOOK_EVERY_SECONDS * 1000) : undefined;
   timer?.unref();
 
-  async function end(): Promise<IteratorResult<Image>> {
+  async function end(): Promise<IteratorResult<WatchedImage>> {
     ended = true;
     clearInterval(timer);
     wake?.();
@@ -118,12 +163,39 @@ function follow({ imageEvents }: WatchDeps, following: Following): AsyncIterable
     return { done: true, value: undefined };
   }
 
-  async function next(): Promise<IteratorResult<Image>> {
+  /** @returns whether there is more to follow. */
+  async function look(): Promise<boolean> {
+    dirty = false;
+    const these = changed;
+    changed = new Set();
+    const begun = Date.now();
+    isReading = true;
+    const found = await following.read(these, read).finally(() => {
+      isReading = false;
+    });
+    if (found === null) return false;
+    if (!found.complete) missedSince ??= new Date(read);
+    const before = writeEventId(read);
+    read = begun;
+    // Only whoever has had the last of them has been told all.
+    const ids = found.images.map((_, at) => (at === found.images.length - 1 ? writeEventId(begun) : before));
+    for (const [at, image] of found.images.entries()) {
+      ready.push({ image, id: ids[at] as string, missedSince });
+      missedSince = null;
+    }
+    if (found.images.length === 0) told = begun;
+    return true;
+  }
+
+  async function next(): Promise<IteratorResult<WatchedImage>> {
     stop ??= imageEvents.watch(onChange, () => void end());
     await stop;
     while (!ended) {
       const value = ready.shift();
-      if (value) return { done: false, value };
+      if (value) {
+        if (ready.length === 0) told = read;
+        return { done: false, value };
+      }
       if (!dirty) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -132,12 +204,7 @@ function follow({ imageEvents }: WatchDeps, following: Following): AsyncIterable
         if (!ended) await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
         continue;
       }
-      dirty = false;
-      const these = changed;
-      changed = new Set();
-      const images = await following.read(these);
-      if (images === null) return end();
-      ready.push(...images);
+      if (!(await look())) return end();
     }
     return { done: true, value: undefined };
   }
@@ -149,6 +216,7 @@ function follow({ imageEvents }: WatchDeps, following: Following): AsyncIterable
         throw error;
       }),
     return: end,
+    position: () => writeEventId(dirty || isReading || ready.length > 0 ? told : Date.now()),
     [Symbol.asyncIterator]() {
       return this;
     },

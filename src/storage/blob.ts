@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts';
 import { type PictureType, SUPPORTED_TYPES } from './sniff.ts';
+import type { Store } from './stores/store.ts';
 
 /** What the storage service knows of a blob: its name, its facts, and where its copies should be. */
 export interface Blob {
@@ -14,7 +15,8 @@ export interface Blob {
   readonly copies: readonly Copy[];
 }
 
-export type CopyState = 'PENDING' | 'STORED' | 'MISSING' | 'CORRUPT';
+/** TOO_LARGE: the store does not take as many bytes, and is not tried. */
+export type CopyState = 'PENDING' | 'STORED' | 'MISSING' | 'CORRUPT' | 'TOO_LARGE';
 
 export interface Copy {
   readonly store: string;
@@ -33,10 +35,11 @@ export const BLOB_COLUMNS = `b.id, b.sha256, b.bytes, b.mime_type AS "mimeType",
 const BY_SHA256 = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.sha256 = $1`;
 const BY_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NULL`;
 const LACKING = `SELECT b.id FROM blobs b
-  WHERE b.id > $1 AND b.condemned_at IS NULL AND (
-    SELECT count(*) FROM copies c WHERE c.blob_id = b.id AND c.store = ANY($2::text[]) AND c.state = 'STORED'
-  ) < cardinality($2::text[])
-  ORDER BY b.id LIMIT $3`;
+  WHERE b.id > $1 AND b.condemned_at IS NULL AND EXISTS (
+    SELECT FROM unnest($2::text[], $3::float8[]) AS s (name, max_bytes) WHERE b.bytes <= s.max_bytes
+      AND NOT EXISTS (SELECT FROM copies c WHERE c.blob_id = b.id AND c.store = s.name AND c.state = 'STORED')
+  )
+  ORDER BY b.id LIMIT $4`;
 
 /** By id none that is being removed; by hash also such a one, which a put pardons. */
 export async function findBlob(db: Queryable, by: { id: number } | { sha256: string }): Promise<Blob | null> {
@@ -45,14 +48,19 @@ export async function findBlob(db: Queryable, by: { id: number } | { sha256: str
   return rows[0] ?? null;
 }
 
-/** The ids of blobs of which a store lacks a healthy copy, by the record; a store that was added today lacks all. */
+/** The ids of blobs of which a store that takes them lacks a healthy copy, by the record; a store that was added today lacks all. */
 export async function* walkLacking(
   db: Queryable,
-  stores: readonly string[],
+  stores: readonly Pick<Store, 'name' | 'maxBytes'>[],
   pageSize = 500,
 ): AsyncGenerator<number> {
   for (let after = 0; ; ) {
-    const page = await db.query<{ id: number }>(LACKING, [after, stores, pageSize]);
+    const page = await db.query<{ id: number }>(LACKING, [
+      after,
+      stores.map(({ name }) => name),
+      stores.map(({ maxBytes }) => maxBytes),
+      pageSize,
+    ]);
     for (const { id } of page) yield id;
     const last = page.at(-1);
     if (!last || page.length < pageSize) return;

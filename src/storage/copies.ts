@@ -1,9 +1,9 @@
 import type { Queryable } from '../database/database.ts';
-import type { Blob, Copy, CopyState } from './blob.ts';
+import type { Blob, Copy } from './blob.ts';
 import type { ObjectStat } from './stores/store.ts';
 
 /**
- * What is on record of copies. A copy that is not STORED carries the time at which it is to be repaired (`retry_at`); each try that
+ * What is on record of copies. A copy that is neither STORED nor TOO_LARGE carries the time at which it is to be repaired (`retry_at`); each try that
  * fails puts it off, twice as long as the last time, from half a minute to six hours.
  */
 
@@ -55,6 +55,20 @@ export async function recordPending(
   );
 }
 
+/** Notes that the store does not take as many bytes. A copy that it holds all the same stays as it is. */
+export async function recordTooLarge(
+  db: Queryable,
+  blob: Pick<Blob, 'id'>,
+  copy: { store: string; key: string },
+): Promise<void> {
+  await db.query(
+    `INSERT INTO copies AS c (blob_id, store, state, key) VALUES ($1, $2, 'TOO_LARGE', $3)
+     ON CONFLICT (blob_id, store) DO UPDATE SET state = 'TOO_LARGE', error = NULL, updated_at = now()
+       WHERE c.state NOT IN ('STORED', 'TOO_LARGE')`,
+    [blob.id, copy.store, copy.key],
+  );
+}
+
 /**
  * Notes that a copy was found missing or corrupt. `seen` is the copy as it was on record when it was looked at: where another
  * process has restored or removed it since, the record has another fingerprint or is gone, and stays so.
@@ -64,13 +78,13 @@ export async function recordBad(
   db: Queryable,
   blob: Pick<Blob, 'id'>,
   seen: Copy,
-  found: { state: Exclude<CopyState, 'STORED'>; error: string },
+  found: { state: 'MISSING' | 'CORRUPT'; error: string },
   repairDelaySeconds: number,
 ): Promise<boolean> {
   const noted = await db.query(
     `UPDATE copies SET state = $4, error = $5, checked_at = now(), seen_at = now(), updated_at = now(),
        retry_at = CASE WHEN state = 'STORED' THEN now() + $6 * interval '1 second' ELSE retry_at END
-     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 RETURNING blob_id`,
+     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 AND state <> 'TOO_LARGE' RETURNING blob_id`,
     [blob.id, seen.store, seen.fingerprint, found.state, found.error, repairDelaySeconds],
   );
   return noted.length > 0;
@@ -112,7 +126,7 @@ export async function claimRepairs(
     `UPDATE copies SET retry_at = now() + interval '10 minutes'
      WHERE (blob_id, store) IN (
        SELECT blob_id, store FROM copies
-       WHERE state <> 'STORED' AND retry_at <= now() AND store = ANY($1::text[])
+       WHERE state <> 'STORED' AND state <> 'TOO_LARGE' AND retry_at <= now() AND store = ANY($1::text[])
          AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = copies.blob_id AND b.condemned_at IS NOT NULL)
        ORDER BY retry_at LIMIT $2 FOR UPDATE SKIP LOCKED
      ) RETURNING blob_id AS "blobId"`,

@@ -13,12 +13,22 @@ export interface StoreHealth {
   readonly missing: number;
   readonly corrupt: number;
   readonly pending: number;
+  /** How many blobs the store does not take for their size. */
+  readonly tooLarge: number;
   readonly lastVerifiedAt: Date | null;
 }
 
 type Counts = Omit<StoreHealth, 'name' | 'kind' | 'reachable'>;
 
-const NO_COPIES: Counts = { copies: 0, bytes: 0, missing: 0, corrupt: 0, pending: 0, lastVerifiedAt: null };
+const NO_COPIES: Counts = {
+  copies: 0,
+  bytes: 0,
+  missing: 0,
+  corrupt: 0,
+  pending: 0,
+  tooLarge: 0,
+  lastVerifiedAt: null,
+};
 const PROBE_TIMEOUT_SECONDS = 5;
 /** A key that no blob has: the answer is null from a store that works, and an error from one that does not. */
 const PROBE_KEY = 'probe/0000';
@@ -30,6 +40,7 @@ const COUNT = `
     count(*) FILTER (WHERE state = 'MISSING') AS missing,
     count(*) FILTER (WHERE state = 'CORRUPT') AS corrupt,
     count(*) FILTER (WHERE state = 'PENDING') AS pending,
+    count(*) FILTER (WHERE state = 'TOO_LARGE') AS "tooLarge",
     max(verified_at) AS "lastVerifiedAt"
   FROM copies GROUP BY store`;
 

@@ -1,9 +1,10 @@
+import { TooLargeError } from '../errors.ts';
 import { type Blob, findBlob, keyOf } from './blob.ts';
-import { recordPending, recordStored } from './copies.ts';
+import { recordPending, recordStored, recordTooLarge } from './copies.ts';
 import { examine, proven } from './examine.ts';
 import type { Recorder, StorageDeps } from './service.ts';
-import type { Spool } from './spool.ts';
-import type { ObjectStat } from './stores/store.ts';
+import { formatBytes, type Spool } from './spool.ts';
+import type { ObjectStat, Store } from './stores/store.ts';
 
 // One statement, so that nobody's insert comes in between. The facts of a blob that is known stay as they are.
 const RECORD_BLOB = `INSERT INTO blobs (sha256, bytes, mime_type, width, height, thumbhash) VALUES ($1, $2, $3, $4, $5, $6)
@@ -24,6 +25,8 @@ async function putAlone<Result>(
   spool: Spool,
   record: Recorder<Result>,
 ): Promise<Result> {
+  const required = deps.stores.filter((store) => deps.required.has(store.name));
+  for (const store of required) requireFit(store, spool);
   await deps.space.require(2 * spool.bytes);
   const known = await findBlob(deps.database, { sha256: spool.sha256 });
   const facts = known ?? {
@@ -33,7 +36,6 @@ async function putAlone<Result>(
   };
   const key = keyOf(spool.sha256, facts.mimeType);
 
-  const required = deps.stores.filter((store) => deps.required.has(store.name));
   const stats = new Map<string, ObjectStat>();
   // All are waited for, also when one fails: none may go on writing from a spool that its owner has discarded.
   const outcomes = await Promise.allSettled(
@@ -61,12 +63,25 @@ async function putAlone<Result>(
     ]);
     const blob = row as Omit<Blob, 'copies'>;
     await recordStored(transaction, blob, key, stats);
-    for (const store of deps.stores)
-      if (!stats.has(store.name)) await recordPending(transaction, blob, { store: store.name, key });
+    for (const store of deps.stores) {
+      if (stats.has(store.name)) continue;
+      const note = spool.bytes <= store.maxBytes ? recordPending : recordTooLarge;
+      await note(transaction, blob, { store: store.name, key });
+    }
     const storeName = deps.stores.find((store) => stats.has(store.name))?.name ?? '';
     return record(transaction, blob, storeName);
   });
   await deps.database.flush();
-  if (stats.size < deps.stores.length) deps.wakeRepairer(0);
+  const taking = deps.stores.filter(({ maxBytes }) => spool.bytes <= maxBytes);
+  if (stats.size < taking.length) deps.wakeRepairer(0);
   return result;
+}
+
+/** @throws TooLargeError for what a store that must hold it does not take. */
+function requireFit({ name, maxBytes }: Store, { bytes }: Spool): void {
+  if (bytes <= maxBytes) return;
+  throw new TooLargeError(
+    `The file has ${formatBytes(bytes)}; the store ${name}, which must hold every image (REQUIRED_STORES), takes ${formatBytes(maxBytes)}.`,
+    { limit: maxBytes, actual: bytes, unit: 'bytes' },
+  );
 }

@@ -1,9 +1,9 @@
 import { FixativeError, StoreError } from '../errors.ts';
 import { type Blob, findBlob, keyOf } from './blob.ts';
-import { recordBad, recordError, recordPending, recordStored } from './copies.ts';
+import { recordBad, recordError, recordPending, recordStored, recordTooLarge } from './copies.ts';
 import { examine, type Finding, proven } from './examine.ts';
 import type { StorageDeps } from './service.ts';
-import type { Spool } from './spool.ts';
+import { formatBytes, type Spool } from './spool.ts';
 import type { Store } from './stores/store.ts';
 
 export interface Restoration {
@@ -47,16 +47,20 @@ export async function restore(
 }
 
 async function restoreAlone(deps: RestoreDeps, blob: Blob, options: RestoreOptions): Promise<Restoration> {
+  const failed: StoreError[] = [];
+  const taking = deps.stores.filter((store) => takes(store, blob));
+  for (const store of deps.stores) {
+    if (taking.includes(store)) continue;
+    await recordTooLarge(deps.database, blob, copyOf(blob, store));
+    if (options.stores?.includes(store.name)) failed.push(tooLargeFor(store, blob));
+  }
   const findings = new Map<Store, Finding>(
     await Promise.all(
-      deps.stores.map(
-        async (store) => [store, await look(deps, blob, store, options.deep ?? false)] as const,
-      ),
+      taking.map(async (store) => [store, await look(deps, blob, store, options.deep ?? false)] as const),
     ),
   );
-  const wanted = deps.stores.filter((store) => !options.stores || options.stores.includes(store.name));
+  const wanted = taking.filter((store) => !options.stores || options.stores.includes(store.name));
   const lacking = wanted.filter((store) => isBad(findings.get(store)));
-  const failed: StoreError[] = [];
   for (const store of wanted) {
     const finding = findings.get(store);
     if (finding?.state !== 'UNREACHABLE') continue;
@@ -153,6 +157,16 @@ function copyOf(blob: Blob, store: Store): { store: string; key: string; state: 
     key: copy?.key ?? keyOf(blob.sha256, blob.mimeType),
     state: copy?.state ?? 'PENDING',
   };
+}
+
+/** Whether the store takes the blob, or has it although it would not take it now. */
+function takes({ name, maxBytes }: Store, { bytes, copies }: Blob): boolean {
+  return bytes <= maxBytes || copies.some(({ store, state }) => store === name && state === 'STORED');
+}
+
+function tooLargeFor({ name, maxBytes }: Store, { bytes }: Blob): StoreError {
+  const message = `${name} takes files of up to ${formatBytes(maxBytes)}; this one has ${formatBytes(bytes)}.`;
+  return new StoreError(message, name, { retryable: false });
 }
 
 function isBad(finding: Finding | undefined): boolean {

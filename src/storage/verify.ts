@@ -158,7 +158,7 @@ function emptyTally(store: string): VerifiedStore {
 
 async function countCopies(db: Queryable, names: readonly string[]): Promise<Map<string, number>> {
   const rows = await db.query<{ store: string; count: number }>(
-    'SELECT store, count(*) FROM copies WHERE store = ANY($1::text[]) GROUP BY store',
+    `SELECT store, count(*) FROM copies WHERE store = ANY($1::text[]) AND state <> 'TOO_LARGE' GROUP BY store`,
     [names],
   );
   return new Map(rows.map((row) => [row.store, row.count]));
@@ -202,7 +202,7 @@ export async function* walkCopies(
       `SELECT ${column}::text AS at, b.id, b.sha256, b.bytes, b.mime_type AS "mimeType", c.store, c.state, c.key, c.fingerprint
        FROM copies c JOIN blobs b ON b.id = c.blob_id
        WHERE (${column}, c.blob_id, c.store) > ($1::timestamptz, $2::bigint, $3::text) AND ${column} < $4::timestamptz
-         AND c.store = ANY($5::text[]) AND b.condemned_at IS NULL
+         AND c.store = ANY($5::text[]) AND c.state <> 'TOO_LARGE' AND b.condemned_at IS NULL
        ORDER BY ${column}, c.blob_id, c.store LIMIT ${PAGE}`,
       [after.at, after.id, after.store, now?.now, options.names],
     );

@@ -255,7 +255,7 @@ test('a sidecar is checked like any input', async () => {
     ['uuid', { ...right, uuid: "'; DROP TABLE x" }, 'INVALID_INPUT'],
     ['nul', { ...right, prompt: 'a\0b' }, 'INVALID_INPUT'],
     ['half', { ...right, metadata: { a: '\ud800' } }, 'INVALID_INPUT'],
-    ['user', { ...right, userId: 'u'.repeat(33) }, 'INVALID_INPUT'],
+    ['user', { ...right, userId: 'u'.repeat(256) }, 'INVALID_INPUT'],
     ['time', { ...right, createdAt: '2020-02-31T99:00:00Z' }, 'INVALID_INPUT'],
     ['year', { ...right, createdAt: '0000-01-01T00:00:00Z' }, 'INVALID_INPUT'],
     ['origin', { ...right, origin: 'stolen' }, 'INVALID_INPUT'],

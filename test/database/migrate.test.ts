@@ -26,7 +26,7 @@ describe('the database', () => {
     for (const expected of [
       'id bigint NOT NULL',
       'request_id text',
-      'user_id character varying 32 NOT NULL',
+      'user_id character varying 255 NOT NULL',
       'username text',
       'tool_name text NOT NULL',
       'prompt text NOT NULL',

@@ -156,7 +156,7 @@ describe('generateImage', () => {
     ['a prompt of 2 MB', { prompt: 'x'.repeat(2_000_000) }, 'UNSUPPORTED_BY_MODEL', 'prompt'],
     ['a prompt with NUL', { prompt: 'a\0b' }, 'INVALID_INPUT', 'prompt'],
     ['a wait of an hour', { waitSeconds: 3600 }, 'INVALID_INPUT', 'waitSeconds'],
-    ['a user with too long a name', { userId: 'x'.repeat(33) }, 'INVALID_INPUT', 'userId'],
+    ['a user with too long a name', { userId: 'x'.repeat(256) }, 'INVALID_INPUT', 'userId'],
   ])('refuses %s before anything is paid or written', async (_name, input, code, field) => {
     const paid = openai.requests.length;
     const rows = await app.database.query('SELECT id FROM generated_images');

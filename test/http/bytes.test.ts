@@ -44,7 +44,7 @@ describe('GET /images', () => {
       'accept-ranges': 'bytes',
       'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'none'; sandbox",
-      'content-disposition': `inline; filename="${image.filename}"`,
+      'content-disposition': `inline; filename="${image.filename}"; filename*=UTF-8''picture.png`,
     });
   });
 

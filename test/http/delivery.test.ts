@@ -61,7 +61,7 @@ describe.skipIf(!hasNginx)('DELIVERY=x-accel behind a real nginx (skipped where 
       'content-security-policy': "default-src 'none'; sandbox",
       'cross-origin-resource-policy': 'cross-origin',
       'access-control-allow-origin': '*',
-      'content-disposition': `inline; filename="${image.filename}"`,
+      'content-disposition': `inline; filename="${image.filename}"; filename*=UTF-8''picture.png`,
     });
   });
 

@@ -70,7 +70,13 @@ describe('whatever a file is called', () => {
         kept.push(image.url as string);
         const response = await app.fetch(new URL(image.url as string).pathname);
         expect(response.status).toBe(200);
-        expect(response.headers.get('content-disposition')).toBe(`inline; filename="${image.filename}"`);
+        const [plain, extended, ...more] = (response.headers.get('content-disposition') ?? '').split(
+          '; filename*=',
+        );
+        expect(plain).toBe(`inline; filename="${image.filename}"`);
+        // RFC 8187: nothing in it that could end the value.
+        if (extended !== undefined) expect(extended).toMatch(/^UTF-8''[A-Za-z0-9!#$&+.^_`|~%-]+$/);
+        expect(more).toEqual([]);
         expect(response.headers.get('set-cookie')).toBeNull();
         await response.arrayBuffer();
       }

@@ -381,7 +381,7 @@ describe('an upload target of our own', () => {
       [{ prefix: 'x'.repeat(101) }, 'INVALID_INPUT', 'prefix'],
       [{ itemId: 'a\0' }, 'INVALID_INPUT', 'itemId'],
       [{ itemId: 'a', metadata: [1] }, 'INVALID_INPUT', 'metadata'],
-      [{ userId: 'x'.repeat(33) }, 'INVALID_INPUT', 'userId'],
+      [{ userId: 'x'.repeat(256) }, 'INVALID_INPUT', 'userId'],
     ] as const) {
       expect(await create(input as object), field).toMatchObject({
         target: null,

@@ -451,7 +451,7 @@ describe('bad input', () => {
   test('a user, tags and metadata outside their limits', async () => {
     const picture = await makePicture();
     const cases: [object, string][] = [
-      [{ userId: 'x'.repeat(33) }, 'userId'],
+      [{ userId: 'x'.repeat(256) }, 'userId'],
       [{ userId: ' ' }, 'userId'],
       [{ userId: 'a\0b' }, 'userId'],
       [{ tags: Array.from({ length: 51 }, String) }, 'tags'],

@@ -82,8 +82,9 @@ describe('a variant', () => {
         'x-content-type-options': 'nosniff',
         'content-security-policy': "default-src 'none'; sandbox",
       });
-      expect(response.headers.get('content-disposition')).toMatch(
-        new RegExp(`\\.${format === 'jpeg' ? 'jpg' : format === 'heif' ? 'avif' : format}"$`),
+      expect(response.headers.get('content-disposition')).toMatch(/\.(\w+)"; filename\*=UTF-8''picture\.\1$/);
+      expect(response.headers.get('content-disposition')).toContain(
+        `.${format === 'jpeg' ? 'jpg' : format === 'heif' ? 'avif' : format}"`,
       );
     }
     const cover = (await picture(`${at}?w=64&h=64`)).bytes;

@@ -268,7 +268,7 @@ describe('import table', () => {
     await foreign.query(
       `INSERT INTO "odd ""table" VALUES ('a''; DROP TABLE x', $1, 'own', 'a cap', 'x; y', '{"k":1}', 1700000000), ('b', 'alive/9102', NULL, NULL, NULL, '[1]', NULL),
        ('c', NULL, NULL, NULL, NULL, NULL, NULL), ('d', $1, $2, NULL, NULL, NULL, NULL)`,
-      [`${base}/alive/9101`, 'o'.repeat(40)],
+      [`${base}/alive/9101`, 'o'.repeat(256)],
     );
     const map = { owner: 'userId', caption: 'prompt', labels: 'tags', extra: 'metadata', made: 'created_at' };
     const table = { table: 'odd "table', idColumn: 'the id', urlColumn: 'Link', map };

@@ -23,7 +23,7 @@ describe('a list of addresses', () => {
 "https://a.test/1?a=1,2","a ""red"" fox, running",u1,fox; red ;,2024-05-06T07:08:09Z,"{""seed"":1}",avatar,dall-e-3,fox.png
 https://a.test/2,,,,,,,,
 https://a.test/3,,,,yesterday,,,,
-https://a.test/4,,${'u'.repeat(40)},,,,,,
+https://a.test/4,,${'u'.repeat(256)},,,,,,
 `;
     const [first, second, third, fourth] = read(csv);
     expect(first).toMatchObject({

@@ -199,6 +199,7 @@ const NOTHING: Omit<
   style: null,
   n: 1,
   filename: null,
+  originalFilename: null,
   storageUrl: '',
   storageProvider: null,
   originalUrl: null,

@@ -4,7 +4,7 @@ import { NotFoundError, StoreError } from '../../errors.ts';
 import type { Store } from './store.ts';
 
 /** Keeps objects in this process, for tests: it is the shortest true statement of what a store is. */
-export function makeMemoryStore(name = 'memory'): Store {
+export function makeMemoryStore(name = 'memory', maxBytes = Number.POSITIVE_INFINITY): Store {
   const objects = new Map<string, { data: Buffer; version: number }>();
   let version = 0;
   const statOf = (object: { data: Buffer; version: number }) => ({
@@ -14,7 +14,7 @@ export function makeMemoryStore(name = 'memory'): Store {
   return {
     name,
     kind: 'memory',
-    maxBytes: Number.POSITIVE_INFINITY,
+    maxBytes,
     async put(key, source) {
       const data = await buffer(source.open()).catch((cause) => {
         throw new StoreError(`${name} could not keep ${key}.`, name, { cause });

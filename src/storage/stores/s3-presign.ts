@@ -45,18 +45,18 @@ export async function presignPut(
 }
 
 /**
- * An address from which whoever has it may GET one object until it expires, answered with the type and the name that are given here. Nothing is
+ * An address from which whoever has it may GET one object until it expires, answered with the type and the Content-Disposition that are given here. Nothing is
  * asked of S3.
  */
 export async function presignGet(
   { client, failure }: S3Connection,
   target: { readonly Bucket: string; readonly Key: string },
-  answer: { readonly seconds: number; readonly mimeType: string; readonly filename: string },
+  answer: { readonly seconds: number; readonly mimeType: string; readonly disposition: string },
 ): Promise<string> {
   const command = new GetObjectCommand({
     ...target,
     ResponseContentType: answer.mimeType,
-    ResponseContentDisposition: `inline; filename="${answer.filename.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`,
+    ResponseContentDisposition: answer.disposition,
     ResponseCacheControl: `private, max-age=${answer.seconds}`,
   });
   try {
