@@ -36,8 +36,10 @@ const BY_SHA256 = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.sha256 = $1`;
 const BY_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NULL`;
 const LACKING = `SELECT b.id FROM blobs b
   WHERE b.id > $1 AND b.condemned_at IS NULL AND EXISTS (
-    SELECT FROM unnest($2::text[], $3::float8[]) AS s (name, max_bytes) WHERE b.bytes <= s.max_bytes
-      AND NOT EXISTS (SELECT FROM copies c WHERE c.blob_id = b.id AND c.store = s.name AND c.state = 'STORED')
+    SELECT FROM unnest($2::text[], $3::float8[]) AS s (name, max_bytes)
+    LEFT JOIN copies c ON c.blob_id = b.id AND c.store = s.name
+    WHERE c.state IS DISTINCT FROM 'STORED'
+      AND (b.bytes <= s.max_bytes OR c.state <> 'TOO_LARGE')
   )
   ORDER BY b.id LIMIT $4`;
 
