@@ -7,7 +7,7 @@ const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
 
 /** DESIGN: a room imports from rooms to its left only. Rooms in one list stand side by side and do not import each other. */
 const ORDER = [
-  ['errors', 'json', 'time'],
+  ['errors', 'json', 'text', 'time'],
   ['config', 'log'],
   ['database'],
   ['storage'],

@@ -3,6 +3,7 @@ import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
 import { importUrls, parseAddressList } from '../image/import-urls.ts';
 import type { RescueDeps } from '../image/rescue.ts';
+import { decodeUtf8 } from '../text.ts';
 import { makeImportReport } from './import-report.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 
@@ -22,9 +23,14 @@ export async function runImportUrls(
   options: ImportUrlsCommand,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const text = await readFile(options.file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+  const bytes = await readFile(options.file).catch((cause: NodeJS.ErrnoException) => {
     throw new FixativeError('INVALID_INPUT', `${options.file} cannot be read (${cause.code}).`, { cause });
   });
+  const text = bytes[0] === 0xff && bytes[1] === 0xfe ? bytes.toString('utf16le') : decodeUtf8(bytes);
+  if (text === null) {
+    const message = `${options.file} is not UTF-8. Save it as UTF-8; Excel calls that "CSV UTF-8".`;
+    throw new FixativeError('INVALID_INPUT', message);
+  }
   const report = makeImportReport(terminal, options);
   await importUrls(deps, parseAddressList(text, { userId: options.user }), { ...options, ...report });
   return report.finish();

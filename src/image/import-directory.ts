@@ -12,7 +12,15 @@ import { type PictureType, SNIFF_BYTES, sniff } from '../storage/sniff.ts';
 import { tooLarge } from '../storage/spool.ts';
 import { proveWhole } from '../storage/whole.ts';
 import { FIRST_TIME, isoOfMicros } from '../time.ts';
-import { type FoundFile, isFile, openFile, walkFolder } from './folder.ts';
+import {
+  type FilePath,
+  type FoundFile,
+  isFile,
+  openFile,
+  walkFolder,
+  withoutLast,
+  withSuffix,
+} from './folder.ts';
 import type { ImageDeps } from './image.ts';
 import { type IngestDeps, ingest, type NewImage } from './ingest.ts';
 import { type ImageRecord, isAhead, parseImageInput } from './input.ts';
@@ -56,10 +64,11 @@ export async function importDirectory(
 ): Promise<void> {
   const record = parseImageInput(options, { userId: 'root', tool: 'importDirectory' });
   const run: Run = { deps, options, record, lock: makeKeyedLock(), seen: new Set() };
-  const work = async ({ name, error }: FoundFile) => {
+  const work = async (found: FoundFile) => {
+    const { name, error } = found;
     try {
       if (error) throw error;
-      const outcome = await importFile(run, name);
+      const outcome = await importFile(run, found);
       if (outcome) onFile({ file: name, ...outcome });
     } catch (fault) {
       onFile({ file: name, outcome: 'refused', ...refusalOf(fault) });
@@ -81,16 +90,16 @@ interface Run {
 type Outcome = { readonly outcome: 'imported' | 'there' | 'removed'; readonly uuid: string | null };
 
 /** null: it is the sidecar of another file, and is read with that one. */
-async function importFile(run: Run, name: string): Promise<Outcome | null> {
-  const file = path.join(run.options.directory, name);
-  if (name.endsWith('.json') && (await isFile(file.slice(0, -5))) && (await readSidecar(file))) return null;
+async function importFile(run: Run, { name, path: file }: FoundFile): Promise<Outcome | null> {
+  const isSidecar = name.endsWith('.json') && (await isFile(withoutLast(file, '.json'.length)));
+  if (isSidecar && (await readSidecar(file))) return null;
   await using handle = await openFile(file);
   const { size, mtimeNs } = await handle.stat({ bigint: true });
   const mimeType = await checkHead(handle);
   const { maxBytes } = run.deps.storage.spooler;
   if (Number(size) > maxBytes) throw tooLarge('The file', maxBytes);
   const sha256 = await hashOf(handle);
-  const sidecar = await findSidecar(run, name, sha256);
+  const sidecar = await findSidecar(run, file, { name, sha256 });
   const image = sidecar?.image ?? describe(run, name, mtimeNs);
   const take = async (): Promise<Outcome> => {
     const who = { sha256, userId: image.userId, uuid: sidecar?.uuid ?? null };
@@ -130,8 +139,12 @@ async function hashOf(handle: FileHandle): Promise<string> {
 }
 
 /** The sidecar of a file, checked, or null; what the command says goes before what the sidecar says. */
-async function findSidecar({ options, record }: Run, name: string, sha256: string): Promise<Sidecar | null> {
-  const json = await readSidecar(path.join(options.directory, `${name}.json`));
+async function findSidecar(
+  { options, record }: Run,
+  file: FilePath,
+  { name, sha256 }: { name: string; sha256: string },
+): Promise<Sidecar | null> {
+  const json = await readSidecar(withSuffix(file, '.json'));
   if (json === null) return null;
   const tags = [...(Array.isArray(json.tags) ? json.tags : []), ...record.tags];
   const sidecar = parseSidecar(

@@ -17,6 +17,9 @@ const COLUMNS = [
 ] as const;
 type Column = (typeof COLUMNS)[number];
 
+/** The semicolon is what spreadsheets write where the comma divides the decimals. */
+const DELIMITERS = [',', ';', '\t'] as const;
+
 /** One line of a list: an image to rescue, or why there is none. */
 export interface ListedAddress {
   readonly line: number;
@@ -25,25 +28,33 @@ export interface ListedAddress {
 }
 
 /**
- * Reads a list of addresses: one a line, where empty lines and those that begin with # do not count; or CSV, when its first line has a column `url`.
- * Tags are divided by semicolons, metadata is JSON.
+ * Reads a list of addresses: one a line, where empty lines and those that begin with # do not count; or CSV, when its first line has a column
+ * `url`. Its cells are divided by commas, semicolons or tabs. Tags in their cell are divided by semicolons, metadata is JSON.
  * @throws FixativeError INVALID_INPUT when the CSV is none or has columns that nobody knows.
  */
 export function parseAddressList(text: string, defaults: { userId: string }): ListedAddress[] {
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
-  const head = (lines.find((line) => line.trim() !== '') ?? '').split(',').map(columnOf);
-  if (head.includes('url')) return parseCsv(text, defaults);
+  const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/);
+  // Excel can be told by a first line what divides the cells.
+  const first = /^sep=.$/.test(lines[0] ?? '') ? 1 : 0;
+  const head = lines.slice(first).find((line) => line.trim() !== '') ?? '';
+  const delimiter = DELIMITERS.find((each) => head.split(each).map(columnOf).includes('url'));
+  if (delimiter) return parseCsv(text, { delimiter, firstLine: first + 1, defaults });
   return lines.flatMap((line, index) => {
     const url = line.trim();
     return url === '' || url.startsWith('#') ? [] : [listed(index + 1, { url }, defaults)];
   });
 }
 
-function parseCsv(text: string, defaults: { userId: string }): ListedAddress[] {
+function parseCsv(
+  text: string,
+  { delimiter, firstLine, defaults }: { delimiter: string; firstLine: number; defaults: { userId: string } },
+): ListedAddress[] {
   let records: { record: Partial<Record<Column, string>>; info: { lines: number } }[];
   try {
     records = parse(text, {
       bom: true,
+      delimiter,
+      from_line: firstLine,
       info: true,
       trim: true,
       skip_empty_lines: true,

@@ -9,7 +9,7 @@ import { InputError } from '../errors.ts';
 import { parseExactly } from '../json.ts';
 import { FIRST_TIME, parseTime } from '../time.ts';
 import { originalNameOf } from './filename.ts';
-import { isFile, openFile } from './folder.ts';
+import { type FilePath, isFile, openFile } from './folder.ts';
 import { IMAGE_ORIGINS, type Image, isPublic, parseUuid, VISIBILITIES } from './image.ts';
 import type { NewImage } from './ingest.ts';
 import { LIMITS, parseImageInput, parseOptional } from './input.ts';
@@ -98,7 +98,7 @@ export interface Sidecar {
  * The JSON of the sidecar at `file`, or null where there is none, or one that another program put there.
  * @throws InputError INVALID_INPUT for one of ours that is damaged: an image must not come back without what was known of it.
  */
-export async function readSidecar(file: string): Promise<Record<string, unknown> | null> {
+export async function readSidecar(file: FilePath): Promise<Record<string, unknown> | null> {
   if (!(await isFile(file))) return null;
   await using handle = await openFile(file);
   const { size } = await handle.stat();

@@ -56,15 +56,6 @@ export async function takePart(file: Pieces, embedded: Embedded, count: number):
   return part;
 }
 
-/** Bytes as text: UTF-8 where they are, for most tools write it whatever the format says; Latin-1 otherwise, as PNG says. */
-export function decodeText(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-  }
-}
-
 /** Text without what PostgreSQL refuses: NUL, and halves of surrogate pairs. */
 export function cleanText(text: string): string {
   return text.replaceAll('\0', '').toWellFormed().trim();

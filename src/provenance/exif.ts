@@ -1,4 +1,4 @@
-import { decodeText } from './embedded.ts';
+import { decodeText } from '../text.ts';
 
 /** The few fields of EXIF that say where a picture comes from, https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E */
 export interface Exif {

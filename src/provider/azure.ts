@@ -1,7 +1,8 @@
 /** OpenAI's models in an Azure resource, where each has the name of a deployment. */
 import { type ConnectionOptions, openAiSdkProvider, type SdkProvider } from './ai-sdk.ts';
+import { lookAtImages } from './images-answer.ts';
 import { followed } from './models/openai.ts';
-import { lookAtImages, sayToOpenAi } from './openai.ts';
+import { sayToOpenAi } from './openai.ts';
 import type { Model } from './provider.ts';
 import { readObject } from './sdk-fetch.ts';
 

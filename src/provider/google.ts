@@ -58,7 +58,6 @@ function say({ size, seed }: PictureRequest, { shapes }: ShapedModel): Said {
 
 /** Where there is no picture, these models often say why in words, which the SDK drops. */
 function look(text: string, call: Call): string {
-  if (text.includes('"inlineData"')) return text;
   const candidates = readObject(text)?.candidates;
   const content = asObject(asObject(Array.isArray(candidates) ? candidates[0] : null)?.content);
   const parts = Array.isArray(content?.parts) ? content.parts.map((part) => asObject(part)?.text) : [];

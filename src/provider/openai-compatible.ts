@@ -1,8 +1,8 @@
 /** Any endpoint that speaks the Images API of OpenAI with models of its own: LocalAI, vLLM, gateways. */
 import { type ConnectionOptions, openAiSdkProvider, type Said, type SdkProvider } from './ai-sdk.ts';
+import { lookAtImages } from './images-answer.ts';
 import { followed } from './models/openai.ts';
 import type { Model, PictureRequest } from './provider.ts';
-import { asObject, type Call, isAddress, PLACEHOLDER_URL, readObject } from './sdk-fetch.ts';
 
 export interface OpenAiCompatibleOptions extends ConnectionOptions {
   /** Each with the model of OPENAI_MODELS whose settings it takes, or null: a size and nothing else. */
@@ -45,7 +45,7 @@ export function openOpenAiCompatibleProvider(options: OpenAiCompatibleOptions): 
         return (row, fetch) => createOpenAICompatible({ ...settings, fetch }).imageModel(row.id);
       },
       say,
-      look,
+      look: lookAtImages,
     },
     options,
   );
@@ -65,15 +65,4 @@ function say({ size, quality, style, background, format, user }: PictureRequest)
       },
     },
   };
-}
-
-/** The SDK drops the revised prompt, and would fetch an address, but not one at a loopback address other than the API's own. */
-function look(text: string, call: Call): string {
-  const body = readObject(text);
-  const first = asObject(Array.isArray(body?.data) ? body.data[0] : null);
-  if (!first) return text;
-  if (typeof first.revised_prompt === 'string') call.revisedPrompt = first.revised_prompt;
-  if (first.b64_json || !isAddress(first.url)) return text;
-  call.address = first.url;
-  return JSON.stringify({ ...body, data: [{ ...first, url: PLACEHOLDER_URL }] });
 }

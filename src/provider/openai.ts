@@ -1,8 +1,8 @@
 /** OpenAI, and whatever speaks its Images API at another address with the same models. */
 import { type ConnectionOptions, openAiSdkProvider, type Said, type SdkProvider } from './ai-sdk.ts';
+import { lookAtImages } from './images-answer.ts';
 import { OPENAI_MODELS, type OpenAiModel, shutDownOn } from './models/openai.ts';
 import type { PictureRequest } from './provider.ts';
-import { asObject, type Call, isAddress, PLACEHOLDER, readObject } from './sdk-fetch.ts';
 
 /**
  * Opens the provider `openai`. It serves the models of OPENAI_MODELS, at api.openai.com without those that are shut down there.
@@ -48,22 +48,4 @@ export function sayToOpenAi(request: PictureRequest): Said {
       },
     },
   };
-}
-
-/** The SDK wants base64 from this API, and some that speak it answer with an address all the same. */
-export function lookAtImages(text: string, call: Call): string {
-  if (text.includes('"b64_json":"')) return text;
-  const body = readObject(text);
-  const first = asObject(Array.isArray(body?.data) ? body.data[0] : null);
-  if (!first) return text;
-  const base64 = base64Of(first.url);
-  if (isAddress(first.url)) call.address = first.url;
-  else if (base64 === null) return text;
-  return JSON.stringify({ ...body, data: [{ ...first, b64_json: base64 ?? PLACEHOLDER }] });
-}
-
-function base64Of(address: unknown): string | null {
-  return typeof address === 'string'
-    ? (/^data:image\/[\w.+-]+;base64,(.*)$/s.exec(address)?.[1] ?? null)
-    : null;
 }

@@ -5,6 +5,7 @@
  */
 import sharp, { type OverlayOptions } from 'sharp';
 import { ProviderError } from '../errors.ts';
+import { measurePicture, openPicture } from '../storage/decoder.ts';
 import { sniff } from '../storage/sniff.ts';
 import type { Attachment } from './provider.ts';
 
@@ -48,14 +49,16 @@ export async function paintEdit({ width, height }: Frame, edit: Edit): Promise<B
   return compose(edit.scene, [...insets, { input: kept }]);
 }
 
-/** Decoded here, so that only what is known to be a picture reaches a decoder, and nothing larger than it should. */
+/** Only what is known to be a picture reaches a decoder, and nothing larger than it should. */
 async function decode(attachment: Attachment, name: string) {
   if (sniff(attachment.bytes).mimeType === null) throw refused(`${name} is no picture of a known type.`);
-  const picture = sharp(attachment.bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error', pages: 1 });
-  const { autoOrient, hasAlpha } = await picture.metadata().catch((cause: unknown) => {
+  try {
+    const { width, height, hasAlpha } = await measurePicture(attachment.bytes);
+    const picture = await openPicture(attachment.bytes, { maxPixels: MAX_PIXELS });
+    return { picture: picture.toColourspace('srgb').ensureAlpha(), extent: { width, height }, hasAlpha };
+  } catch (cause) {
     throw refused(`${name} cannot be read.`, cause);
-  });
-  return { picture: picture.autoOrient().toColourspace('srgb').ensureAlpha(), extent: autoOrient, hasAlpha };
+  }
 }
 
 async function cover(attachment: Attachment, name: string, { width, height }: Frame): Promise<Buffer> {

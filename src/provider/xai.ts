@@ -1,10 +1,11 @@
 /** xAI's image models. */
 import { type ConnectionOptions, openAiSdkProvider, type Said, type SdkProvider } from './ai-sdk.ts';
+import { lookAtImages } from './images-answer.ts';
 import type { ShapedModel } from './models/shape.ts';
 import { XAI_MODELS } from './models/xai.ts';
 import type { PictureRequest } from './provider.ts';
 import { refused, type Subject } from './sdk-errors.ts';
-import { asObject, type Call, isAddress, PLACEHOLDER_URL, readObject } from './sdk-fetch.ts';
+import { asObject, type Call, readObject } from './sdk-fetch.ts';
 
 const XAI: Subject = { name: 'xai', label: 'xAI' };
 
@@ -49,7 +50,5 @@ function look(text: string, call: Call): string {
   const body = readObject(text);
   const first = asObject(Array.isArray(body?.data) ? body.data[0] : null);
   if (first?.respect_moderation === false) throw refused(XAI, 'the picture did not pass its moderation.');
-  if (!first || first.b64_json || !isAddress(first.url)) return text;
-  call.address = first.url;
-  return JSON.stringify({ ...body, data: [{ ...first, url: PLACEHOLDER_URL }] });
+  return lookAtImages(text, call);
 }

@@ -1,9 +1,13 @@
 import { parseTime } from '../time.ts';
 
 /**
- * When a signed address stops working, as it says itself, or null when it does not say. Known are the ways of Azure (`se`, shared access
- * signatures), Amazon (`X-Amz-Date` and `X-Amz-Expires`, Signature Version 4), Google (`X-Goog-…`, the same), and the older
- * `Expires` in seconds since 1970, of S3's Signature Version 2, Google's V2 and CloudFront.
+ * When a signed address stops working, as it says itself, or null when it does not say. Known are
+ * - Signature Version 4 and what follows it: `X-Amz-Date` and `X-Amz-Expires`; `X-Goog-…`, `x-oss-…` (Alibaba), `X-Tos-…` (Volcengine), `X-Obs-…` (Huawei);
+ * - `se` of Azure's shared access signatures;
+ * - `Expires` in seconds since 1970 beside a signature: S3's Signature Version 2, Google's V2, CloudFront, nginx `secure_link`, bunny.net;
+ * - the claim `exp` of a JSON Web Token in any parameter (RFC 7519, 4.1.4): Supabase Storage, Cloudflare;
+ * - `ex` of Discord and `oe` of Meta, hexadecimal seconds since 1970;
+ * - `exp=…~hmac=…` of Akamai and Cloudinary, `q-sign-time=…;…` of Tencent.
  *
  * It is a hint: it orders what is fetched and explains what failed. Whether an address still works only its server knows.
  */
@@ -11,7 +15,7 @@ export function expiryOf(address: string | URL): Date | null {
   const url = typeof address === 'string' ? URL.parse(address) : address;
   if (!url) return null;
   const parameters = new Map([...url.searchParams].map(([name, value]) => [name.toLowerCase(), value]));
-  for (const vendor of ['x-amz', 'x-goog']) {
+  for (const vendor of ['x-amz', 'x-goog', 'x-oss', 'x-tos', 'x-obs']) {
     const date = parseBasicTime(parameters.get(`${vendor}-date`));
     const seconds = wholeNumber(parameters.get(`${vendor}-expires`));
     if (date && seconds !== null) return validDate(date.getTime() + seconds * 1000);
@@ -19,12 +23,54 @@ export function expiryOf(address: string | URL): Date | null {
   const se = parameters.get('se');
   if (se && parameters.has('sig')) return parseAzureTime(se);
   const expires = wholeNumber(parameters.get('expires'));
-  if (expires !== null && SIGNED.some((name) => parameters.has(name))) return validDate(expires * 1000);
+  if (expires !== null && SIGNED.some((name) => parameters.has(name))) return dateOfSeconds(expires);
+  for (const [name, signature] of HEXADECIMAL) {
+    const digits = parameters.get(name);
+    if (digits && /^[\da-f]{8}$/i.test(digits) && parameters.has(signature))
+      return dateOfSeconds(Number.parseInt(digits, 16));
+  }
+  for (const value of parameters.values()) {
+    const end = /^\d{9,11};(\d{9,11})$/.exec(value) ?? /(?:^|~)exp=(\d{9,11})~.*hmac=/.exec(value);
+    const date = end ? dateOfSeconds(Number(end[1])) : expiryOfToken(value);
+    if (date) return date;
+  }
   return null;
 }
 
 /** Beside one of these `Expires` is the end of a signature; alone it may be anything. */
-const SIGNED = ['signature', 'key-pair-id', 'awsaccesskeyid', 'googleaccessid', 'policy', 'sig'];
+const SIGNED = [
+  'signature',
+  'key-pair-id',
+  'awsaccesskeyid',
+  'googleaccessid',
+  'policy',
+  'sig',
+  'sign',
+  'token',
+  'md5',
+  'hmac',
+];
+
+/** The parameter, and the one in which its signature is: `hm` of Discord, `oh` of Meta. */
+const HEXADECIMAL = [
+  ['ex', 'hm'],
+  ['oe', 'oh'],
+] as const;
+
+/** The claim `exp`, in seconds since 1970. The signature is not ours to check. */
+function expiryOfToken(text: string): Date | null {
+  const payload = /^[\w-]{2,2000}\.([\w-]{2,6000})\.[\w-]{0,2000}$/.exec(text)?.[1];
+  if (payload === undefined) return null;
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    const exp = (claims as { exp?: unknown } | null)?.exp;
+    return typeof exp === 'number' ? dateOfSeconds(exp) : null;
+  } catch {
+    return null;
+  }
+}
+
+const dateOfSeconds = (seconds: number) => validDate(seconds * 1000);
 
 /** `20261121T093500Z` */
 function parseBasicTime(text: string | undefined): Date | null {

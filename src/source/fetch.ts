@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type * as Undici from 'undici';
 import { FixativeError } from '../errors.ts';
 import { type Spool, type Spooler, tooLarge } from '../storage/spool.ts';
+import { decodeText } from '../text.ts';
 import { forbidden, makeAddressGuard, notPublic } from './address.ts';
 import { expiryOf } from './expiry.ts';
 import { explainAnswer, sourceFailed } from './refusal.ts';
@@ -101,7 +102,8 @@ export function openFetcher(options: FetcherOptions): Fetcher {
       if (hops === MAX_REDIRECTS) {
         throw sourceFailed(`${first.host} redirects more than ${MAX_REDIRECTS} times.`);
       }
-      const next = guard.parse(URL.parse(location, url)?.href ?? location);
+      const target = escapeBytes(location);
+      const next = guard.parse(URL.parse(target, url)?.href ?? target);
       // Whoever asked for https is not to be answered by whoever sits on the wire.
       if (url.protocol === 'https:' && next.protocol === 'http:') {
         throw forbidden(`${url.host} redirects from https to http.`);
@@ -183,19 +185,36 @@ async function discardBody(response: Undici.Response): Promise<void> {
   await response.body?.cancel().catch(() => {});
 }
 
-/** RFC 6266: `filename*` before `filename`. */
+/** RFC 6266: `filename*` before `filename`; without either the end of the path. */
 function filenameOf(response: Undici.Response, url: URL): string {
   const disposition = response.headers.get('content-disposition') ?? '';
-  const extended = /filename\*\s*=\s*UTF-8''([^;\s]+)/i.exec(disposition)?.[1];
+  const [, charset = '', extended] = /filename\*\s*=\s*"?([\w-]+)'[\w-]*'([^;\s"]+)/i.exec(disposition) ?? [];
+  if (extended !== undefined) return decodePercent(extended, charset);
   const plain = /filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(disposition);
-  const name = extended ? decode(extended) : (plain?.[1]?.replaceAll(/\\(.)/g, '$1') ?? plain?.[2]);
-  return name ?? decode(url.pathname.split('/').at(-1) ?? '');
+  const name = plain?.[1]?.replaceAll(/\\(.)/g, '$1') ?? plain?.[2];
+  return name === undefined
+    ? decodePercent(url.pathname.split('/').at(-1) ?? '')
+    : decodeText(bytesOfHeader(name));
 }
 
-function decode(text: string): string {
+/** fetch gives the bytes of a header as characters up to U+00FF. */
+const bytesOfHeader = (text: string) => Buffer.from(text, 'latin1');
+
+/** What is no ASCII in the address of a redirect, as `%XX`, byte by byte: as browsers ask for it, whatever its encoding is. */
+function escapeBytes(location: string): string {
+  return location.replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/** @param charset what the text says of itself: a label of the WHATWG Encoding Standard */
+function decodePercent(text: string, charset = 'utf-8'): string {
+  const characters = text.replaceAll(/%([\da-f]{2})/gi, (_, hex) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  const bytes = bytesOfHeader(characters);
   try {
-    return decodeURIComponent(text);
+    return new TextDecoder(charset, { fatal: true }).decode(bytes);
   } catch {
-    return text;
+    // Not of this encoding, or none that is known.
+    return decodeText(bytes);
   }
 }

@@ -1,6 +1,7 @@
 import type { Response } from 'undici';
 import { KiB } from '../config.ts';
 import { FixativeError, SourceExpiredError } from '../errors.ts';
+import { parseTime } from '../time.ts';
 
 /** Statuses that may be over soon (RFC 9110, RFC 6585); the rest of 4xx says the same tomorrow. */
 const PASSING = [408, 425, 429];
@@ -11,9 +12,21 @@ const REFUSING = [400, 401, 403, 404];
 /** How much of the body of an error is read; it is XML of a few lines. */
 const MAX_ERROR_BYTES = 8 * KiB;
 
-/** What the stores of Azure, Amazon and Google write when a signature is too old. */
-const SAYS_EXPIRED =
-  /Request has expired|<Code>ExpiredToken<\/Code>|Signature not valid in the specified time frame|token has expired|signature has expired/i;
+/**
+ * What is written when a signature is too old: by the stores of Azure, Amazon and Google, and by what checks JSON Web Tokens (Supabase says
+ * `"exp" claim timestamp check failed`).
+ */
+const SAYS_EXPIRED = new RegExp(
+  [
+    /Signature not valid in the specified time frame/,
+    /\bexp\W{1,3}claim timestamp check failed/,
+    /\b(?:request|token|jwt|signature|link|url|sas|policy)\b[^.<>]{0,30}\bexpired/,
+    /\bexpired\W?(?:token|jwt|signature|link|url|request|sas)/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 /** Makes an error of an answer that is not the file: expired, failed for now, or failed for good. Takes the body. */
 export async function explainAnswer(
@@ -42,8 +55,13 @@ export function sourceFailed(message: string, cause?: unknown): FixativeError {
 /** `<Expires>2026-11-21T09:35:00Z</Expires>` of Amazon, `Expiry [Sat, 21 Nov 2026 09:35:00 GMT]` of Azure. */
 function expiryIn(text: string): Date | null {
   const found = /<Expires>([^<]+)<\/Expires>|Expiry \[([^\]]+)\]/i.exec(text);
-  const date = new Date(found?.[1] ?? found?.[2] ?? Number.NaN);
-  return Number.isNaN(date.getTime()) ? null : date;
+  return parseTime(found?.[1] ?? '') ?? parseHttpDate(found?.[2] ?? '');
+}
+
+/** IMF-fixdate, RFC 9110, 5.6.7. */
+function parseHttpDate(text: string): Date | null {
+  const date = /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(text) ? new Date(text) : null;
+  return date === null || Number.isNaN(date.getTime()) ? null : date;
 }
 
 async function readSome(response: Response): Promise<string> {

@@ -14,9 +14,9 @@
  * bits), so the two limits together bound the memory. It trusts that the path was chosen by us (libvips reads options
  * out of a name that ends in `[…]`) and that nobody writes to the file meanwhile.
  */
-import sharp from 'sharp';
 import { rgbaToThumbHash } from 'thumbhash';
 import { FixativeError, OverloadedError, TooLargeError, UnsupportedTypeError } from '../errors.ts';
+import { measurePicture, openPicture } from './decoder.ts';
 import { makeGate } from './gate.ts';
 import type { LocalFile, RandomReader } from './local-file.ts';
 import {
@@ -68,9 +68,6 @@ export interface PictureLimits {
 
 export function makePictureReader(limits: PictureLimits): ReadPicture {
   const { maxPixels, concurrency = 2, maxSide = 65_535, maxWaiting = 100, timeoutSeconds = 60 } = limits;
-  // libvips would keep files open and pixels in memory, in case the same path is read again, which is never so here: and if
-  // a path is used again it is for other bytes. The setting is the process's own, and right for all of it.
-  sharp.cache(false);
   const inTurn = makeGate(concurrency, {
     maxWaiting,
     refuse(waiting) {
@@ -127,37 +124,32 @@ const SHARP_FORMATS: Readonly<Record<PictureType, string>> = {
   'image/avif': 'heif',
 };
 
-/** Reads the header; decodes nothing, so here sharp's own limit is off and the refusal can name the size. */
+/** Reads the header; decodes nothing, so the refusal can name the size. */
 async function measure(
   path: string,
   mimeType: PictureType,
   { maxPixels, maxSide }: { maxPixels: number; maxSide: number },
 ): Promise<{ width: number; height: number }> {
-  const header = await sharp(path, { limitInputPixels: false, failOn: 'none' })
-    .metadata()
-    .catch((cause: unknown) => {
-      throw damaged(mimeType, 'its container is whole, but its header cannot be read', cause);
-    });
-  if (header.format !== SHARP_FORMATS[mimeType]) {
-    throw damaged(mimeType, `the decoder takes it for ${header.format}`);
-  }
-  const side = Math.max(header.width, header.height);
+  const { format, width, height, stored, frames } = await measurePicture(path).catch((cause: unknown) => {
+    throw damaged(mimeType, 'its container is whole, but its header cannot be read', cause);
+  });
+  if (format !== SHARP_FORMATS[mimeType]) throw damaged(mimeType, `the decoder takes it for ${format}`);
+  const side = Math.max(stored.width, stored.height);
   if (side > maxSide) {
     throw new TooLargeError(
-      `The picture is ${header.width} × ${header.height} pixels large; ${maxSide} on a side are allowed (MAX_IMAGE_SIDE). Send a smaller one.`,
+      `The picture is ${stored.width} × ${stored.height} pixels large; ${maxSide} on a side are allowed (MAX_IMAGE_SIDE). Send a smaller one.`,
       { limit: maxSide, actual: side, unit: 'pixels' },
     );
   }
-  const frames = header.pages ?? 1;
-  const pixels = header.width * header.height * frames;
+  const pixels = stored.width * stored.height * frames;
   if (pixels > maxPixels) {
-    const size = `${frames > 1 ? `${frames} frames of ` : ''}${header.width} × ${header.height} pixels`;
+    const size = `${frames > 1 ? `${frames} frames of ` : ''}${stored.width} × ${stored.height} pixels`;
     throw new TooLargeError(
       `The picture has ${size}, ${pixels} in all; the limit is ${maxPixels}. Send a smaller one.`,
       { limit: maxPixels, actual: pixels, unit: 'pixels' },
     );
   }
-  return header.autoOrient;
+  return { width, height };
 }
 
 const DECODE_RETRY_SECONDS = 5;
@@ -171,18 +163,15 @@ async function hashThumb(
   mimeType: PictureType,
   { maxPixels, timeoutSeconds }: { maxPixels: number; timeoutSeconds: number },
 ): Promise<string> {
-  const thumb = await sharp(path, {
-    limitInputPixels: maxPixels,
-    // Not 'warning': it refuses pictures that every viewer shows, for a stray byte in a JPEG or a wrong colour profile.
-    failOn: 'error',
-    sequentialRead: true,
-  })
-    .autoOrient()
-    .resize(THUMB_PIXELS, THUMB_PIXELS, { fit: 'inside', withoutEnlargement: true })
-    .ensureAlpha()
-    .raw()
-    .timeout({ seconds: timeoutSeconds })
-    .toBuffer({ resolveWithObject: true })
+  const thumb = await openPicture(path, { maxPixels, sequentialRead: true })
+    .then((picture) =>
+      picture
+        .resize(THUMB_PIXELS, THUMB_PIXELS, { fit: 'inside', withoutEnlargement: true })
+        .ensureAlpha()
+        .raw()
+        .timeout({ seconds: timeoutSeconds })
+        .toBuffer({ resolveWithObject: true }),
+    )
     .catch((cause: unknown) => {
       if (/\btimeout\b/.test(String((cause as Error).message))) {
         throw new TooLargeError(

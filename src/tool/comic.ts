@@ -51,7 +51,10 @@ export async function composeComic(
     const place = places[i];
     if (!place) break;
     const chosen = await chooseCrop(file, place);
-    const picture = await cutAndScale(file, chosen, place).flatten({ background: '#fff' }).png().toBuffer();
+    const picture = await (await cutAndScale(file, chosen, place))
+      .flatten({ background: '#fff' })
+      .png()
+      .toBuffer();
     pieces.push(
       { input: filled(place, frame, '#111'), left: place.x - frame, top: place.y - frame },
       { input: picture, left: place.x, top: place.y },

@@ -1,41 +1,21 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type BrowserContext, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApp, type TestApp } from '../harness.ts';
+import { CHROMIUM, openBrowser, type TestBrowser } from './chromium.ts';
 
 /** Debian's; a browser is not something that npm brings along. */
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((file) =>
-  existsSync(file),
-);
-
 describe.skipIf(!CHROMIUM)('in a browser', () => {
   let app: TestApp;
-  let browser: BrowserContext;
-  let profile: string;
+  let opened: TestBrowser;
+  let browser: TestBrowser['browser'];
   beforeAll(async () => {
     app = await openTestApp();
-    profile = await mkdtemp(path.join(tmpdir(), 'fixative-browser-'));
-    browser = await chromium.launchPersistentContext(profile, {
-      executablePath: CHROMIUM ?? '',
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-      viewport: { width: 1400, height: 900 },
-    });
+    opened = await openBrowser();
+    ({ browser } = opened);
   });
   afterAll(async () => {
-    await browser?.close();
+    await opened?.close();
     await app.close();
-    await rm(profile, { recursive: true, force: true });
   });
 
   test('the link of the start opens GraphiQL, its first tab makes an image, and nothing is asked of another host', async () => {

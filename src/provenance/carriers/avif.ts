@@ -1,6 +1,7 @@
 import type { Pieces } from '../../storage/containers/pieces.ts';
 import type { RandomReader } from '../../storage/local-file.ts';
-import { decodeText, type Embedded, takePart } from '../embedded.ts';
+import { decodeText } from '../../text.ts';
+import { type Embedded, takePart } from '../embedded.ts';
 
 /** The box of content credentials: https://spec.c2pa.org/specifications/specifications/2.1/specs/C2PA_Specification.html#_embedding_manifests_into_bmff_based_assets */
 const C2PA_UUID = 'd8fec3d61b0e483c92975828877ec481';

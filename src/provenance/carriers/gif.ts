@@ -1,5 +1,6 @@
 import type { Pieces } from '../../storage/containers/pieces.ts';
-import { decodeText, type Embedded } from '../embedded.ts';
+import { decodeText } from '../../text.ts';
+import type { Embedded } from '../embedded.ts';
 
 const GIF = { EXTENSION: 0x21, COMMENT: 0xfe, APPLICATION: 0xff, FRAME: 0x2c } as const;
 

@@ -1,5 +1,6 @@
 import type { Pieces } from '../../storage/containers/pieces.ts';
-import { decodeText, type Embedded, takePart } from '../embedded.ts';
+import { decodeText } from '../../text.ts';
+import { type Embedded, takePart } from '../embedded.ts';
 
 const MARKER = { APP1: 0xe1, APP11: 0xeb, COM: 0xfe, SOS: 0xda, EOI: 0xd9 } as const;
 const EXIF = Buffer.from('Exif\0\0', 'latin1');

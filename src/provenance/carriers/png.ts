@@ -1,12 +1,13 @@
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
 import type { Pieces } from '../../storage/containers/pieces.ts';
-import { decodeText, type Embedded, LIMITS, takePart } from '../embedded.ts';
+import { decodeText } from '../../text.ts';
+import { type Embedded, LIMITS, takePart } from '../embedded.ts';
 
 const inflated = promisify(inflate);
 const XMP_KEYWORD = 'XML:com.adobe.xmp';
 
-/** PNG: tEXt, zTXt and iTXt, https://www.w3.org/TR/png-3/#11textinfo; eXIf; caBX of C2PA. */
+/** PNG: tEXt, zTXt and iTXt, https://www.w3.org/TR/png-3/#11textinfo; eXIf; caBX of C2PA; comf, in which ComfyUI's SaveAnimatedPNG writes what tEXt has elsewhere. */
 export async function readPng(file: Pieces, embedded: Embedded): Promise<void> {
   file.seek(8);
   for (;;) {
@@ -15,7 +16,7 @@ export async function readPng(file: Pieces, embedded: Embedded): Promise<void> {
     const type = head.toString('latin1', 4, 8);
     if (type === 'IEND') return;
     if (type === 'caBX') embedded.hasContentCredentials = true;
-    if (type === 'tEXt' || type === 'zTXt' || type === 'iTXt') {
+    if (type === 'tEXt' || type === 'zTXt' || type === 'iTXt' || type === 'comf') {
       const data = await takePart(file, embedded, length);
       if (data) await addText(type, data, embedded);
     } else if (type === 'eXIf') {
@@ -38,7 +39,7 @@ async function addText(type: string, data: Buffer, embedded: Embedded): Promise<
 }
 
 async function textOf(type: string, data: Buffer, embedded: Embedded): Promise<string | null> {
-  if (type === 'tEXt') return decodeText(data);
+  if (type === 'tEXt' || type === 'comf') return decodeText(data);
   if (type === 'zTXt') return data[0] === 0 ? unpack(data.subarray(1), embedded) : null;
   // iTXt: whether it is compressed, by which method, then language and translated keyword, each with a NUL behind it.
   const language = data.indexOf(0, 2);

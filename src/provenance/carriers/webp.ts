@@ -1,5 +1,6 @@
 import type { Pieces } from '../../storage/containers/pieces.ts';
-import { decodeText, type Embedded, takePart } from '../embedded.ts';
+import { decodeText } from '../../text.ts';
+import { type Embedded, takePart } from '../embedded.ts';
 
 /** WebP: chunks EXIF and `XMP `, https://www.rfc-editor.org/rfc/rfc9649#section-2.7.1.5; C2PA of content credentials. */
 export async function readWebp(file: Pieces, embedded: Embedded): Promise<void> {

@@ -6,6 +6,8 @@ const NAMES = ['parameters', 'exif:UserComment', 'xmp:UserComment', 'Comment', '
 /** `Name: value`, values that hold commas in quotes: https://github.com/AUTOMATIC1111/stable-diffusion-webui/blob/master/modules/infotext_utils.py */
 const SETTING = /\s*(\w[\w /-]{0,60}):\s*("(?:\\.|[^\\"]){0,4000}"|[^,]*)(?:,|$)/g;
 const MAX_SETTINGS_LENGTH = 8000;
+/** Lines may be indented: the web UI itself trims each line before it reads it. */
+const NEGATIVE = /^\s*Negative prompt:/;
 
 /**
  * The form of AUTOMATIC1111 and of all that followed it (Forge, SD.Next, Civitai): the prompt, `Negative prompt:` and a line of settings
@@ -30,13 +32,12 @@ function parseParameters(text: string | undefined): Recipe | null {
     if (!settings.has(key)) settings.set(key, unquote(value.trim()));
   }
   const said = lines.slice(0, at);
-  const negative = said.findIndex((line) => line.startsWith('Negative prompt:'));
+  const negative = said.findIndex((line) => NEGATIVE.test(line));
   const prompt = negative === -1 ? said : said.slice(0, negative);
   return {
     generator: 'AUTOMATIC1111',
     prompt: prompt.join('\n').trim(),
-    negativePrompt:
-      negative === -1 ? null : said.slice(negative).join('\n').slice('Negative prompt:'.length).trim(),
+    negativePrompt: negative === -1 ? null : said.slice(negative).join('\n').replace(NEGATIVE, '').trim(),
     model: settings.get('model') ?? null,
     seed: digitsOf(settings.get('seed')),
     steps: numberOf(settings.get('steps')),

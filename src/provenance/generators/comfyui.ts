@@ -38,6 +38,9 @@ const NO_TEXT = new Set([
   'control_net',
 ]);
 
+/** Where the graph stands: in PNG under its own name, elsewhere in a comment; as itself, or in an object `{ prompt, workflow }`. */
+const COMMENTS = ['parameters', 'exif:UserComment', 'xmp:UserComment', 'Comment', 'exif:ImageDescription'];
+
 interface Node {
   readonly type: string;
   readonly inputs: JsonObject;
@@ -49,20 +52,33 @@ interface Node {
  * name them almost alike.
  */
 export function parseComfyui(texts: ReadonlyMap<string, string>): Recipe | null {
-  const graph = parseObject(texts.get('prompt'));
+  const objects = [parseObject(texts.get('prompt')), parseObject(texts.get('workflow'))];
+  for (const name of COMMENTS) {
+    const object = parseObject(texts.get(name));
+    if (object) objects.push(object, objectIn(object, 'prompt'), objectIn(object, 'workflow'));
+  }
+  const nodes = objects.map(nodesOf).find(({ size }) => size > 0);
+  // A workflow has the graph as it is drawn: `{ nodes, links }`, where no input has a name.
+  if (!nodes) return objects.some((it) => Array.isArray(own(it, 'nodes'))) ? { generator: 'ComfyUI' } : null;
+  const samplers = [...nodes.values()].filter(({ type }) => /sampler/i.test(type) && !/select/i.test(type));
+  const recipes = samplers.map((sampler) => recipeOf(nodes, sampler));
+  // A second sampler refines what the first one drew; the first with a prompt is asked.
+  return recipes.find((recipe) => recipe.prompt) ?? recipes[0] ?? { generator: 'ComfyUI' };
+}
+
+/** An object that is a property, as itself or as JSON. */
+function objectIn(object: JsonObject, key: string): JsonObject | null {
+  const value = own(object, key);
+  return typeof value === 'string' ? parseObject(value) : objectOf(value);
+}
+
+function nodesOf(graph: JsonObject | null): Map<string, Node> {
   const nodes = new Map<string, Node>();
   for (const [id, value] of Object.entries(graph ?? {})) {
     const type = textOf(own(objectOf(value), 'class_type'));
     if (type) nodes.set(id, { type, inputs: objectOf(own(objectOf(value), 'inputs')) ?? {} });
   }
-  if (nodes.size === 0) {
-    const workflow = parseObject(texts.get('workflow'));
-    return Array.isArray(own(workflow, 'nodes')) ? { generator: 'ComfyUI' } : null;
-  }
-  const samplers = [...nodes.values()].filter(({ type }) => /sampler/i.test(type) && !/select/i.test(type));
-  const recipes = samplers.map((sampler) => recipeOf(nodes, sampler));
-  // A second sampler refines what the first one drew; the first with a prompt is asked.
-  return recipes.find((recipe) => recipe.prompt) ?? recipes[0] ?? { generator: 'ComfyUI' };
+  return nodes;
 }
 
 function recipeOf(nodes: ReadonlyMap<string, Node>, sampler: Node): Recipe {

@@ -13,19 +13,46 @@ export interface Recipe {
 export type JsonObject = Record<string, unknown>;
 
 /**
- * The JSON object in a text, or null. Python writes NaN and Infinity, which are no JSON; and whole numbers that JavaScript cannot hold
- * become texts of their digits, for seeds are such numbers.
+ * The JSON object in a text, or null. Python writes NaN and Infinity for numbers, which are no JSON: they are read as null. Whole numbers
+ * that JavaScript cannot hold become texts of their digits, for seeds are such numbers.
  */
 export function parseObject(text: string | undefined): JsonObject | null {
   if (text === undefined || !/^\s*\{/.test(text)) return null;
-  for (const attempt of [text, text.replaceAll(/([[:,]\s{0,9})-?(?:NaN|Infinity)\b/g, '$1null')]) {
-    try {
-      return objectOf(JSON.parse(attempt, keepDigits));
-    } catch {
-      // Not JSON, or nested deeper than the stack is high.
-    }
+  return tryParse(text) ?? (/NaN|Infinity/.test(text) ? tryParse(nullForNaN(text)) : null);
+}
+
+function tryParse(text: string): JsonObject | null {
+  try {
+    return objectOf(JSON.parse(text, keepDigits));
+  } catch {
+    // Not JSON, or nested deeper than the stack is high.
+    return null;
   }
-  return null;
+}
+
+/** Replaces NaN, Infinity and -Infinity by null outside of strings; prompts may hold these words. Linear in the length of the text. */
+function nullForNaN(text: string): string {
+  let result = '';
+  for (let at = 0; at < text.length; ) {
+    const quote = text.indexOf('"', at);
+    const outside = quote === -1 ? text.slice(at) : text.slice(at, quote);
+    result += outside.replaceAll(/-?\b(?:NaN|Infinity)\b/g, 'null');
+    if (quote === -1) break;
+    at = endOfString(text, quote);
+    result += text.slice(quote, at);
+  }
+  return result;
+}
+
+/** The place behind the string that begins at `quote`. */
+function endOfString(text: string, quote: number): number {
+  for (let end = text.indexOf('"', quote + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let first = end;
+    while (text[first - 1] === '\\') first -= 1;
+    // After an odd number of backslashes the quotation mark belongs to the string.
+    if ((end - first) % 2 === 0) return end + 1;
+  }
+  return text.length;
 }
 
 function keepDigits(this: unknown, _key: string, value: unknown, context?: { source?: string }): unknown {

@@ -28,6 +28,42 @@ export async function walkGif(file: Pieces): Promise<void> {
   if (frames === 0) throw file.damaged('it has no frame, so no pixels');
 }
 
+/** Where the first frame lies on the canvas, in pixels. */
+export interface GifLayout {
+  /** Of the canvas: as the header says, and as far as the first frame reaches. */
+  readonly width: number;
+  readonly height: number;
+  readonly frame: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+  };
+}
+
+/**
+ * Reads a GIF as far as the head of its first frame; null where there is none.
+ * @throws FixativeError DAMAGED_IMAGE where it is cut before that
+ */
+export async function readGifLayout(file: Pieces): Promise<GifLayout | null> {
+  const header = await file.take(13, 'the header');
+  const screen = { width: header.readUInt16LE(6), height: header.readUInt16LE(8) };
+  skipColourTable(file, header[10]);
+  for (;;) {
+    const [kind] = await file.take(1, 'a block');
+    if (kind === GIF.EXTENSION) {
+      await file.take(1, 'an extension');
+      await skipSubBlocks(file);
+    } else if (kind === GIF.FRAME) {
+      const head = await file.take(8, 'a frame');
+      const [left, top] = [head.readUInt16LE(0), head.readUInt16LE(2)];
+      const frame = { left, top, width: head.readUInt16LE(4), height: head.readUInt16LE(6) };
+      const width = Math.max(screen.width, left + frame.width);
+      return { width, height: Math.max(screen.height, top + frame.height), frame };
+    } else return null;
+  }
+}
+
 function skipColourTable(file: Pieces, flags = 0): void {
   if (flags & 0x80) file.skip(3 * 2 ** ((flags & 0x07) + 1), 'a colour table');
 }

@@ -1,5 +1,6 @@
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { FixativeError } from '../../errors.ts';
+import { openPicture } from '../decoder.ts';
 import type { Plan, VariantFormat } from './transform.ts';
 
 export interface RenderLimits {
@@ -27,11 +28,11 @@ const ENCODE: Readonly<Record<VariantFormat, (picture: Sharp, quality: number, p
  */
 export async function renderVariant(path: string, plan: Plan, limits: RenderLimits): Promise<Buffer> {
   const { width, height, fit, format, quality } = plan;
-  const picture = sharp(path, { limitInputPixels: limits.maxPixels, failOn: 'error', sequentialRead: true })
-    .autoOrient()
-    .resize(width, height, { fit, background: format === 'jpeg' ? PAPER : NOTHING })
-    .timeout({ seconds: limits.seconds });
+  const background = format === 'jpeg' ? PAPER : NOTHING;
   try {
+    const picture = (await openPicture(path, { maxPixels: limits.maxPixels, sequentialRead: true }))
+      .resize(width, height, { fit, background })
+      .timeout({ seconds: limits.seconds });
     return await ENCODE[format](picture, quality ?? 80, width * height).toBuffer();
   } catch (cause) {
     throw new FixativeError('DAMAGED_IMAGE', 'No variant can be made of this picture.', { cause });

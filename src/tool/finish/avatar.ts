@@ -11,7 +11,7 @@ export async function finishAvatar(file: string, size: string): Promise<Finished
   const wanted = parseSize(size);
   const chosen = await chooseCrop(file, wanted);
   return {
-    bytes: await cutAndScale(file, chosen, wanted).png().toBuffer(),
+    bytes: await (await cutAndScale(file, chosen, wanted)).png().toBuffer(),
     variants: [],
     metadata: { crop: chosen.crop, focus: chosen.focus },
   };

@@ -4,7 +4,8 @@
  * copy, so that it costs the same for every picture, and said in pixels of the picture itself.
  */
 import sharp from 'sharp';
-import { type Extent, measurePicture, openPicture } from './picture.ts';
+import { measurePicture } from '../../storage/decoder.ts';
+import { type Extent, openPicture } from './picture.ts';
 
 export interface Crop {
   /** In pixels of the picture as a browser shows it. */
@@ -20,7 +21,7 @@ export async function chooseCrop(file: string, wanted: Extent): Promise<Crop> {
   const picture = await measurePicture(file);
   const crop = shapeWithin(picture, wanted);
   const scale = Math.min(1, COPY_SIDE / Math.max(picture.width, picture.height));
-  const copy = await openPicture(file)
+  const copy = await (await openPicture(file))
     .resize(side(picture.width * scale), side(picture.height * scale), { fit: 'fill' })
     .flatten()
     .toColourspace('srgb')

@@ -19,7 +19,7 @@ const SMALL = 128;
  */
 export async function finishIcon(file: string, size: string): Promise<Finished> {
   const { width, height } = parseSize(size);
-  const { data, info } = await openPicture(file)
+  const { data, info } = await (await openPicture(file))
     .resize(WORK_SIDE, WORK_SIDE, { fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
     .ensureAlpha()

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { parseSize } from '../../provider/models.ts';
+import { measurePicture } from '../../storage/decoder.ts';
 import type { Finished } from '../tool.ts';
 import { type Crop, chooseCrop } from './crop.ts';
-import { measurePicture, openPicture } from './picture.ts';
+import { openPicture } from './picture.ts';
 
 /**
  * Makes the picture exactly as large as was asked for: cut to its shape around what the eye goes to, then scaled. What has the size
@@ -15,7 +16,7 @@ export async function finishToSize(file: string, size: string): Promise<Finished
     return { bytes: await readFile(file), variants: [], metadata: {} };
   }
   const chosen = await chooseCrop(file, wanted);
-  const picture = cutAndScale(file, chosen, wanted);
+  const picture = await cutAndScale(file, chosen, wanted);
   const encoded =
     format === 'jpeg'
       ? picture.jpeg({ quality: 92 })
@@ -29,8 +30,8 @@ export async function finishToSize(file: string, size: string): Promise<Finished
   };
 }
 
-export function cutAndScale(file: string, { crop }: Crop, wanted: { width: number; height: number }) {
-  return openPicture(file)
+export async function cutAndScale(file: string, { crop }: Crop, wanted: { width: number; height: number }) {
+  return (await openPicture(file))
     .extract({ left: crop.x, top: crop.y, width: crop.width, height: crop.height })
     .resize(wanted.width, wanted.height, { fit: 'fill' });
 }
