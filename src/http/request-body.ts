@@ -97,9 +97,11 @@ export async function readJson(
       }
     });
     req.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    req.on('error', reject);
+    // A client that hangs up is no fault of the server, so the error is one of the request, which no log has.
+    const broken = () => reject(badRequest(400, 'The request ended before its body did.'));
+    req.on('error', broken);
     req.on('close', () => {
-      if (!req.complete) reject(badRequest(400, 'The request ended before its body did.'));
+      if (!req.complete) broken();
     });
   });
   if (!isUtf8(body)) throw badRequest(400, 'The body is not UTF-8.');
