@@ -62,6 +62,8 @@ import { makeVariants, type Variants } from './storage/variants/variants.ts';
 /** How long a stop waits for requests that are being answered, and for generations and repairs that are under way. */
 const CLOSE_GRACE_SECONDS = 10;
 const SETTLE_SECONDS = 30;
+/** How long it waits for jobs that are only just being begun. */
+const BEGIN_SECONDS = 3;
 /** When the trash is emptied of what has been in it for TRASH_DAYS; five fields of cron, in UTC. */
 const PURGE_SCHEDULE = '23 * * * *';
 /** When what was never completed is cleared away. */
@@ -98,6 +100,8 @@ export interface AppOptions {
   readonly loginCode?: string;
   /** Whether it takes jobs, once `startJobs` is called. */
   readonly works?: boolean;
+  /** Ends the opening between two of its steps. */
+  readonly signal?: AbortSignal;
   /** For tests: a dump that the embedded database begins from when it is new. */
   readonly pgliteTemplate?: Blob;
   /** For tests: stores in place of those that the configuration names. */
@@ -106,17 +110,34 @@ export interface AppOptions {
   readonly required?: readonly string[];
 }
 
-/** Opens everything that the configuration names and brings the database up to date; does not listen yet. */
+/**
+ * Opens everything that the configuration names and brings the database up to date; does not listen yet.
+ * @throws the reason of `options.signal` when that is aborted meanwhile; what was opened is closed by then.
+ */
 export async function openApp(config: Config, options: AppOptions): Promise<App> {
-  const { log } = options;
+  const { log, signal } = options;
   const opened: (() => Promise<void>)[] = [];
+  /** Settles when the jobs have begun; they add to what is opened. */
+  let beginning: Promise<void> = Promise.resolve();
+  let isClosing = false;
   const close = async () => {
-    for (const each of opened.splice(0).reverse()) await each();
+    isClosing = true;
+    await within(
+      BEGIN_SECONDS,
+      beginning.catch(() => {}),
+    );
+    const faults: unknown[] = [];
+    // What fails to close leaves none of the others open.
+    for (let each = opened.pop(); each; each = opened.pop())
+      await each().catch((error: unknown) => faults.push(error));
+    for (const error of faults) log.error({ err: error }, 'something could not be closed');
   };
   try {
     const { database, release } = await openDatabase(config, options);
     opened.push(release);
+    signal?.throwIfAborted();
     const migrated = await migrate(database);
+    signal?.throwIfAborted();
 
     const space = makeSpaceGuard({
       directories: [config.dataDirectory, config.imageDirectory],
@@ -136,6 +157,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
         }
       : await openStores(config, database);
     opened.push(closeStores);
+    signal?.throwIfAborted();
     const variantCache = await openVariantCache({
       directory: path.join(config.dataDirectory, 'variants'),
       maxBytes: config.variantCacheBytes,
@@ -195,6 +217,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const lanes = providers.all.map(({ name }) => name);
     const jobs = await openGenerationJobs(database, { lanes, works: options.works ?? false, log });
     opened.push(() => jobs.stop());
+    signal?.throwIfAborted();
 
     const rootToken = await loadRootToken(config);
     const tokens = openTokens(database, log);
@@ -214,6 +237,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     });
     const { s3Arrivals, closeS3Arrivals } = await openS3Arrivals(config);
     opened.push(closeS3Arrivals);
+    signal?.throwIfAborted();
     const arrivals: [Arrivals, ...Arrivals[]] = s3Arrivals ? [s3Arrivals, place] : [place];
     const services: Services = {
       database,
@@ -256,7 +280,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     });
     opened.push(() => server.close(CLOSE_GRACE_SECONDS));
     opened.push(async () => imageEvents.end());
-    const startGenerating = async () => {
+    const beginGenerating = async () => {
       const answers = await openAnswers(path.join(config.dataDirectory, 'answers'));
       const perUser = config.generationsPerUser;
       const runner = makeGenerationRunner({ ...services, answers, perUser });
@@ -267,10 +291,12 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
         await runner.stop();
       });
       await runner.adopt();
+      if (isClosing) return;
       await jobs.work(runner, { perProvider: config.generationsPerProvider, perUser });
     };
-    const startJobs = async () => {
-      await startGenerating();
+    const beginJobs = async () => {
+      await beginGenerating();
+      if (isClosing) return;
       storage.startRepairs();
       const deps = { database, storage, log };
       const repeat = (
@@ -294,6 +320,10 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       const limits = { seconds: config.verifySeconds, maxBytesPerSecond: config.verifyBytesPerSecond };
       repeat({ expression: config.verifySchedule }, (signal) => runScheduledVerify(deps, limits, signal));
     };
+    const start = (begin: () => Promise<void>) => () => {
+      beginning = begin();
+      return beginning;
+    };
     return {
       config,
       database,
@@ -305,8 +335,8 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       rootToken,
       server,
       migrated,
-      startGenerating,
-      startJobs,
+      startGenerating: start(beginGenerating),
+      startJobs: start(beginJobs),
       close,
     };
   } catch (error) {

@@ -66,7 +66,9 @@ export async function serve(
     throw error;
   }
   // It answers by now, but is not said to be ready before its jobs have begun.
-  if (workers) await app.startJobs();
+  const starting = workers ? app.startJobs() : Promise.resolve();
+  const isStopped = await Promise.race([starting.then(() => false), stopped.then(() => true)]);
+  if (isStopped) return EXIT.ok;
   const url = config.publicUrl ?? app.server.address();
   const database = config.databaseUrl ? 'PostgreSQL' : `embedded, in ${config.dataDirectory}`;
   terminal.out(`

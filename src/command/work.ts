@@ -14,7 +14,8 @@ export async function work(
       'The embedded database belongs to one process, and `serve` works in it. Set DATABASE_URL for workers of their own.',
     );
   }
-  await app.startJobs();
+  const isStopped = await Promise.race([app.startJobs().then(() => false), stopped.then(() => true)]);
+  if (isStopped) return EXIT.ok;
   terminal.out('Fixative is at work.\n');
   await stopped;
   terminal.note('Stopping: what is under way is finished first. Once more to stop at once.\n');

@@ -84,18 +84,14 @@ export async function openGenerationJobs(
   });
   boss.on('error', (error) => log.warn({ err: error }, 'the queue of generations has a fault'));
   boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations warns'));
-  await boss.start();
   const lanes = [...new Set([...options.lanes, LOCAL_LANE])];
-  const names = lanes.map(nameOf);
-  const known = new Map((await boss.getQueues(names)).map((queue) => [queue.name, queue]));
-  for (const name of names) {
-    if (!isSet(known.get(name))) {
-      await boss.createQueue(name, SETTINGS);
-      await boss.updateQueue(name, SETTINGS);
-    }
-    // Reads the queue into pg-boss's cache, unless it is there since pg-boss's start; another server may have made it since. It would otherwise be read at
-    // the first push, which holds a connection by then: as many of those as there are connections would wait for one more, and for each other.
-    await boss.findJobs(name, { id: NO_JOB });
+  try {
+    await boss.start();
+    await setUpQueues(boss, lanes.map(nameOf));
+  } catch (error) {
+    // What has begun of it keeps the process running, also where it did not come to start.
+    await boss.stop({ graceful: false, close: false }).catch(() => {});
+    throw error;
   }
 
   let working = false;
@@ -139,6 +135,19 @@ export async function openGenerationJobs(
     },
     stop: () => boss.stop({ graceful: true, timeout: STOP_SECONDS * 1000, close: false }),
   };
+}
+
+async function setUpQueues(boss: PgBoss, names: readonly string[]): Promise<void> {
+  const known = new Map((await boss.getQueues([...names])).map((queue) => [queue.name, queue]));
+  for (const name of names) {
+    if (!isSet(known.get(name))) {
+      await boss.createQueue(name, SETTINGS);
+      await boss.updateQueue(name, SETTINGS);
+    }
+    // Reads the queue into pg-boss's cache, unless it is there since pg-boss's start; another server may have made it since. It would otherwise be read at
+    // the first push, which holds a connection by then: as many of those as there are connections would wait for one more, and for each other.
+    await boss.findJobs(name, { id: NO_JOB });
+  }
 }
 
 /** pg-boss's word for where SQL can be sent. */

@@ -63,16 +63,42 @@ function appOptions(config: Config) {
   return { log, processId: process.pid };
 }
 
+/** How long a start that is stopped may take to close what it has opened. */
+const STOP_START_MS = 3000;
+/** How long the process may live on when its command has ended: a library may have left a timer or a connection behind. */
+const LINGER_MS = 2000;
+
+interface OpenOptions {
+  readonly works: boolean;
+  readonly loginCode?: string;
+  /** Resolves when the process is to stop, also while it starts. */
+  readonly stopped?: Promise<void>;
+}
+
 /** Opens the app for as long as a command runs. */
 async function withApp(
   run: (app: App) => Promise<ExitCode>,
-  options: { works: boolean; loginCode?: string } = { works: false },
+  { stopped, ...options }: OpenOptions = { works: false },
 ): Promise<ExitCode> {
   const config = readConfig();
   const { openApp } = await import('../app.ts');
-  const app = await openApp(config, { ...appOptions(config), ...options });
+  const stopping = new AbortController();
+  const opening = openApp(config, { ...appOptions(config), ...options, signal: stopping.signal });
+  let isOpen = false;
+  void stopped?.then(() => {
+    if (isOpen) return;
+    stopping.abort();
+    // What waits for another machine, or migrates, is interrupted as a kill would interrupt it, which loses nothing.
+    setTimeout(() => process.exit(EXIT.ok), STOP_START_MS);
+  });
+  const app = await opening.catch((error: unknown) => {
+    if (stopping.signal.aborted) return null;
+    throw error;
+  });
+  if (app === null) return EXIT.ok;
+  isOpen = true;
   try {
-    return await run(app);
+    return stopping.signal.aborted ? EXIT.ok : await run(app);
   } finally {
     await app.close();
   }
@@ -105,18 +131,23 @@ function explain(error: unknown): string {
 
 function command(work: (...values: never[]) => Promise<ExitCode>) {
   return async (...values: unknown[]) => {
-    try {
-      process.exitCode = await work(...(values as never[]));
-    } catch (error) {
-      const known = error instanceof FixativeError;
-      terminal.note(`${known ? error.message : explain(error)}
-`);
-      process.exitCode =
-        known && ['INVALID_INPUT', 'INVALID_ID', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code)
-          ? EXIT.usage
-          : EXIT.failed;
-    }
+    await runCommand(work, values);
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   };
+}
+
+async function runCommand(work: (...values: never[]) => Promise<ExitCode>, values: unknown[]): Promise<void> {
+  try {
+    process.exitCode = await work(...(values as never[]));
+  } catch (error) {
+    const known = error instanceof FixativeError;
+    terminal.note(`${known ? error.message : explain(error)}
+`);
+    process.exitCode =
+      known && ['INVALID_INPUT', 'INVALID_ID', 'NOT_FOUND', 'UNKNOWN_MODEL'].includes(error.code)
+        ? EXIT.usage
+        : EXIT.failed;
+  }
 }
 
 const wholeNumber = (name: string, low: number, high: number) => (text: string) => {
@@ -153,13 +184,17 @@ program
       const stopped = firstSignal();
       const { serve } = await import('../command/serve.ts');
       if (processes === 1)
-        return withApp((app) => serve(app, app.config, { terminal, stopped, workers }), { works: workers });
+        return withApp((app) => serve(app, app.config, { terminal, stopped, workers }), {
+          works: workers,
+          stopped,
+        });
       if (!isOneOfSeveral()) return serveInProcesses(processes, readConfig(), { terminal, stopped, workers });
       const { works, loginCode, leave, ...told } = await enterProcess();
       const both = Promise.race([stopped, told.stopped]);
       return withApp((app) => serve(app, app.config, { ...told, stopped: both, workers: works }), {
         works,
         loginCode,
+        stopped: both,
       }).finally(leave);
     }),
   );
@@ -173,7 +208,10 @@ program
     command(async () => {
       const stopped = firstSignal();
       const { work } = await import('../command/work.ts');
-      return withApp((app) => work(app, app.config, { terminal, stopped }), { works: true });
+      return withApp((app) => work(app, app.config, { terminal, stopped }), {
+        works: true,
+        stopped,
+      });
     }),
   );
 

@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { PGlite } from '@electric-sql/pglite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** By when a process has to have ended; on a slow machine, too. */
+const SECONDS = 10;
+
+/** These run whole processes on the embedded database, whatever the other tests run on. */
+describe('a start', () => {
+  let directory: string;
+  let names = 0;
+  beforeAll(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'fixative-start-'));
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  interface Started {
+    readonly child: ChildProcess;
+    readonly dataDirectory: string;
+    /** Resolves when the process has ended: with which code, and how long after the last thing that it said. */
+    readonly ended: Promise<{ code: number | null; secondsAfterNote: number }>;
+    note(): string;
+  }
+
+  function start(args: string[], environment: Record<string, string> = {}): Started {
+    const dataDirectory = environment.DATA_DIR ?? path.join(directory, `data-${names++}`);
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: directory,
+      env: { PATH: process.env.PATH ?? '', PORT: '0', DATA_DIR: dataDirectory, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let text = '';
+    let noted = performance.now();
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk) => {
+        text += chunk;
+        noted = performance.now();
+      });
+    const ended = once(child, 'close').then(([code]) => ({
+      code: code as number | null,
+      secondsAfterNote: (performance.now() - noted) / 1000,
+    }));
+    return { child, dataDirectory, ended, note: () => text };
+  }
+
+  async function until(started: Started, what: RegExp): Promise<void> {
+    while (!what.test(started.note())) {
+      if (started.child.exitCode !== null) throw new Error(`It ended: ${started.note()}`);
+      await sleep(50);
+    }
+  }
+
+  async function stop(started: Started, signal: NodeJS.Signals = 'SIGTERM') {
+    const from = performance.now();
+    started.child.kill(signal);
+    const { code } = await started.ended;
+    return { code, seconds: (performance.now() - from) / 1000 };
+  }
+
+  const noneThere = () => ({
+    PERSISTED_OPERATIONS: 'only',
+    PERSISTED_OPERATIONS_FILE: path.join(directory, 'none.json'),
+  });
+
+  test('that fails after the queue was opened, and after the database was made, ends', async () => {
+    const failed = start(['serve'], noneThere());
+    const { code, secondsAfterNote } = await failed.ended;
+    expect([code, failed.note()]).toEqual([2, expect.stringContaining('none.json')]);
+    expect(secondsAfterNote).toBeLessThan(SECONDS);
+  }, 60_000);
+
+  test('that fails while the queue is opened ends', async () => {
+    const first = start(['serve']);
+    await until(first, /is ready/);
+    await stop(first);
+    const database = await PGlite.create(path.join(first.dataDirectory, 'database'));
+    await database.exec('ALTER TABLE pgboss.queue RENAME TO queue_of_somebody_else');
+    await database.close();
+    const failed = start(['serve'], { DATA_DIR: first.dataDirectory });
+    const { code, secondsAfterNote } = await failed.ended;
+    expect([code, failed.note()]).toEqual([1, expect.stringMatching(/queue/)]);
+    expect(secondsAfterNote).toBeLessThan(SECONDS);
+  }, 60_000);
+
+  test.each([0, 300, 800, 1500, 2500, 4000])(
+    'ends with 0 when it is told to stop after %d ms',
+    async (wait) => {
+      const started = start(['serve']);
+      await sleep(wait);
+      const { code, seconds } = await stop(started, wait % 1000 === 0 ? 'SIGTERM' : 'SIGINT');
+      // Before it listens for signals the system ends it.
+      expect([0, null]).toContain(code);
+      expect(seconds).toBeLessThan(SECONDS);
+      // What it left is whole: it starts again.
+      if (wait < 2500) return;
+      const again = start(['serve'], { DATA_DIR: started.dataDirectory });
+      await until(again, /is ready/);
+      expect((await stop(again)).code).toBe(0);
+    },
+    60_000,
+  );
+
+  /** A server that takes connections and says nothing. */
+  async function silent<Result>(run: (port: number) => Promise<Result>): Promise<Result> {
+    const server = createServer(() => {});
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const sockets = new Set<import('node:net').Socket>();
+    server.on('connection', (socket) => sockets.add(socket.on('error', () => {})));
+    try {
+      return await run((server.address() as AddressInfo).port);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    }
+  }
+
+  test.each(['serve', 'work'])(
+    'of %s that waits for a silent database ends when it is told to stop',
+    async (command) => {
+      await silent(async (port) => {
+        const started = start([command], { DATABASE_URL: `postgresql://a:b@127.0.0.1:${port}/c` });
+        await sleep(2500);
+        expect(started.child.exitCode).toBeNull();
+        const { code, seconds } = await stop(started);
+        expect(code).toBe(0);
+        expect(seconds).toBeLessThan(SECONDS);
+      });
+    },
+    60_000,
+  );
+
+  test('of several processes that waits for a silent database ends when it is told to stop', async () => {
+    await silent(async (port) => {
+      const url = `postgresql://a:b@127.0.0.1:${port}/c`;
+      const started = start(['serve', '--processes', '2'], { DATABASE_URL: url });
+      await sleep(3000);
+      expect(started.child.exitCode).toBeNull();
+      const { code, seconds } = await stop(started);
+      expect(code).toBe(0);
+      expect(seconds).toBeLessThan(SECONDS);
+    });
+  }, 60_000);
+});
