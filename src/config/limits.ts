@@ -14,6 +14,10 @@ export interface QueryLimits {
   readonly maxQueryDirectives: number;
   /** In values that may be answered; lists multiply. */
   readonly maxQueryCost: number;
+  /** Fields of the mutation type in one operation. */
+  readonly maxQueryMutations: number;
+  /** Pictures that one document may have generated. */
+  readonly maxQueryGenerations: number;
   readonly maxVariablesBytes: number;
   readonly maxVariablesDepth: number;
   readonly maxVariablesList: number;
@@ -91,6 +95,8 @@ export const LIMIT_SETTINGS = {
   MAX_QUERY_ALIASES: wholeNumber(0, 10_000).default(50),
   MAX_QUERY_DIRECTIVES: wholeNumber(0, 10_000).default(50),
   MAX_QUERY_COST: wholeNumber(100, 100_000_000).default(50_000),
+  MAX_QUERY_MUTATIONS: wholeNumber(1, 10_000).default(20),
+  MAX_QUERY_GENERATIONS: wholeNumber(1, 10_000).default(20),
   MAX_VARIABLES_BYTES: bytes.default(2 * MiB),
   MAX_VARIABLES_DEPTH: wholeNumber(5, 1000).default(40),
   MAX_VARIABLES_LIST: wholeNumber(100, 1_000_000).default(10_000),
@@ -136,6 +142,8 @@ export function readLimits(values: Values<typeof LIMIT_SETTINGS>, directory: str
     maxQueryAliases: values.MAX_QUERY_ALIASES,
     maxQueryDirectives: values.MAX_QUERY_DIRECTIVES,
     maxQueryCost: values.MAX_QUERY_COST,
+    maxQueryMutations: values.MAX_QUERY_MUTATIONS,
+    maxQueryGenerations: values.MAX_QUERY_GENERATIONS,
     maxVariablesBytes: values.MAX_VARIABLES_BYTES,
     maxVariablesDepth: values.MAX_VARIABLES_DEPTH,
     maxVariablesList: values.MAX_VARIABLES_LIST,

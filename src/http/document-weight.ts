@@ -11,9 +11,13 @@ import {
   isListType,
   isNonNullType,
   isObjectType,
+  SchemaMetaFieldDef,
   type SelectionSetNode,
+  TypeMetaFieldDef,
   type ValueNode,
+  valueFromASTUntyped,
 } from 'graphql';
+import { measureIntrospection } from './introspection-lengths.ts';
 
 /** What a document asks for, before anything of it is validated or run. */
 export interface DocumentWeight {
@@ -24,6 +28,10 @@ export interface DocumentWeight {
   readonly fields: number;
   /** How many values may be answered; by the variables, where they say how long a list is. It takes as long as there are `fields`. */
   readonly cost: Cost;
+  /** How many fields of the mutation type are run. */
+  readonly mutations: number;
+  /** How many pictures `generateImage` is asked for; by the variables, where they say it. */
+  readonly pictures: Cost;
 }
 
 export type Variables = Readonly<Record<string, unknown>>;
@@ -56,13 +64,21 @@ const MUTATION_COST = 1000;
 /** There are more fields than are counted: weighing stops there, whatever a document expands to. */
 class TooManyFields extends Error {}
 
-const NOTHING: DocumentWeight = { depth: 0, aliases: 0, directives: 0, fields: 0, cost: 0 };
+const NOTHING: DocumentWeight = {
+  depth: 0,
+  aliases: 0,
+  directives: 0,
+  fields: 0,
+  cost: 0,
+  mutations: 0,
+  pictures: 0,
+};
 
 /**
  * Weighs a document as it stands when every fragment is where it is spread, and no longer than `maxFields` allow: so neither fragments
  * within fragments nor what multiplies them make the weighing long. The document need not be valid: what is not known counts as a value,
  * and a fragment within itself as nothing, for validation will refuse both. Of several operations each limit is held against the
- * largest. Introspection counts once for each field: graphql-js bounds its lists by itself (MaxIntrospectionDepthRule).
+ * largest. The lists of introspection are as long as the schema makes them; how deep it goes graphql-js bounds (MaxIntrospectionDepthRule).
  */
 export function weighDocument(
   schema: GraphQLSchema,
@@ -71,6 +87,8 @@ export function weighDocument(
 ): DocumentWeight {
   const fragments = new Map<string, FragmentDefinitionNode>();
   const defaults = new Map<string, number>();
+  const values: Record<string, unknown> = {};
+  const introspection = measureIntrospection(schema);
   for (const each of document.definitions) {
     if (each.kind === 'FragmentDefinition') fragments.set(each.name.value, each);
     if (each.kind !== 'OperationDefinition') continue;
@@ -78,6 +96,7 @@ export function weighDocument(
       const length = defaultValue && lengthOf(defaultValue);
       const { value } = variable.name;
       if (length != null) defaults.set(value, Math.max(length, defaults.get(value) ?? 0));
+      if (defaultValue) values[value] = valueFromASTUntyped(defaultValue);
     }
   }
   const within = new Set<string>();
@@ -104,7 +123,9 @@ export function weighDocument(
     let aliases = 0;
     let directives = 0;
     let fields = 0;
+    let mutations = 0;
     const costs: Cost[] = [];
+    const pictures: Cost[] = [];
     for (const each of set.selections) {
       if (--stepsLeft < 0) throw new TooManyFields();
       const part =
@@ -121,9 +142,11 @@ export function weighDocument(
       aliases += part.aliases;
       directives += part.directives + (each.directives?.length ?? 0);
       fields += part.fields;
+      mutations += part.mutations;
       costs.push(part.cost);
+      pictures.push(part.pictures);
     }
-    return { depth, aliases, directives, fields, cost: sum(costs) };
+    return { depth, aliases, directives, fields, mutations, cost: sum(costs), pictures: sum(pictures) };
   }
 
   function weighField(
@@ -134,19 +157,28 @@ export function weighDocument(
     if (--fieldsLeft < 0) throw new TooManyFields();
     const name = node.name.value;
     const introspects = name.startsWith('__') || (parent?.name.startsWith('__') ?? false);
-    const field = isObjectType(parent) || isInterfaceType(parent) ? (parent.getFields()[name] ?? null) : null;
+    const field =
+      META_FIELDS.get(name) ??
+      (isObjectType(parent) || isInterfaceType(parent) ? (parent.getFields()[name] ?? null) : null);
+    const isMutation = parent !== undefined && parent === schema.getMutationType();
+    const done = {
+      mutations: isMutation ? 1 : 0,
+      pictures: isMutation && name === 'generateImage' ? picturesOf(node, values) : 0,
+    };
     const own = {
       alias: node.alias ? 1 : 0,
       cost: 1 + (EXTRA_COST[`${parent?.name}.${name}`] ?? 0),
     };
-    if (!node.selectionSet) return { depth: 1, aliases: own.alias, directives: 0, fields: 1, cost: own.cost };
+    if (!node.selectionSet)
+      return { depth: 1, aliases: own.alias, directives: 0, fields: 1, cost: own.cost, ...done };
     const type = field && getNamedType(field.type);
     const list = field !== null && isList(field.type);
     const size = field && !introspects ? sizeOf(node, field, defaults) : null;
     // A connection is one value, and its lists are as long as it was asked to be.
-    const length = list && !introspects ? (page ?? size ?? DEFAULT_LENGTH) : 1;
+    const plain = list ? (page ?? size ?? DEFAULT_LENGTH) : 1;
+    const length = introspects ? (introspection[`${parent?.name}.${name}`] ?? 1) : plain;
     const inner = weighSet(node.selectionSet, type ?? undefined, list ? null : size);
-    const extra = parent && parent === schema.getMutationType() ? MUTATION_COST : 0;
+    const extra = isMutation ? MUTATION_COST : 0;
     return {
       // How deep introspection may go is graphql-js's own rule; ofType alone is asked for nine times by every client.
       depth: introspects ? 1 : inner.depth + 1,
@@ -154,11 +186,14 @@ export function weighDocument(
       directives: inner.directives,
       fields: inner.fields + 1,
       cost: sum([own.cost + extra, multiply(length, inner.cost)]),
+      mutations: inner.mutations + done.mutations,
+      pictures: sum([inner.pictures, done.pictures]),
     };
   }
 
   let largest: DocumentWeight = NOTHING;
   const costs: Cost[] = [];
+  const pictures: Cost[] = [];
   try {
     for (const each of document.definitions) {
       if (each.kind !== 'OperationDefinition') continue;
@@ -166,12 +201,15 @@ export function weighDocument(
       fieldsLeft = maxFields;
       const part = weighSet(each.selectionSet, root, null);
       costs.push(part.cost);
+      pictures.push(part.pictures);
       largest = {
         depth: Math.max(largest.depth, part.depth),
         aliases: Math.max(largest.aliases, part.aliases),
         directives: Math.max(largest.directives, part.directives + (each.directives?.length ?? 0)),
         fields: Math.max(largest.fields, part.fields),
+        mutations: Math.max(largest.mutations, part.mutations),
         cost: 0,
+        pictures: 0,
       };
     }
   } catch (error) {
@@ -179,7 +217,37 @@ export function weighDocument(
     if (!(error instanceof TooManyFields || error instanceof RangeError)) throw error;
     return { ...largest, fields: Number.POSITIVE_INFINITY, cost: 0 };
   }
-  return { ...largest, cost: greatest(costs) };
+  return { ...largest, cost: greatest(costs), pictures: greatest(pictures) };
+}
+
+/** Fields of the query type that it does not list itself. */
+const META_FIELDS: ReadonlyMap<string, GraphQLField<unknown, unknown>> = new Map([
+  ['__schema', SchemaMetaFieldDef],
+  ['__type', TypeMetaFieldDef],
+]);
+
+/** How many pictures a `generateImage` asks for: `n`, the panels or the pages of its input, each of which a provider is paid for. */
+function picturesOf(node: FieldNode, defaults: Variables): Cost {
+  const argument = node.arguments?.find(({ name }) => name.value === 'input')?.value;
+  if (argument === undefined) return 1;
+  const count = (variables: Variables): number => {
+    const given = valueFromASTUntyped(argument, { ...defaults, ...variables });
+    const input = (typeof given === 'object' && given !== null ? given : {}) as Record<string, unknown>;
+    const { n, panels, pages } = input;
+    const sizes = [
+      Number(n ?? 1),
+      Array.isArray(panels) ? panels.length : 1,
+      Array.isArray(pages) ? pages.length : 1,
+    ];
+    return sizes.reduce((product, size) => product * (Number.isNaN(size) ? 1 : clamp(size)), 1);
+  };
+  return hasVariables(argument) ? count : count({});
+}
+
+function hasVariables(value: ValueNode): boolean {
+  if (value.kind === 'ListValue') return value.values.some(hasVariables);
+  if (value.kind === 'ObjectValue') return value.fields.some((field) => hasVariables(field.value));
+  return value.kind === 'Variable';
 }
 
 /** How long a list or a page was asked to be; null where a field takes no size. */

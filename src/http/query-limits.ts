@@ -50,12 +50,13 @@ export function makeQueryLimits(limits: QueryLimits, options: { introspection: b
   }
 
   function faultOfCost(document: DocumentNode, variables: Variables): GraphQLError | null {
-    const cost = weights.get(document)?.weight.cost;
-    if (typeof cost !== 'function') return null;
-    const actual = costOf(cost, variables);
-    return actual > limits.maxQueryCost
-      ? tooComplex('values to answer', 'MAX_QUERY_COST', limits.maxQueryCost, actual)
-      : null;
+    const weight = weights.get(document)?.weight;
+    if (!weight) return null;
+    // What has nothing to do with variables was held against the limits when the document was new.
+    const fault = costsOf(weight, limits).find(
+      ([, , limit, cost]) => typeof cost === 'function' && cost(variables) > limit,
+    );
+    return fault ? tooComplex(fault[0], fault[1], fault[2], costOf(fault[3], variables)) : null;
   }
 
   const plugin: Plugin = {
@@ -119,6 +120,14 @@ function faultOfSubscription({ definitions }: DocumentNode): GraphQLError | null
   return null;
 }
 
+type Row<Actual> = [what: string, setting: string, limit: number, actual: Actual];
+
+/** What variables may have to do with. */
+const costsOf = (weight: DocumentWeight, limits: QueryLimits): Row<DocumentWeight['cost']>[] => [
+  ['values to answer', 'MAX_QUERY_COST', limits.maxQueryCost, weight.cost],
+  ['pictures to generate', 'MAX_QUERY_GENERATIONS', limits.maxQueryGenerations, weight.pictures],
+];
+
 function faultsOf(weight: DocumentWeight, limits: QueryLimits): GraphQLError[] {
   if (weight.fields > limits.maxQueryFields)
     return [
@@ -128,12 +137,12 @@ function faultsOf(weight: DocumentWeight, limits: QueryLimits): GraphQLError[] {
         limits.maxQueryFields,
       ),
     ];
-  const cost = typeof weight.cost === 'number' ? weight.cost : 0;
-  const rows: [what: string, setting: string, limit: number, actual: number][] = [
+  const rows: Row<number>[] = [
     ['levels', 'MAX_QUERY_DEPTH', limits.maxQueryDepth, weight.depth],
     ['aliases', 'MAX_QUERY_ALIASES', limits.maxQueryAliases, weight.aliases],
     ['directives', 'MAX_QUERY_DIRECTIVES', limits.maxQueryDirectives, weight.directives],
-    ['values to answer', 'MAX_QUERY_COST', limits.maxQueryCost, cost],
+    ['mutations', 'MAX_QUERY_MUTATIONS', limits.maxQueryMutations, weight.mutations],
+    ...costsOf(weight, limits).filter((row): row is Row<number> => typeof row[3] === 'number'),
   ];
   return rows
     .filter(([, , limit, actual]) => actual > limit)
@@ -144,8 +153,12 @@ function tooComplex(what: string, setting: string, limit: number, actual?: numbe
   const message =
     actual === undefined
       ? `The document has more ${what} than the ${limit} that are allowed (${setting}).`
-      : `The document has ${actual} ${what}; ${limit} are allowed (${setting}).`;
-  return makeError(message, { setting, limit, ...(actual === undefined ? {} : { actual }) });
+      : `The document has ${Math.ceil(actual)} ${what}; ${limit} are allowed (${setting}).`;
+  return makeError(message, {
+    setting,
+    limit,
+    ...(actual === undefined ? {} : { actual: Math.ceil(actual) }),
+  });
 }
 
 function makeError(message: string, more: { setting: string; limit: number; actual?: number }): GraphQLError {

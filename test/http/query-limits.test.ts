@@ -40,6 +40,11 @@ describe('one request asks for no more than the limits', () => {
   const byDefault =
     'query ($n: Int = 100) { images(first: $n) { nodes { edits(first: $n) { edits(first: $n) { id } } } } }';
   const lists = '{ images(first: 100) { nodes { parts { edits(first: 100) { id } } } } }';
+  const make = (input: string, name = 'm') =>
+    `${name}: generateImage(input: ${input}) { userErrors { message } }`;
+  const deletes = many(21, (i) => `d${i}: deleteImage(input: { id: "x" }) { userErrors { message } }`);
+  const schemas = (count: number) =>
+    `{ ${many(count, (i) => `s${i}: __schema { types { name description fields { name description args { name description } } } }`)} }`;
   const byVariable = 'query ($n: Int) { images(first: $n) { nodes { parts { edits(first: $n) { id } } } } }';
 
   test.each([
@@ -60,6 +65,38 @@ describe('one request asks for no more than the limits', () => {
     ['what hangs below a list of none', 'MAX_QUERY_FIELDS', belowNothing, {}],
     ['fragments that lead to nothing', 'MAX_QUERY_FIELDS', empty, {}],
     ['the default of a variable', 'MAX_QUERY_COST', byDefault, {}],
+    ['introspection over and over', 'MAX_QUERY_COST', schemas(45), {}],
+    ['mutations', 'MAX_QUERY_MUTATIONS', `mutation { ${deletes} }`, {}],
+    [
+      'mutations in fragments',
+      'MAX_QUERY_MUTATIONS',
+      `mutation { ...M } fragment M on Mutation { ${deletes} }`,
+      {},
+    ],
+    [
+      'pictures by literals',
+      'MAX_QUERY_GENERATIONS',
+      `mutation { ${many(3, (i) => make('{ prompt: "a", n: 10 }', `m${i}`))} }`,
+      {},
+    ],
+    [
+      'pictures by a variable',
+      'MAX_QUERY_GENERATIONS',
+      `mutation ($n: Int) { ${many(3, (i) => make('{ prompt: "a", n: $n }', `m${i}`))} }`,
+      { n: 10 },
+    ],
+    [
+      'pictures by the default of a variable',
+      'MAX_QUERY_GENERATIONS',
+      `mutation ($n: Int = 10) { ${many(3, (i) => make('{ prompt: "a", n: $n }', `m${i}`))} }`,
+      {},
+    ],
+    [
+      'pictures by the variable of the whole input',
+      'MAX_QUERY_GENERATIONS',
+      `mutation ($i: GenerateImageInput!) { ${many(4, (i) => make('$i', `m${i}`))} }`,
+      { i: { tool: 'comic', panels: Array(6).fill('a fox') } },
+    ],
     ['variables in bytes', 'MAX_VARIABLES_BYTES', '{ stores { name } }', { x: 'x'.repeat(3_000_000) }],
     [
       'variables in levels',
@@ -124,11 +161,33 @@ describe('one request asks for no more than the limits', () => {
         tokens: Math.max(greatest.tokens, document.loc?.endToken ? countTokens(document.loc.startToken) : 0),
       };
     }
+    const { mutations, pictures } = weighDocument(
+      schema,
+      parse('mutation ($i: GenerateImageInput!) { generateImage(input: $i) { __typename } }'),
+    );
+    expect([mutations, costOf(pictures, { i: { n: 3, panels: null } }), costOf(pictures, {})]).toEqual([
+      1, 3, 1,
+    ]);
     // Half of what is allowed, each.
     expect(greatest.depth).toBeLessThanOrEqual(8);
     expect(greatest.aliases).toBeLessThanOrEqual(25);
     expect(greatest.cost, JSON.stringify(greatest)).toBeLessThanOrEqual(25_000);
     expect((await post(app, { query: getIntrospectionQuery() })).errors).toBeUndefined();
+  });
+
+  test('introspection costs what it answers', async () => {
+    const full = { descriptions: true, inputValueDeprecation: true, specifiedByUrl: true, oneOf: true };
+    for (const query of [
+      getIntrospectionQuery(full),
+      getIntrospectionQuery({ descriptions: false }),
+      schemas(1),
+    ]) {
+      const { data } = await post(app, { query });
+      const { cost } = weighDocument(buildSchema(await readFile('schema.graphql', 'utf8')), parse(query));
+      const answered = countValues(data);
+      expect(costOf(cost, {}) / answered, `${costOf(cost, {})} of ${answered}`).toBeGreaterThan(0.9);
+      expect(costOf(cost, {}) / answered, `${costOf(cost, {})} of ${answered}`).toBeLessThan(2.5);
+    }
   });
 
   test('a subscription whose field is left out is refused, and no failure of ours', async () => {
@@ -161,6 +220,12 @@ describe('one request asks for no more than the limits', () => {
     expect((await post(app, [{ query: '{ __typename }' }, { query: '{ __typename }' }])).status).toBe(400);
   });
 });
+
+function countValues(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (Array.isArray(value)) return value.reduce((total: number, each) => total + countValues(each), 0);
+  return Object.values(value).reduce((total: number, each) => total + 1 + countValues(each), 0);
+}
 
 function countTokens(first: { next: unknown }): number {
   let count = 0;

@@ -1,0 +1,64 @@
+import {
+  type GraphQLSchema,
+  type GraphQLType,
+  isAbstractType,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isObjectType,
+  isWrappingType,
+} from 'graphql';
+
+/**
+ * By the coordinates of the fields of introspection (`__Type.fields`): how many entries its list has, and how often a field that may be null
+ * has a value, as the mean of all types, fields and directives.
+ */
+export type IntrospectionLengths = Readonly<Record<string, number>>;
+
+/**
+ * How long the lists are that introspection answers. `__schema { types { fields { name } } }` answers as many values as the product of the lengths
+ * says, because the mean of all types times their number is what they have together.
+ */
+export function measureIntrospection(schema: GraphQLSchema): IntrospectionLengths {
+  const known = measured.get(schema);
+  if (known) return known;
+  const lengths = measure(schema);
+  measured.set(schema, lengths);
+  return lengths;
+}
+
+const measured = new WeakMap<GraphQLSchema, IntrospectionLengths>();
+
+function measure(schema: GraphQLSchema): IntrospectionLengths {
+  const types = Object.values(schema.getTypeMap());
+  const directives = schema.getDirectives();
+  const fields = types.flatMap((type) =>
+    isObjectType(type) || isInterfaceType(type) ? Object.values(type.getFields()) : [],
+  );
+  const inputs = types.filter(isInputObjectType).flatMap((type) => Object.values(type.getFields()));
+  const enums = types.filter(isEnumType);
+  const abstract = types.filter(isAbstractType);
+  const composite = types.filter((type) => isObjectType(type) || isInterfaceType(type));
+  const typed: { type: GraphQLType }[] = [...fields, ...inputs, ...fields.flatMap(({ args }) => args)];
+  const wrappers = sumOf(typed, ({ type }) => countWrappers(type));
+  return {
+    '__Schema.types': types.length,
+    '__Schema.directives': directives.length,
+    '__Type.fields': fields.length / types.length,
+    '__Type.inputFields': inputs.length / types.length,
+    '__Type.enumValues': sumOf(enums, (type) => type.getValues().length) / types.length,
+    '__Type.interfaces': sumOf(composite, (type) => type.getInterfaces().length) / types.length,
+    '__Type.possibleTypes': sumOf(abstract, (type) => schema.getPossibleTypes(type).length) / types.length,
+    '__Type.ofType': wrappers / (wrappers + typed.length),
+    '__Field.args': sumOf(fields, ({ args }) => args.length) / fields.length,
+    '__Directive.args': sumOf(directives, ({ args }) => args.length) / directives.length,
+  };
+}
+
+function sumOf<T>(list: readonly T[], size: (each: T) => number): number {
+  return list.reduce((total, each) => total + size(each), 0);
+}
+
+function countWrappers(type: GraphQLType): number {
+  return isWrappingType(type) ? 1 + countWrappers(type.ofType) : 0;
+}
