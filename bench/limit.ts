@@ -24,6 +24,7 @@ const INT8 = 20;
 const pool = new pg.Pool({
   connectionString: DATABASE_URL,
   max: Number(DATABASE_POOL_SIZE),
+  options: '-c TimeZone=UTC',
   types: {
     getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
       oid === INT8 ? Number : pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
@@ -40,11 +41,12 @@ interface PageRow {
   readonly created_at: Date;
   readonly storage_url: string;
   readonly blob_id: number | null;
-  readonly micros: number;
+  readonly cursorKey: string;
 }
 
-const MICROS = '(extract(epoch FROM i.created_at) * 1000000)::bigint AS micros';
-const PAGE_COLUMNS = `i.id, i.uuid, i.prompt, i.tool_name, i.status, i.tags, i.created_at, i.storage_url, i.blob_id, ${MICROS}`;
+/** Where a list goes on, in microseconds, which a Date does not hold. */
+const CURSOR_KEY = 'i.created_at::text AS "cursorKey"';
+const PAGE_COLUMNS = `i.id, i.uuid, i.prompt, i.tool_name, i.status, i.tags, i.created_at, i.storage_url, i.blob_id, ${CURSOR_KEY}`;
 const PAGE_ORDER = 'ORDER BY i.created_at DESC, i.id DESC';
 
 const page = (where: string, limit: string) =>
@@ -59,7 +61,7 @@ const FILTERED_PAGE_OF_USER = page('i.user_id = $1 AND $2 = ANY(i.tags) AND i.st
 // A walk in the order of the list until the page is full: the way by the index of tags costs a sort of all that has the tag.
 const PAGE_OF_TAG = page('$1 = ANY(i.tags) AND i.status = $2', '$3');
 const COUNT_OF_USER = 'SELECT count(*) FROM generated_images i WHERE i.user_id = $1';
-const CORE_OF_USER = `SELECT i.*, ${MICROS}, c.copies FROM (
+const CORE_OF_USER = `SELECT i.*, ${CURSOR_KEY}, c.copies FROM (
     SELECT * FROM generated_images i WHERE i.user_id = $1 ${PAGE_ORDER} LIMIT $2
   ) i LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object('store', c.store, 'state', c.state, 'key', c.key, 'bytes', c.bytes, 'verifiedAt',
@@ -108,7 +110,7 @@ async function ask<Row>(name: string, text: string, values: readonly unknown[]):
   return (await pool.query({ name, text, values: values as unknown[] })).rows as Row[];
 }
 
-function connection<Row extends { id: number; micros: number }>(
+function connection<Row extends { id: number; cursorKey: string }>(
   rows: Row[],
   first: number,
   toNode: (row: Row) => unknown,
@@ -116,7 +118,7 @@ function connection<Row extends { id: number; micros: number }>(
   const hasNextPage = rows.length > first;
   if (hasNextPage) rows.pop();
   const last = rows.at(-1);
-  const endCursor = last ? Buffer.from(`createdAt:${last.micros}:${last.id}`).toString('base64url') : null;
+  const endCursor = last ? Buffer.from(`createdAt:${last.cursorKey}:${last.id}`).toString('base64url') : null;
   return { edges: rows.map((row) => ({ node: toNode(row) })), pageInfo: { hasNextPage, endCursor } };
 }
 
@@ -203,13 +205,9 @@ function coreNodeOf(row: CoreRow) {
 }
 
 function placeOf(cursor: string): { time: string; id: string } {
-  const [, micros = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(':');
-  return { time: timestampOf(Number(micros)), id };
-}
-
-function timestampOf(micros: number): string {
-  const seconds = Math.floor(micros / 1e6);
-  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(micros - seconds * 1e6).padStart(6, '0')}Z`;
+  const [, time = '', id = ''] =
+    /^createdAt:(.*):(\d+)$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  return { time, id };
 }
 
 function handle(request: IncomingMessage, response: ServerResponse): void {

@@ -162,7 +162,7 @@ function shuffle<Item>(items: readonly Item[]): Item[] {
 
 async function findDeepCursors(database: Queryable): Promise<string[]> {
   const rows = await database.query<{ cursor: string }>(
-    `SELECT concat('createdAt:', (extract(epoch FROM created_at) * 1000000)::bigint, ':', id) AS cursor FROM generated_images
+    `SELECT concat('createdAt:', created_at AT TIME ZONE 'UTC', '+00:', id) AS cursor FROM generated_images
      ORDER BY created_at DESC, id DESC LIMIT $1 OFFSET least($2, (SELECT count(*) FROM generated_images) / 2)`,
     [SUBJECTS, DEEP_PAGE * PAGE_SIZE],
   );
