@@ -82,6 +82,37 @@ export class FixativeError extends Error {
   }
 }
 
+/** Codes of what a picture that was sent or fetched can be refused for. */
+const OF_A_PICTURE: readonly ErrorCode[] = [
+  'BAD_REQUEST',
+  'DAMAGED_IMAGE',
+  'DUPLICATE',
+  'EMPTY_FILE',
+  'INVALID_INPUT',
+  'MISMATCH',
+  'SOURCE_EXPIRED',
+  'SOURCE_FAILED',
+  'SOURCE_FORBIDDEN',
+  'TOO_LARGE',
+  'UNSUPPORTED_TYPE',
+  'UPLOAD_INTERRUPTED',
+];
+
+/**
+ * Awaits work on a picture of an input. An error of that picture that names no place is thrown as one at `path`.
+ * @throws what `work` rejects with
+ */
+export async function atPath<Result>(path: readonly string[], work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    const isOfPicture = error instanceof FixativeError && OF_A_PICTURE.includes(error.code);
+    if (!isOfPicture || error.inputPath.length > 0) throw error;
+    // The same error at this place: one file may stand at several, and each is told of its own.
+    throw Object.create(error, { inputPath: { value: path, enumerable: true } });
+  }
+}
+
 /** What the caller sent is at fault. */
 export class InputError extends FixativeError {}
 

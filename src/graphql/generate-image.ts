@@ -1,5 +1,5 @@
 import { ownerFor } from '../auth/authorization.ts';
-import { InputError } from '../errors.ts';
+import { atPath, InputError } from '../errors.ts';
 import { cancelGeneration } from '../image/cancel.ts';
 import {
   DEFAULT_WAIT_SECONDS,
@@ -150,7 +150,12 @@ type SourceInput = {
 
 function parseSource({ id, file }: SourceInput, ...path: string[]): PictureSource {
   if (id != null && file == null) return { uuid: parseImageId(id, ['input', ...path, 'id']) };
-  if (file != null && id == null) return { file };
+  if (file != null && id == null) {
+    const received = atPath(['input', ...path, 'file'], file);
+    // It is heard of where it is awaited, if it is.
+    received.catch(() => {});
+    return { file: received };
+  }
   throw new InputError('INVALID_INPUT', `Give ${path.join('.')} an id or a file, and not both.`, {
     path: ['input', ...path],
   });

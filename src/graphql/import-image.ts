@@ -1,5 +1,5 @@
 import { ownerFor } from '../auth/authorization.ts';
-import type { SourceExpiredError } from '../errors.ts';
+import { atPath, type SourceExpiredError } from '../errors.ts';
 import { parseRescueInput, rescueImage } from '../image/rescue.ts';
 import { builder } from './builder.ts';
 import { pictureFields } from './image-input.ts';
@@ -47,8 +47,9 @@ builder.mutationField('importImage', (t) =>
       }),
     },
     resolve: (_root, { input }, { services, caller }) =>
-      answer<ImagePayload>({ image: null }, async () => ({
-        payload: { image: await rescueImage(services, parseRescueInput(input, ownerFor(caller, input))) },
-      })),
+      answer<ImagePayload>({ image: null }, async () => {
+        const record = parseRescueInput(input, ownerFor(caller, input));
+        return { payload: { image: await atPath(['input', 'url'], rescueImage(services, record)) } };
+      }),
   }),
 );

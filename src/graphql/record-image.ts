@@ -1,5 +1,5 @@
 import { ownerFor } from '../auth/authorization.ts';
-import { InputError } from '../errors.ts';
+import { atPath, InputError } from '../errors.ts';
 import { checkCharacters } from '../image/input.ts';
 import { parseRecordInput, recordImage } from '../image/record.ts';
 import { builder } from './builder.ts';
@@ -57,8 +57,10 @@ builder.mutationField('recordImage', (t) =>
         if (url != null) checkCharacters('url', url);
         const record = parseRecordInput(input, ownerFor(caller, input));
         // Only what was described well is waited for.
-        const source = file == null ? { url: url as string } : { file: await file };
-        return { payload: { image: await recordImage(services, source, record) } };
+        const recorded = Promise.resolve(file).then((received) =>
+          recordImage(services, received == null ? { url: url as string } : { file: received }, record),
+        );
+        return { payload: { image: await atPath(['input', file == null ? 'url' : 'file'], recorded) } };
       }),
   }),
 );

@@ -1,4 +1,5 @@
 import { ownerFor } from '../auth/authorization.ts';
+import { atPath } from '../errors.ts';
 import { parseUploadInput, uploadImage } from '../image/upload.ts';
 import { builder } from './builder.ts';
 import { pictureFields } from './image-input.ts';
@@ -33,7 +34,8 @@ builder.mutationField('uploadImage', (t) =>
     resolve: (_root, { input: { file, ...input } }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => {
         const record = parseUploadInput(input, ownerFor(caller, input));
-        return { payload: { image: await uploadImage(services, await file, record) } };
+        const kept = file.then((received) => uploadImage(services, received, record));
+        return { payload: { image: await atPath(['input', 'file'], kept) } };
       }),
   }),
 );

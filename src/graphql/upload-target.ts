@@ -1,4 +1,5 @@
 import { ownerFor, visibleTo } from '../auth/authorization.ts';
+import { atPath } from '../errors.ts';
 import { completeUpload } from '../image/complete-upload.ts';
 import { createUploadTarget, type OpenedTarget } from '../image/upload-target.ts';
 import { builder } from './builder.ts';
@@ -115,8 +116,9 @@ builder.mutationField('completeUpload', (t) =>
       }),
     },
     resolve: (_root, { input }, { services, caller }) =>
-      answer<ImagePayload>({ image: null }, async () => ({
-        payload: { image: await completeUpload(services, String(input.target), visibleTo(caller)) },
-      })),
+      answer<ImagePayload>({ image: null }, async () => {
+        const completed = completeUpload(services, String(input.target), visibleTo(caller));
+        return { payload: { image: await atPath(['input', 'target'], completed) } };
+      }),
   }),
 );

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { visibleFilter } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { Database } from '../database/database.ts';
-import { FixativeError } from '../errors.ts';
-import { listImages } from '../image/list.ts';
+import { FixativeError, InputError } from '../errors.ts';
+import { listImages, MAX_PAGE_SIZE } from '../image/list.ts';
 import { sendError, sendJson } from './answer.ts';
 
 /** `GET /api/images/generated?first=20&after=…&userId=…`: the images that have bytes, newest first, for clients that do not speak GraphQL. */
@@ -12,11 +12,10 @@ export async function serveImageFiles(
   { response, caller }: { response: ServerResponse; caller: Caller },
   query: URLSearchParams,
 ): Promise<void> {
-  const first = query.get('first') ?? query.get('limit');
   const userId = query.get('userId') || null;
   try {
     const page = await listImages(deps.database, visibleFilter(caller, { status: ['success'], userId }), {
-      first: first === null ? null : Number(first),
+      first: readFirst(query),
       after: query.get('after'),
     });
     const next = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
@@ -33,4 +32,17 @@ export async function serveImageFiles(
     if (!(error instanceof FixativeError)) throw error;
     sendError(response, error.code === 'FORBIDDEN' ? 403 : 400, { code: error.code, message: error.message });
   }
+}
+
+/** @throws InputError INVALID_INPUT where it is no whole number; whether it is in range the list says. */
+function readFirst(query: URLSearchParams): number | null {
+  const name = ['first', 'limit'].find((each) => query.has(each));
+  if (name === undefined) return null;
+  const text = query.get(name) ?? '';
+  if (/^-?\d{1,15}$/.test(text)) return Number(text);
+  const shown = JSON.stringify(text.slice(0, 50));
+  throw new InputError(
+    'INVALID_INPUT',
+    `${name} is ${shown}; it is a whole number from 1 to ${MAX_PAGE_SIZE}.`,
+  );
 }

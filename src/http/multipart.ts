@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import { GraphQLError } from 'graphql';
 import { processRequest, Upload } from 'graphql-upload-minimal';
 import type { GraphQLParams } from 'graphql-yoga';
 import { InputError, TooLargeError } from '../errors.ts';
@@ -36,10 +35,12 @@ export function openUploads(
   }
 
   function take(upload: Upload, all: readonly Upload[]): Promise<ReceivedFile> {
-    const arrived = upload.promise.catch((error: Error) => {
-      throw error instanceof InputError
-        ? error
-        : new InputError('BAD_REQUEST', error.message, { cause: error });
+    const arrived = upload.promise.catch((cause: Error) => {
+      if (cause instanceof InputError) throw cause;
+      const message = /^File missing/.test(cause.message)
+        ? 'The form has no part with this file: a part must have the name that "map" gives it.'
+        : cause.message;
+      throw new InputError('BAD_REQUEST', message, { cause });
     });
     return arrived.then(async (file) => {
       const filename = file.filename || '';
@@ -65,15 +66,19 @@ export function openUploads(
     });
   }
 
+  async function parseForm(req: IncomingMessage, res: ServerResponse) {
+    guardMultipart(req, limits);
+    return processRequest(req, res, {
+      maxFieldSize: limits.maxBodyBytes,
+      maxFiles: limits.maxUploadFiles,
+    });
+  }
+
   return {
     async receive(req, res) {
-      guardMultipart(req);
-      const operation = await processRequest(req, res, {
-        maxFieldSize: limits.maxBodyBytes,
-        maxFiles: limits.maxUploadFiles,
-      }).catch((error: Error & { status?: number }) => {
-        if (error instanceof GraphQLError) throw error;
-        throw badRequest(error.status === 413 ? 413 : 400, error.message);
+      const operation = await parseForm(req, res).catch((error: Error & { status?: number }) => {
+        const tooLarge = error instanceof InputError ? error.code === 'TOO_LARGE' : error.status === 413;
+        throw badRequest(tooLarge ? 413 : 400, error.message);
       });
       if (Array.isArray(operation))
         throw badRequest(400, 'Several operations in one request are not supported.');
@@ -104,6 +109,7 @@ function streamOf(file: { createReadStream(): Readable }): Readable {
   try {
     return file.createReadStream();
   } catch (error) {
+    if (error instanceof InputError) throw error;
     const message = `The file broke off: ${(error as Error).message}.`;
     throw new InputError('UPLOAD_INTERRUPTED', message, { cause: error, retryable: true });
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Database } from '../database/database.ts';
-import { InputError, TooLargeError } from '../errors.ts';
+import { atPath, InputError, TooLargeError } from '../errors.ts';
 import type { Attachment } from '../provider/provider.ts';
 import { findBlob } from '../storage/blob.ts';
 import type { Storage } from '../storage/service.ts';
@@ -60,14 +60,19 @@ export async function resolveReferences(
 ): Promise<FoundPicture[]> {
   const pictures: FoundPicture[] = [];
   for (const { source, path } of sources) {
-    if (!('uuid' in source) && options.loose) {
-      pictures.push(await takeAlong(deps, await source.file, options.loose));
+    if ('uuid' in source) {
+      const image = await requireKept(deps, { ...options, uuid: source.uuid }, path);
+      pictures.push({ ...image, image });
       continue;
     }
-    const image =
-      'uuid' in source
-        ? await requireKept(deps, { ...options, uuid: source.uuid }, path)
-        : await keep(deps, source, options);
+    const at = [...path, 'file'];
+    const { loose } = options;
+    if (loose) {
+      const taken = source.file.then((file) => takeAlong(deps, file, loose));
+      pictures.push(await atPath(at, taken));
+      continue;
+    }
+    const image = await atPath(at, keep(deps, source, options));
     pictures.push({ ...image, image });
   }
   const bytes = pictures.reduce((sum, picture) => sum + (picture.bytes ?? 0), 0);

@@ -18,6 +18,11 @@ import type { Drawing, DrawingJob } from './chart-drawing.ts';
 
 const MAX_WARNINGS = 5;
 
+/** What JavaScript throws by itself; Vega throws plain errors. */
+const INTERNAL = [TypeError, RangeError, ReferenceError, SyntaxError];
+const BROKEN =
+  'Vega broke on a value of the specification that is not of the kind that belongs there; an editor of Vega-Lite finds its place';
+
 /** Should the server be killed meanwhile, nobody is left to end this process; so a thread of it does, whatever the chart computes. */
 const WATCH = `
 const { kill, pid } = require('node:process');
@@ -49,7 +54,11 @@ async function draw({ spec }: DrawingJob): Promise<Drawing> {
     debug: () => logger,
   };
   function note(list: string[], messages: readonly unknown[]) {
-    if (list.length < MAX_WARNINGS) list.push(messages.map(textOf).join(' ').slice(0, 300));
+    // What breaks in the code of Vega says nothing to whoever wrote the specification, beside what does.
+    const isInternal = messages.some((each) => INTERNAL.some((type) => each instanceof type));
+    if (isInternal && list.length > 0) return logger;
+    const message = isInternal ? BROKEN : messages.map(textOf).join(' ').slice(0, 300);
+    if (list.length < MAX_WARNINGS) list.push(message);
     return logger;
   }
   const refuse = async (address: unknown): Promise<never> => {
@@ -76,7 +85,8 @@ async function draw({ spec }: DrawingJob): Promise<Drawing> {
     const svg = await view.toSVG();
     return faults.length > 0 ? { svg: null, faults } : { svg, warnings };
   } catch (error) {
-    return { svg: null, faults: [...faults, textOf(error)] };
+    note(faults, [error]);
+    return { svg: null, faults };
   }
 }
 

@@ -112,6 +112,60 @@ export function checkSpec(spec: JsonObject, at: readonly string[]): void {
     }
   };
   walk(spec, at);
+  checkView(spec, at);
+}
+
+/** https://vega.github.io/vega-lite/docs/mark.html, but for `image`, which loads. */
+const MARKS = new Set(
+  'arc area bar boxplot circle errorband errorbar geoshape line point rect rule square text tick trail'.split(
+    ' ',
+  ),
+);
+/** https://vega.github.io/vega-lite/docs/type.html */
+const TYPES = new Set(['quantitative', 'temporal', 'ordinal', 'nominal', 'geojson']);
+const LISTS_OF_VIEWS = ['layer', 'concat', 'hconcat', 'vconcat'];
+
+/** Vega-Lite trusts what is checked here, and fails in its own code where it is something else. */
+function checkView(view: Json, at: readonly string[]): void {
+  if (!isObject(view)) throw refused(at, 'A view is a JSON object');
+  const list = LISTS_OF_VIEWS.find((key) => key in view);
+  if (list !== undefined) {
+    const views = view[list];
+    if (!Array.isArray(views)) throw refused([...at, list], 'Views are a list of specifications');
+    for (const [i, each] of views.entries()) checkView(each, [...at, list, String(i)]);
+  } else if ('spec' in view) checkView(view.spec ?? null, [...at, 'spec']);
+  else checkMarkOfView(view, at);
+  checkEncoding(view.encoding, [...at, 'encoding']);
+  if (view.transform !== undefined && !Array.isArray(view.transform))
+    throw refused([...at, 'transform'], 'Transforms are a list');
+}
+
+function checkMarkOfView({ mark }: JsonObject, at: readonly string[]): void {
+  if (mark === undefined) {
+    const others = LISTS_OF_VIEWS.map((key) => `"${key}"`).join(', ');
+    throw refused(
+      at,
+      `A view has a "mark", or is composed of others by ${others}, or by "spec" with "facet" or "repeat"`,
+    );
+  }
+  const name = isObject(mark) ? mark.type : mark;
+  if (typeof name !== 'string' || !MARKS.has(name))
+    throw refused([...at, 'mark'], `A mark is one of ${[...MARKS].join(', ')}`);
+}
+
+function checkEncoding(encoding: Json | undefined, at: readonly string[]): void {
+  if (encoding === undefined) return;
+  if (!isObject(encoding)) throw refused(at, 'An encoding is an object of channels, such as x and y');
+  for (const [channel, definitions] of Object.entries(encoding)) {
+    const here = [...at, channel];
+    // Some channels take a list, as tooltip and detail do; null takes a channel of the layer above away.
+    for (const each of Array.isArray(definitions) ? definitions : [definitions]) {
+      if (each !== null && !isObject(each))
+        throw refused(here, 'A channel is an object, such as { "field": "a", "type": "nominal" }');
+      if (each?.type !== undefined && !TYPES.has(String(each.type)))
+        throw refused([...here, 'type'], `A type is one of ${[...TYPES].join(', ')}`);
+    }
+  }
 }
 
 function checkData(data: JsonObject, path: readonly string[]): void {

@@ -93,17 +93,17 @@ describe('importImage', () => {
   });
 
   test.each([
-    [() => at(`/gone?${EXPIRED}`), 'SourceExpiredError', 'SOURCE_EXPIRED', []],
-    [() => at('/gone'), 'InputError', 'SOURCE_FAILED', []],
-    [() => at('/busy'), 'InputError', 'SOURCE_FAILED', []],
+    [() => at(`/gone?${EXPIRED}`), 'SourceExpiredError', 'SOURCE_EXPIRED', ['input', 'url']],
+    [() => at('/gone'), 'InputError', 'SOURCE_FAILED', ['input', 'url']],
+    [() => at('/busy'), 'InputError', 'SOURCE_FAILED', ['input', 'url']],
     [() => at('/inside'), 'InputError', 'SOURCE_FORBIDDEN', ['input', 'url']],
     [() => `http://127.0.0.1:${source.port}/fox.png`, 'InputError', 'SOURCE_FORBIDDEN', ['input', 'url']],
     [() => 'file:///etc/passwd', 'InputError', 'SOURCE_FORBIDDEN', ['input', 'url']],
     [() => 'fox.png', 'InputError', 'INVALID_INPUT', ['input', 'url']],
     [() => '\0http://a.test', 'InputError', 'INVALID_INPUT', ['input', 'url']],
-    [() => at('/page'), 'UnsupportedTypeError', 'UNSUPPORTED_TYPE', []],
-    [() => at('/cut'), 'InputError', 'DAMAGED_IMAGE', []],
-    [() => at('/large'), 'TooLargeError', 'TOO_LARGE', []],
+    [() => at('/page'), 'UnsupportedTypeError', 'UNSUPPORTED_TYPE', ['input', 'url']],
+    [() => at('/cut'), 'InputError', 'DAMAGED_IMAGE', ['input', 'url']],
+    [() => at('/large'), 'TooLargeError', 'TOO_LARGE', ['input', 'url']],
   ])('records nothing of %s', async (url, __typename, code, path) => {
     const { image, userErrors } = await rescue({ url: url(), userId: 'nobody' });
     expect(image).toBeNull();

@@ -361,7 +361,7 @@ describe('uploads', () => {
       data: {
         uploadImage: {
           image: null,
-          userErrors: [{ code: 'BAD_REQUEST', message: expect.stringContaining('File missing') }],
+          userErrors: [{ code: 'BAD_REQUEST', message: expect.stringContaining('no part with this file') }],
         },
       },
     });

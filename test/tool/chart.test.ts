@@ -17,6 +17,10 @@ const values = [
 const ENCODING = { x: { field: 'a', type: 'quantitative' }, y: { field: 'b', type: 'quantitative' } };
 const PLAIN = { data: { values }, mark: 'point', encoding: ENCODING };
 
+function withX(more: object): unknown {
+  return { ...PLAIN, encoding: { ...ENCODING, x: { ...ENCODING.x, ...more } } };
+}
+
 function calculating(calculate: string): unknown {
   return { ...PLAIN, transform: [{ calculate, as: 'b' }] };
 }
@@ -185,6 +189,23 @@ describe('a chart of a specification', () => {
     ],
     ['with a link', { ...PLAIN, mark: { type: 'point', href: 'javascript:1' } }, ['spec', 'mark', 'href']],
     ['with settings for embedding', { ...PLAIN, usermeta: { embedOptions: {} } }, ['spec', 'usermeta']],
+    ['that says nothing', {}, ['spec']],
+    ['of an unknown mark', { mark: 'nope' }, ['spec', 'mark']],
+    ['of layers that are no list', { layer: 3 }, ['spec', 'layer']],
+    ['of a view that is none', { hconcat: [PLAIN, 1] }, ['spec', 'hconcat', '1']],
+    [
+      'of a facet without a mark',
+      { facet: { field: 'a' }, spec: { layer: [{}] } },
+      ['spec', 'spec', 'layer', '0'],
+    ],
+    ['of an encoding that is none', { mark: 'bar', encoding: 3 }, ['spec', 'encoding']],
+    ['of a channel that is a text', { mark: 'bar', encoding: { x: 'a' } }, ['spec', 'encoding', 'x']],
+    [
+      'of an unknown type',
+      { mark: 'bar', encoding: { tooltip: [{ field: 'a' }, { field: 'a', type: 'oops' }] } },
+      ['spec', 'encoding', 'tooltip', 'type'],
+    ],
+    ['of a transform that is no list', { ...PLAIN, transform: { filter: 'true' } }, ['spec', 'transform']],
     ['of Vega', { ...PLAIN, $schema: 'https://vega.github.io/schema/vega/v6.json' }, ['spec', '$schema']],
     ['with CSV', { ...PLAIN, data: { values: 'a,b\n1,2' } }, ['spec', 'data', 'values']],
     [
@@ -231,8 +252,10 @@ describe('a chart of a specification', () => {
   });
 
   test.each<[string, unknown]>([
-    ['that says nothing', {}],
-    ['of an unknown mark', { mark: 'nope' }],
+    ['that names no signal', { mark: { type: 'bar', color: { expr: 'zz' } } }],
+    ['of a format that is none', withX({ axis: { format: 'zzz' } })],
+    ['of a range that is none', withX({ scale: { range: 'nope' } })],
+    ['whose scale is a text in a list', withX({ scale: { domain: [null, { a: [] }] }, bin: { step: {} } })],
     ['that calls a constructor', calculating("datum.constructor.constructor('return 1')()")],
     ['that makes a function', calculating("slice({slice: datum.constructor}, 'return 1')")],
     ['that asks for this', calculating('this')],
@@ -250,7 +273,9 @@ describe('a chart of a specification', () => {
   ])('%s is not drawn, and one is told why', async (_, spec) => {
     const error = await drawChart(parseChart({ spec }), '200x200').catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'INVALID_INPUT', inputPath: ['input', 'chart'] });
-    expect((error as Error).message).not.toMatch(/node_modules|\/src\/|\.\.$/);
+    expect((error as Error).message).not.toMatch(
+      /node_modules|\/src\/|\.\.$|Cannot read|is not a function|undefined/,
+    );
   });
 
   test.each<[string, unknown]>([
