@@ -6,7 +6,7 @@
  *
  * A prepared query covers success only. Anything else (an error of a variable, an argument or a resolver; null for a non-null field; a value
  * that is not what its type wants) makes `run` resolve to null, and the interpreter must answer the request from the beginning. So this file
- * decides neither which errors an answer has, nor in which order. test/http/generated-documents.test.ts compares the answers of both.
+ * decides neither which errors an answer has, nor in which order. test/compare/documents.test.ts compares the answers of both.
  */
 import {
   type DocumentNode,

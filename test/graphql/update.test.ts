@@ -27,7 +27,7 @@ describe('updateImage', () => {
     return response.status;
   };
 
-  // More than once: a document that comes again is compiled, and takes its variables another way.
+  // More than once: a query that comes again runs by the fast path, and mutations must not.
   test.each([1, 2, 3])('changes what is given, and leaves the rest as it is (time %i)', async () => {
     const image = await keep({ tags: ['a', 'b'], metadata: { one: 1, two: 2 }, prompt: 'a fox' });
     const before = await rowOf(image);

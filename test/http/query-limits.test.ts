@@ -208,7 +208,7 @@ describe('one request asks for no more than the limits', () => {
     ['left out', {}],
   ])('a variable that is %s has a code', async (_name, variables) => {
     const query = 'query ($first: Int!) { images(first: $first) { nodes { id } } }';
-    // The second comes by the short way.
+    // The second comes by the fast path.
     for (const _ of [1, 2]) {
       const { status, errors } = await post(app, { query, variables });
       expect([status, errors?.[0]?.extensions.code]).toEqual([400, 'BAD_REQUEST']);
