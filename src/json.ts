@@ -22,9 +22,15 @@ const SUSPICIOUS = /\d[\d.]{15}|\d[eE]/;
  */
 export function parseExactly(text: string): unknown {
   if (!SUSPICIOUS.test(text)) return JSON.parse(text);
-  return JSON.parse(text, (_key, value, { source }) =>
-    typeof value === 'number' && !isExact(source, value) ? JSON.rawJSON(source) : value,
-  );
+  try {
+    return JSON.parse(text, (_key, value, { source }) =>
+      typeof value === 'number' && !isExact(source, value) ? JSON.rawJSON(source) : value,
+    );
+  } catch (error) {
+    // The function is called for each level within the other, and there may be more levels than fit on the stack.
+    if (error instanceof RangeError) return JSON.parse(text);
+    throw error;
+  }
 }
 
 const isExact = (source: string, value: number) =>

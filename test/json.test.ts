@@ -26,6 +26,12 @@ describe('JSON', () => {
     expect(parseExactly(text)).toEqual(JSON.parse(text));
   });
 
+  test('of any depth is read', () => {
+    const deep = `${'['.repeat(20_000)}12345678901234567890${']'.repeat(20_000)}`;
+    expect(() => parseExactly(deep)).not.toThrow();
+    expect(() => parseExactly(`${deep}]`)).toThrow(SyntaxError);
+  });
+
   test('loses no digit, whatever the number', async () => {
     await compareForSeconds((seed) => {
       const chance = makeChance(seed);

@@ -9,7 +9,7 @@ import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { isOutdated, makeLanes } from './lanes.ts';
 import { makeListener } from './listener.ts';
-import { checkSession, SessionClient, sessionConfig } from './session.ts';
+import { checkSession, requireOwnSchema, SessionClient, sessionConfig } from './session.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 /** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
@@ -31,6 +31,7 @@ export async function openPostgresql(options: {
   onError: (error: Error) => void;
 }): Promise<Database> {
   const config = sessionConfig(options.url);
+  requireOwnSchema(config);
   const { schema } = config;
   await checkSession(async () => {
     const client = new SessionClient({ ...config, connectionTimeoutMillis: CONNECT_MILLISECONDS });

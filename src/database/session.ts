@@ -32,21 +32,12 @@ export interface SessionConfig extends pg.ClientConfig {
 /** Of 63 bytes that PostgreSQL's names have; the queue's schema is named after it. */
 const SCHEMA = /^[a-z_][a-z0-9_]{0,49}$/;
 
-/**
- * What a SessionClient is made with for an address of PostgreSQL, with the parsers of our types.
- * @throws FixativeError INVALID_INPUT for a schema that cannot be one.
- */
+/** What a SessionClient is made with for an address of PostgreSQL, with the parsers of our types. */
 export function sessionConfig(url: string, settings = SETTINGS): SessionConfig {
   const address = new URL(url);
   const named = address.searchParams.get('schema');
   // Prisma's word for no schema of one's own.
-  const schema = named === 'public' ? null : named;
-  if (schema !== null && !SCHEMA.test(schema)) {
-    throw new FixativeError(
-      'INVALID_INPUT',
-      `DATABASE_URL has the schema ${JSON.stringify(schema.slice(0, 100))}. Name it with 1 to 50 small letters, digits and "_".`,
-    );
-  }
+  const schema = named === 'public' || named === '' ? null : named;
   return {
     connectionString: url,
     fallback_application_name: 'fixative',
@@ -54,6 +45,15 @@ export function sessionConfig(url: string, settings = SETTINGS): SessionConfig {
     schema,
     settings,
   };
+}
+
+/** @throws FixativeError INVALID_INPUT for a schema that our own tables cannot be in. */
+export function requireOwnSchema({ schema }: SessionConfig): void {
+  if (schema === null || SCHEMA.test(schema)) return;
+  throw new FixativeError(
+    'INVALID_INPUT',
+    `DATABASE_URL has the schema ${JSON.stringify(schema.slice(0, 100))}. Name it with 1 to 50 small letters, digits and "_".`,
+  );
 }
 
 /** Sets settings of the session it is sent in. */

@@ -87,7 +87,8 @@ export function weighDocument(
 ): DocumentWeight {
   const fragments = new Map<string, FragmentDefinitionNode>();
   const defaults = new Map<string, number>();
-  const values: Record<string, unknown> = {};
+  /** Defaults of the operation that is weighed. */
+  let values: Record<string, unknown> = {};
   const introspection = measureIntrospection(schema);
   for (const each of document.definitions) {
     if (each.kind === 'FragmentDefinition') fragments.set(each.name.value, each);
@@ -96,7 +97,6 @@ export function weighDocument(
       const length = defaultValue && lengthOf(defaultValue);
       const { value } = variable.name;
       if (length != null) defaults.set(value, Math.max(length, defaults.get(value) ?? 0));
-      if (defaultValue) values[value] = valueFromASTUntyped(defaultValue);
     }
   }
   const within = new Set<string>();
@@ -199,6 +199,9 @@ export function weighDocument(
       if (each.kind !== 'OperationDefinition') continue;
       const root = schema.getRootType(each.operation) ?? undefined;
       fieldsLeft = maxFields;
+      values = {};
+      for (const { variable, defaultValue } of each.variableDefinitions ?? [])
+        if (defaultValue) values[variable.name.value] = valueFromASTUntyped(defaultValue);
       const part = weighSet(each.selectionSet, root, null);
       costs.push(part.cost);
       pictures.push(part.pictures);

@@ -67,14 +67,16 @@ function guardParser(parser: NodeJS.WritableStream, limits: MultipartLimits): vo
   // All of the body is parsed by then: what has not come to its end will not.
   const { _final: finish } = parser as unknown as Writable;
   (parser as unknown as Writable)._final = (done) => {
+    if (unended.size === 0) return finish.call(parser as unknown as Writable, done);
     for (const file of unended) file.on('error', () => {}).destroy(cutForm());
-    finish.call(parser as unknown as Writable, done);
+    // The parser itself would wait for files that do not end any more.
+    done(cutForm());
   };
 
   onPartHeaders(parser, (headers) => {
     const { name, filename } = readDisposition(headers);
     const isField = name === 'operations' || name === 'map';
-    const isFile = !isField && name !== null && (filename !== null || Object.hasOwn(map, name));
+    const isFile = !isField && name !== null && (filename !== null || Object.hasOwn(map, utf8Of(name)));
     // Without its header the parser leaves a part aside, and does not count it.
     if (!isField && !isFile) delete headers['content-disposition'];
     else writeDisposition(headers, { name: name || noName, filename: isFile ? filename || noName : null });
@@ -171,7 +173,8 @@ function onPartHeaders(parser: object, listen: (headers: PartHeaders) => void): 
   });
 }
 
-const PARAMETER = /;\s*([^=;\s]+)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)/g;
+/** A quoted value without its end goes to the end of the header, so that no character is looked at again for each quote. */
+const PARAMETER = /;\s*([^=;\s]+)\s*=\s*("(?:\\.|[^"\\])*(?:"|\\?$)|[^;]*)/g;
 
 /** The names of a part and of its file as they are written; null where there is none. `filename*` counts as a file name. */
 function readDisposition(headers: PartHeaders): { name: string | null; filename: string | null } {
@@ -201,8 +204,11 @@ function writeDisposition(headers: PartHeaders, names: { name: string; filename:
   headers['content-disposition'] = [written + filename];
 }
 
+/** Headers come byte for byte; names in them are UTF-8. */
+const utf8Of = (text: string) => Buffer.from(text, 'latin1').toString('utf8');
+
 function unquote(value: string): string {
-  return value.startsWith('"') ? value.slice(1, -1).replaceAll(/\\(["\\])/g, '$1') : value;
+  return value.startsWith('"') ? value.replace(/^"|"$/g, '').replaceAll(/\\(["\\])/g, '$1') : value;
 }
 
 /** Text that is not JSON is undefined. */

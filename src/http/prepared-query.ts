@@ -84,12 +84,19 @@ export function prepareQuery(
     const known = plans.get(key);
     if (known) return known;
     if (plans.size >= MAX_PLANS) return null;
-    const planner = { schema, fragments, operation: operation as OperationDefinitionNode, variables };
+    // The others may be large, and a plan is kept.
+    const deciding = Object.fromEntries(conditions.map((name) => [name, variables[name]]));
+    const planner = {
+      schema,
+      fragments,
+      operation: operation as OperationDefinitionNode,
+      variables: deciding,
+    };
     const { selectionSet } = planner.operation;
     const plan = planFields(
       planner,
       type as GraphQLObjectType,
-      collectFields(schema, fragments, variables, type as GraphQLObjectType, selectionSet),
+      collectFields(schema, fragments, deciding, type as GraphQLObjectType, selectionSet),
     );
     plans.set(key, plan);
     return plan;
@@ -130,7 +137,7 @@ function readConditions(document: DocumentNode): string[] | null {
   return unknown ? null : [...names];
 }
 
-/** What a plan is made from. `variables` decide @skip and @include, and nothing else. */
+/** What a plan is made from. `variables` are those that decide @skip and @include. */
 interface Planner {
   readonly schema: GraphQLSchema;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;

@@ -86,13 +86,18 @@ export function watchImages(deps: WatchDeps, filter: ImageFilter, lastId: string
     since,
     isBehind,
     missedSince: lastId !== null && wish !== since ? new Date(wish ?? begun) : null,
-    async read(changed, from) {
-      // Nobody said which: whatever was changed since.
-      const found =
-        changed.size === 0 || changed.size > MAX_GATHERED
+    async read(changed, from, isAny) {
+      const since =
+        isAny || changed.size > MAX_GATHERED
           ? await findChangedSince(deps.database, filter, overlapping(from), MAX_CAUGHT_UP)
-          : { images: await findAmong(deps.database, filter, [...changed]), complete: true };
-      const images = found.images.filter(
+          : { images: [], complete: true };
+      const named =
+        changed.size > 0 && changed.size <= MAX_GATHERED
+          ? await findAmong(deps.database, filter, [...changed])
+          : [];
+      const isNamed = new Set(named.map(({ uuid }) => uuid));
+      const found = [...since.images.filter(({ uuid }) => !isNamed.has(uuid)), ...named];
+      const images = found.filter(
         ({ uuid, updatedAt }) => changed.has(uuid) || sent.get(uuid) !== updatedAt.getTime(),
       );
       for (const { uuid, updatedAt } of images) {
@@ -103,7 +108,7 @@ export function watchImages(deps: WatchDeps, filter: ImageFilter, lastId: string
         if (sent.size <= MAX_CAUGHT_UP) break;
         sent.delete(uuid);
       }
-      return { images, complete: found.complete };
+      return { images, complete: since.complete };
     },
   });
 }
@@ -118,12 +123,14 @@ interface Following {
   readonly isBehind: boolean;
   readonly missedSince?: Date | null;
   /**
-   * @param changed uuids; empty: some have changed, at `since` or later.
+   * @param changed uuids.
+   * @param isAny others may have changed as well, at `since` or later.
    * @returns null when there is nothing to follow any more. Not complete: more has changed than is read.
    */
   read(
     changed: ReadonlySet<string>,
     since: number,
+    isAny: boolean,
   ): Promise<{ readonly images: readonly Image[]; readonly complete: boolean } | null>;
 }
 
@@ -132,6 +139,8 @@ function follow({ imageEvents }: WatchDeps, following: Following): Watched {
   const ready: WatchedImage[] = [];
   let changed = new Set<string>();
   let dirty = following.isBehind;
+  /** Whether some have changed, and nobody said which. */
+  let isAny = following.isBehind;
   let ended = false;
   let wake: (() => void) | null = null;
   let stop: Promise<() => void> | null = null;
@@ -146,6 +155,7 @@ function follow({ imageEvents }: WatchDeps, following: Following): Watched {
     wake?.();
   };
   const onChange = (uuid: string | null) => {
+    if (uuid === null) isAny = true;
     if (uuid === null) return touch();
     if (!following.concerns(uuid)) return;
     if (changed.size <= MAX_GATHERED) changed.add(uuid);
@@ -168,9 +178,11 @@ function follow({ imageEvents }: WatchDeps, following: Following): Watched {
     dirty = false;
     const these = changed;
     changed = new Set();
+    const any = isAny;
+    isAny = false;
     const begun = Date.now();
     isReading = true;
-    const found = await following.read(these, read).finally(() => {
+    const found = await following.read(these, read, any).finally(() => {
       isReading = false;
     });
     if (found === null) return false;

@@ -89,7 +89,7 @@ async function withApp(
     if (isOpen) return;
     stopping.abort();
     // What waits for another machine, or migrates, is interrupted as a kill would interrupt it, which loses nothing.
-    setTimeout(() => process.exit(EXIT.ok), STOP_START_MS);
+    setTimeout(() => process.exit(EXIT.ok), STOP_START_MS).unref();
   });
   const app = await opening.catch((error: unknown) => {
     if (stopping.signal.aborted) return null;
@@ -132,8 +132,19 @@ function explain(error: unknown): string {
 function command(work: (...values: never[]) => Promise<ExitCode>) {
   return async (...values: unknown[]) => {
     await runCommand(work, values);
-    setTimeout(() => process.exit(), LINGER_MS).unref();
+    setTimeout(exitWhenRead, LINGER_MS).unref();
   };
+}
+
+/** Ends the process when all that was printed has been taken: a pipe may be read slowly, and what is in it is lost with the process. */
+async function exitWhenRead(): Promise<void> {
+  const taken = (stream: NodeJS.WriteStream) =>
+    new Promise<void>((resolve) => {
+      stream.once('error', () => resolve());
+      stream.write('', () => resolve());
+    });
+  await Promise.all([taken(process.stdout), taken(process.stderr)]);
+  process.exit();
 }
 
 async function runCommand(work: (...values: never[]) => Promise<ExitCode>, values: unknown[]): Promise<void> {

@@ -1,5 +1,8 @@
 import { parseTime } from '../time.ts';
 
+/** No signed address is longer; what is longer is not fetched either. */
+const MAX_LENGTH = 8192;
+
 /**
  * When a signed address stops working, as it says itself, or null when it does not say. Known are
  * - Signature Version 4 and what follows it: `X-Amz-Date` and `X-Amz-Expires`; `X-Goog-…`, `x-oss-…` (Alibaba), `X-Tos-…` (Volcengine), `X-Obs-…` (Huawei);
@@ -13,7 +16,7 @@ import { parseTime } from '../time.ts';
  */
 export function expiryOf(address: string | URL): Date | null {
   const url = typeof address === 'string' ? URL.parse(address) : address;
-  if (!url) return null;
+  if (!url || url.href.length > MAX_LENGTH) return null;
   const parameters = new Map([...url.searchParams].map(([name, value]) => [name.toLowerCase(), value]));
   for (const vendor of ['x-amz', 'x-goog', 'x-oss', 'x-tos', 'x-obs']) {
     const date = parseBasicTime(parameters.get(`${vendor}-date`));

@@ -81,6 +81,9 @@ async function openCanvas(
   { width, height, frame }: GifLayout,
   asked: SharpOptions,
 ): Promise<Sharp> {
+  const transparent = { r: 0, g: 0, b: 0, alpha: 0 };
+  if (frame.width === 0 || frame.height === 0)
+    return sharp({ create: { width, height, channels: 4, background: transparent } });
   const { data, info } = await sharp(source, asked)
     .extract(frame)
     .toColourspace('srgb')
@@ -93,7 +96,7 @@ async function openCanvas(
       top: frame.top,
       right: width - frame.left - frame.width,
       bottom: height - frame.top - frame.height,
-      background: { r: 0, g: 0, b: 0, alpha: 0 },
+      background: transparent,
     })
     .raw()
     .toBuffer();
@@ -120,7 +123,8 @@ async function readLayout(reader: RandomReader, bytes: number): Promise<GifLayou
   if (head.toString('latin1') !== 'GIF8') return null;
   const pieces = new Pieces({ reader, bytes }, 'GIF');
   try {
-    return await readGifLayout(pieces);
+    const layout = await readGifLayout(pieces);
+    return layout !== null && layout.width > 0 && layout.height > 0 ? layout : null;
   } finally {
     pieces.close();
   }

@@ -121,8 +121,9 @@ const MARKS = new Set(
     ' ',
   ),
 );
-/** https://vega.github.io/vega-lite/docs/type.html */
-const TYPES = new Set(['quantitative', 'temporal', 'ordinal', 'nominal', 'geojson']);
+/** https://vega.github.io/vega-lite/docs/type.html, and the letters and capitals that Vega-Lite takes for them. */
+const TYPES = ['quantitative', 'temporal', 'ordinal', 'nominal', 'geojson'];
+const isType = (type: string) => [...TYPES, 'q', 't', 'o', 'n'].includes(type.toLowerCase());
 const LISTS_OF_VIEWS = ['layer', 'concat', 'hconcat', 'vconcat'];
 
 /** Vega-Lite trusts what is checked here, and fails in its own code where it is something else. */
@@ -162,8 +163,8 @@ function checkEncoding(encoding: Json | undefined, at: readonly string[]): void 
     for (const each of Array.isArray(definitions) ? definitions : [definitions]) {
       if (each !== null && !isObject(each))
         throw refused(here, 'A channel is an object, such as { "field": "a", "type": "nominal" }');
-      if (each?.type !== undefined && !TYPES.has(String(each.type)))
-        throw refused([...here, 'type'], `A type is one of ${[...TYPES].join(', ')}`);
+      if (each?.type !== undefined && !isType(String(each.type)))
+        throw refused([...here, 'type'], `A type is one of ${TYPES.join(', ')}`);
     }
   }
 }

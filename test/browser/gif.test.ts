@@ -67,7 +67,13 @@ function makeGif(chance: Chance, at: number): Buffer {
     const size = whole
       ? { left: 0, top: 0, width: screenWidth, height: screenHeight }
       : { left, top, width: 1 + chance.below(60), height: 1 + chance.below(60) };
-    return { ...size, transparent: chance.of(0.5) };
+    // A frame of no pixels, which some tools write first. Browsers refuse a picture that has no size at all.
+    const isEmpty = screenWidth * screenHeight > 0 && chance.of(0.1);
+    return {
+      ...size,
+      ...(isEmpty ? { width: 0, height: chance.below(3) } : {}),
+      transparent: chance.of(0.5),
+    };
   });
   const bytes: number[] = [
     ...Buffer.from('GIF89a'),

@@ -67,6 +67,10 @@ test.each<[string, () => Part[], RegExp?]>([
     'whose file has no name and a type',
     () => [operations, map, ['0', picture, '\r\nContent-Type: image/png']],
   ],
+  [
+    'whose part has a name of other letters, and its file none',
+    () => [operations, ['map', '{"é":["variables.input.file"]}'], ['é', picture]],
+  ],
   ['whose operations are a Blob', () => [['operations', OPERATIONS, BLOB], map, file()], /^a-/],
   ['whose map is a Blob', () => [operations, ['map', MAP, BLOB], file()], /^a-/],
   [
@@ -208,6 +212,18 @@ test.each<[string, () => Buffer, string, RegExp]>([
   expect(json.data?.uploadImage).toEqual({
     image: null,
     userErrors: [{ code, message: expect.stringMatching(message), path: ['input', 'file'] }],
+  });
+});
+
+test('a form that goes on behind its end, with a file that does not end, is answered', async () => {
+  const behind = Buffer.concat([
+    Buffer.from('--X--\r\n--X\r\nContent-Disposition: form-data; name="q"\r\n\r\n1\r\n'),
+    Buffer.from('--X\r\nContent-Disposition: form-data; name="z"; filename="z"\r\n\r\nabc\r\n'),
+  ]);
+  const { json } = await post(Buffer.concat([formOf([operations, map], ''), behind]));
+  expect(json.data?.uploadImage).toEqual({
+    image: null,
+    userErrors: [{ code: 'UPLOAD_INTERRUPTED', message: expect.any(String), path: ['input', 'file'] }],
   });
 });
 

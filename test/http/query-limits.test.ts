@@ -116,6 +116,15 @@ describe('one request asks for no more than the limits', () => {
     }
   });
 
+  test('a default counts for its operation, and not for another of the same document', async () => {
+    const a = `mutation A($n: Int = 10) { ${many(3, (i) => make('{ prompt: "a", n: $n }', `m${i}`))} }`;
+    const b = `mutation B($n: Int = 1) { ${make('{ prompt: "a", n: $n }')} }`;
+    for (const query of [`${a} ${b}`, `${b} ${a}`]) {
+      const { status, errors } = await post(app, { query, operationName: 'A' });
+      expect([status, errors?.[0]?.extensions.setting]).toEqual([400, 'MAX_QUERY_GENERATIONS']);
+    }
+  });
+
   test('what is asked for by a variable counts as what the variable says', async () => {
     expect((await post(app, { query: byVariable, variables: { n: 10 } })).errors).toBeUndefined();
     const subscription = `subscription ($n: Int) { imagesUpdated { parts { edits(first: $n) { parts { edits(first: $n) { id } } } } } }`;

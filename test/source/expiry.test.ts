@@ -33,3 +33,8 @@ test.each([
 test('what is no address does not expire', () => {
   expect(expiryOf('not an address')).toBeNull();
 });
+
+test('an address that is longer than any signed one says nothing, at once', () => {
+  expect(at(`a=${'~exp=123456789'.repeat(30_000)}`)).toBeNull();
+  expect(at('se=2026-11-21T09%3A35%3A00Z&sig=abc')).not.toBeNull();
+});

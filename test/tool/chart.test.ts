@@ -153,6 +153,11 @@ describe('a chart of a specification', () => {
     expect(await coloursIn((await drawChart(parseChart({ spec }), '300x200')).bytes)).toBeGreaterThan(20);
   });
 
+  test('may say its types as Vega-Lite takes them', () => {
+    for (const type of ['Quantitative', 'Q', 'q', 'geojson'])
+      expect(() => parseChart({ spec: withX({ type }) })).not.toThrow();
+  });
+
   test('may say anything in its texts', async () => {
     const spec = { ...PLAIN, title: 'See <image href="http://x"> url(http://x) & "more" >' };
     expect((await drawChart(parseChart({ spec }), '300x200')).bytes.length).toBeGreaterThan(100);
