@@ -77,13 +77,13 @@ export async function openPostgresql(options: {
     const start = performance.now();
     const query = statement.with(values, options);
     const byLane = statement.isQuick() ? lanes.query(query) : null;
-    const { rows } = await (byLane
-      ? byLane.catch((error) => {
-          // Without a name it is planned anew.
-          if (isOutdated(error)) return pool.query(statement.with(values, { planned: true }));
-          throw error;
-        })
-      : afterDeadlocks(() => pool.query(query)));
+    const sent = byLane ?? afterDeadlocks(() => pool.query(query));
+    const { rows } = await sent.catch((error) => {
+      // Without a name it is planned anew. The pool gives up a connection on which a statement has failed.
+      if (isOutdated(error))
+        return afterDeadlocks(() => pool.query(statement.with(values, { planned: true })));
+      throw error;
+    });
     statement.note(performance.now() - start);
     return rows as Row[];
   }

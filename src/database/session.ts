@@ -69,6 +69,9 @@ export class SessionClient extends pg.Client {
 
   constructor({ schema, settings, ...config }: SessionConfig) {
     super(config);
+    // A connection that breaks says so by its statements and by this event, which would end the process if nobody heard it: a pool listens only when
+    // the session has been set.
+    this.on('error', () => {});
     const searchPath = schema === null ? {} : { search_path: pg.escapeIdentifier(schema) };
     this.#settings = { ...settings, ...searchPath };
   }

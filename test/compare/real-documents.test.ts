@@ -8,7 +8,7 @@ import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
 import { COMPARE_SECONDS, COMPARE_SEED, compareForSeconds } from './chance.ts';
 import { makeDocument } from './document.ts';
-import { byGet, byJson, byMultipart, parametersOf } from './ways.ts';
+import { type Answer, byGet, byJson, byMultipart, parametersOf } from './ways.ts';
 
 /** The same comparison as documents.test.ts, with the resolvers of the product and a few images: random queries, every way, byte for byte. */
 let app: TestApp;
@@ -47,6 +47,15 @@ afterAll(async () => {
 
 const counts = { documents: 0, withData: 0, withErrors: 0, byFastPath: 0 };
 
+/**
+ * Where several fields that may not be null fail, the error of the one that fails first is told, and with a real database that is now one and
+ * now another (https://spec.graphql.org/October2021/#sec-Handling-Field-Errors). All else is the same.
+ */
+function withoutRaces({ text, ...answer }: Answer): object {
+  const { errors, ...rest } = JSON.parse(text) as { errors?: unknown[]; data?: unknown };
+  return errors && 'data' in rest ? { ...answer, ...rest, hasErrors: true } : { ...answer, text };
+}
+
 async function compare(seed: number): Promise<void> {
   const values = { ids: [...ids, 'x'], strings: ['u0', 'u1', 'x', 't1', 'uploadImage', '64x64', ''] };
   const made = makeDocument(schema, seed, values, ['query']);
@@ -55,9 +64,10 @@ async function compare(seed: number): Promise<void> {
   const ran = fast;
   const accept = 'application/json';
   const first = await byJson(app, document, accept);
-  for (let times = 0; times < 2; times++) expect(await byJson(app, document, accept), about).toEqual(first);
-  expect(await byMultipart(app, { ...document, files: [] }, accept), about).toEqual(first);
-  if (document.query.length < 4000) expect(await byGet(app, document, accept), about).toEqual(first);
+  const expectSame = (answer: Answer) => expect(withoutRaces(answer), about).toEqual(withoutRaces(first));
+  for (let times = 0; times < 2; times++) expectSame(await byJson(app, document, accept));
+  expectSame(await byMultipart(app, { ...document, files: [] }, accept));
+  if (document.query.length < 4000) expectSame(await byGet(app, document, accept));
   const answer = JSON.parse(first.text) as { data?: unknown; errors?: unknown };
   counts.documents++;
   if (answer.data) counts.withData++;

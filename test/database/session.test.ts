@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openPostgresql } from '../../src/database/postgresql.ts';
+import { SessionClient, sessionConfig } from '../../src/database/session.ts';
 import { ask } from '../cases/ask.ts';
 import { makeDatabase, openTestApp, type TestApp, type TestDatabase } from '../harness.ts';
 import { isInstalled } from '../nginx.ts';
@@ -123,6 +126,36 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('a session on PostgreSQL', () =>
     );
     const schemas = result?.rows.map(({ name }) => name);
     expect(schemas).toEqual(['archive_2', 'archive_2_pgboss', 'gallery', 'gallery_pgboss']);
+  });
+
+  test('that breaks before it is set is an error of whoever wants it, and of nobody else', async () => {
+    const { url } = await database();
+    const target = new URL(url);
+    const { port, hostname } = target;
+    const proxy = createServer((client) => {
+      const server = connect(Number(port), hostname);
+      for (const socket of [client, server]) socket.on('error', () => {});
+      server.pipe(client);
+      client.on('data', (data) => {
+        if (!data.includes('set_config')) return void server.write(data);
+        client.destroy();
+        server.destroy();
+      });
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    ending.push(async () => proxy.close());
+    target.port = String((proxy.address() as AddressInfo).port);
+    target.hostname = '127.0.0.1';
+    const pool = new pg.Pool({
+      ...sessionConfig(target.href),
+      max: 2,
+      Client: SessionClient as never,
+    });
+    pool.on('error', () => {});
+    for (let time = 0; time < 3; time++)
+      await expect(pool.query('SELECT 1')).rejects.toThrow(/terminated|ECONNRESET/);
+    await pool.end();
   });
 
   test('is refused for a schema that cannot be one', async () => {
