@@ -93,15 +93,16 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
   });
   return async (req, res, letIn) => {
     if (graphiql && wantsGraphiql(req)) return graphiql(req, res);
-    for (const [name, value] of HEADERS) res.setHeader(name, value);
     const fault = req.method === 'POST' ? faultOfEncoding(req) : null;
-    if (fault)
+    if (fault) {
+      setHeaders(res);
       return sendProblem(
         { request: req, response: res },
         415,
         { code: 'BAD_REQUEST', message: fault },
         PLAIN,
       );
+    }
     const context: ServerContext & LetIn = { req, res, ...letIn };
     if (isJson(req)) {
       context.params = readJson(req, res, options.maxBodyBytes);
@@ -112,16 +113,22 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       if (result && contentType && !result.errors) return send(res, contentType, result);
       if (result) context.result = result;
     }
+    setHeaders(res);
     await yoga(req, res, context);
   };
 }
 
 /** Answers depend on who asks and in which form, and are for that one alone. */
-const HEADERS = [
-  ['Cache-Control', 'no-store'],
-  ['X-Content-Type-Options', 'nosniff'],
-  ['Vary', 'Accept, Accept-Encoding, Authorization, Cookie'],
-] as const;
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  Vary: 'Accept, Accept-Encoding, Authorization, Cookie',
+};
+
+function setHeaders(res: ServerResponse): void {
+  for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
+}
+
 /** The codings that a body may have (RFC 9110, 15.5.16). */
 const PLAIN = { 'Accept-Encoding': 'identity' };
 
@@ -151,7 +158,12 @@ const useGraphqlJs: Plugin = {
 /** As Yoga writes it. */
 function send(res: ServerResponse, contentType: string, result: ExecutionResult): void {
   const text = JSON.stringify(result);
-  res.writeHead(200, { 'Content-Type': contentType, 'content-length': Buffer.byteLength(text) });
+  // By one object: headers that are set one by one are put together again.
+  res.writeHead(200, {
+    ...HEADERS,
+    'Content-Type': contentType,
+    'content-length': Buffer.byteLength(text),
+  });
   res.end(text);
 }
 
