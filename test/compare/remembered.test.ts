@@ -17,7 +17,7 @@ const WRITERS = 3;
 const IMAGES_EACH = 3;
 const READERS = 4;
 /** By when a server has heard of what it did not change itself. */
-const HEARD_MS = 2000;
+const HEARD_MS = 5000;
 
 let database: TestDatabase | null;
 /** One on PGlite, which belongs to one process; two on PostgreSQL, of one database and one directory. */
