@@ -61,6 +61,8 @@ export async function openTestApp(
       DATA_DIR: directory,
       FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
       HEAL_DELAY_SECONDS: '0',
+      // Server and test share one event loop, and a test may hold it for seconds: by that the server would take itself for overloaded.
+      MAX_EVENT_LOOP_DELAY_MILLISECONDS: '60000',
       ...(database ? { DATABASE_URL: database.url } : {}),
       ...settings,
     },
