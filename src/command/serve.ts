@@ -6,7 +6,7 @@ import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
 import type { HttpServer } from '../http/server.ts';
 import type { Storage } from '../storage/service.ts';
-import { EXIT, type ExitCode, type Terminal } from './terminal.ts';
+import { EXIT, type ExitCode, isStoppedFirst, type Terminal } from './terminal.ts';
 
 /** What `serve` needs of an open app. */
 export interface ServedApp {
@@ -67,8 +67,7 @@ export async function serve(
   }
   // It answers by now, but is not said to be ready before its jobs have begun.
   const starting = workers ? app.startJobs() : Promise.resolve();
-  const isStopped = await Promise.race([starting.then(() => false), stopped.then(() => true)]);
-  if (isStopped) return EXIT.ok;
+  if (await isStoppedFirst(stopped, starting)) return EXIT.ok;
   const url = config.publicUrl ?? app.server.address();
   const database = config.databaseUrl ? 'PostgreSQL' : `embedded, in ${config.dataDirectory}`;
   terminal.out(`

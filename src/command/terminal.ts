@@ -10,6 +10,11 @@ export interface Terminal {
 export const EXIT = { ok: 0, failed: 1, usage: 2, notRight: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/** Waits for what has begun, or for the signal to stop. @returns whether the signal came first. */
+export function isStoppedFirst(stopped: Promise<void>, begun: Promise<void>): Promise<boolean> {
+  return Promise.race([begun.then(() => false), stopped.then(() => true)]);
+}
+
 const REDRAW_EVERY_MS = 100;
 
 /** A line that is rewritten in place while a person watches, and not written at all otherwise. */

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import { FixativeError } from '../errors.ts';
-import { EXIT, type ExitCode, type Terminal } from './terminal.ts';
+import { EXIT, type ExitCode, isStoppedFirst, type Terminal } from './terminal.ts';
 
 /** Does the jobs until `stopped` resolves; listens to nobody. */
 export async function work(
@@ -14,8 +14,7 @@ export async function work(
       'The embedded database belongs to one process, and `serve` works in it. Set DATABASE_URL for workers of their own.',
     );
   }
-  const isStopped = await Promise.race([app.startJobs().then(() => false), stopped.then(() => true)]);
-  if (isStopped) return EXIT.ok;
+  if (await isStoppedFirst(stopped, app.startJobs())) return EXIT.ok;
   terminal.out('Fixative is at work.\n');
   await stopped;
   terminal.note('Stopping: what is under way is finished first. Once more to stop at once.\n');

@@ -22,8 +22,6 @@ export async function openForeignDatabase(options: {
     types: { getTypeParser: parserOf as typeof types.getTypeParser },
     connectionTimeoutMillis: 10_000,
   });
-  // What breaks an idle connection is met by the next statement.
-  client.on('error', () => {});
   await client.connect();
   await client.query(`SET default_transaction_read_only = ${options.readOnly ? 'on' : 'off'}`);
   return {

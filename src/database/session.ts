@@ -69,7 +69,7 @@ export class SessionClient extends pg.Client {
 
   constructor({ schema, settings, ...config }: SessionConfig) {
     super(config);
-    // A connection that breaks says so by its statements and by this event, which would end the process if nobody heard it: a pool listens only when
+    // A connection that breaks fails its statements and emits this event, which ends the process where nobody listens. A pool listens only after
     // the session has been set.
     this.on('error', () => {});
     const searchPath = schema === null ? {} : { search_path: pg.escapeIdentifier(schema) };

@@ -76,9 +76,10 @@ export function openUploads(
 
   return {
     async receive(req, res) {
-      const operation = await parseForm(req, res).catch((error: Error & { status?: number }) => {
-        const tooLarge = error instanceof InputError ? error.code === 'TOO_LARGE' : error.status === 413;
-        throw badRequest(tooLarge ? 413 : 400, error.message);
+      const operation = await parseForm(req, res).catch((error: Error) => {
+        // Sizes and counts are held against the limits by the guard, and not by the library.
+        const isTooLarge = error instanceof InputError && error.code === 'TOO_LARGE';
+        throw badRequest(isTooLarge ? 413 : 400, error.message);
       });
       if (Array.isArray(operation))
         throw badRequest(400, 'Several operations in one request are not supported.');

@@ -139,7 +139,7 @@ function follow({ imageEvents }: WatchDeps, following: Following): Watched {
   const ready: WatchedImage[] = [];
   let changed = new Set<string>();
   let dirty = following.isBehind;
-  /** Whether some have changed, and nobody said which. */
+  /** Whether images have changed whose uuids are not known. */
   let isAny = following.isBehind;
   let ended = false;
   let wake: (() => void) | null = null;
@@ -156,9 +156,8 @@ function follow({ imageEvents }: WatchDeps, following: Following): Watched {
   };
   const onChange = (uuid: string | null) => {
     if (uuid === null) isAny = true;
-    if (uuid === null) return touch();
-    if (!following.concerns(uuid)) return;
-    if (changed.size <= MAX_GATHERED) changed.add(uuid);
+    else if (!following.concerns(uuid)) return;
+    else if (changed.size <= MAX_GATHERED) changed.add(uuid);
     touch();
   };
   // A hint may be lost without anybody noticing; for many images that would be a search each time.

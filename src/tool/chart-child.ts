@@ -54,7 +54,7 @@ async function draw({ spec }: DrawingJob): Promise<Drawing> {
     debug: () => logger,
   };
   function note(list: string[], messages: readonly unknown[]) {
-    // What breaks in the code of Vega says nothing to whoever wrote the specification, beside what does.
+    // An error inside the code of Vega does not help the author of the specification. It is left out where another message is there.
     const isInternal = messages.some((each) => INTERNAL.some((type) => each instanceof type));
     if (isInternal && list.length > 0) return logger;
     const message = isInternal ? BROKEN : messages.map(textOf).join(' ').slice(0, 300);

@@ -5,6 +5,7 @@ import { openOpenAiProvider } from '../../src/provider/openai.ts';
 import { openOpenAiCompatibleProvider } from '../../src/provider/openai-compatible.ts';
 import { openXaiProvider } from '../../src/provider/xai.ts';
 import { makePicture } from '../pictures.ts';
+import { NOTHING_MORE } from '../provider/plain-request.ts';
 import { type Listener, listen, openTestFetcher, type TestFetcher } from '../source/fetching.ts';
 
 /** Bytes of UTF-8 as Node writes them into a header: one character each. */
@@ -80,13 +81,7 @@ describe('an answer of the Images API', () => {
             model: made.model,
             prompt: 'a fox',
             size: '1024x1024',
-            quality: null,
-            style: null,
-            seed: null,
-            background: null,
-            format: null,
-            references: [],
-            mask: null,
+            ...NOTHING_MORE,
             user: '',
           },
           new AbortController().signal,

@@ -8,6 +8,7 @@ import { checkRequest } from '../../src/provider/models.ts';
 import { openOpenAiProvider } from '../../src/provider/openai.ts';
 import type { Answer, PictureRequest } from '../../src/provider/provider.ts';
 import { type Fault, type OpenAiStandIn, openOpenAiStandIn, type SentFile } from './openai-stand-in.ts';
+import { NOTHING_MORE } from './plain-request.ts';
 
 const never = new AbortController().signal;
 const PNG = [0x89, 0x50, 0x4e, 0x47];
@@ -36,13 +37,7 @@ function ask(more: Partial<PictureRequest> = {}): PictureRequest {
     model: 'gpt-image-1',
     prompt: 'a fox',
     size: '1024x1024',
-    quality: null,
-    style: null,
-    seed: null,
-    background: null,
-    format: null,
-    references: [],
-    mask: null,
+    ...NOTHING_MORE,
     user: 'u1',
     ...more,
   };

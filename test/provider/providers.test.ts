@@ -7,6 +7,7 @@ import { XAI_MODELS } from '../../src/provider/models/xai.ts';
 import { makeProviders } from '../../src/provider/providers.ts';
 import { makeSampleProvider } from '../../src/provider/sample.ts';
 import { openXaiProvider } from '../../src/provider/xai.ts';
+import { NOTHING_MORE } from './plain-request.ts';
 
 const known = knownModels(new Date('2026-11-21'));
 const xai = openXaiProvider({ apiKey: 'k', baseUrl: 'http://127.0.0.1:9/v1' });
@@ -64,8 +65,8 @@ test('a provider whose package cannot be loaded says so, costs nothing, and trie
     { apiKey: 'k', baseUrl: 'http://127.0.0.1:9/v1' },
   );
   const request = {
-    ...{ model: 'grok-imagine-image', prompt: 'a fox', size: '1024x1024', quality: null, style: null },
-    ...{ seed: null, background: null, format: null, references: [], mask: null, user: '' },
+    ...{ model: 'grok-imagine-image', prompt: 'a fox', size: '1024x1024', user: '' },
+    ...NOTHING_MORE,
   };
   for (const times of [1, 2]) {
     const failed = broken.generate(request, new AbortController().signal);

@@ -3,18 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { checkRequest } from '../../src/provider/models.ts';
 import type { Attachment, Model, PictureRequest } from '../../src/provider/provider.ts';
 import { makeSampleProvider } from '../../src/provider/sample.ts';
+import { NOTHING_MORE } from './plain-request.ts';
 
 const never = new AbortController().signal;
-
-const NOTHING_MORE = {
-  quality: null,
-  style: null,
-  seed: null,
-  background: null,
-  format: null,
-  references: [],
-  mask: null,
-} as const;
 
 function ask(prompt: string, size = '128x128', more: Partial<PictureRequest> = {}): PictureRequest {
   return { model: 'sample', prompt, size, user: 'u1', ...NOTHING_MORE, ...more };
