@@ -62,8 +62,11 @@ export interface Database extends Queryable {
     onGap: () => void,
     onLost?: () => void,
   ): Promise<{ close(): Promise<void> }>;
-  /** Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. */
-  exclusively<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
+  /**
+   * Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. What only the holder of
+   * the lock may write goes by `lock`: PostgreSQL takes a lock from whoever's connection breaks, and `work` may not have noticed.
+   */
+  exclusively<Result>(name: string, work: (lock: HeldLock) => Promise<Result>): Promise<Result>;
   /** To be run about once a minute where it is there: PostgreSQL sees to that by itself (database/maintenance.ts). */
   maintain?(signal?: AbortSignal): Promise<readonly Maintained[]>;
   /**
@@ -72,6 +75,19 @@ export interface Database extends Queryable {
    */
   flush(): Promise<void>;
   close(): Promise<void>;
+}
+
+/**
+ * A lock that is held, and the way to write under it: its statements are sent on the connection that holds the lock, so they are committed while it is held
+ * or not at all. They are sent one after the other.
+ */
+export interface HeldLock extends Queryable {
+  /** Another for each time that a lock is taken. */
+  readonly id: string;
+  /** Aborted as soon as this process knows that it has lost the lock. What is not written by the lock itself looks at it first. */
+  readonly signal: AbortSignal;
+  /** As `Database.transaction`. */
+  transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
 }
 
 export type PrismaTransaction = Prisma.TransactionClient;

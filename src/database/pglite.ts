@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -34,6 +35,9 @@ export async function openPglite(options: { directory: string; template?: Blob }
     };
 
   const query = queryOn(pglite);
+  const inProcess = makeKeyedLock();
+  const transaction: Database['transaction'] = (work) =>
+    pglite.transaction((transaction) => work({ query: queryOn(transaction) }));
   return {
     kind: 'pglite',
     schema: null,
@@ -44,7 +48,7 @@ export async function openPglite(options: { directory: string; template?: Blob }
       const { rows } = await pglite.query<{ bytes: Uint8Array | null }>(text, [...values]);
       return rows.map(({ bytes }) => bytes);
     },
-    transaction: (work) => pglite.transaction((transaction) => work({ query: queryOn(transaction) })),
+    transaction,
     prismaTransaction: (work) => prisma.$transaction(work),
     snapshot: (work) =>
       pglite.transaction(async (transaction) => {
@@ -71,8 +75,9 @@ export async function openPglite(options: { directory: string; template?: Blob }
       const exec = (statement: string) => disk.synced(() => pglite.exec(statement));
       return [...vacuumed, ...(await checkpoint({ query, exec }))];
     },
-    // The lock on the directory leaves no other process to exclude.
-    exclusively: makeKeyedLock(),
+    // The lock on the directory leaves no other process to exclude, so no lock is ever lost.
+    exclusively: (name, work) =>
+      inProcess(name, () => work({ id: randomUUID(), signal: NEVER, query, transaction })),
     flush: disk.flush,
     dump: () => pglite.dumpDataDir('none'),
     async close() {
@@ -81,6 +86,8 @@ export async function openPglite(options: { directory: string; template?: Blob }
     },
   };
 }
+
+const NEVER = new AbortController().signal;
 
 /** Said with each query as well: PGlite replaces those of arrays when it starts, and takes NULL in them for a word. */
 const PARSERS = Object.fromEntries(

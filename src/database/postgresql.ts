@@ -1,9 +1,9 @@
-import { createHash, hash } from 'node:crypto';
+import { createHash, hash, randomUUID } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import { BinaryRowsClient } from './binary-rows.ts';
-import type { Database, Queryable, QueryOptions } from './database.ts';
+import type { Database, HeldLock, Queryable, QueryOptions } from './database.ts';
 import { afterDeadlocks } from './deadlock.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
@@ -46,8 +46,8 @@ export async function openPostgresql(options: {
   });
   const lanes = makeLanes(Math.min(LANES, options.poolSize), config, options.onError);
   pool.on('error', options.onError);
-  // Locks are held on connections of their own: whoever holds one works with the others, and must never wait for its own place.
-  const locks = makePool(SessionClient, {
+  // Locks are held on connections of their own: whoever holds one also works with the others, and must never wait for its own place.
+  const locks = makePool(BinaryRowsClient, {
     // A job holds its own name for as long as it runs, and takes those of blobs meanwhile: there is always a place for them.
     max: options.poolSize + JOBS,
     connectionTimeoutMillis: 0,
@@ -88,19 +88,22 @@ export async function openPostgresql(options: {
     return rows as Row[];
   }
 
+  /** @param work its signal is aborted when the connection breaks. */
   async function withClient<Result>(
     from: pg.Pool,
-    work: (client: pg.PoolClient) => Promise<Result>,
+    work: (client: pg.PoolClient, whole: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     const client = await from.connect();
     let broken: Error | undefined;
+    const whole = new AbortController();
     // A connection that is cut while nothing waits on it says so by an event, and nobody listening would end the process.
     const onError = (error: Error) => {
       broken = error;
+      whole.abort(error);
     };
     client.on('error', onError);
     try {
-      return await work(client);
+      return await work(client, whole.signal);
     } catch (error) {
       // The connection ends with such an error, and says so by an event only after it.
       if ((error as pg.DatabaseError).severity === 'FATAL' || isOutdated(error)) broken = error as Error;
@@ -121,21 +124,41 @@ export async function openPostgresql(options: {
     });
   }
 
-  function transaction<Result>(
+  async function transactionOn<Result>(
+    client: pg.PoolClient,
     begin: string,
     work: (transaction: Queryable) => Promise<Result>,
   ): Promise<Result> {
-    return withClient(pool, async (client) => {
-      await client.query(begin);
-      try {
-        const result = await work({ query: queryOn(client) });
-        await client.query('COMMIT');
-        return result;
-      } catch (error) {
-        await client.query('ROLLBACK').catch(() => {});
-        throw error;
-      }
-    });
+    await client.query(begin);
+    try {
+      const result = await work({ query: queryOn(client) });
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => {});
+      throw error;
+    }
+  }
+
+  const transaction = <Result>(begin: string, work: (transaction: Queryable) => Promise<Result>) =>
+    withClient(pool, (client) => transactionOn(client, begin, work));
+
+  function holdOn(client: pg.PoolClient, signal: AbortSignal): HeldLock {
+    // A transaction has the connection for itself until it has ended.
+    const inTurn = makeKeyedLock();
+    const query = queryOn(client);
+    return {
+      id: randomUUID(),
+      signal,
+      query: <Row>(text: string, values?: readonly unknown[], options?: QueryOptions) =>
+        inTurn('', () =>
+          query<Row>(text, values, options).catch((error) => {
+            if (isOutdated(error)) return query<Row>(text, values, { planned: true });
+            throw error;
+          }),
+        ),
+      transaction: (work) => inTurn('', () => afterDeadlocks(() => transactionOn(client, 'BEGIN', work))),
+    };
   }
 
   return {
@@ -165,11 +188,11 @@ export async function openPostgresql(options: {
     listen: listener.listen,
     exclusively: (name, work) =>
       inProcess(name, () =>
-        withClient(locks, async (client) => {
+        withClient(locks, async (client, whole) => {
           const key = advisoryKey(schema === null ? name : `${schema}.${name}`);
           await client.query(statementOf('SELECT pg_advisory_lock($1)').with([key], {}));
           try {
-            return await work();
+            return await work(holdOn(client, whole));
           } finally {
             await client.query(statementOf('SELECT pg_advisory_unlock($1)').with([key], {})).catch(() => {});
           }

@@ -1,5 +1,5 @@
 import { v7 as uuidV7 } from 'uuid';
-import type { Prisma, UploadTarget } from '../database/generated/client/client.ts';
+import type { UploadTarget } from '../database/generated/client/client.ts';
 import { FixativeError, InputError, NotFoundError, TooLargeError, UnsupportedTypeError } from '../errors.ts';
 import type { ArrivalAddress, Arrivals } from '../storage/arrivals/arrivals.ts';
 import { SUPPORTED_TYPES } from '../storage/sniff.ts';
@@ -41,6 +41,9 @@ export type TargetRecord = ReturnType<typeof parseUploadInput> & {
 };
 
 export const MAX_OPEN_TARGETS = 100;
+const COUNT_OPEN = `SELECT count(*) AS open FROM upload_targets WHERE user_id = $1 AND completed_at IS NULL AND expires_at > now()`;
+const CREATE = `INSERT INTO upload_targets (id, user_id, kind, filename, mime_type, bytes, sha256, record, expires_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9)`;
 /** Bytes that arrived in time can be completed for so long after the address has expired. */
 export const COMPLETE_GRACE_SECONDS = 15 * 60;
 
@@ -66,10 +69,9 @@ export async function createUploadTarget(
   const [place] = deps.arrivals;
   const address = await place.address({ id, expiresAt, ...content });
   const { userId } = record;
-  await deps.database.exclusively(`upload-targets:${userId}`, async () => {
-    const open = await deps.database.prisma.uploadTarget.count({
-      where: { userId, completedAt: null, expiresAt: { gt: new Date() } },
-    });
+  await deps.database.exclusively(`upload-targets:${userId}`, async (lock) => {
+    const [counted] = await lock.query<{ open: number }>(COUNT_OPEN, [userId]);
+    const open = counted?.open ?? 0;
     if (open >= MAX_OPEN_TARGETS) {
       throw new FixativeError(
         'LIMIT_REACHED',
@@ -77,19 +79,17 @@ export async function createUploadTarget(
         { retryable: true },
       );
     }
-    await deps.database.prisma.uploadTarget.create({
-      data: {
-        id,
-        userId,
-        kind: place.kind,
-        filename: record.filename ?? '',
-        mimeType: content.mimeType,
-        bytes: content.bytes,
-        sha256: content.sha256,
-        record: record as Prisma.InputJsonObject,
-        expiresAt,
-      },
-    });
+    await lock.query(CREATE, [
+      id,
+      userId,
+      place.kind,
+      record.filename ?? '',
+      content.mimeType,
+      content.bytes,
+      content.sha256,
+      JSON.stringify(record),
+      expiresAt,
+    ]);
   });
   return { id, expiresAt, ...address };
 }

@@ -12,12 +12,12 @@ const FORGET_COUNTS = `DELETE FROM generation_counts WHERE day < (now() AT TIME 
 export async function runScheduledPurge(
   deps: ImageDeps & { log: Logger },
   days: number,
-  signal: AbortSignal,
+  stop: AbortSignal,
 ): Promise<void> {
-  await deps.database.exclusively('purge', async () => {
-    await deps.database.query(FORGET_REQUESTS, [REQUEST_DAYS]);
-    await deps.database.query(FORGET_COUNTS);
-    const tally = await purgeTrash(deps, days, signal);
+  await deps.database.exclusively('purge', async (lock) => {
+    await lock.query(FORGET_REQUESTS, [REQUEST_DAYS]);
+    await lock.query(FORGET_COUNTS);
+    const tally = await purgeTrash(deps, days, AbortSignal.any([stop, lock.signal]));
     if (tally.purged + tally.failed > 0) deps.log.info(tally, 'emptied the trash');
   });
 }

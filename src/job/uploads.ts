@@ -16,8 +16,10 @@ interface UploadJobDeps {
 }
 
 /** Removes what was announced and never completed, its bytes, and bytes that a crash or a late sender left behind. */
-export async function clearUploads(deps: UploadJobDeps, signal: AbortSignal): Promise<void> {
-  await deps.database.exclusively('uploads', async () => {
+export async function clearUploads(deps: UploadJobDeps, stop: AbortSignal): Promise<void> {
+  await deps.database.exclusively('uploads', async (lock) => {
+    // What it removes is nobody's whoever removes it: a target is deleted before its bytes, and a closed one is never opened again.
+    const signal = AbortSignal.any([stop, lock.signal]);
     const { uploadTarget } = deps.database.prisma;
     const before = (seconds: number) => new Date(Date.now() - seconds * 1000);
     await uploadTarget.deleteMany({ where: { completedAt: { lt: before(KEEP_CLOSED_DAYS * 86_400) } } });

@@ -6,9 +6,10 @@ import type { Storage } from '../storage/service.ts';
 export async function runScheduledVerify(
   deps: { readonly database: Database; readonly storage: Storage; readonly log: Logger },
   limits: { readonly seconds: number; readonly maxBytesPerSecond: number },
-  signal: AbortSignal,
+  stop: AbortSignal,
 ): Promise<void> {
-  await deps.database.exclusively('verify', async () => {
+  await deps.database.exclusively('verify', async (lock) => {
+    const signal = AbortSignal.any([stop, lock.signal]);
     const result = await deps.storage.verify({ deep: true, orphans: false, ...limits, signal });
     const bad = result.stores.some((store) => store.missing + store.corrupt + store.unreachable > 0);
     const level = bad || result.lostCount > 0 ? 'warn' : 'info';

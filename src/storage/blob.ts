@@ -73,9 +73,11 @@ export async function* walkLacking(
 /**
  * What every store calls a blob: `3f/9c/3f9c….png`. It contains the SHA-256, so that `sha256sum` on a file says whether it
  * is right, and two levels of directories, so that none of them grows past what file systems like.
+ * @param n 2 and more: another key for the same bytes, `3f/9c/3f9c…-2.png`, where a deletion may still be on its way to the former ones.
  */
-export function keyOf(sha256: string, mimeType: string): string {
-  return `${sha256.slice(0, 2)}/${sha256.slice(2, 4)}/${sha256}.${extensionOf(mimeType)}`;
+export function keyOf(sha256: string, mimeType: string, n = 1): string {
+  const end = n === 1 ? '' : `-${n}`;
+  return `${sha256.slice(0, 2)}/${sha256.slice(2, 4)}/${sha256}${end}.${extensionOf(mimeType)}`;
 }
 
 /** The usual ending of file names of a supported type, without its dot. */

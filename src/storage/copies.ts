@@ -7,22 +7,32 @@ import type { ObjectStat } from './stores/store.ts';
  * fails puts it off, twice as long as the last time, from half a minute to six hours.
  */
 
+/** A copy whose hash was proven just now. */
+export interface ProvenCopy extends ObjectStat {
+  readonly store: string;
+  readonly key: string;
+}
+
 /** Notes that stores hold the blob with its hash proven just now. */
 export async function recordStored(
   db: Queryable,
   blob: Pick<Blob, 'id'>,
-  key: string,
-  stats: ReadonlyMap<string, ObjectStat>,
+  copies: readonly ProvenCopy[],
 ): Promise<void> {
-  const [stores, found] = [[...stats.keys()], [...stats.values()]];
   await db.query(
     `INSERT INTO copies (blob_id, store, state, key, bytes, fingerprint, verified_at, checked_at, seen_at)
-     SELECT $1, store, 'STORED', $3, bytes, fingerprint, now(), now(), now()
-       FROM unnest($2::text[], $4::bigint[], $5::text[]) AS kept (store, bytes, fingerprint)
+     SELECT $1, store, 'STORED', key, bytes, fingerprint, now(), now(), now()
+       FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[]) AS kept (store, key, bytes, fingerprint)
      ON CONFLICT (blob_id, store) DO UPDATE SET state = 'STORED', key = excluded.key, bytes = excluded.bytes,
        fingerprint = excluded.fingerprint, verified_at = now(), checked_at = now(), seen_at = now(), error = NULL,
        attempts = 0, updated_at = now()`,
-    [blob.id, stores, key, found.map(({ bytes }) => bytes), found.map(({ fingerprint }) => fingerprint)],
+    [
+      blob.id,
+      copies.map(({ store }) => store),
+      copies.map(({ key }) => key),
+      copies.map(({ bytes }) => bytes),
+      copies.map(({ fingerprint }) => fingerprint),
+    ],
   );
 }
 
@@ -43,14 +53,16 @@ export async function recordProven(
   );
 }
 
-/** Notes that the store is to hold the blob and does not yet; a copy that is on record already stays as it is. */
+/** Notes that the store is to hold the blob and does not yet, and under which key; a copy that is there already stays as it is. */
 export async function recordPending(
   db: Queryable,
   blob: Pick<Blob, 'id'>,
   copy: { store: string; key: string },
 ): Promise<void> {
   await db.query(
-    `INSERT INTO copies (blob_id, store, state, key) VALUES ($1, $2, 'PENDING', $3) ON CONFLICT DO NOTHING`,
+    `INSERT INTO copies AS c (blob_id, store, state, key) VALUES ($1, $2, 'PENDING', $3)
+     ON CONFLICT (blob_id, store) DO UPDATE SET key = excluded.key, retry_at = now(), attempts = 0
+       WHERE c.state <> 'STORED' AND c.key <> excluded.key`,
     [blob.id, copy.store, copy.key],
   );
 }

@@ -16,14 +16,15 @@ export type Finding =
  * Says whether a store holds a healthy copy of a blob. The hash is proven by reading every byte, unless the store says of the
  * object exactly what it said when the hash was last proven, and nothing worse is on record since: so a hot image costs no hashing, and a changed one is never taken.
  * @param options.deep read it whatever the store says: decay leaves no mark on times and sizes.
+ * @param options.key where to look, if not where the copy is on record.
  */
 export async function examine(
   store: Store,
   blob: Pick<Blob, 'sha256' | 'bytes' | 'mimeType'>,
   copy: Copy | undefined,
-  options: { deep?: boolean } = {},
+  options: { deep?: boolean; key?: string } = {},
 ): Promise<Finding> {
-  const key = copy?.key ?? keyOf(blob.sha256, blob.mimeType);
+  const key = options.key ?? copy?.key ?? keyOf(blob.sha256, blob.mimeType);
   try {
     const stat = await store.stat(key);
     if (!stat) return { state: 'MISSING', error: `${store.name} does not have ${key}.` };

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Database, Queryable } from '../database/database.ts';
 import { NotFoundError, StoreError } from '../errors.ts';
 import { DEFAULT_MAX_MISSING_PERCENT, guardAgainstLoss } from './guard.ts';
+import { deleteUnrecorded } from './retired-keys.ts';
 import type { ListedObject, Store } from './stores/store.ts';
 
 /** An object in a store that is on no record: what a crash between bytes and rows leaves. */
@@ -15,7 +16,7 @@ export interface Orphan extends ListedObject {
 const BATCH = 500;
 
 /** Names that are none of ours are not looked at: a directory may hold what others put there. */
-const OUR_KEY = /^[0-9a-f]{2}\/[0-9a-f]{2}\/([0-9a-f]{64})\.[a-z]+$/;
+const OUR_KEY = /^[0-9a-f]{2}\/[0-9a-f]{2}\/([0-9a-f]{64})(?:-\d+)?\.[a-z]+$/;
 
 /** Everything in a store under a name of ours that is on no record of it, in the order of the store. */
 export async function* findOrphans(db: Queryable, store: Store): AsyncGenerator<Orphan> {
@@ -32,13 +33,13 @@ export async function* findOrphans(db: Queryable, store: Store): AsyncGenerator<
 }
 
 async function withoutRecord(db: Queryable, store: Store, objects: readonly Orphan[]): Promise<Orphan[]> {
-  const rows = await db.query<{ sha256: string }>(
-    `SELECT b.sha256 FROM blobs b JOIN copies c ON c.blob_id = b.id
+  const rows = await db.query<{ key: string }>(
+    `SELECT c.key FROM blobs b JOIN copies c ON c.blob_id = b.id
      WHERE c.store = $1 AND b.sha256 = ANY($2::bpchar[])`,
     [store.name, objects.map((object) => object.sha256)],
   );
-  const known = new Set(rows.map((row) => row.sha256));
-  return objects.filter((object) => !known.has(object.sha256));
+  const known = new Set(rows.map((row) => row.key));
+  return objects.filter((object) => !known.has(object.key));
 }
 
 export interface QuarantineOptions {
@@ -80,10 +81,11 @@ export async function quarantineOrphans(
   guardAgainstLoss(found, options.maxMissingPercent ?? DEFAULT_MAX_MISSING_PERCENT);
   let moved = 0;
   for (const orphan of due) {
-    const gone = await deps.database.exclusively(`blob:${orphan.sha256}`, async () => {
+    const gone = await deps.database.exclusively(`blob:${orphan.sha256}`, async (lock) => {
       if ((await withoutRecord(deps.database, store, [orphan])).length === 0) return false;
-      if (!options.dryRun) await moveToQuarantine(store, orphan, options.directory);
-      return true;
+      if (options.dryRun) return true;
+      await copyToQuarantine(store, orphan, options.directory);
+      return deleteUnrecorded(lock, store, orphan);
     });
     if (!gone) continue;
     moved++;
@@ -98,7 +100,8 @@ function isYoung(orphan: Orphan, graceSeconds: number): boolean {
   return !orphan.modifiedAt || Date.now() - orphan.modifiedAt.getTime() < graceSeconds * 1000;
 }
 
-async function moveToQuarantine(store: Store, orphan: Orphan, directory: string): Promise<void> {
+/** One that is gone meanwhile leaves nothing there. */
+async function copyToQuarantine(store: Store, orphan: Orphan, directory: string): Promise<void> {
   const day = path.join(directory, new Date().toISOString().slice(0, 10));
   const file = path.join(day, store.name, path.basename(orphan.key));
   await mkdir(path.dirname(file), { recursive: true });
@@ -130,7 +133,6 @@ async function moveToQuarantine(store: Store, orphan: Orphan, directory: string)
   } finally {
     await manifest.close();
   }
-  await store.delete(orphan.key);
 }
 
 /** Deletes what has been in quarantine for longer than `days`. @returns the lines of the manifests that went with it. */

@@ -1,7 +1,9 @@
+import type { HeldLock } from '../database/database.ts';
 import { TooLargeError } from '../errors.ts';
-import { type Blob, findBlob, keyOf } from './blob.ts';
+import { type Blob, findBlob } from './blob.ts';
 import { recordPending, recordStored, recordTooLarge } from './copies.ts';
 import { examine, proven } from './examine.ts';
+import { deleteUnrecorded, findRetiredKeys, keyFor } from './retired-keys.ts';
 import type { Recorder, StorageDeps } from './service.ts';
 import { formatBytes, type Spool } from './spool.ts';
 import type { ObjectStat, Store } from './stores/store.ts';
@@ -11,48 +13,57 @@ const RECORD_BLOB = `INSERT INTO blobs (sha256, bytes, mime_type, width, height,
   ON CONFLICT (sha256) DO UPDATE SET condemned_at = NULL
   RETURNING id, sha256, bytes, mime_type AS "mimeType", width, height, thumbhash`;
 
+type PutDeps = StorageDeps & { wakeRepairer(seconds: number): void };
+
 /** See Storage.put. Held under the name of the blob, so that nobody clears away as an orphan what is about to be recorded. */
-export function put<Result>(
-  deps: StorageDeps & { wakeRepairer(seconds: number): void },
-  spool: Spool,
-  record: Recorder<Result>,
-): Promise<Result> {
-  return deps.database.exclusively(`blob:${spool.sha256}`, () => putAlone(deps, spool, record));
+export function put<Result>(deps: PutDeps, spool: Spool, record: Recorder<Result>): Promise<Result> {
+  return deps.database.exclusively(`blob:${spool.sha256}`, (lock) => putAlone(deps, lock, spool, record));
 }
 
 async function putAlone<Result>(
-  deps: StorageDeps & { wakeRepairer(seconds: number): void },
+  deps: PutDeps,
+  lock: HeldLock,
   spool: Spool,
   record: Recorder<Result>,
 ): Promise<Result> {
   const required = deps.stores.filter((store) => deps.required.has(store.name));
   for (const store of required) requireFit(store, spool);
   await deps.space.require(2 * spool.bytes);
-  const known = await findBlob(deps.database, { sha256: spool.sha256 });
+  const [known, retired] = await Promise.all([
+    findBlob(deps.database, { sha256: spool.sha256 }),
+    findRetiredKeys(deps.database, spool.sha256),
+  ]);
   const facts = known ?? {
     ...(await deps.readPicture(spool)),
     sha256: spool.sha256,
     bytes: spool.bytes,
   };
-  const key = keyOf(spool.sha256, facts.mimeType);
+  const keyIn = (store: Store) => keyFor(store, facts, retired);
 
   const stats = new Map<string, ObjectStat>();
+  const written: Store[] = [];
   // All are waited for, also when one fails: none may go on writing from a spool that its owner has discarded.
   const outcomes = await Promise.allSettled(
     required.map(async (store) => {
       const copy = known?.copies.find((each) => each.store === store.name && each.state === 'STORED');
       const finding = copy && (await examine(store, facts, copy));
-      stats.set(
-        store.name,
-        finding?.state === 'STORED'
-          ? finding.stat
-          : await store.put(key, { ...proven(spool), moveTo: spool.moveTo }),
-      );
+      if (finding?.state === 'STORED') {
+        stats.set(store.name, finding.stat);
+        return;
+      }
+      stats.set(store.name, await store.put(keyIn(store), { ...proven(spool), moveTo: spool.moveTo }));
+      written.push(store);
     }),
   );
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  const takeBack = () =>
+    Promise.all(written.map((store) => takeBackFrom(deps, lock, store, { key: keyIn(store), spool })));
+  for (const outcome of outcomes) {
+    if (outcome.status === 'fulfilled') continue;
+    await takeBack();
+    throw outcome.reason;
+  }
 
-  const result = await deps.database.transaction(async (transaction) => {
+  const recordAll = lock.transaction(async (transaction) => {
     const [row] = await transaction.query<Omit<Blob, 'copies'>>(RECORD_BLOB, [
       spool.sha256,
       spool.bytes,
@@ -62,19 +73,46 @@ async function putAlone<Result>(
       facts.thumbhash,
     ]);
     const blob = row as Omit<Blob, 'copies'>;
-    await recordStored(transaction, blob, key, stats);
+    await recordStored(
+      transaction,
+      blob,
+      required.map((store) => ({
+        store: store.name,
+        key: keyIn(store),
+        ...(stats.get(store.name) as ObjectStat),
+      })),
+    );
     for (const store of deps.stores) {
       if (stats.has(store.name)) continue;
       const note = spool.bytes <= store.maxBytes ? recordPending : recordTooLarge;
-      await note(transaction, blob, { store: store.name, key });
+      await note(transaction, blob, { store: store.name, key: keyIn(store) });
     }
     const storeName = deps.stores.find((store) => stats.has(store.name))?.name ?? '';
     return record(transaction, blob, storeName);
+  });
+  const result = await recordAll.catch(async (error) => {
+    await takeBack();
+    throw error;
   });
   await deps.database.flush();
   const taking = deps.stores.filter(({ maxBytes }) => spool.bytes <= maxBytes);
   if (stats.size < taking.length) deps.wakeRepairer(0);
   return result;
+}
+
+/**
+ * Deletes what was put a moment ago for nothing, so that uploads that are refused one after the other do not fill the store. Where that fails too, or the lock
+ * is lost, it stays as an orphan.
+ */
+async function takeBackFrom(
+  { log }: Pick<PutDeps, 'log'>,
+  lock: HeldLock,
+  store: Store,
+  { key, spool }: { key: string; spool: Spool },
+): Promise<void> {
+  await deleteUnrecorded(lock, store, { key, sha256: spool.sha256 }).catch((error) =>
+    log.warn({ store: store.name, key, err: error }, 'could not take back what was put and not recorded'),
+  );
 }
 
 /** @throws TooLargeError for what a store that must hold it does not take. */

@@ -1,17 +1,23 @@
-import type { Database, PrismaTransaction } from '../database/database.ts';
+import type { Database, HeldLock, PrismaTransaction } from '../database/database.ts';
 import { StoreError } from '../errors.ts';
-import { keyOf } from './blob.ts';
 import { recordError } from './copies.ts';
+import { clearRetiredKeys, deleteCopy } from './retired-keys.ts';
 import type { StorageDeps } from './service.ts';
 
 /**
  * How bytes leave. Whoever keeps a blob ends that in a transaction, which condemns the blob when nothing refers to it any more; only then
  * do its bytes go, store by store, each copy off the record once it is gone, and the blob's own row last. All of it happens under the lock
- * of the blob, which `put` holds as well: a put of the same bytes pardons it before or after, never in between. A crash at any
+ * of the blob, which `put` holds as well: a put of the same bytes pardons it before or after, never in between. Where the lock is lost meanwhile, the
+ * next statement fails and nothing more is deleted (retired-keys.ts says what becomes of a deletion that is on its way). A crash at any
  * point leaves a condemned blob, which is the queue: the next run goes on from there.
  */
 
 type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'onForget' | 'onRemove' | 'log'>;
+
+/** By itself, so that the next statement sees what was committed by whoever had the row. */
+const LOCK_BLOB = 'SELECT 1 FROM blobs WHERE id = $1 FOR UPDATE';
+const CONDEMN = `UPDATE blobs SET condemned_at = now() WHERE id = $1
+  AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = $1) RETURNING id`;
 
 /** See Storage.remove. */
 export async function remove(
@@ -19,21 +25,17 @@ export async function remove(
   blobId: number,
   forget: (transaction: PrismaTransaction) => Promise<void>,
 ): Promise<void> {
-  await underLock(deps.database, blobId, async (sha256) => {
+  await underLock(deps.database, blobId, async (sha256, lock) => {
     const condemned = await deps.database.prismaTransaction(async (transaction) => {
       await forget(transaction);
-      const rows = await transaction.$queryRawUnsafe<unknown[]>(
-        `UPDATE blobs SET condemned_at = now() WHERE id = $1
-           AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = $1) RETURNING id`,
-        blobId,
-      );
-      return rows.length > 0;
+      await transaction.$queryRawUnsafe(LOCK_BLOB, blobId);
+      return (await transaction.$queryRawUnsafe<unknown[]>(CONDEMN, blobId)).length > 0;
     });
     deps.onForget(blobId);
     await deps.database.flush();
     if (!condemned) return;
     // What is on record by now is done in any case; bytes that cannot be removed at once are removed by a later run.
-    await removeBytes(deps, { blobId, sha256 }).catch((error) =>
+    await removeBytes(deps, lock, { blobId, sha256 }).catch((error) =>
       deps.log.warn({ sha256, err: error }, 'could not remove all bytes of a blob yet'),
     );
   });
@@ -52,9 +54,9 @@ export async function removeCondemned(
     );
     for (const { id } of rows) {
       signal?.throwIfAborted();
-      await underLock(deps.database, id, async (sha256) => {
+      await underLock(deps.database, id, async (sha256, lock) => {
         try {
-          const gone = await removeBytes(deps, { blobId: id, sha256 });
+          const gone = await removeBytes(deps, lock, { blobId: id, sha256 });
           tally[gone ? 'removed' : 'left']++;
         } catch (error) {
           if (!(error instanceof StoreError)) throw error;
@@ -64,29 +66,34 @@ export async function removeCondemned(
       });
     }
     const last = rows.at(-1);
-    if (!last) return tally;
+    if (!last) break;
     after = last.id;
   }
+  await clearRetiredKeys(deps, signal);
+  return tally;
 }
 
 async function underLock(
   database: Database,
   blobId: number,
-  work: (sha256: string) => Promise<void>,
+  work: (sha256: string, lock: HeldLock) => Promise<void>,
 ): Promise<void> {
   const [blob] = await database.query<{ sha256: string }>('SELECT sha256 FROM blobs WHERE id = $1', [blobId]);
-  if (blob) await database.exclusively(`blob:${blob.sha256}`, () => work(blob.sha256));
+  if (blob) await database.exclusively(`blob:${blob.sha256}`, (lock) => work(blob.sha256, lock));
 }
 
 /**
  * Removes the bytes of a condemned blob from every store, and its record with the last of them.
  * @returns whether all is gone: false where a put has pardoned the blob, or where a copy lies in a store that is not configured now.
- * @throws StoreError of the first store that could not be asked; the others have been.
+ * @throws StoreError of the first store that could not be asked; the others have been. Whatever a statement throws when the lock is lost.
  */
-async function removeBytes(deps: RemoveDeps, subject: { blobId: number; sha256: string }): Promise<boolean> {
-  const { database } = deps;
-  const [blob] = await database.query<{ id: number; mimeType: string }>(
-    `SELECT b.id, b.mime_type AS "mimeType" FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
+async function removeBytes(
+  deps: RemoveDeps,
+  lock: HeldLock,
+  subject: { blobId: number; sha256: string },
+): Promise<boolean> {
+  const [blob] = await lock.query<{ id: number; sha256: string; mimeType: string }>(
+    `SELECT b.id, b.sha256, b.mime_type AS "mimeType" FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = b.id)`,
     [subject.blobId],
   );
@@ -94,26 +101,20 @@ async function removeBytes(deps: RemoveDeps, subject: { blobId: number; sha256: 
   await deps.onRemove(subject.sha256);
   let fault: StoreError | null = null;
   for (const store of deps.stores) {
-    const [copy] = await database.query<{ key: string }>(
-      // Before a byte goes the record no longer says that the copy is there: whoever pardons the blob makes it anew.
-      `UPDATE copies SET state = 'PENDING', fingerprint = NULL, updated_at = now() WHERE blob_id = $1 AND store = $2 RETURNING key`,
-      [blob.id, store.name],
-    );
     try {
-      await store.delete(copy?.key ?? keyOf(subject.sha256, blob.mimeType));
-      await database.query('DELETE FROM copies WHERE blob_id = $1 AND store = $2', [blob.id, store.name]);
+      if (!(await deleteCopy(lock, store, blob))) return false;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       fault ??= error;
-      await recordError(database, blob, store.name, error.message);
+      await recordError(lock, blob, store.name, error.message);
     }
   }
   if (fault) throw fault;
-  const gone = await database.query(
+  const gone = await lock.query(
     `DELETE FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.blob_id = b.id) RETURNING b.id`,
     [blob.id],
   );
-  await database.flush();
+  await deps.database.flush();
   return gone.length > 0;
 }

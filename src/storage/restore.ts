@@ -1,7 +1,9 @@
+import type { HeldLock } from '../database/database.ts';
 import { FixativeError, StoreError } from '../errors.ts';
-import { type Blob, findBlob, keyOf } from './blob.ts';
+import { type Blob, findBlob } from './blob.ts';
 import { recordBad, recordError, recordPending, recordStored, recordTooLarge } from './copies.ts';
 import { examine, type Finding, proven } from './examine.ts';
+import { findRetiredKeys, keyFor, type RetiredKeys } from './retired-keys.ts';
 import type { StorageDeps } from './service.ts';
 import { formatBytes, type Spool } from './spool.ts';
 import type { Store } from './stores/store.ts';
@@ -38,20 +40,26 @@ export async function restore(
 ): Promise<Restoration> {
   const named = await findBlob(deps.database, { id: blobId });
   if (!named) throw new FixativeError('NOT_FOUND', `There is no blob ${blobId}.`);
-  return deps.database.exclusively(`blob:${named.sha256}`, async () => {
+  return deps.database.exclusively(`blob:${named.sha256}`, async (lock) => {
     // Looked at again under the lock: whoever held it may have restored it, or removed it.
     const blob = await findBlob(deps.database, { id: blobId });
     if (!blob) throw new FixativeError('NOT_FOUND', `There is no blob ${blobId}.`);
-    return restoreAlone(deps, blob, options);
+    const retired = await findRetiredKeys(deps.database, blob.sha256);
+    return restoreAlone({ ...deps, lock, retired }, blob, options);
   });
 }
 
-async function restoreAlone(deps: RestoreDeps, blob: Blob, options: RestoreOptions): Promise<Restoration> {
+interface UnderLock extends RestoreDeps {
+  readonly lock: HeldLock;
+  readonly retired: RetiredKeys;
+}
+
+async function restoreAlone(deps: UnderLock, blob: Blob, options: RestoreOptions): Promise<Restoration> {
   const failed: StoreError[] = [];
   const taking = deps.stores.filter((store) => takes(store, blob));
   for (const store of deps.stores) {
     if (taking.includes(store)) continue;
-    await recordTooLarge(deps.database, blob, copyOf(blob, store));
+    await recordTooLarge(deps.lock, blob, copyOf(deps, blob, store));
     if (options.stores?.includes(store.name)) failed.push(tooLargeFor(store, blob));
   }
   const findings = new Map<Store, Finding>(
@@ -65,32 +73,33 @@ async function restoreAlone(deps: RestoreDeps, blob: Blob, options: RestoreOptio
     const finding = findings.get(store);
     if (finding?.state !== 'UNREACHABLE') continue;
     failed.push(finding.error);
-    if (copyOf(blob, store).state !== 'STORED') {
-      await recordError(deps.database, blob, store.name, finding.error.message);
+    if (copyOf(deps, blob, store).state !== 'STORED') {
+      await recordError(deps.lock, blob, store.name, finding.error.message);
     }
   }
   if (lacking.length === 0) return { restored: [], source: null, failed };
 
   const proof = await takeProvenCopy(deps, blob, findings);
   if (proof instanceof FixativeError) {
-    for (const store of lacking) await recordError(deps.database, blob, store.name, proof.message);
+    for (const store of lacking) await recordError(deps.lock, blob, store.name, proof.message);
     throw proof;
   }
   const { spool, source } = proof;
   try {
     const restored: { store: string; bytes: number }[] = [];
     for (const store of lacking) {
-      const { key } = copyOf(blob, store);
+      const { key } = copyOf(deps, blob, store);
       try {
         if (!options.dryRun) {
+          deps.lock.signal.throwIfAborted();
           const stat = await store.put(key, proven(spool));
-          await recordStored(deps.database, blob, key, new Map([[store.name, stat]]));
+          await recordStored(deps.lock, blob, [{ store: store.name, key, ...stat }]);
         }
         restored.push({ store: store.name, bytes: blob.bytes });
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         failed.push(error);
-        await recordError(deps.database, blob, store.name, error.message);
+        await recordError(deps.lock, blob, store.name, error.message);
       }
     }
     await deps.database.flush();
@@ -102,7 +111,7 @@ async function restoreAlone(deps: RestoreDeps, blob: Blob, options: RestoreOptio
 
 /** Reads healthy copies, in read order, until one of them is proven to its last byte; or says why there is none. */
 async function takeProvenCopy(
-  deps: RestoreDeps,
+  deps: UnderLock,
   blob: Blob,
   findings: ReadonlyMap<Store, Finding>,
 ): Promise<{ spool: Spool; source: string } | FixativeError> {
@@ -111,7 +120,7 @@ async function takeProvenCopy(
     if (finding.state === 'UNREACHABLE') unreachable ??= finding.error;
     if (finding.state !== 'STORED') continue;
     try {
-      const { stream } = await store.open(copyOf(blob, store).key);
+      const { stream } = await store.open(copyOf(deps, blob, store).key);
       const subject = `The copy in ${store.name}`;
       const spool = await deps.spooler.receive(stream, { maxBytes: blob.bytes, subject });
       if (spool.sha256 === blob.sha256) return { spool, source: store.name };
@@ -135,28 +144,28 @@ async function takeProvenCopy(
 }
 
 /** Looks at one copy and notes what differs from the record; a store that is new to the blob gets a copy on record. */
-async function look(deps: RestoreDeps, blob: Blob, store: Store, deep: boolean): Promise<Finding> {
+async function look(deps: UnderLock, blob: Blob, store: Store, deep: boolean): Promise<Finding> {
   const copy = blob.copies.find((each) => each.store === store.name);
-  const finding = await examine(store, blob, copy, { deep });
-  if (!copy) await recordPending(deps.database, blob, copyOf(blob, store));
+  const { key } = copyOf(deps, blob, store);
+  const finding = await examine(store, blob, copy, { deep, key });
+  if (!copy) await recordPending(deps.lock, blob, { store: store.name, key });
   if (finding.state === 'STORED') {
     if (finding.read || copy?.state !== 'STORED') {
-      const { key } = copyOf(blob, store);
-      await recordStored(deps.database, blob, key, new Map([[store.name, finding.stat]]));
+      await recordStored(deps.lock, blob, [{ store: store.name, key, ...finding.stat }]);
     }
   } else if (copy?.state === 'STORED' && finding.state !== 'UNREACHABLE') {
-    await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds);
+    await recordBad(deps.lock, blob, copy, finding, deps.healDelaySeconds);
   }
   return finding;
 }
 
-function copyOf(blob: Blob, store: Store): { store: string; key: string; state: string } {
+function copyOf(
+  { retired }: Pick<UnderLock, 'retired'>,
+  blob: Blob,
+  store: Store,
+): { store: string; key: string; state: string } {
   const copy = blob.copies.find((each) => each.store === store.name);
-  return {
-    store: store.name,
-    key: copy?.key ?? keyOf(blob.sha256, blob.mimeType),
-    state: copy?.state ?? 'PENDING',
-  };
+  return { store: store.name, key: keyFor(store, blob, retired), state: copy?.state ?? 'PENDING' };
 }
 
 /** Whether the store takes the blob, or has it although it would not take it now. */
