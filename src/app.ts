@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { sayDisagreements } from './auth/agreement.ts';
 import { type Authenticator, makeAuthenticator } from './auth/authenticator.ts';
 import { makeImageAddress } from './auth/image-address.ts';
 import { loadRootToken } from './auth/root-token.ts';
@@ -9,6 +10,7 @@ import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
+import { sharedValue } from './database/shared-value.ts';
 import { FixativeError } from './errors.ts';
 import type { Services } from './graphql/context.ts';
 import {
@@ -96,8 +98,6 @@ export interface AppOptions {
   readonly log: Logger;
   /** Said to whoever finds the data directory locked. */
   readonly processId: number;
-  /** Of the link that logs a browser in; one of its own without it. */
-  readonly loginCode?: string;
   /** Whether it takes jobs, once `startJobs` is called. */
   readonly works?: boolean;
   /** Ends the opening between two of its steps. */
@@ -225,10 +225,10 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const authenticator = makeAuthenticator(rootToken, {
       tokens,
       jwt: await openJwtVerifier(config, log),
-      ...(options.loginCode === undefined ? {} : { loginCode: options.loginCode }),
     });
     const publicUrl = () => config.publicUrl ?? server.address();
-    const signer = makeSigner(await loadSigningKeys(config));
+    const signingKeys = await loadSigningKeys(config);
+    const signer = makeSigner(signingKeys);
     const uploadAddress = makeUploadAddress(signer, publicUrl);
     const imageAddress = makeImageAddress(signer);
     const place = await openDirectoryArrivals({
@@ -239,6 +239,11 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     opened.push(closeS3Arrivals);
     signal?.throwIfAborted();
     const arrivals: [Arrivals, ...Arrivals[]] = s3Arrivals ? [s3Arrivals, place] : [place];
+    if (options.works) {
+      const { dataDirectory } = config;
+      const own = { signingKeys, rootToken, dataDirectory, needsDataDirectory: s3Arrivals === null };
+      await sayDisagreements(database, own, log);
+    }
     const services: Services = {
       database,
       storage,
@@ -447,6 +452,7 @@ async function openStores(
         name: 'filesystem',
         directory: config.imageDirectory,
         mayClaim: known.length === 0,
+        identity: sharedValue(database, 'directory of filesystem'),
         maxOpenFiles: config.maxOpenFiles,
       });
       closers.push(() => store.close());

@@ -1,4 +1,4 @@
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { FixativeError } from '../errors.ts';
 import { type Caller, ROOT } from './caller.ts';
 import type { JwtVerifier } from './jwt.ts';
@@ -8,6 +8,10 @@ export const SESSION_COOKIE = 'fixative_session';
 /** In the compact form (RFC 7515, 7.1). */
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 export const SESSION_SECONDS = 30 * 24 * 60 * 60;
+/** How long the link that a server prints at its start logs browsers in. */
+export const LOGIN_DAYS = 7;
+
+type Purpose = 'session' | 'login';
 
 /** What came with a request. */
 export interface Credentials {
@@ -22,7 +26,7 @@ export interface Authenticator {
    * @throws FixativeError UNAUTHENTICATED for a token that is not valid; IDENTITY_UNAVAILABLE when that cannot be known.
    */
   authenticate(credentials: Credentials): Promise<Caller | null>;
-  /** The code of the link that logs a browser in; good until the server stops. */
+  /** The code of the link that logs a browser in, at every server with the same root token, for LOGIN_DAYS from the start. */
   readonly loginCode: string;
   /** Exchanges the code, or the root token itself, for the value of a session cookie; null when it is neither. */
   openSession(codeOrToken: string): string | null;
@@ -30,24 +34,24 @@ export interface Authenticator {
 
 /**
  * A session is its expiry and a MAC of it under the root token: nothing is kept, it survives a restart, and it ends when the
- * root token changes.
+ * root token changes. The code of the login link is made in the same way.
  */
 export function makeAuthenticator(
   rootToken: string,
-  {
-    tokens,
-    jwt,
-    loginCode = randomBytes(32).toString('base64url'),
-  }: { tokens: Pick<Tokens, 'authenticate'>; jwt: JwtVerifier | null; loginCode?: string },
+  { tokens, jwt }: { tokens: Pick<Tokens, 'authenticate'>; jwt: JwtVerifier | null },
 ): Authenticator {
   const isRootToken = makeComparison(rootToken);
-  const isLoginCode = makeComparison(loginCode);
-  const sign = (expiry: string) =>
-    createHmac('sha256', rootToken).update(`session:${expiry}`).digest('base64url');
+  const macOf = (purpose: Purpose, expiry: string) =>
+    createHmac('sha256', rootToken).update(`${purpose}:${expiry}`).digest('base64url');
 
-  function sessionIsValid(value: string): boolean {
+  function makeTicket(purpose: Purpose, seconds: number): string {
+    const expiry = String(Math.floor(Date.now() / 1000) + seconds);
+    return `${expiry}.${macOf(purpose, expiry)}`;
+  }
+
+  function isTicket(purpose: Purpose, value: string): boolean {
     const [expiry = '', mac = ''] = value.split('.');
-    return makeComparison(sign(expiry))(mac) && Number(expiry) > Date.now() / 1000;
+    return makeComparison(macOf(purpose, expiry))(mac) && Number(expiry) > Date.now() / 1000;
   }
 
   async function callerOf(token: string): Promise<Caller> {
@@ -59,17 +63,16 @@ export function makeAuthenticator(
   }
 
   return {
-    loginCode,
+    loginCode: makeTicket('login', LOGIN_DAYS * 86_400),
     async authenticate({ authorization, cookie }) {
       const token = authorization && /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
       if (token) return callerOf(token);
       const session = cookie && readCookie(cookie, SESSION_COOKIE);
-      return session && sessionIsValid(session) ? ROOT : null;
+      return session && isTicket('session', session) ? ROOT : null;
     },
     openSession(codeOrToken) {
-      if (!isLoginCode(codeOrToken) && !isRootToken(codeOrToken)) return null;
-      const expiry = String(Math.floor(Date.now() / 1000) + SESSION_SECONDS);
-      return `${expiry}.${sign(expiry)}`;
+      if (!isTicket('login', codeOrToken) && !isRootToken(codeOrToken)) return null;
+      return makeTicket('session', SESSION_SECONDS);
     },
   };
 }

@@ -1,5 +1,4 @@
 import cluster, { type Worker } from 'node:cluster';
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { FixativeError } from '../errors.ts';
@@ -7,8 +6,6 @@ import { EXIT, type ExitCode, type Terminal } from './terminal.ts';
 
 /** What a process of several is told by the one that began it. */
 export interface Assignment {
-  /** Good at all of them. */
-  readonly loginCode: string;
   /** Whether this one also works: one of them does. */
   readonly works: boolean;
 }
@@ -39,7 +36,6 @@ export async function serveInProcesses(
     );
   }
   const { terminal } = options;
-  const loginCode = randomBytes(32).toString('base64url');
   const running = new Set<Worker>();
   let stopping = false;
 
@@ -66,7 +62,7 @@ export async function serveInProcesses(
     const ready = new Promise<string>((resolve) => {
       worker.on('message', (message: FromServer) => {
         if ('ready' in message) return resolve(message.ready);
-        send(worker, { assignment: { loginCode, works: options.workers && index === 0 } });
+        send(worker, { assignment: { works: options.workers && index === 0 } });
         if (stopping) send(worker, { stop: true });
       });
     });

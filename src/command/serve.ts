@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import type { Authenticator } from '../auth/authenticator.ts';
+import { type Authenticator, LOGIN_DAYS } from '../auth/authenticator.ts';
 import { hasTokens } from '../auth/tokens.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
@@ -74,7 +74,7 @@ export async function serve(
 Fixative is ready.
 
   GraphiQL   ${url}/login?code=${app.authenticator.loginCode}
-             (logs this browser in; good until the server stops)
+             (logs this browser in; good for ${LOGIN_DAYS} days)
   GraphQL    ${url}/graphql
   Token      ${config.rootToken ? 'FIXATIVE_ROOT_TOKEN' : `${config.dataDirectory}/root-token`}
   Stores     ${app.storage.stores.map((store) => store.name).join(', ')}

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Authenticator, SESSION_COOKIE, SESSION_SECONDS } from '../auth/authenticator.ts';
+import { type Authenticator, LOGIN_DAYS, SESSION_COOKIE, SESSION_SECONDS } from '../auth/authenticator.ts';
 import { sendHtml } from './answer.ts';
 import { begin } from './request-body.ts';
 
@@ -17,7 +17,10 @@ export async function serveLogin(
       : (URL.parse(request.url ?? '/', 'http://localhost')?.searchParams.get('code') ?? null);
   const session = given && authenticator.openSession(given.trim());
   if (!session) {
-    sendLoginPage(response, given ? 'That is not valid. A link is good until the server stops.' : '');
+    sendLoginPage(
+      response,
+      given ? `That is not valid. A link is good for ${LOGIN_DAYS} days from the start of its server.` : '',
+    );
     return;
   }
   const cookie = `${SESSION_COOKIE}=${session}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict${options.secure ? '; Secure' : ''}`;

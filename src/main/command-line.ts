@@ -70,7 +70,6 @@ const LINGER_MS = 2000;
 
 interface OpenOptions {
   readonly works: boolean;
-  readonly loginCode?: string;
   /** Resolves when the process is to stop, also while it starts. */
   readonly stopped?: Promise<void>;
 }
@@ -200,11 +199,10 @@ program
           stopped,
         });
       if (!isOneOfSeveral()) return serveInProcesses(processes, readConfig(), { terminal, stopped, workers });
-      const { works, loginCode, leave, ...told } = await enterProcess();
+      const { works, leave, ...told } = await enterProcess();
       const both = Promise.race([stopped, told.stopped]);
       return withApp((app) => serve(app, app.config, { ...told, stopped: both, workers: works }), {
         works,
-        loginCode,
         stopped: both,
       }).finally(leave);
     }),

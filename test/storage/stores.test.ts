@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -75,6 +75,7 @@ describe('the filesystem store', () => {
         string,
         string,
       ];
+      await mkdir(path.dirname(old));
       await writeFile(old, 'x');
       await utimes(old, Date.now() / 1000 - 3600, Date.now() / 1000 - 3600);
       await writeFile(fresh, 'y');

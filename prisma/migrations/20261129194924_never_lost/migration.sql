@@ -10,3 +10,12 @@ CREATE TABLE "retired_keys" (
 );
 
 CREATE INDEX "idx_retired_keys_sha256" ON "retired_keys"("sha256");
+
+-- What all servers of this database are to agree on (src/database/shared-value.ts).
+CREATE TABLE "shared_values" (
+    "name" VARCHAR(50) NOT NULL,
+    "value" TEXT NOT NULL,
+    "updated_at" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+
+    CONSTRAINT "shared_values_pkey" PRIMARY KEY ("name")
+);

@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { createWriteStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
+import { isAbsent, openMarker, type RecordedIdentity, reasonOf } from './marker.ts';
 import { makeOpenFiles } from './open-files.ts';
 import type { ByteRange, ListedObject, ObjectStat, Store } from './store.ts';
-
-/** Says that a directory is the store, and not the empty place where its disk is to be mounted. */
-const MARKER = '.fixative-store';
 
 /** Where files are written until they are whole; on the same filesystem as the rest, so that a rename is all it takes. */
 const WRITING = '.writing';
@@ -41,11 +39,13 @@ export interface FilesystemStore extends Store {
  * an operator says that this one is it (`claim`).
  * @param options.maxOpenFiles how many files that were read are kept open for the next who asks; none without it.
  * @param options.mayClaim whether the marker may be made: only when nothing is on record as being in the store.
+ * @param options.identity where it is on record which directory the store is; without it, each with a marker is.
  */
 export async function openFilesystemStore(options: {
   name: string;
   directory: string;
   mayClaim: boolean;
+  identity?: RecordedIdentity;
   maxOpenFiles?: number;
 }): Promise<FilesystemStore> {
   const { name } = options;
@@ -55,45 +55,20 @@ export async function openFilesystemStore(options: {
   const unavailable = (verb: string, key: string, cause: unknown) =>
     new StoreError(`${name} could not ${verb} ${key} in ${root}: ${reasonOf(cause)}.`, name, { cause });
 
-  async function requireMarker(): Promise<void> {
-    await stat(path.join(root, MARKER)).catch((cause) => {
-      if (!isAbsent(cause))
-        throw new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
-      throw new StoreError(
-        `${root} has no ${MARKER}, so it is not the directory of ${name}, or its disk is not mounted. If it is the right one, say so: npm run fixative -- claim ${name}`,
-        name,
-        { cause },
-      );
-    });
-  }
-
   /** An absent file is an answer only where the marker is: behind a mount that is gone everything would be absent. */
   async function absentOrThrow(verb: string, key: string, error: unknown): Promise<void> {
     if (!isAbsent(error)) throw unavailable(verb, key, error);
-    await requireMarker();
+    await marker.require();
   }
 
-  async function claim(): Promise<void> {
-    try {
-      await mkdir(writing, { recursive: true });
-      const marker = path.join(root, MARKER);
-      await writeFile(marker, `${JSON.stringify({ store: name, claimedAt: new Date() })}\n`, {
-        flag: 'a',
-        flush: true,
-      });
-      await flushDirectory(root);
-    } catch (cause) {
-      throw new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
-    }
-  }
-
-  const marked = await stat(path.join(root, MARKER)).then(
-    () => true,
-    () => false,
-  );
-  if (!marked && options.mayClaim) await claim();
+  const marker = await openMarker({
+    name,
+    root,
+    mayClaim: options.mayClaim,
+    identity: options.identity ?? null,
+  });
   // Of the place where a disk is to be mounted, nobody knows what will be there.
-  const isOnDisk = (marked || options.mayClaim) && (await isLocal(root));
+  const isOnDisk = marker.isThere && (await isLocal(root));
   const files = makeOpenFiles(options.maxOpenFiles ?? 0, isOnDisk);
   const ignoreAbsent = (error: unknown) => {
     if (!isAbsent(error))
@@ -126,17 +101,17 @@ export async function openFilesystemStore(options: {
     name,
     kind: 'filesystem',
     maxBytes: Number.POSITIVE_INFINITY,
-    claim,
+    claim: marker.claim,
     close: async () => files.close(),
     sweep: async (afterSeconds) => {
-      await requireMarker();
+      await marker.require();
       await removeAbandoned(writing, afterSeconds).catch(ignoreAbsent);
     },
 
     async put(key, source) {
       const target = pathOf(root, key);
       const temporary = path.join(writing, randomUUID());
-      await requireMarker();
+      await marker.require();
       try {
         await makeDirectory(path.dirname(target));
         if (!(await source.moveTo?.(target))) {
@@ -155,6 +130,7 @@ export async function openFilesystemStore(options: {
     },
 
     async open(key, range) {
+      marker.requireKnown();
       const handle = await open(pathOf(root, key), 'r').catch(async (error) => {
         await absentOrThrow('open', key, error);
         throw new NotFoundError(`${name} has no ${key}.`);
@@ -181,6 +157,7 @@ export async function openFilesystemStore(options: {
     },
 
     async readInto(key, range, buffer) {
+      marker.requireKnown();
       const file = pathOf(root, key);
       const stats = await files.read(file, range, buffer).catch(async (error) => {
         files.forget(file);
@@ -192,6 +169,7 @@ export async function openFilesystemStore(options: {
 
     async stat(key) {
       const file = pathOf(root, key);
+      marker.requireKnown();
       try {
         const stats = await stat(file, { bigint: true });
         return stats.isFile() ? statOf(stats) : null;
@@ -203,13 +181,14 @@ export async function openFilesystemStore(options: {
 
     async delete(key) {
       const file = pathOf(root, key);
+      await marker.require();
       await rm(file)
         .finally(() => files.forget(file))
         .catch((error) => absentOrThrow('delete', key, error));
     },
 
     async *list() {
-      await requireMarker();
+      await marker.require();
       yield* walk(root, '');
     },
   };
@@ -288,13 +267,4 @@ async function flushDirectory(directory: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function isAbsent(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
