@@ -202,6 +202,26 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
   );
 
   test.runIf(onPostgresql)(
+    'what a killed worker was asking for is found by another of the same directory in seconds',
+    async () => {
+      const server = await start(['serve', '--no-workers']);
+      const worker = await start(['work']);
+      gate.shut();
+      const [image] = await generate(server, {});
+      await within(30, async () => expect(gate.calls).toHaveLength(1));
+      // It looks for the dead when it starts; this one dies later.
+      await start(['work']);
+      await worker.kill();
+      await within(30, async () => {
+        const { error } = await look(server, image?.id as string);
+        expect(error?.code).toBe('INTERRUPTED');
+      });
+      gate.open();
+      expect(gate.calls).toHaveLength(1);
+    },
+  );
+
+  test.runIf(onPostgresql)(
     'a subscription at one server sees what a worker in another process does',
     async () => {
       const server = await start(['serve', '--no-workers']);

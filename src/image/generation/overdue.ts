@@ -16,6 +16,8 @@ export interface OverdueDeps {
   readonly log: Logger;
 }
 
+/** How soon the others of one directory see that a worker has died. */
+const LOOK_FOR_DEAD_EVERY_SECONDS = 5;
 /** What is not looked at for so long although it is due is put into the queue again; a call may take its time. */
 const SWEEP_EVERY_SECONDS = 60;
 const OVERDUE_SECONDS = 120;
@@ -86,28 +88,46 @@ export function makeOverdue({ database, queue, answers, ledger, lanes, log }: Ov
     }
   }
 
-  const timer = setInterval(() => {
-    Promise.all([sweep(), sweepAnswers()]).catch((error) =>
-      log.warn({ err: error }, 'could not look for generations that are overdue'),
+  /** What dead workers had begun is in the queue again. A mark of a dead worker stays for a day. */
+  const buried = new Set<string>();
+
+  const push = (found: readonly Adopted[]) =>
+    queue.push(
+      database,
+      found.map(({ imageId, lane, userId }) => ({ imageId, lane, userId, runAt: null })),
     );
-  }, SWEEP_EVERY_SECONDS * 1000);
-  timer.unref();
+
+  /** Puts back what workers of this directory that have died have begun and not finished. */
+  async function bury(): Promise<void> {
+    const dead = (await answers.dead()).filter((id) => !buried.has(id));
+    if (dead.length === 0) return;
+    await push(
+      await database.query<Adopted>(`${ADOPTED} WHERE g.state = 'asking' AND g.asked_by = ANY($1)`, [dead]),
+    );
+    for (const id of dead) buried.add(id);
+  }
+
+  const every = (seconds: number, work: () => Promise<unknown>) =>
+    setInterval(() => {
+      work().catch((error) => log.warn({ err: error }, 'could not look for generations that are overdue'));
+    }, seconds * 1000).unref();
+  const timers = [
+    every(LOOK_FOR_DEAD_EVERY_SECONDS, bury),
+    every(SWEEP_EVERY_SECONDS, async () => {
+      await sweep();
+      await push(await sweepAnswers());
+    }),
+  ];
 
   return {
     /** Puts back into the queue what is overdue, and what workers of this directory that have died have begun and not finished. */
     async adopt() {
       await sweep();
-      const found = await sweepAnswers();
-      found.push(
-        ...(await database.query<Adopted>(`${ADOPTED} WHERE g.state = 'asking' AND g.asked_by = ANY($1)`, [
-          await answers.dead(),
-        ])),
-      );
-      await queue.push(
-        database,
-        found.map(({ imageId, lane, userId }) => ({ imageId, lane, userId, runAt: null })),
-      );
+      await push(await sweepAnswers());
+      await bury();
     },
-    stop: () => clearInterval(timer),
+    stop: () => {
+      for (const timer of timers) clearInterval(timer);
+    },
   };
 }
