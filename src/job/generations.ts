@@ -86,7 +86,8 @@ export async function openGenerationJobs(
   boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations warns'));
   const lanes = [...new Set([...options.lanes, LOCAL_LANE])];
   try {
-    await boss.start();
+    // A server that has waited for pg-boss's own lock may fail all the same: PostgreSQL still takes the schema for missing, and inserts it again.
+    await database.exclusively('queue', () => boss.start());
     await setUpQueues(boss, lanes.map(nameOf));
   } catch (error) {
     // What has begun of it keeps the process running, also where it did not come to start.
