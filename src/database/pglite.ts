@@ -38,6 +38,8 @@ export async function openPglite(options: { directory: string; template?: Blob }
     kind: 'pglite',
     schema: null,
     prisma,
+    isAway: false,
+    requireReachable: async () => {},
     withAdapter: (work) => work(adapter),
     query,
     async queryBytes(text, values) {

@@ -20,7 +20,7 @@ import { uploadForm } from '../upload.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 /** `MIGRATION_KILLS=100 vitest run …` searches for longer. */
-const KILLS = Number(process.env.MIGRATION_KILLS ?? (process.env.TEST_DATABASE_URL ? 8 : 3));
+const KILLS = Number(process.env.MIGRATION_KILLS ?? (process.env.TEST_DATABASE_URL ? 8 : 2));
 const DONE = { pending: [], failed: [], unknown: [], edited: [] };
 
 let directory: string;
@@ -69,7 +69,7 @@ describe('a migration that was interrupted', () => {
     } finally {
       await database.close();
     }
-  });
+  }, 180_000);
 
   test('that fails leaves nothing, says why, and is tried again by the next start', async () => {
     const database = await open();
@@ -161,7 +161,7 @@ test('a kill at any moment of `migrate` leaves a database that the next one brin
   const last = await runCommand(['migrate'], environment());
   expect(last.code, last.out + last.log).toBe(0);
   expect(last.out).toContain('The database is up to date.');
-}, 240_000);
+}, 600_000);
 
 describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
   test('five servers that start at once on an empty database all live', async () => {
