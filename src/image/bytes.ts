@@ -3,7 +3,9 @@
  *
  * Public images are remembered, private ones never. What is remembered is used only while the database tells of changes (NOTIFY of the triggers, whoever changed a row), and for no longer than
  * REMEMBER_SECONDS, for a connection that died without a word tells nothing. What this process changes it forgets itself, as soon as that is
- * committed (`forget`). While the database is away (Database.isAway) what was remembered before is used, for AWAY_SECONDS at most. A row that was read while a change of it was told is answered to those who asked for it before, and not remembered.
+ * committed (`forget`). A row that was read while a change of it was told is answered to those who asked for it before, and not remembered.
+ *
+ * While the database is away (`Database.isAway`), images that were remembered before are given, for AWAY_SECONDS at most.
  */
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
