@@ -273,6 +273,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       authenticator,
       limits: { ...config, persisted: await readPersisted(config) },
       uploads: { database, storage, place, uploadAddress },
+      workers: jobs,
       bytes: {
         images: imageBytes,
         variants,
@@ -361,7 +362,10 @@ export async function openDatabase(
     const database = await openPostgresql({
       url: databaseUrl,
       poolSize: config.databasePoolSize,
-      onError: (error) => options.log.error({ err: error }, 'the database broke a connection'),
+      onError: ({ message }) => options.log.warn(`a connection to the database broke: ${message}`),
+      onAway: ({ message }) => options.log.error(`the database cannot be reached: ${message}`),
+      onBack: (seconds) =>
+        options.log.warn(`the database can be reached again, after ${seconds.toFixed(1)} s`),
     }).catch((error) => {
       throw error instanceof FixativeError ? error : unreachable(databaseUrl, error);
     });

@@ -27,6 +27,8 @@ export const ERROR_CODES = {
     'The server stopped while the provider worked; the request may have been paid for, so it is not repeated by itself.',
   CANCELLED: 'It was cancelled before it was done.',
   STORE_UNAVAILABLE: 'A store that must keep the bytes could not take or give them.',
+  DATABASE_UNAVAILABLE:
+    'The database cannot be reached at the moment; try again. What a mutation had begun may have been done.',
   NO_SPACE: 'The server is short of disk space and takes nothing in until there is more (MIN_FREE_BYTES).',
   STOPPED: 'The run stopped itself, because going on might do harm; the message says why and how to go on.',
   BYTES_LOST: 'No store holds a healthy copy.',

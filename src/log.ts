@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import type { ErrorCode } from './errors.ts';
 
 export type { Logger };
 
@@ -20,9 +21,20 @@ export function makeLog(options: {
   const destination = options.format === 'json' ? jsonTo(options.destination) : textTo(options);
   const withoutSecrets = makeScrubber(options.secrets ?? []);
   return pino(
-    { level: options.level, hooks: { streamWrite: (line) => escapedJson(withoutSecrets(line)) } },
+    {
+      level: options.level,
+      serializers: { err: describe },
+      hooks: { streamWrite: (line) => escapedJson(withoutSecrets(line)) },
+    },
     destination,
   );
+}
+
+/** That the database is away is said once. What could not be done meanwhile is told without a stack, which says nothing of it. */
+function describe(error: Error & { code?: unknown }): object {
+  return error.code === ('DATABASE_UNAVAILABLE' satisfies ErrorCode)
+    ? { type: error.name, message: error.message }
+    : pino.stdSerializers.err(error);
 }
 
 const jsonTo = (destination: Writable | undefined) =>

@@ -37,6 +37,8 @@ export interface PostgresqlOptions {
   readonly durable?: boolean;
   /** A directory for its data that is kept when it stops, and gone on with when it is there already; without it, one that goes with it. */
   readonly directory?: string;
+  /** Where it listens; without it, at a port that is free. */
+  readonly port?: number;
   /** So much room is left to other programs: 0 to 19, as `nice` has it. */
   readonly nice?: number;
 }
@@ -69,7 +71,7 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
         { cwd: directory, ...user },
       );
     }
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     const settings = {
       listen_addresses: '127.0.0.1',
       port,

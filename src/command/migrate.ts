@@ -11,13 +11,15 @@ export async function runMigrate(
 ): Promise<ExitCode> {
   const applied = options.check ? [] : await migrate(database);
   const state = await readMigrationState(database);
-  const current = state.pending.length === 0 && state.failed.length === 0;
+  const current = state.pending.length + state.failed.length + state.unknown.length === 0;
   if (options.json) terminal.out(`${JSON.stringify({ current, ...state, appliedNow: applied })}\n`);
   else {
     for (const name of applied) terminal.out(`applied  ${name}\n`);
     for (const name of state.pending) terminal.out(`pending  ${name}\n`);
     for (const name of state.failed)
-      terminal.out(`failed   ${name}: look at what it left, then \`prisma migrate resolve\`\n`);
+      terminal.out(`failed   ${name}: it did not end; \`migrate\` settles it\n`);
+    for (const name of state.unknown)
+      terminal.out(`unknown  ${name}: a later version of Fixative has applied it\n`);
     for (const name of state.edited)
       terminal.out(`edited   ${name}: its SQL has changed since it was applied\n`);
     terminal.out(current ? 'The database is up to date.\n' : 'The database is not up to date.\n');

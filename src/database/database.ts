@@ -23,6 +23,9 @@ export interface QueryOptions {
  * The one database, PostgreSQL or PGlite. Two ways lead into it: Prisma's client for writes, where types are worth more than
  * its 600 µs, and plain statements for the lists and for bytes (docs/architecture.md says why).
  *
+ * A database that cannot be reached is waited for, for a moment. Then every call throws DatabaseUnavailableError, and so does one whose connection broke
+ * when it may have been done; reads and transactions that were not committed yet are run again.
+ *
  * On PGlite there is one connection: inside a transaction use the transaction's handle only, or the call waits for the
  * transaction that waits for it.
  */
@@ -31,6 +34,13 @@ export interface Database extends Queryable {
   /** Schema that the address names for our tables; null: the first of the role's search_path. */
   readonly schema: string | null;
   readonly prisma: PrismaClient;
+  /** Whether the database cannot be reached at the moment. */
+  readonly isAway: boolean;
+  /**
+   * Resolves when the database can be reached, at once or after a moment.
+   * @throws DatabaseUnavailableError
+   */
+  requireReachable(): Promise<void>;
   /** Gives Prisma's schema engine its way into the database, on a connection that is closed afterwards. */
   withAdapter<Result>(
     work: (adapter: SqlMigrationAwareDriverAdapterFactory) => Promise<Result>,
@@ -88,6 +98,8 @@ export interface HeldLock extends Queryable {
   readonly signal: AbortSignal;
   /** As `Database.transaction`. */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
+  /** Sends several statements, which are one transaction. */
+  executeScript(script: string): Promise<void>;
 }
 
 export type PrismaTransaction = Prisma.TransactionClient;

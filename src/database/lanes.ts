@@ -33,11 +33,8 @@ const MAX_DEPTH = 32;
 /** What leaves in one write is answered one after the other; more of it would wait while other backends have nothing to do. */
 const MAX_HELD = 8;
 const RECONNECT_MILLISECONDS = 1000;
-const CONNECT_MILLISECONDS = 10_000;
 /** One that nothing is sent on is closed, before anything between here and PostgreSQL forgets it without a word. */
 const IDLE_MILLISECONDS = 10_000;
-/** A quick statement that has no answer after so long gets none: its connection is given up. */
-const LOST_MILLISECONDS = 30_000;
 
 /**
  * Connections on which statements are sent one behind the other, without waiting for answers (pipelining:
@@ -45,30 +42,24 @@ const LOST_MILLISECONDS = 30_000;
  * What is sent in the same turn of the event loop leaves in one write, and a backend finds its next statement there when it has answered the
  * last: half of what a quick statement costs is waking the other side. A statement waits for those before it, so only quick ones belong here.
  */
-export function makeLanes(count: number, config: SessionConfig, onError: (error: Error) => void): Lanes {
+export function makeLanes(count: number, config: SessionConfig): Lanes {
   const lanes: Lane[] = [];
   let nextConnect = 0;
   let closed = false;
 
   function connect(): void {
-    const client = new SessionClient({
-      ...config,
-      pipeline: true,
-      keepAlive: true,
-      connectionTimeoutMillis: CONNECT_MILLISECONDS,
-    });
+    const client = new SessionClient({ ...config, pipeline: true });
     const lane: Lane = { client, sent: [], sentAt: performance.now(), held: 0, state: 'connecting' };
-    const drop = (error?: Error) => {
+    const drop = () => {
       if (lane.state === 'closed') return;
       if (lane.state !== 'retired') nextConnect = performance.now() + RECONNECT_MILLISECONDS;
       lane.state = 'closed';
       const at = lanes.indexOf(lane);
       if (at >= 0) lanes.splice(at, 1);
-      if (error && !closed) onError(error);
       void client.end().catch(() => {});
     };
     client.on('error', drop);
-    client.on('end', () => drop());
+    client.on('end', drop);
     lanes.push(lane);
     client.connect().then(() => {
       if (lane.state === 'connecting') lane.state = 'open';
@@ -104,12 +95,7 @@ export function makeLanes(count: number, config: SessionConfig, onError: (error:
     const now = performance.now();
     for (const lane of [...lanes]) {
       if (lane.state !== 'open') continue;
-      const [oldest] = lane.sent;
-      if (oldest === undefined && now - lane.sentAt > IDLE_MILLISECONDS) retire(lane);
-      if (oldest !== undefined && now - oldest > LOST_MILLISECONDS) {
-        const error = new Error(`PostgreSQL has not answered for ${LOST_MILLISECONDS / 1000} s.`);
-        streamOf(lane.client).destroy(error);
-      }
+      if (lane.sent.length === 0 && now - lane.sentAt > IDLE_MILLISECONDS) retire(lane);
     }
   }, 1000);
   sweep.unref();

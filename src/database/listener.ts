@@ -19,41 +19,29 @@ interface Listener {
 }
 
 /** LISTEN of PostgreSQL on one connection for all channels, made when the first is listened to, and made again when it is lost. */
-export function makeListener(config: SessionConfig, onError: (error: Error) => void): Listener {
+export function makeListener(config: SessionConfig): Listener {
   const hearings = new Set<Hearing>();
   let connection: Promise<pg.Client> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
   async function connect(): Promise<pg.Client> {
-    const client = new SessionClient({ ...config, keepAlive: true, connectionTimeoutMillis: 10_000 });
+    const client = new SessionClient(config);
     let lost = false;
-    const lose = (error?: Error) => {
+    const lose = () => {
       if (lost) return;
       lost = true;
       clearInterval(heartbeat);
       for (const hearing of hearings) hearing.onLost();
-      if (error) onError(error);
       client.end().catch(() => {});
       if (connection !== null && !closed) reconnect();
     };
-    client.on('error', lose).on('end', () => lose());
+    client.on('error', lose).on('end', lose);
     client.on('notification', ({ channel, payload = '' }) => {
       for (const hearing of hearings) if (hearing.channel === channel) hearing.onNotification(payload);
     });
-    const heartbeat = setInterval(() => {
-      const late = setTimeout(
-        () => lose(new Error('The connection that listens is silent.')),
-        HEARTBEAT_SECONDS * 1000,
-      );
-      client.query('SELECT 1').then(
-        () => clearTimeout(late),
-        (error: Error) => {
-          clearTimeout(late);
-          lose(error);
-        },
-      );
-    }, HEARTBEAT_SECONDS * 1000);
+    // Nothing is awaited on a connection that only listens, so that its silence would not be noticed (connections.ts).
+    const heartbeat = setInterval(() => void client.query('SELECT 1').catch(lose), HEARTBEAT_SECONDS * 1000);
     heartbeat.unref();
     try {
       await client.connect();
@@ -93,9 +81,8 @@ export function makeListener(config: SessionConfig, onError: (error: Error) => v
       try {
         const client = await connection;
         if (!first) await hear(client, channel);
-      } catch (error) {
+      } catch {
         // Whoever listens hears of it when the connection is there.
-        onError(error as Error);
         reconnect();
         return { close: async () => void hearings.delete(hearing) };
       }

@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Database } from './database.ts';
+import { FixativeError } from '../errors.ts';
+import type { Database, HeldLock } from './database.ts';
 import { openSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
 const PRISMA_DIRECTORY = fileURLToPath(new URL('../../prisma', import.meta.url));
@@ -15,8 +16,10 @@ export interface MigrationState {
   readonly applied: readonly string[];
   /** Names of those that it lacks, in the order in which they will be applied. */
   readonly pending: readonly string[];
-  /** Those that began and did not end; nothing is applied before an operator has looked (`prisma migrate resolve`). */
+  /** Those that Prisma's engine began and did not record as finished; the next `migrate` settles them. */
   readonly failed: readonly string[];
+  /** Those that this version does not have, oldest first: a later version of Fixative has applied them. */
+  readonly unknown: readonly string[];
   /** Those whose SQL has changed since it was applied. */
   readonly edited: readonly string[];
 }
@@ -36,12 +39,16 @@ export async function readMigrationState(database: Database): Promise<MigrationS
     rows.filter((row) => row.finished).map((row) => [row.migration_name, row.checksum]),
   );
   const applied = migrations.filter((migration) => checksums.has(migration.name));
+  const names = new Set(migrations.map((migration) => migration.name));
   return {
     applied: applied.map((migration) => migration.name),
     pending: migrations
       .filter((migration) => !checksums.has(migration.name))
       .map((migration) => migration.name),
-    failed: rows.filter((row) => !row.finished).map((row) => row.migration_name),
+    failed: rows
+      .filter((row) => !row.finished && names.has(row.migration_name))
+      .map((row) => row.migration_name),
+    unknown: [...new Set(rows.map((row) => row.migration_name))].filter((name) => !names.has(name)).sort(),
     edited: applied
       .filter((migration) => checksums.get(migration.name) !== sha256(migration.sql))
       .map((migration) => migration.name),
@@ -49,34 +56,105 @@ export async function readMigrationState(database: Database): Promise<MigrationS
 }
 
 /**
- * Applies what is pending, under a lock that the other servers of the database wait for.
+ * Applies the pending migrations, each in one transaction with its record: a process that is killed leaves all of a migration or nothing of it.
+ * Other servers of the database wait meanwhile.
  * @returns the names of the migrations that were applied now.
+ * @throws FixativeError CONFLICT when a later version has migrated the database; INTERNAL with the database's message when a migration fails.
  */
 export async function migrate(database: Database): Promise<string[]> {
   const state = await readMigrationState(database);
+  requireKnown(state);
   if (state.pending.length === 0) return [];
-  return database.exclusively('migrate', async () => {
-    await createSchema(database);
-    return withEngine(database, async (engine) => {
-      const { appliedMigrationNames } = await engine.applyMigrations({
-        migrationsList: await listForEngine(),
-        filters: NO_FILTERS,
-      });
-      return appliedMigrationNames;
-    });
+  return database.exclusively('migrate', async (lock) => {
+    await createSchema(database, lock);
+    await lock.executeScript(BOOKKEEPING);
+    // Another server may have migrated while this one waited for the lock.
+    const now = await readMigrationState(database);
+    requireKnown(now);
+    const applied: string[] = [];
+    for (const migration of await readMigrations()) {
+      if (!now.pending.includes(migration.name)) continue;
+      await (now.failed.includes(migration.name) ? settle : apply)(lock, migration);
+      applied.push(migration.name);
+    }
+    return applied;
   });
 }
 
+function requireKnown({ unknown }: MigrationState): void {
+  const last = unknown.at(-1);
+  if (last === undefined) return;
+  throw new FixativeError(
+    'CONFLICT',
+    `The database is of a later version of Fixative: it has the migration ${last}, which this version does not know. Start that version or a later one, or restore a backup that is older than the upgrade.`,
+  );
+}
+
+/** As Prisma makes it: https://github.com/prisma/prisma-engines/blob/main/schema-engine/connectors/sql-schema-connector/src/flavour/postgres.rs */
+const BOOKKEEPING = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
+  id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT,
+  rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`;
+
+function apply(lock: HeldLock, migration: Migration): Promise<void> {
+  // Names and checksums have no character that would need quoting.
+  return run(
+    lock,
+    migration,
+    `INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count)
+       VALUES (gen_random_uuid()::text, '${sha256(migration.sql)}', now(), '${migration.name}', 1)`,
+  );
+}
+
+/**
+ * Completes a migration that Prisma's engine began. The engine records the end after the SQL has been committed, so a kill leaves either all of the
+ * SQL or nothing of it.
+ */
+async function settle(lock: HeldLock, migration: Migration): Promise<void> {
+  const { name, sql } = migration;
+  const unfinished = `migration_name = '${name}' AND finished_at IS NULL AND rolled_back_at IS NULL`;
+  const record = `UPDATE _prisma_migrations SET finished_at = now(), checksum = '${sha256(sql)}', logs = NULL, applied_steps_count = 1 WHERE ${unfinished}`;
+  // The engine keeps the error of a migration that PostgreSQL refused: nothing of it is there.
+  const [{ refused } = { refused: false }] = await lock.query<{ refused: boolean }>(
+    `SELECT bool_or(logs IS NOT NULL) AS refused FROM _prisma_migrations WHERE ${unfinished}`,
+  );
+  try {
+    await run(lock, migration, record);
+  } catch (error) {
+    if (refused || !isApplied((error as FixativeError).cause)) throw error;
+    await lock.executeScript(record);
+  }
+}
+
+/** Several statements sent as one simple query are one transaction: https://www.postgresql.org/docs/current/protocol-flow.html */
+async function run(lock: HeldLock, { name, sql }: Migration, record: string): Promise<void> {
+  try {
+    await lock.executeScript(`${sql}\n;\n${record};`);
+  } catch (error) {
+    throw new FixativeError(
+      'INTERNAL',
+      `The migration ${name} failed, and nothing of it was kept: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** duplicate_schema, duplicate_table, duplicate_column, duplicate_object, duplicate_function; undefined_object, undefined_column, undefined_table. */
+const APPLIED_STATES = ['42P06', '42P07', '42701', '42710', '42723', '42704', '42703', '42P01'];
+
+/** Whether a migration fails because it was applied before: what it creates exists, or what it drops does not. */
+function isApplied(error: unknown): boolean {
+  return APPLIED_STATES.includes(String((error as { code?: unknown } | null)?.code));
+}
+
 /** The schema that the address names. Whether it is there is looked up, because to create it takes a right even where it is. */
-async function createSchema(database: Database): Promise<void> {
-  const { schema } = database;
+async function createSchema({ schema }: Database, lock: HeldLock): Promise<void> {
   if (schema === null) return;
-  const [found] = await database.query<{ there: boolean }>(
+  const [found] = await lock.query<{ there: boolean }>(
     'SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS there',
     [schema],
   );
   // The name has no character that would need quoting (session.ts).
-  if (!found?.there) await database.executeSql(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+  if (!found?.there) await lock.executeScript(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
 }
 
 /**
@@ -131,7 +209,12 @@ async function schemaFile() {
   return { path: file, content: await readFile(file, 'utf8') };
 }
 
-async function readMigrations(): Promise<{ name: string; sql: string }[]> {
+interface Migration {
+  readonly name: string;
+  readonly sql: string;
+}
+
+async function readMigrations(): Promise<Migration[]> {
   const entries = await readdir(MIGRATIONS_DIRECTORY, { withFileTypes: true }).catch(() => []);
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   return Promise.all(

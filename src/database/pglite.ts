@@ -36,12 +36,25 @@ export async function openPglite(options: { directory: string; template?: Blob }
 
   const query = queryOn(pglite);
   const inProcess = makeKeyedLock();
+  async function executeSql(text: string, values: unknown[] = []): Promise<{ rows: unknown[] }> {
+    try {
+      if (values.length > 0) return await pglite.query(text, values);
+      return { rows: (await pglite.exec(text)).flatMap(({ rows }) => rows) };
+    } catch (error) {
+      // A script that fails within its transaction leaves it open, and there is one connection for all.
+      await pglite.query('ROLLBACK').catch(() => {});
+      throw error;
+    }
+  }
+  const executeScript = async (script: string) => void (await executeSql(script));
   const transaction: Database['transaction'] = (work) =>
     pglite.transaction((transaction) => work({ query: queryOn(transaction) }));
   return {
     kind: 'pglite',
     schema: null,
     prisma,
+    isAway: false,
+    requireReachable: async () => {},
     withAdapter: (work) => work(adapter),
     query,
     async queryBytes(text, values) {
@@ -55,16 +68,7 @@ export async function openPglite(options: { directory: string; template?: Blob }
         await transaction.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
         return work({ query: queryOn(transaction) });
       }),
-    async executeSql(text, values = []) {
-      try {
-        if (values.length > 0) return await pglite.query(text, values);
-        return { rows: (await pglite.exec(text)).flatMap(({ rows }) => rows) };
-      } catch (error) {
-        // A script that fails within its transaction leaves it open, and there is one connection for all.
-        await pglite.query('ROLLBACK').catch(() => {});
-        throw error;
-      }
-    },
+    executeSql,
     async listen(channel, onNotification, onGap) {
       const close = await pglite.listen(channel, onNotification);
       onGap();
@@ -77,7 +81,7 @@ export async function openPglite(options: { directory: string; template?: Blob }
     },
     // The lock on the directory leaves no other process to exclude, so no lock is ever lost.
     exclusively: (name, work) =>
-      inProcess(name, () => work({ id: randomUUID(), signal: NEVER, query, transaction })),
+      inProcess(name, () => work({ id: randomUUID(), signal: NEVER, query, transaction, executeScript })),
     flush: disk.flush,
     dump: () => pglite.dumpDataDir('none'),
     async close() {

@@ -3,13 +3,23 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import { BinaryRowsClient } from './binary-rows.ts';
-import type { Database, HeldLock, Queryable, QueryOptions } from './database.ts';
+import { watchConnections } from './connections.ts';
+import type { Database, HeldLock, PrismaTransaction, Queryable, QueryOptions } from './database.ts';
 import { afterDeadlocks } from './deadlock.ts';
+import { DatabaseUnavailableError, isUnreachable, isUnsent } from './faults.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { isOutdated, makeLanes } from './lanes.ts';
 import { makeListener } from './listener.ts';
-import { checkSession, requireOwnSchema, SessionClient, sessionConfig } from './session.ts';
+import { makePatience } from './patience.ts';
+import {
+  CONNECT_MILLISECONDS,
+  checkSession,
+  requireOwnSchema,
+  SessionClient,
+  type SessionConfig,
+  sessionConfig,
+} from './session.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 /** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
@@ -20,7 +30,8 @@ const LANES = 4;
 /** Waiting for a turn included: under load a statement takes longer than by itself. */
 const QUICK_MILLISECONDS = 50;
 
-const CONNECT_MILLISECONDS = 10_000;
+/** How long the end waits for connections to say goodbye. */
+const CLOSE_MILLISECONDS = 2000;
 
 /** How many jobs may hold a lock for as long as they run: verify, purge, uploads. */
 const JOBS = 3;
@@ -28,60 +39,86 @@ const JOBS = 3;
 export async function openPostgresql(options: {
   url: string;
   poolSize: number;
+  /** A connection broke although the database can be reached. */
   onError: (error: Error) => void;
+  /** The database cannot be reached from now on. */
+  onAway?: (error: Error) => void;
+  /** It can be reached again, after so many seconds. */
+  onBack?: (seconds: number) => void;
 }): Promise<Database> {
-  const config = sessionConfig(options.url);
-  requireOwnSchema(config);
-  const { schema } = config;
+  const unwatched = sessionConfig(options.url);
+  requireOwnSchema(unwatched);
+  const { schema } = unwatched;
   await checkSession(async () => {
-    const client = new SessionClient({ ...config, connectionTimeoutMillis: CONNECT_MILLISECONDS });
+    const client = new SessionClient(unwatched);
     await client.connect();
     return client;
   });
-  const makePool = (Client: typeof SessionClient, of: pg.PoolConfig) =>
-    new pg.Pool({ ...config, ...of, Client: Client as never });
+  const connections = watchConnections((of) => new SessionClient({ ...unwatched, ...of }), {
+    onBroken: options.onError,
+    onAway: options.onAway ?? (() => {}),
+    onBack: options.onBack ?? (() => {}),
+  });
+  const config = { ...unwatched, connections };
+  const makePool = (Client: typeof SessionClient, of: pg.PoolConfig & Pick<SessionConfig, 'holdsLocks'>) => {
+    const made = new pg.Pool({ ...config, ...of, Client: Client as never });
+    // The connection itself has reported it.
+    made.on('error', () => {});
+    return made;
+  };
   const pool = makePool(BinaryRowsClient, {
     max: options.poolSize,
     connectionTimeoutMillis: CONNECT_MILLISECONDS,
   });
-  const lanes = makeLanes(Math.min(LANES, options.poolSize), config, options.onError);
-  pool.on('error', options.onError);
+  const lanes = makeLanes(Math.min(LANES, options.poolSize), config);
   // Locks are held on connections of their own: whoever holds one also works with the others, and must never wait for its own place.
   const locks = makePool(BinaryRowsClient, {
     // A job holds its own name for as long as it runs, and takes those of blobs meanwhile: there is always a place for them.
     max: options.poolSize + JOBS,
     connectionTimeoutMillis: 0,
+    holdsLocks: true,
   });
-  locks.on('error', options.onError);
   const inProcess = makeKeyedLock();
-  const listener = makeListener(config, options.onError);
-  const prismaOptions = { onPoolError: options.onError, ...(schema ? { schema } : {}) };
+  const listener = makeListener(config);
+  const prismaOptions = { onPoolError: () => {}, ...(schema ? { schema } : {}) };
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, prismaOptions),
     transactionOptions: TRANSACTION_OPTIONS,
   });
   const statementOf = makeStatements();
+  const patiently = makePatience(connections);
 
   const queryOn = (client: pg.PoolClient): Queryable['query'] =>
     async function query<Row>(text: string, values: readonly unknown[] = [], options: QueryOptions = {}) {
       return (await client.query(statementOf(text).with(values, options))).rows as Row[];
     };
 
-  /** Statements that were quick before go by the lanes, all others by connections of their own. */
-  async function query<Row>(
+  function query<Row>(
     text: string,
     values: readonly unknown[] = [],
     options: QueryOptions = {},
   ): Promise<Row[]> {
     const statement = statementOf(text);
+    return patiently(
+      () => send<Row>(statement, values, options),
+      (error) => statement.reads || isUnsent(error),
+    );
+  }
+
+  /** Statements that were quick before go by the lanes, all others by connections of their own. */
+  async function send<Row>(
+    statement: Statement,
+    values: readonly unknown[],
+    options: QueryOptions,
+  ): Promise<Row[]> {
     const start = performance.now();
     const query = statement.with(values, options);
     const byLane = statement.isQuick() ? lanes.query(query) : null;
-    const sent = byLane ?? afterDeadlocks(() => pool.query(query));
+    const sent = byLane ?? afterDeadlocks(() => withClient(pool, (client) => client.query(query)));
     const { rows } = await sent.catch((error) => {
-      // Without a name it is planned anew. The pool gives up a connection on which a statement has failed.
-      if (isOutdated(error))
-        return afterDeadlocks(() => pool.query(statement.with(values, { planned: true })));
+      // Without a name it is planned anew. A connection on which a statement was outdated is given up.
+      const anew = statement.with(values, { planned: true });
+      if (isOutdated(error)) return afterDeadlocks(() => withClient(pool, (client) => client.query(anew)));
       throw error;
     });
     statement.note(performance.now() - start);
@@ -93,7 +130,7 @@ export async function openPostgresql(options: {
     from: pg.Pool,
     work: (client: pg.PoolClient, whole: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
-    const client = await from.connect();
+    const client = await patiently(() => from.connect(), isWorthAgain);
     let broken: Error | undefined;
     const whole = new AbortController();
     // A connection that is cut while nothing waits on it says so by an event, and nobody listening would end the process.
@@ -107,7 +144,7 @@ export async function openPostgresql(options: {
     } catch (error) {
       // The connection ends with such an error, and says so by an event only after it.
       if ((error as pg.DatabaseError).severity === 'FATAL' || isOutdated(error)) broken = error as Error;
-      throw error;
+      throw broken && isUnreachable(error) ? new DatabaseUnavailableError({ cause: error }) : error;
     } finally {
       client.off('error', onError);
       client.release(broken);
@@ -118,20 +155,27 @@ export async function openPostgresql(options: {
   function queryByPool(text: string, values: readonly unknown[]): Promise<unknown[]> {
     const run = (options: QueryOptions) =>
       withClient(pool, async (client) => (await client.query(statementOf(text).with(values, options))).rows);
-    return run({}).catch((error) => {
-      if (isOutdated(error)) return run({ planned: true });
-      throw error;
-    });
+    return patiently(
+      () =>
+        run({}).catch((error) => {
+          if (isOutdated(error)) return run({ planned: true });
+          throw error;
+        }),
+      isUnsent,
+    );
   }
 
+  /** Nothing of a transaction is done before its COMMIT is sent, which `onCommit` hears of. */
   async function transactionOn<Result>(
     client: pg.PoolClient,
     begin: string,
     work: (transaction: Queryable) => Promise<Result>,
+    onCommit: () => void = () => {},
   ): Promise<Result> {
     await client.query(begin);
     try {
       const result = await work({ query: queryOn(client) });
+      onCommit();
       await client.query('COMMIT');
       return result;
     } catch (error) {
@@ -140,49 +184,93 @@ export async function openPostgresql(options: {
     }
   }
 
-  const transaction = <Result>(begin: string, work: (transaction: Queryable) => Promise<Result>) =>
-    withClient(pool, (client) => transactionOn(client, begin, work));
+  function transaction<Result>(
+    begin: string,
+    work: (transaction: Queryable) => Promise<Result>,
+  ): Promise<Result> {
+    let isCommitting = false;
+    const run = () =>
+      withClient(pool, (client) => {
+        isCommitting = false;
+        return transactionOn(client, begin, work, () => {
+          isCommitting = true;
+        });
+      });
+    return patiently(
+      () => afterDeadlocks(run),
+      () => !isCommitting,
+    );
+  }
 
   function holdOn(client: pg.PoolClient, signal: AbortSignal): HeldLock {
-    // A transaction has the connection for itself until it has ended.
-    const inTurn = makeKeyedLock();
+    // A transaction has the connection for itself until it has ended. Nothing is sent again on another: that would not hold the lock.
+    const takeTurn = makeKeyedLock();
+    const inTurn = <Result>(send: () => Promise<Result>) =>
+      takeTurn('', send).catch((error) => {
+        throw isUnreachable(error) ? new DatabaseUnavailableError({ cause: error }) : error;
+      });
     const query = queryOn(client);
     return {
       id: randomUUID(),
       signal,
       query: <Row>(text: string, values?: readonly unknown[], options?: QueryOptions) =>
-        inTurn('', () =>
+        inTurn(() =>
           query<Row>(text, values, options).catch((error) => {
             if (isOutdated(error)) return query<Row>(text, values, { planned: true });
             throw error;
           }),
         ),
-      transaction: (work) => inTurn('', () => afterDeadlocks(() => transactionOn(client, 'BEGIN', work))),
+      transaction: (work) => inTurn(() => afterDeadlocks(() => transactionOn(client, 'BEGIN', work))),
+      executeScript: (script) => inTurn(async () => void (await client.query(script))),
     };
+  }
+
+  function prismaTransaction<Result>(
+    work: (transaction: PrismaTransaction) => Promise<Result>,
+  ): Promise<Result> {
+    let isCommitting = false;
+    const run = () =>
+      prisma.$transaction(async (transaction) => {
+        isCommitting = false;
+        const result = await work(transaction);
+        isCommitting = true;
+        return result;
+      });
+    return patiently(
+      () => afterDeadlocks(run),
+      () => !isCommitting,
+    );
   }
 
   return {
     kind: 'postgresql',
     schema,
     prisma,
+    get isAway() {
+      return connections.isAway;
+    },
+    requireReachable: () => connections.wait(),
     // The engine takes an advisory lock and leaves it to its connection.
     async withAdapter(work) {
       const own = makePool(SessionClient, { max: 1, connectionTimeoutMillis: CONNECT_MILLISECONDS });
-      own.on('error', options.onError);
       return work(makeScriptable(new PrismaPg(own, prismaOptions), own)).finally(() => own.end());
     },
     query,
     queryBytes: (text, values, room) =>
-      withClient(pool, (client) =>
-        (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {}), room),
+      patiently(
+        () =>
+          withClient(pool, (client) =>
+            (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {}), room),
+          ),
+        () => statementOf(text).reads,
       ),
-    transaction: (work) => afterDeadlocks(() => transaction('BEGIN', work)),
-    prismaTransaction: (work) => afterDeadlocks(() => prisma.$transaction(work)),
+    transaction: (work) => transaction('BEGIN', work),
+    prismaTransaction,
     snapshot: (work) => transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work),
     async executeSql(text, values = []) {
       // With values it is one statement, and the queue sends the same ones over and over: to plan them takes longer than they do.
       if (values.length > 0) return { rows: await queryByPool(text, values) };
-      const result: pg.QueryResult | pg.QueryResult[] = await pool.query(text);
+      const result: pg.QueryResult | pg.QueryResult[] = await patiently(() => pool.query(text), isUnsent);
       return { rows: Array.isArray(result) ? result.flatMap(({ rows }) => rows) : result.rows };
     },
     listen: listener.listen,
@@ -200,8 +288,12 @@ export async function openPostgresql(options: {
       ),
     flush: async () => {},
     async close() {
+      connections.close();
+      // A database that is silent does not say goodbye either.
+      const timer = setInterval(connections.destroy, CLOSE_MILLISECONDS);
       await prisma.$disconnect();
       await Promise.all([listener.close(), lanes.close(), pool.end(), locks.end()]);
+      clearInterval(timer);
     },
   };
 }
@@ -226,18 +318,22 @@ function makeScriptable(adapter: PrismaPg, pool: pg.Pool): SqlMigrationAwareDriv
   };
 }
 
+/** Whether another connection may be had at once: not where all of the pool's have been in use for a while. */
+const isWorthAgain = (error: unknown) => !/^timeout exceeded/.test((error as Error).message);
+
 /** What is known of a statement by its text. */
 class Statement {
+  /** Whether it only reads. */
+  readonly reads: boolean;
   readonly #name: string | undefined;
   readonly #text: string;
-  readonly #reads: boolean;
   /** A mean of the last times, the latest of which count most; unknown at first, and then it is not quick. */
   #milliseconds = Number.POSITIVE_INFINITY;
 
   constructor(name: string | undefined, text: string) {
     this.#name = name;
     this.#text = text;
-    this.#reads = /^\s*SELECT\b(?!.*\bFOR (UPDATE|SHARE|NO KEY UPDATE|KEY SHARE)\b)/is.test(text);
+    this.reads = /^\s*SELECT\b(?!.*\bFOR (UPDATE|SHARE|NO KEY UPDATE|KEY SHARE)\b)/is.test(text);
   }
 
   /** What has no name is planned at each execution, with its values. */
@@ -248,7 +344,7 @@ class Statement {
 
   /** What writes may wait for a lock, however quick it was, and what stands behind it would wait as well. */
   isQuick(): boolean {
-    return this.#reads && this.#milliseconds < QUICK_MILLISECONDS;
+    return this.reads && this.#milliseconds < QUICK_MILLISECONDS;
   }
 
   note(milliseconds: number): void {

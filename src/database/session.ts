@@ -5,6 +5,8 @@
  */
 import pg from 'pg';
 import { FixativeError } from '../errors.ts';
+import type { Connections, Watched } from './connections.ts';
+import { isUnreachable } from './faults.ts';
 import { typeParserOf } from './type-parsers.ts';
 
 /** Of our own database: https://www.postgresql.org/docs/current/runtime-config-client.html */
@@ -27,7 +29,16 @@ export interface SessionConfig extends pg.ClientConfig {
   readonly schema: string | null;
   /** Settings of each session. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Watches the connection; without it, nobody does. */
+  readonly connections?: Pick<Connections, 'add' | 'remove' | 'report'>;
+  /** Whether the session may hold locks while no statement is under way. */
+  readonly holdsLocks?: boolean;
 }
+
+/** For making a connection. */
+export const CONNECT_MILLISECONDS = 10_000;
+/** A connection that is idle for so long is probed by TCP, each second; ten probes without an answer end it. */
+const KEEP_ALIVE_MILLISECONDS = 10_000;
 
 /** Of 63 bytes that PostgreSQL's names have; the queue's schema is named after it. */
 const SCHEMA = /^[a-z_][a-z0-9_]{0,49}$/;
@@ -65,13 +76,24 @@ export function settingStatement(settings: Readonly<Record<string, string>>) {
 
 /** A client whose session is set before its first statement. */
 export class SessionClient extends pg.Client {
+  readonly holdsLocks: boolean;
+  /** Process id of the backend, which a pooler between would not say when it connects. */
+  backend: number | null = null;
   readonly #settings: Readonly<Record<string, string>>;
+  readonly #connections: SessionConfig['connections'];
 
-  constructor({ schema, settings, ...config }: SessionConfig) {
-    super(config);
+  constructor({ schema, settings, connections, holdsLocks = false, ...config }: SessionConfig) {
+    super({
+      ...config,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MILLISECONDS,
+      connectionTimeoutMillis: config.connectionTimeoutMillis || CONNECT_MILLISECONDS,
+    });
+    this.holdsLocks = holdsLocks;
+    this.#connections = connections;
     // A connection that breaks fails its statements and emits this event, which ends the process where nobody listens. A pool listens only after
     // the session has been set.
-    this.on('error', () => {});
+    this.on('error', (error) => connections?.report(error));
     const searchPath = schema === null ? {} : { search_path: pg.escapeIdentifier(schema) };
     this.#settings = { ...settings, ...searchPath };
   }
@@ -87,10 +109,21 @@ export class SessionClient extends pg.Client {
   }
 
   async #connect(): Promise<this> {
-    await super.connect();
-    const { text, values } = settingStatement(this.#settings);
-    if (values.length > 0) await this.query(text, values);
-    return this;
+    const watched = this as unknown as Watched;
+    this.#connections?.add(watched);
+    this.once('end', () => this.#connections?.remove(watched));
+    try {
+      await super.connect();
+      const { text, values } = settingStatement(this.#settings);
+      const { rows } = await this.query<{ backend: number }>(`${text}, pg_backend_pid() AS backend`, values);
+      this.backend = rows[0]?.backend ?? null;
+      return this;
+    } catch (error) {
+      // Nobody ends a client that could not connect.
+      watched.connection.stream.destroy();
+      if (isUnreachable(error)) this.#connections?.report(error as Error);
+      throw error;
+    }
   }
 }
 

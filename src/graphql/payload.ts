@@ -1,3 +1,4 @@
+import { isDatabaseAway } from '../database/faults.ts';
 import { FixativeError } from '../errors.ts';
 import type { Image as ImageModel } from '../image/image.ts';
 import { builder } from './builder.ts';
@@ -17,7 +18,7 @@ export interface ImagePayload extends Payload {
 export const USER_ERRORS = {
   type: [UserError] as [typeof UserError],
   description:
-    'What went wrong that the caller can see, and often change; empty when nothing did. UNAUTHENTICATED, FORBIDDEN and INTERNAL are errors of the request.',
+    'What went wrong that the caller can see, and often change; empty when nothing did. UNAUTHENTICATED, FORBIDDEN, DATABASE_UNAVAILABLE and INTERNAL are errors of the request.',
 };
 
 /** Of every payload of one image. */
@@ -38,7 +39,12 @@ export const imagePayload = (name: string, description: string) =>
   });
 
 /** Codes that say that a caller is not let in, or that we failed; they are errors of the request, not of an input. */
-const OF_THE_REQUEST: readonly string[] = ['UNAUTHENTICATED', 'FORBIDDEN', 'INTERNAL'];
+const OF_THE_REQUEST: readonly string[] = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'DATABASE_UNAVAILABLE',
+  'INTERNAL',
+];
 
 /**
  * Runs a mutation: what an input can cause goes into `userErrors`, everything else is an error of the request.
@@ -55,7 +61,8 @@ export async function answer<Shape extends Payload>(
     const { payload, errors } = await work();
     return build(payload, errors ?? []);
   } catch (error) {
-    if (!(error instanceof FixativeError) || OF_THE_REQUEST.includes(error.code)) throw error;
+    if (!(error instanceof FixativeError) || OF_THE_REQUEST.includes(error.code) || isDatabaseAway(error))
+      throw error;
     return build(empty, [error]);
   }
 }

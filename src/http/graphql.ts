@@ -4,6 +4,7 @@ import { type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { QueryLimits } from '../config.ts';
+import { DatabaseUnavailableError, isDatabaseAway } from '../database/faults.ts';
 import { FixativeError } from '../errors.ts';
 import { type GraphqlContext, makeEventState, type Services } from '../graphql/context.ts';
 import { Loaders } from '../graphql/loaders.ts';
@@ -32,8 +33,8 @@ import {
 } from './request-body.ts';
 import { useSubscriptionLimits } from './subscription-limits.ts';
 import { useHiddenSuggestions } from './suggestions.ts';
-
 import type { Traffic } from './traffic.ts';
+import { useUnavailable } from './unavailable.ts';
 
 /** Who asks, and whether that one would be let in again. */
 export type LetIn = Pick<GraphqlContext, 'caller' | 'isLetIn'>;
@@ -83,6 +84,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       ...(options.introspection ? [] : [useHiddenSuggestions()]),
       useSubscriptionLimits(options.traffic),
       useOperationTimeout(options.operationTimeoutSeconds),
+      useUnavailable(services.database),
       repeated.plugin,
       useEventStream(),
       useWords,
@@ -179,7 +181,8 @@ function contextOf(
 
 /** What a client may read of an error: our own say what they mean; of anything else only an id, under which the log has it. */
 function mask(error: unknown, log: Logger): GraphQLError {
-  const original = error instanceof GraphQLError ? originalOf(error) : error;
+  const thrown = error instanceof GraphQLError ? originalOf(error) : error;
+  const original = isDatabaseAway(thrown) ? new DatabaseUnavailableError() : thrown;
   const where = error instanceof GraphQLError ? whereOf(error) : {};
   if (error instanceof GraphQLError && original === undefined) {
     // What graphql-js says of variables has no code, and belongs to no field.
@@ -193,6 +196,10 @@ function mask(error: unknown, log: Logger): GraphQLError {
     return new GraphQLError('The document is nested too deep.', {
       extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
     });
+  }
+  if (original instanceof DatabaseUnavailableError) {
+    const { code, message, retryable } = original;
+    return new GraphQLError(message, { ...where, extensions: { code, retryable } });
   }
   if (original instanceof FixativeError) {
     return new GraphQLError(original.message, {

@@ -5,7 +5,11 @@ import type { Storage } from '../storage/service.ts';
 
 /** `GET /metrics`: figures for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/). */
 export async function serveMetrics(
-  { database, storage }: { database: Queryable; storage: Storage },
+  {
+    database,
+    storage,
+    workers,
+  }: { database: Queryable; storage: Storage; workers: { secondsSinceLook(): number | null } },
   response: ServerResponse,
 ): Promise<void> {
   const [stores, danger, generations] = await Promise.all([
@@ -13,6 +17,7 @@ export async function serveMetrics(
     storage.inDanger(),
     countOpenGenerations(database),
   ]);
+  const since = workers.secondsSinceLook();
   const gauge = (name: string, help: string, samples: [labels: string, value: number][]) =>
     `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${samples.map(([labels, value]) => `${name}${labels} ${value}\n`).join('')}`;
   const perStore = (value: (store: (typeof stores)[number]) => number) =>
@@ -56,6 +61,11 @@ export async function serveMetrics(
     gauge('fixative_generation_oldest_seconds', 'For how long the longest of them is due.', [
       ['', Math.max(0, ...generations.map(({ dueSeconds }) => dueSeconds))],
     ]),
+    gauge(
+      'fixative_worker_last_look_seconds',
+      'Seconds since every idle worker of this process has looked for generations; none where it takes none.',
+      since === null ? [] : [['', since]],
+    ),
     gauge('fixative_spools', 'Files that are on their way in.', [['', storage.spooler.count]]),
   ].join('');
   response.writeHead(200, {

@@ -19,6 +19,7 @@ import { serveMetrics } from './metrics.ts';
 import { servePlainImage } from './plain-bytes.ts';
 import { sendProblem } from './problem.ts';
 import { makeTraffic, sendRefusal } from './traffic.ts';
+import { sendUnavailable } from './unavailable.ts';
 import { serveUpload, type UploadsDeps } from './uploads.ts';
 
 export interface HttpServer {
@@ -36,6 +37,14 @@ interface Exchange {
 }
 
 const IDLE_SECONDS = 30;
+/** Workers look for work every two seconds. */
+const WORKERS_LATE_SECONDS = 30;
+
+/** What takes generations from the queue. */
+export interface Workers {
+  /** Seconds since each of them has looked for work; null where this process takes none. */
+  secondsSinceLook(): number | null;
+}
 
 export function makeHttpServer(deps: {
   services: Services;
@@ -43,9 +52,11 @@ export function makeHttpServer(deps: {
   limits: Omit<GraphqlOptions, 'traffic'> & TrafficLimits;
   uploads: UploadsDeps;
   bytes: BytesSettings;
+  /** Takes generations from the queue. */
+  workers: Workers;
   log: Logger;
 }): HttpServer {
-  const { services, authenticator, log } = deps;
+  const { services, authenticator, workers, log } = deps;
   const traffic = makeTraffic(deps.limits, log);
   const graphql = makeGraphqlHandler(services, { ...deps.limits, traffic }, log);
   const { authenticate, admit, letIn } = makeAdmission(authenticator, traffic);
@@ -104,7 +115,8 @@ export function makeHttpServer(deps: {
     '/metrics': {
       methods: READ,
       async serve(exchange) {
-        if (await admit(exchange, '/metrics')) await serveMetrics(services, exchange.response);
+        if (await admit(exchange, '/metrics'))
+          await serveMetrics({ ...services, workers }, exchange.response);
       },
     },
     '/login': {
@@ -141,7 +153,7 @@ export function makeHttpServer(deps: {
     };
   }
 
-  /** Ready is: the database answers, and so does every store. */
+  /** Ready is: the database answers, and so does every store. Workers that do not look for work are named only: requests are answered without them. */
   async function serveReady(response: ServerResponse): Promise<void> {
     const database = await services.database.query('SELECT 1').then(
       () => true,
@@ -153,7 +165,13 @@ export function makeHttpServer(deps: {
       ),
     );
     const ready = database && Object.values(stores).every(Boolean);
-    sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', database, stores });
+    const since = workers.secondsSinceLook();
+    sendJson(response, ready ? 200 : 503, {
+      status: ready ? 'ready' : 'not ready',
+      database,
+      stores,
+      ...(since === null ? {} : { workers: since < WORKERS_LATE_SECONDS }),
+    });
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -165,6 +183,7 @@ export function makeHttpServer(deps: {
     try {
       await route({ request, response });
     } catch (error) {
+      if (!response.headersSent && sendUnavailable({ request, response }, error)) return;
       const id = randomUUID();
       log.error({ id, err: error, method: request.method }, 'a request failed unexpectedly');
       if (response.headersSent) response.destroy();

@@ -4,6 +4,8 @@
  * Public images are remembered, private ones never. What is remembered is used only while the database tells of changes (NOTIFY of the triggers, whoever changed a row), and for no longer than
  * REMEMBER_SECONDS, for a connection that died without a word tells nothing. What this process changes it forgets itself, as soon as that is
  * committed (`forget`). A row that was read while a change of it was told is answered to those who asked for it before, and not remembered.
+ *
+ * While the database is away (`Database.isAway`), images that were remembered before are given, for AWAY_SECONDS at most.
  */
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
@@ -40,6 +42,12 @@ export type ForgetsImages = Pick<ImageBytesFinder, 'forget'>;
 
 /** How late a change by another process can be noticed when the connection that would tell of it has died silently. */
 export const REMEMBER_SECONDS = 10;
+
+/**
+ * How long images are given from what was remembered before the database went away. Nothing can be changed by a server that cannot reach it
+ * either; one that can may have made an image private meanwhile.
+ */
+export const AWAY_SECONDS = 60;
 
 const CHANNELS = { images: 'fixative_images', copies: 'fixative_copies' } as const;
 const COLUMNS = `SELECT i.uuid, i.filename, i.original_filename AS "originalFilename", i.user_id AS "userId", i.visibility, ${BLOB_COLUMNS} FROM generated_images i JOIN blobs b ON b.id = i.blob_id`;
@@ -79,7 +87,7 @@ interface Told {
 
 /** @param options.entries how many images are remembered; 0: none. */
 export function makeImageBytesFinder(
-  database: Pick<Database, 'query' | 'listen'>,
+  database: Pick<Database, 'query' | 'listen' | 'isAway'>,
   options: { entries: number; log: Logger; now?: () => number },
 ): ImageBytesFinder {
   const { entries, log, now = () => performance.now() } = options;
@@ -91,6 +99,8 @@ export function makeImageBytesFinder(
   let hearing: Promise<{ close(): Promise<void> }[]> | null = null;
   /** How many of the channels are heard. */
   const heard = { images: false, copies: false };
+  /** Until when what was remembered may be used while the database is away. */
+  let usableUntil = 0;
   let closed = false;
 
   function drop(uuid: string): void {
@@ -136,8 +146,9 @@ export function makeImageBytesFinder(
           heard[name] = true;
         },
         () => {
+          if (heard.images && heard.copies) usableUntil = now() + AWAY_SECONDS * 1000;
           heard[name] = false;
-          forget(null);
+          for (const told of underWay) told.all = true;
         },
       );
     hearing ??= Promise.all([
@@ -183,6 +194,11 @@ export function makeImageBytesFinder(
     const uuid = 'uuid' in key ? key.uuid : uuidOf.get(key.filename);
     const remembered = uuid === undefined ? undefined : byUuid.get(uuid);
     if (!remembered) return null;
+    if (!heard.images || !heard.copies) {
+      if (database.isAway && usableUntil > now() && remembered.blob.valid) return remembered.image;
+      // What is heard next forgets all that was remembered before.
+      return null;
+    }
     if (remembered.blob.valid && remembered.until > now()) {
       remembered.used = true;
       return remembered.image;
@@ -207,7 +223,12 @@ export function makeImageBytesFinder(
       }
       for (const { key, resolve } of these) resolve(found.get(key) ?? null);
     } catch (error) {
-      for (const { reject } of these) reject(error);
+      for (const { key, resolve, reject } of these) {
+        // The database may have gone since it was asked for.
+        const remembered = recall(by === 'uuid' ? { uuid: key } : { filename: key });
+        if (remembered) resolve(remembered);
+        else reject(error);
+      }
     } finally {
       underWay.delete(told);
       for (const next of ['uuid', 'filename'] as const) void ask(next);

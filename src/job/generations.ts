@@ -1,6 +1,7 @@
 import type { PgBoss, QueueResult } from 'pg-boss';
 import type { Logger } from 'pino';
 import type { Database, Queryable } from '../database/database.ts';
+import { isDatabaseAway } from '../database/faults.ts';
 import type { GenerationRunner } from '../image/generation/run.ts';
 import { type GenerationQueue, LOCAL_LANE } from '../image/generation/work.ts';
 
@@ -12,6 +13,11 @@ import { type GenerationQueue, LOCAL_LANE } from '../image/generation/work.ts';
 export interface GenerationJobs extends GenerationQueue {
   /** Begins to take jobs in this process. */
   work(runner: GenerationRunner, limits: WorkLimits): Promise<void>;
+  /**
+   * Seconds since the worker that has waited longest has last looked for work and got an answer; null where this process takes no work. A worker looks every
+   * two seconds, unless it generates.
+   */
+  secondsSinceLook(): number | null;
   /** Takes no more from the queue; those under way go on. */
   pause(): Promise<void>;
   /** After `pause`, when those under way have ended. */
@@ -82,11 +88,15 @@ export async function openGenerationJobs(
     monitorVacuum: false,
     reindex: false,
   });
-  boss.on('error', (error) => log.warn({ err: error }, 'the queue of generations has a fault'));
+  boss.on('error', (error) => {
+    // That the database is away is said once, by itself.
+    if (!isDatabaseAway(error)) log.warn({ err: error }, 'the queue of generations has a fault');
+  });
   boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations warns'));
   const lanes = [...new Set([...options.lanes, LOCAL_LANE])];
   try {
-    await boss.start();
+    // A server that has waited for pg-boss's own lock may fail all the same: PostgreSQL still takes the schema for missing, and inserts it again.
+    await database.exclusively('queue', () => boss.start());
     await setUpQueues(boss, lanes.map(nameOf));
   } catch (error) {
     // What has begun of it keeps the process running, also where it did not come to start.
@@ -129,6 +139,16 @@ export async function openGenerationJobs(
           });
         }
       }
+    },
+    secondsSinceLook() {
+      if (!working) return null;
+      const now = Date.now();
+      const waiting = boss.getWipData().filter(({ count }) => count === 0);
+      const since = waiting.map(
+        ({ createdOn, lastFetchedOn, lastJobEndedOn }) =>
+          now - Math.max(createdOn, lastFetchedOn ?? 0, lastJobEndedOn ?? 0),
+      );
+      return Math.max(0, ...since) / 1000;
     },
     async pause() {
       if (working) for (const lane of lanes) await boss.offWork(nameOf(lane), { wait: false });

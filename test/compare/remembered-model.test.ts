@@ -45,6 +45,7 @@ async function run(seed: number): Promise<{ recalled: number }> {
 
   const finder = makeImageBytesFinder(
     {
+      isAway: false,
       query: ((sql: string, [keys]: [string[]]) =>
         new Promise((resolve) => {
           const by = sql.includes('i.uuid = ANY') ? 'uuid' : 'filename';

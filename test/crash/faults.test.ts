@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,6 +9,7 @@ import { eventually, makeDatabase, openTestApp, type TestApp } from '../harness.
 import { makePicture } from '../pictures.ts';
 import { openS3Server } from '../s3-server.ts';
 import { upload } from '../upload.ts';
+import { openProxy } from './proxy.ts';
 
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 
@@ -177,7 +177,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     );
     for (const outcome of down) {
       if (outcome.status === 'fulfilled') expect(outcome.value.image).toBeNull();
-      else expect(String(outcome.reason)).toContain('INTERNAL');
+      else expect(String(outcome.reason)).toContain('DATABASE_UNAVAILABLE');
     }
     expect((await app.fetch('/ready')).status).toBe(503);
     expect((await app.fetch('/health')).status).toBe(200);
@@ -231,41 +231,3 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     await database?.drop();
   });
 });
-
-/** A way to the database that can be cut. */
-async function openProxy(target: URL) {
-  const sockets = new Set<Socket>();
-  let open = true;
-  const server: Server = createServer((client) => {
-    if (!open) {
-      client.destroy();
-      return;
-    }
-    const upstream = connect(Number(target.port), target.hostname);
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket
-        .on('error', () => {})
-        .on('close', () => {
-          sockets.delete(socket);
-          client.destroy();
-          upstream.destroy();
-        });
-    }
-    client.pipe(upstream).pipe(client);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = new URL(target.href);
-  url.host = `127.0.0.1:${(server.address() as { port: number }).port}`;
-  return {
-    url: url.href,
-    cut() {
-      open = false;
-      for (const socket of sockets) socket.destroy();
-    },
-    mend() {
-      open = true;
-    },
-    close: () => new Promise<void>((resolve) => server.close(() => resolve())),
-  };
-}

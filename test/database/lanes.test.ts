@@ -88,17 +88,17 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('quick statements on PostgreSQL'
     expect(rows.map(({ value }) => value)).toEqual(rows.map((_, i) => i));
   });
 
-  test('a connection that is cut takes with it what is under way, and is made anew', async () => {
+  test('a connection that is cut is made anew, and what was read on it is asked again', async () => {
     const mine =
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
-    const slow = database.query(SLEEP, [30]).catch((error: Error) => error);
+    const slow = database.query(SLEEP, [1]);
     await new Promise((resolve) => setTimeout(resolve, 50));
     await database.executeSql(mine);
-    expect(await slow).toBeInstanceOf(Error);
+    expect(await slow).toMatchObject([{ value: 'slept' }]);
     await eventually(async () => {
       const rows = await echo(100);
       expect(rows.map(({ value }) => value)).toEqual(rows.map((_, i) => i));
     });
-    expect(errors.length).toBeGreaterThan(0);
+    await eventually(async () => expect(errors.length).toBeGreaterThan(0));
   });
 });

@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { describe, expect, test } from 'vitest';
-import { makeImageBytesFinder, REMEMBER_SECONDS } from '../../src/image/bytes.ts';
+import { AWAY_SECONDS, makeImageBytesFinder, REMEMBER_SECONDS } from '../../src/image/bytes.ts';
 
 const UUID = (n: number) => `01a1fd86-32a5-704a-8823-${String(n).padStart(12, '0')}`;
 
@@ -11,6 +11,7 @@ function stand(options: { entries?: number; visibility?: string } = {}) {
   let now = 1_000_000;
   let answersAtOnce = true;
   const database = {
+    isAway: false,
     query: (_text: string, values: readonly unknown[] = []) =>
       new Promise<never[]>((resolve) => {
         const keys = values[0] as string[];
@@ -44,6 +45,7 @@ function stand(options: { entries?: number; visibility?: string } = {}) {
   });
   return {
     finder,
+    database,
     statements,
     images: () =>
       channels.get('fixative_images') as never as { tell(payload: string): void; gap(): void; lose(): void },
@@ -130,6 +132,26 @@ describe('images whose bytes are asked for', () => {
     images().gap();
     await finder.find({ uuid: UUID(1) });
     expect(finder.recall({ uuid: UUID(1) })).not.toBeNull();
+  });
+
+  test('are given from what was remembered while the database is away, for a while', async () => {
+    const { finder, database, images, pass } = stand();
+    await finder.find({ uuid: UUID(1) });
+    await finder.find({ uuid: UUID(2) });
+    // The connection is lost before it is known why.
+    images().lose();
+    expect(finder.recall({ uuid: UUID(1) })).toBeNull();
+    database.isAway = true;
+    expect(finder.recall({ uuid: UUID(1) })).not.toBeNull();
+    finder.forget([UUID(2)]);
+    expect(finder.recall({ uuid: UUID(2) })).toBeNull();
+    pass(AWAY_SECONDS - 1);
+    expect(finder.recall({ uuid: UUID(1) })).not.toBeNull();
+    pass(2);
+    expect(finder.recall({ uuid: UUID(1) })).toBeNull();
+    database.isAway = false;
+    images().gap();
+    expect(finder.recall({ uuid: UUID(1) })).toBeNull();
   });
 
   test('are not remembered when they are private, or when none is to be', async () => {

@@ -180,6 +180,7 @@ function databaseOf(world: World, server: object, real: PgliteDatabase): Databas
           signal: session.abort.signal,
           query: (text, values) => held(() => real.query(text, values)),
           transaction: (statements) => held(() => real.transaction(statements)),
+          executeScript: (script) => held(async () => void (await real.executeSql(script))),
         };
         try {
           return await work(lock);

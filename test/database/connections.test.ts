@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/database/database.ts';
+import { openPostgresql } from '../../src/database/postgresql.ts';
+import { type BreakableWay, openProxy } from '../crash/proxy.ts';
+import { makeDatabase } from '../harness.ts';
+
+/** Longer than a connection may be silent before it is asked about (connections.ts). */
+const LONG_SECONDS = 12;
+
+describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () => {
+  let made: Awaited<ReturnType<typeof makeDatabase>>;
+  let proxy: BreakableWay;
+  let database: Database;
+  const events: string[] = [];
+  beforeEach(async () => {
+    events.length = 0;
+    made = await makeDatabase();
+    proxy = await openProxy(new URL(made?.url ?? ''));
+    database = await openPostgresql({
+      url: proxy.url,
+      poolSize: 3,
+      onError: () => events.push('broken'),
+      onAway: () => events.push('away'),
+      onBack: () => events.push('back'),
+    });
+    await database.executeSql('CREATE TABLE things (id int PRIMARY KEY)');
+  });
+  afterEach(async () => {
+    await database.close();
+    await proxy.close();
+    await made?.drop();
+  });
+
+  const insert = (id: number) => database.query('INSERT INTO things VALUES ($1)', [id]);
+  const ids = async () =>
+    (await database.query<{ id: number }>('SELECT id FROM things ORDER BY id')).map(({ id }) => id);
+
+  test('take as long for a statement, and wait as long for a lock, as that takes', async () => {
+    const slow = database.query<{ done: string }>(`SELECT 'slept' AS done, pg_sleep($1)::text AS slept`, [
+      LONG_SECONDS,
+    ]);
+    let isHeld = true;
+    const holder = database.exclusively('test', async () => {
+      await sleep(LONG_SECONDS * 1000);
+      isHeld = false;
+    });
+    const other = await openPostgresql({ url: proxy.url, poolSize: 1, onError: () => events.push('broken') });
+    const waited = await other.exclusively('test', async () => isHeld);
+    expect(waited).toBe(false);
+    expect(await slow).toMatchObject([{ done: 'slept' }]);
+    await holder;
+    await other.close();
+    expect(events).toEqual([]);
+  }, 60_000);
+
+  test('that have become silent are replaced, and reads on them are asked again', async () => {
+    await Promise.all([insert(1), ids(), ids(), ids()]);
+    proxy.silence('open');
+    expect(await ids()).toEqual([1]);
+    await insert(2);
+    expect(await ids()).toEqual([1, 2]);
+    expect(events).not.toContain('away');
+  }, 60_000);
+
+  test('that have become silent fail what was sent, when there are no others', async () => {
+    await ids();
+    proxy.silence('all');
+    await expect(ids()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });
+    expect(events).toEqual(['away']);
+    const start = performance.now();
+    await expect(insert(3)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    await expect(database.executeSql('SELECT 1', [])).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    await expect(database.transaction(async ({ query }) => query('SELECT 1'))).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+    });
+    await expect(
+      database.prismaTransaction((transaction) => transaction.$queryRawUnsafe('SELECT 1')),
+    ).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    expect(performance.now() - start).toBeLessThan(5000);
+    proxy.mend();
+    for (let tries = 0; events.length < 2 && tries < 200; tries++) await sleep(100);
+    expect(events).toEqual(['away', 'back']);
+    expect(await ids()).toEqual([]);
+  }, 60_000);
+
+  test('that break in a transaction have it run again, unless it may be committed', async () => {
+    let runs = 0;
+    const result = await database.transaction(async ({ query }) => {
+      runs++;
+      await query('INSERT INTO things VALUES ($1)', [runs]);
+      if (runs === 1) {
+        proxy.cut();
+        proxy.mend();
+      }
+      await query('INSERT INTO things VALUES ($1)', [runs + 10]);
+      return 'done';
+    });
+    expect(result).toBe('done');
+    expect(await ids()).toEqual([2, 12]);
+    runs = 0;
+    const prismaResult = await database.prismaTransaction(async (transaction) => {
+      runs++;
+      await transaction.$executeRawUnsafe(`INSERT INTO things VALUES (${100 + runs})`);
+      if (runs === 1) {
+        proxy.cut();
+        proxy.mend();
+      }
+      await transaction.$executeRawUnsafe(`INSERT INTO things VALUES (${200 + runs})`);
+      return 'done';
+    });
+    expect(prismaResult).toBe('done');
+    expect(await ids()).toEqual([2, 12, 102, 202]);
+  }, 60_000);
+
+  test('that were broken by a write under way say that it may have been done', async () => {
+    const writing = database.query('INSERT INTO things SELECT 5 FROM pg_sleep(2)');
+    await sleep(500);
+    proxy.cut();
+    proxy.mend();
+    await expect(writing).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    await sleep(2500);
+    expect((await ids()).filter((id) => id === 5).length).toBeLessThanOrEqual(1);
+  }, 60_000);
+
+  test('that are silent do not keep the end waiting', async () => {
+    await Promise.all([
+      ids(),
+      ids(),
+      database.listen(
+        'channel',
+        () => {},
+        () => {},
+      ),
+    ]);
+    proxy.silence('all');
+    const asked = ids().catch(() => {});
+    const start = performance.now();
+    await database.close();
+    await asked;
+    expect(performance.now() - start).toBeLessThan(20_000);
+    database = await openPostgresql({ url: made?.url ?? '', poolSize: 1, onError: () => {} });
+  }, 60_000);
+});
