@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openEvents } from '../event-source.ts';
 import { eventually } from '../harness.ts';
 import { isInstalled, type NginxSite, startNginx } from '../nginx.ts';
 import { freePort } from '../postgresql.ts';
@@ -97,6 +98,29 @@ describe('a server that is told to stop', () => {
       expect(answer, begin).toMatch(/^connection: close\r$/im);
     }
     expect(await ended).toBe(0);
+  }, 120_000);
+
+  test('cuts subscriptions off, so that clients come again and are told what they missed', async () => {
+    const settings = { PORT: String(await freePort()) };
+    const subscription = 'subscription { imagesUpdated { prompt } }';
+    const server = await start('followed', settings);
+    const follow = (lastEventId: string | null = null) =>
+      openEvents(server, subscription, { token: CRASH_TOKEN, lastEventId });
+    const events = await follow();
+    const coming = events.next();
+    await ask(server, generate);
+    expect((await coming)?.data.data.imagesUpdated.prompt).toBe('a fox');
+    const end = events.next().catch((error: Error) => error);
+    expect(await server.stop()).toBe(0);
+    // `complete` would be an event, and an answer that ends as it should is null.
+    expect(await end).toBeInstanceOf(Error);
+    const next = await start('followed', settings);
+    await ask(next, generate.replace('a fox', 'an owl'));
+    const again = await follow(events.lastEventId());
+    const prompts = [];
+    while (prompts.at(-1) !== 'an owl') prompts.push((await again.next())?.data.data.imagesUpdated.prompt);
+    again.close();
+    await next.stop();
   }, 120_000);
 
   test('ends before an orchestrator kills it, however silent S3 is', async () => {
