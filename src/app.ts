@@ -48,6 +48,7 @@ import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
 import { makeHotBytes } from './storage/hot.ts';
+import { makeOutages, type Outages } from './storage/outages.ts';
 import { makePictureReader } from './storage/picture.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
 import { makeSpaceGuard } from './storage/space.ts';
@@ -148,6 +149,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       maxBytes: config.maxUploadBytes,
       space,
     });
+    const outages = makeOutages(log);
     const { stores, copyUrls, presigners, closeStores } = options.stores
       ? {
           stores: await options.stores(database),
@@ -155,7 +157,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
           presigners: new Map() as Presigners,
           closeStores: async () => {},
         }
-      : await openStores(config, database);
+      : await openStores(config, { database, outages });
     closing.add('stores', closeStores);
     signal?.throwIfAborted();
     const variantCache = await openVariantCache({
@@ -181,6 +183,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       onForget: imageBytes.forgetBlob,
       onRemove: (sha256) => variantCache.forget(sha256),
       hot,
+      outages,
       readPicture: makePictureReader({
         maxPixels: config.maxImagePixels,
         maxSide: config.maxImageSide,
@@ -428,7 +431,7 @@ function deliveryOf(
 
 async function openStores(
   config: Config,
-  database: Database,
+  { database, outages }: { database: Database; outages: Outages },
 ): Promise<{
   stores: Store[];
   copyUrls: CopyUrls;
@@ -440,7 +443,10 @@ async function openStores(
   const closers: (() => Promise<void>)[] = [];
   const closing = <Opened extends Store & { close(): Promise<void> }>(store: Opened): Store => {
     closers.push(() => store.close());
-    return withCircuit(store);
+    return withCircuit(store, {
+      onOpen: (error) => outages.failed(store.name, error),
+      onClose: () => outages.answered(store.name),
+    });
   };
   const open: Record<StoreKind, () => Promise<Store> | Store> = {
     filesystem: async () => {
