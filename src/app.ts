@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { endsWithin, makeClosing } from './app/closing.ts';
 import { sayDisagreements } from './auth/agreement.ts';
 import { type Authenticator, makeAuthenticator } from './auth/authenticator.ts';
 import { makeImageAddress } from './auth/image-address.ts';
@@ -29,7 +30,7 @@ import { makeGenerationRunner } from './image/generation/run.ts';
 import { makeQuotas } from './image/quota.ts';
 import { openGenerationJobs } from './job/generations.ts';
 import { runScheduledPurge } from './job/purge.ts';
-import { startSchedule } from './job/schedule.ts';
+import { type Schedule, startSchedule } from './job/schedule.ts';
 import { clearUploads } from './job/uploads.ts';
 import { runScheduledVerify } from './job/verify.ts';
 import type { Logger } from './log.ts';
@@ -49,6 +50,7 @@ import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
 import { makeHotBytes } from './storage/hot.ts';
+import { makeOutages, type Outages } from './storage/outages.ts';
 import { makePictureReader } from './storage/picture.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
 import { makeSpaceGuard } from './storage/space.ts';
@@ -61,10 +63,13 @@ import type { Store } from './storage/stores/store.ts';
 import { openVariantCache } from './storage/variants/cache.ts';
 import { makeVariants, type Variants } from './storage/variants/variants.ts';
 
-/** How long a stop waits for requests that are being answered, and for generations and repairs that are under way. */
-const CLOSE_GRACE_SECONDS = 10;
-const SETTLE_SECONDS = 30;
-/** How long it waits for jobs that are only just being begun. */
+/** How long a stop may take, beside calls to providers: orchestrators kill after 30 s. */
+const STOP_SECONDS = 20;
+/** How much of that is left to other parts when the requests that are still under way are cut. */
+const AFTER_REQUESTS_SECONDS = 5;
+/** How long a stop waits for a run of a job: what it did not come to, the next run does. */
+const JOB_SECONDS = 5;
+/** How long a stop waits for jobs that are only just being begun. */
 const BEGIN_SECONDS = 3;
 /** When the trash is emptied of what has been in it for TRASH_DAYS; five fields of cron, in UTC. */
 const PURGE_SCHEDULE = '23 * * * *';
@@ -116,25 +121,21 @@ export interface AppOptions {
  */
 export async function openApp(config: Config, options: AppOptions): Promise<App> {
   const { log, signal } = options;
-  const opened: (() => Promise<void>)[] = [];
+  const closing = makeClosing({ seconds: STOP_SECONDS, log });
   /** Settles when the jobs have begun; they add to what is opened. */
   let beginning: Promise<void> = Promise.resolve();
   let isClosing = false;
   const close = async () => {
     isClosing = true;
-    await within(
+    await endsWithin(
       BEGIN_SECONDS,
       beginning.catch(() => {}),
     );
-    const faults: unknown[] = [];
-    // What fails to close leaves none of the others open.
-    for (let each = opened.pop(); each; each = opened.pop())
-      await each().catch((error: unknown) => faults.push(error));
-    for (const error of faults) log.error({ err: error }, 'something could not be closed');
+    await closing.run();
   };
   try {
     const { database, release } = await openDatabase(config, options);
-    opened.push(release);
+    closing.add('database', release);
     signal?.throwIfAborted();
     const migrated = await migrate(database);
     signal?.throwIfAborted();
@@ -148,6 +149,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       maxBytes: config.maxUploadBytes,
       space,
     });
+    const outages = makeOutages(log);
     const { stores, copyUrls, presigners, closeStores } = options.stores
       ? {
           stores: await options.stores(database),
@@ -155,8 +157,8 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
           presigners: new Map() as Presigners,
           closeStores: async () => {},
         }
-      : await openStores(config, database);
-    opened.push(closeStores);
+      : await openStores(config, { database, outages });
+    closing.add('stores', closeStores);
     signal?.throwIfAborted();
     const variantCache = await openVariantCache({
       directory: path.join(config.dataDirectory, 'variants'),
@@ -164,7 +166,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       space,
     });
     const imageBytes = makeImageBytesFinder(database, { entries: config.imageCacheEntries, log });
-    opened.push(() => imageBytes.close());
+    closing.add('cache of rows', () => imageBytes.close());
     const hot = makeHotBytes({
       maxBytes: config.bytesCacheBytes,
       maxObjectBytes: config.bytesCacheObjectBytes,
@@ -181,6 +183,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       onForget: imageBytes.forgetBlob,
       onRemove: (sha256) => variantCache.forget(sha256),
       hot,
+      outages,
       readPicture: makePictureReader({
         maxPixels: config.maxImagePixels,
         maxSide: config.maxImageSide,
@@ -190,7 +193,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       }),
       log,
     });
-    opened.push(() => within(SETTLE_SECONDS, storage.stopRepairs()));
+    closing.add('repairs', () => storage.stopRepairs());
 
     const variants = makeVariants({
       storage,
@@ -201,27 +204,27 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       maxWaiting: config.variantQueue,
       log,
     });
-    opened.push(() => within(SETTLE_SECONDS, variants.settled()));
+    closing.add('variants', () => variants.settled());
 
     const fetcher = openFetcher({
       spooler,
       allowPrivate: config.allowPrivateSources,
       timeoutSeconds: config.fetchTimeoutSeconds,
     });
-    opened.push(() => fetcher.close());
+    closing.add('fetcher', () => fetcher.close());
 
     const { providers, closeProviders } = openProviders(config);
-    opened.push(closeProviders);
+    closing.add('providers', closeProviders);
     const imageEvents = makeImageEvents(database, log);
-    opened.push(() => imageEvents.close());
+    closing.add('image events', () => imageEvents.close());
     const lanes = providers.all.map(({ name }) => name);
     const jobs = await openGenerationJobs(database, { lanes, works: options.works ?? false, log });
-    opened.push(() => jobs.stop());
+    closing.add('queue', () => jobs.stop());
     signal?.throwIfAborted();
 
     const rootToken = await loadRootToken(config);
     const tokens = openTokens(database, log);
-    opened.push(() => tokens.close());
+    closing.add('tokens', () => tokens.close());
     const authenticator = makeAuthenticator(rootToken, {
       tokens,
       jwt: await openJwtVerifier(config, log),
@@ -236,7 +239,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       urlOf: uploadAddress.urlOf,
     });
     const { s3Arrivals, closeS3Arrivals } = await openS3Arrivals(config);
-    opened.push(closeS3Arrivals);
+    closing.add('arrivals', closeS3Arrivals);
     signal?.throwIfAborted();
     const arrivals: [Arrivals, ...Arrivals[]] = s3Arrivals ? [s3Arrivals, place] : [place];
     if (options.works) {
@@ -284,17 +287,19 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       },
       log,
     });
-    opened.push(() => server.close(CLOSE_GRACE_SECONDS));
-    opened.push(async () => imageEvents.end());
+    closing.add('requests', (seconds) => server.close(Math.max(0, seconds - AFTER_REQUESTS_SECONDS)));
     const beginGenerating = async () => {
       const answers = await openAnswers(path.join(config.dataDirectory, 'answers'));
       const perUser = config.generationsPerUser;
       const runner = makeGenerationRunner({ ...services, answers, perUser });
-      opened.push(async () => {
-        await jobs.pause();
-        // What a provider is working on is paid: it is waited for, as long as the provider may take, and recorded.
-        await runner.settled();
+      closing.add('generations', async (seconds) => {
+        await endsWithin(seconds / 2, runner.settled());
         await runner.stop();
+      });
+      // What a provider is working on is paid: it is waited for, as long as the provider may take.
+      closing.addPatient('calls to providers', async () => {
+        await endsWithin(BEGIN_SECONDS, jobs.pause());
+        await runner.answered();
       });
       await runner.adopt();
       if (isClosing) return;
@@ -304,13 +309,16 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       await beginGenerating();
       if (isClosing) return;
       storage.startRepairs();
+      const schedules: Schedule[] = [];
+      closing.add('jobs', () =>
+        endsWithin(JOB_SECONDS, Promise.all(schedules.map((schedule) => schedule.stop()))),
+      );
       const deps = { database, storage, log };
       const repeat = (
         when: { expression: string; atStart?: boolean },
         run: (signal: AbortSignal) => Promise<void>,
       ) => {
-        const schedule = startSchedule(when, run, log);
-        opened.push(() => within(SETTLE_SECONDS, schedule.stop()));
+        schedules.push(startSchedule(when, run, log));
       };
       repeat({ expression: PURGE_SCHEDULE, atStart: true }, (signal) =>
         runScheduledPurge(deps, config.trashDays, signal),
@@ -432,7 +440,7 @@ function deliveryOf(
 
 async function openStores(
   config: Config,
-  database: Database,
+  { database, outages }: { database: Database; outages: Outages },
 ): Promise<{
   stores: Store[];
   copyUrls: CopyUrls;
@@ -444,7 +452,10 @@ async function openStores(
   const closers: (() => Promise<void>)[] = [];
   const closing = <Opened extends Store & { close(): Promise<void> }>(store: Opened): Store => {
     closers.push(() => store.close());
-    return withCircuit(store);
+    return withCircuit(store, {
+      onOpen: (error) => outages.failed(store.name, error),
+      onClose: () => outages.answered(store.name),
+    });
   };
   const open: Record<StoreKind, () => Promise<Store> | Store> = {
     filesystem: async () => {
@@ -546,13 +557,4 @@ async function readPersisted({ persistedOperations, persistedOperationsFile }: C
   if (persistedOperations === 'off' || persistedOperationsFile === null) return null;
   const documents = await readPersistedOperations(persistedOperationsFile);
   return { documents, only: persistedOperations === 'only' };
-}
-
-/** Waits for work that is under way, but not for ever: a stop must come to an end. */
-async function within(seconds: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const time = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, seconds * 1000);
-  });
-  await Promise.race([work, time]).finally(() => clearTimeout(timer));
 }

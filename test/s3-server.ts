@@ -21,6 +21,8 @@ export interface S3Server {
   connections(): Promise<number>;
   /** Lets the next requests fail: `count` of them, of one method or of any. */
   failNext(fault: Fault, count?: number, method?: string): void;
+  /** Ends all faults that are still to come. */
+  mend(): void;
   /** Runs before the next request of this method is served. */
   beforeNext(method: string, work: () => Promise<void>): void;
   close(): Promise<void>;
@@ -145,6 +147,9 @@ export async function openS3Server(): Promise<S3Server> {
       }),
     failNext(fault, count = 1, method) {
       for (let left = count; left > 0; left--) faults.push({ fault, method });
+    },
+    mend() {
+      faults.length = 0;
     },
     beforeNext(method, work) {
       works.push({ method, work });

@@ -82,6 +82,7 @@ Fixative is ready.
 
 `);
   await stopped;
+  app.server.drain();
   terminal.note('Stopping: what is under way is finished first. Once more to stop at once.\n');
   return EXIT.ok;
 }

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { flag, httpUrl, list, type Values } from './values.ts';
+import { flag, httpUrl, list, type Values, wholeNumber } from './values.ts';
 
 /** The kinds of store that STORES may name. `memory` is for tests. */
 const STORE_KINDS = ['filesystem', 'database', 's3', 'github', 'memory'] as const;
@@ -15,6 +15,9 @@ export interface S3Config {
   readonly forcePathStyle: boolean;
   /** Where the objects can be fetched without credentials, such as a CDN. */
   readonly publicUrl: string | null;
+  /** How long the server may be silent, and how long a connection to it may take. */
+  readonly timeoutSeconds: number;
+  readonly connectTimeoutSeconds: number;
 }
 
 export interface GithubConfig {
@@ -52,6 +55,8 @@ export const STORE_SETTINGS = {
     .optional(),
   S3_FORCE_PATH_STYLE: flag.optional(),
   S3_PUBLIC_URL: httpUrl.optional(),
+  S3_TIMEOUT_SECONDS: wholeNumber(1, 600).default(15),
+  S3_CONNECT_TIMEOUT_SECONDS: wholeNumber(1, 600).default(5),
   GITHUB_TOKEN: z.string().optional(),
   GITHUB_REPOSITORY: z
     .string()
@@ -101,6 +106,8 @@ export function readStores(
           // Few endpoints besides Amazon's have a name for each bucket.
           forcePathStyle: values.S3_FORCE_PATH_STYLE ?? values.S3_ENDPOINT !== undefined,
           publicUrl: values.S3_PUBLIC_URL ?? null,
+          timeoutSeconds: values.S3_TIMEOUT_SECONDS,
+          connectTimeoutSeconds: values.S3_CONNECT_TIMEOUT_SECONDS,
         }
       : null,
     github:

@@ -2,10 +2,14 @@
  * Subscriptions as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), in the way of graphql-sse's distinct
  * connections. Yoga's own writer has no ids. Here each event has one, and so has each ping, so that a client that comes again with
  * Last-Event-ID misses nothing: an id says up to when the client has been told.
+ *
+ * `complete` says that there will be nothing more to tell. Where the server stops, or cannot reach its database, there will be: then the connection is
+ * cut, and clients connect again by themselves.
  */
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { GraphqlContext } from '../graphql/context.ts';
+import type { ServerContext } from './request-body.ts';
 
 /** So that neither side, nor a proxy between, takes a connection on which nothing happens for dead. */
 const PING_SECONDS = 12;
@@ -18,10 +22,10 @@ const HEADERS = {
 };
 
 export function useEventStream(pingSeconds = PING_SECONDS): Plugin<GraphqlContext> {
-  const contexts = new WeakMap<Request, GraphqlContext>();
+  const contexts = new WeakMap<Request, GraphqlContext & ServerContext>();
   return {
     onSubscribe({ args }) {
-      const context = args.contextValue as GraphqlContext & { request?: Request };
+      const context = args.contextValue as unknown as GraphqlContext & ServerContext & { request?: Request };
       if (context.request) contexts.set(context.request, context);
     },
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
@@ -40,9 +44,10 @@ export function useEventStream(pingSeconds = PING_SECONDS): Plugin<GraphqlContex
 
 function streamOf(
   events: AsyncIterable<ExecutionResult>,
-  { events: state }: GraphqlContext,
+  context: GraphqlContext & ServerContext,
   { pingSeconds, fetchAPI }: { pingSeconds: number; fetchAPI: { ReadableStream: typeof ReadableStream } },
 ): ReadableStream<Uint8Array> {
+  const { events: state, res } = context;
   const iterator = events[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
   let pings: NodeJS.Timeout | undefined;
@@ -62,23 +67,52 @@ function streamOf(
       }, pingSeconds * 1000);
     },
     async pull(controller) {
-      try {
-        const { done, value } = await iterator.next();
-        if (!done) controller.enqueue(encoder.encode(eventOf(value, state)));
-        if (!done) return;
-        controller.enqueue(encoder.encode('event: complete\ndata:\n\n'));
+      const end = () => {
         clearInterval(pings);
         controller.close();
-      } catch (error) {
-        clearInterval(pings);
-        controller.error(error);
+      };
+      try {
+        const { done, value } = await iterator.next();
+        if (!done && !(await isOfOutage(value.errors, context))) {
+          controller.enqueue(encoder.encode(eventOf(value, state)));
+          return;
+        }
+        if (done) controller.enqueue(encoder.encode(COMPLETE));
+        else res.destroy();
+      } catch {
+        res.destroy();
       }
+      end();
+      await iterator.return?.();
     },
     async cancel() {
       clearInterval(pings);
       await iterator.return?.();
     },
   });
+}
+
+const COMPLETE = 'event: complete\ndata:\n\n';
+
+/** Codes of errors after which the same subscription, asked for again, goes on. */
+const PASSING: ReadonlySet<unknown> = new Set(['OVERLOADED', 'IDENTITY_UNAVAILABLE', 'DATABASE_UNAVAILABLE']);
+
+/**
+ * Whether an event would tell that the server stops, or that its database is away. Without a path, the error is not of a field: what is to come could not
+ * be read. A field that is broken for good fails each time, and is told.
+ */
+async function isOfOutage(
+  errors: readonly GraphQLError[] = [],
+  { services }: Pick<GraphqlContext, 'services'>,
+): Promise<boolean> {
+  if (errors.some(({ extensions }) => PASSING.has(extensions.code))) return true;
+  const unexpected = errors.filter(({ extensions }) => extensions.unexpected === true);
+  if (unexpected.length === 0) return false;
+  if (unexpected.some(({ path }) => path === undefined)) return true;
+  return services.database.query('SELECT 1').then(
+    () => false,
+    () => true,
+  );
 }
 
 /** Events come one by one, so what the context says of an event is said of the one that has just come. */

@@ -10,6 +10,7 @@ import { makeAdmission } from './admission.ts';
 import { sendJson } from './answer.ts';
 import { type BytesSettings, serveFilename, serveImage } from './bytes.ts';
 import { makeCompress } from './compression.ts';
+import { makeDrain } from './drain.ts';
 import { type GraphqlOptions, makeGraphqlHandler } from './graphql.ts';
 import { makeHostCheck } from './host.ts';
 import { serveImageFiles } from './image-files.ts';
@@ -27,7 +28,9 @@ export interface HttpServer {
   readonly address: () => string;
   /** @throws Error EADDRINUSE, EACCES, … */
   listen(host: string, port: number): Promise<void>;
-  /** Takes no more requests and resolves when those under way are answered, or after the given time, when they are cut. */
+  /** Takes no more connections, ends subscriptions, and ends each connection with its next answer. */
+  drain(): void;
+  /** The same at once; resolves when the requests under way are answered, or after the given time, when they are cut. */
   close(graceSeconds: number): Promise<void>;
 }
 
@@ -164,7 +167,7 @@ export function makeHttpServer(deps: {
         services.storage.stores.map(async (store) => [store.name, await isReachable(store)] as const),
       ),
     );
-    const ready = database && Object.values(stores).every(Boolean);
+    const ready = database && Object.values(stores).every(Boolean) && !drain.hasBegun;
     const since = workers.secondsSinceLook();
     sendJson(response, ready ? 200 : 503, {
       status: ready ? 'ready' : 'not ready',
@@ -195,6 +198,7 @@ export function makeHttpServer(deps: {
     }
   }
 
+  const drain = makeDrain();
   const { headersTimeoutSeconds, keepAliveTimeoutSeconds, operationTimeoutSeconds, maxConnections } =
     deps.limits;
   const server = createServer(
@@ -204,10 +208,12 @@ export function makeHttpServer(deps: {
       requestTimeout: 0,
       connectionsCheckingInterval: 1000,
       keepAliveTimeout: keepAliveTimeoutSeconds * 1000,
+      ServerResponse: drain.Response,
     },
     (request, response) => void handle(request, response),
   );
   server.maxConnections = maxConnections;
+  drain.watch(server);
   // A connection over which nothing moves is cut: of one who reads no answer, too. Longer than any operation may keep silent.
   server.timeout = (operationTimeoutSeconds + IDLE_SECONDS) * 1000;
   // Without this, Node would ask a client that waits with its body to send it before anybody knows who it is.
@@ -227,15 +233,20 @@ export function makeHttpServer(deps: {
           resolve();
         });
       }),
-    close: (graceSeconds) =>
-      new Promise((resolve) => {
-        traffic.stop();
-        const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
-        server.close(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      }),
+    drain() {
+      void drain.begin(server);
+      services.imageEvents.end();
+    },
+    async close(graceSeconds) {
+      const ended = drain.begin(server, 0);
+      services.imageEvents.end();
+      const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
+      await ended;
+      clearTimeout(timer);
+      traffic.stop();
+      // What checks the connections ends with this.
+      server.close();
+    },
   };
 }
 

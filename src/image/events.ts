@@ -11,7 +11,7 @@ const CHANNEL = 'fixative_images';
 export interface ImageEvents {
   /**
    * @param onChange gets the uuid of an image that has changed; null: some have.
-   * @param onEnd is called when the server stops.
+   * @param onEnd is called when the server stops, or stops already.
    * @returns when it hears, what ends it.
    */
   watch(onChange: (uuid: string | null) => void, onEnd?: () => void): Promise<() => void>;
@@ -23,6 +23,7 @@ export interface ImageEvents {
 export function makeImageEvents(database: Pick<Database, 'listen'>, log: Logger): ImageEvents {
   const watchers = new Map<(uuid: string | null) => void, (() => void) | undefined>();
   let listening: Promise<{ close(): Promise<void> }> | null = null;
+  let ended = false;
 
   const tell = (uuid: string | null) => {
     for (const watcher of watchers.keys()) {
@@ -37,6 +38,7 @@ export function makeImageEvents(database: Pick<Database, 'listen'>, log: Logger)
   return {
     async watch(onChange, onEnd) {
       watchers.set(onChange, onEnd);
+      if (ended) onEnd?.();
       // Most servers are never watched; the first watcher begins to listen, and the rest listen along.
       listening ??= database.listen(
         CHANNEL,
@@ -53,6 +55,7 @@ export function makeImageEvents(database: Pick<Database, 'listen'>, log: Logger)
       return () => watchers.delete(onChange);
     },
     end() {
+      ended = true;
       for (const onEnd of watchers.values()) onEnd?.();
     },
     async close() {

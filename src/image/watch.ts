@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.ts';
-import { NotFoundError } from '../errors.ts';
+import { FixativeError, NotFoundError } from '../errors.ts';
 import { Conditions, type ImageFilter } from './conditions.ts';
 import { parseEventId, writeEventId } from './event-id.ts';
 import type { ImageEvents } from './events.ts';
@@ -41,7 +41,7 @@ export interface Watched extends AsyncIterableIterator<WatchedImage> {
 
 /**
  * An image now, and whenever it has changed. Changes that follow each other faster than they are taken are one.
- * @throws NotFoundError when there is none; ends when it is purged.
+ * @throws NotFoundError when there is none; FixativeError OVERLOADED when the server stops. Ends when the image is purged.
  */
 export function watchImage(deps: WatchDeps, uuid: string, visibleTo: string | null): Watched {
   let last: string | null = null;
@@ -68,6 +68,7 @@ export function watchImage(deps: WatchDeps, uuid: string, visibleTo: string | nu
  * Images that a filter finds, each whenever it has changed, from now on.
  * @param lastId of an event of an earlier connection: what has changed since comes first. Where that is not all of it, or the id is not known,
  *   the first image says so.
+ * @throws FixativeError OVERLOADED when the server stops.
  */
 export function watchImages(deps: WatchDeps, filter: ImageFilter, lastId: string | null = null): Watched {
   // A wrong filter is told at once, and not with the first change.
@@ -142,6 +143,7 @@ function follow({ imageEvents }: WatchDeps, following: Following): Watched {
   /** Whether images have changed whose uuids are not known. */
   let isAny = following.isBehind;
   let ended = false;
+  let isStopped = false;
   let wake: (() => void) | null = null;
   let stop: Promise<() => void> | null = null;
   /** Up to when everything was read, and up to when all that was read was taken. */
@@ -199,9 +201,13 @@ function follow({ imageEvents }: WatchDeps, following: Following): Watched {
   }
 
   async function next(): Promise<IteratorResult<WatchedImage>> {
-    stop ??= imageEvents.watch(onChange, () => void end());
+    stop ??= imageEvents.watch(onChange, () => {
+      isStopped = true;
+      wake?.();
+    });
     await stop;
     while (!ended) {
+      if (isStopped) throw new FixativeError('OVERLOADED', 'The server stops.', { retryable: true });
       const value = ready.shift();
       if (value) {
         if (ready.length === 0) told = read;

@@ -20,7 +20,16 @@ export function withLastPartHeld(
     await options.prove();
     if (held) yield held;
   }
-  const proving = Readable.from(parts(), { objectMode: false });
-  proving.once('close', () => stream.destroy());
-  return proving;
+  return streamOf(parts(), () => stream.destroy());
+}
+
+/** @param close ends what the parts are waiting for, when the stream is destroyed: only then can they come to their own end. */
+export function streamOf(parts: AsyncGenerator<Uint8Array>, close: () => void): Readable {
+  const stream = Readable.from(parts, { objectMode: false });
+  const destroy = stream._destroy.bind(stream);
+  stream._destroy = (error, done) => {
+    close();
+    destroy(error, done);
+  };
+  return stream;
 }

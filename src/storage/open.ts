@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { FixativeError, NotFoundError, StoreError } from '../errors.ts';
 import { type Blob, keyOf } from './blob.ts';
+import { continued } from './continued.ts';
 import { recordBad, recordProven } from './copies.ts';
 import { examine, type Finding } from './examine.ts';
+import { askInTurn } from './hedge.ts';
 import { withLastPartHeld } from './last-part.ts';
 import type { StorageDeps } from './service.ts';
 import { type ByteRange, DamagedObjectError, type OpenObject, type Store } from './stores/store.ts';
@@ -28,50 +30,83 @@ export async function open(
   if (range && isWhole(range, blob)) return open(deps, blob, undefined, options);
   const unreachable: StoreError[] = [];
   let met = false;
-  for (const store of inReadOrder(deps.stores, blob)) {
-    const { opened, finding } = await openProven(store, blob, { range, ...options });
-    const copy = blob.copies.find((each) => each.store === store.name);
-    if (opened && finding.state === 'STORED') {
-      if (copy && (finding.read || copy.state !== 'STORED')) {
-        await note(deps, () => recordProven(deps.database, blob, copy, finding.stat));
-      }
-      if (met) deps.wakeRepairer(deps.healDelaySeconds);
-      // What lies in a file was just seen to be as it was proven, and is to be that to its end. Of what comes from elsewhere, and whole, the hash is
-      // proven once more as it goes out.
-      if (opened.isUnchanged) return { stream: unchangedAsItGoes(opened), store: store.name, proves: false };
-      if (range) return { stream: opened.stream, store: store.name, proves: false };
-      const stream = provenAsItGoes(opened.stream, blob, async (error) => {
-        const found = { state: 'CORRUPT' as const, error: `${store.name}: ${error}` };
-        if (copy) await note(deps, () => recordBad(deps.database, blob, copy, found, deps.healDelaySeconds));
-        deps.log.warn({ store: store.name, sha256: blob.sha256, state: found.state }, found.error);
-        deps.wakeRepairer(deps.healDelaySeconds);
-      });
-      return { stream, store: store.name, proves: true };
-    }
-    if (finding.state === 'UNREACHABLE') unreachable.push(finding.error);
-    else if (finding.state !== 'STORED') {
-      met = true;
-      if (copy) await note(deps, () => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
-      deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
-    }
-  }
-  const [first] = unreachable;
-  if (first)
-    throw new StoreError(`No healthy copy of ${blob.sha256} can be reached now.`, first.store, {
-      cause: first,
+  /** Asks stores in turn for a proven range. What is found on the way is noted. */
+  const ask = (stores: readonly Store[], part: ByteRange | undefined) =>
+    askInTurn(stores, (store) => openProven(store, blob, { range: part, ...options }), {
+      isGood: isProven,
+      async onOther({ subject: store, result: { opened, finding } }, isLate) {
+        opened?.stream.destroy();
+        if (finding.state === 'STORED') return;
+        if (finding.state === 'UNREACHABLE') {
+          if (!isLate) unreachable.push(finding.error);
+          return;
+        }
+        met = true;
+        if (isLate) deps.wakeRepairer(deps.healDelaySeconds);
+        const copy = copyAt(blob, store);
+        if (copy)
+          await note(deps, () => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
+        deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
+      },
     });
-  throw new FixativeError('BYTES_LOST', `No store holds a healthy copy of ${blob.sha256}.`);
+
+  const found = await ask(inReadOrder(deps.stores, blob), range);
+  if (!found) {
+    const [first] = unreachable;
+    if (first)
+      throw new StoreError(`No healthy copy of ${blob.sha256} can be reached now.`, first.store, {
+        cause: first,
+      });
+    throw new FixativeError('BYTES_LOST', `No store holds a healthy copy of ${blob.sha256}.`);
+  }
+  const { subject: store, result } = found;
+  const { opened, finding } = result as Proven;
+  const copy = copyAt(blob, store);
+  if (copy && (finding.read || copy.state !== 'STORED'))
+    await note(deps, () => recordProven(deps.database, blob, copy, finding.stat));
+  if (met) deps.wakeRepairer(deps.healDelaySeconds);
+
+  let isOfSeveral = false;
+  const stream = continued(
+    { store: store.name, opened },
+    range ?? { start: 0, end: blob.bytes - 1 },
+    async (rest, tried, error) => {
+      // Only where the record says that there is a healthy copy: what was given so far is proven by the record, too.
+      const others = deps.stores.filter(({ name }) => !tried.has(name) && isHealthyAt(blob, name));
+      const next = await ask(others, isWhole(rest, blob) ? undefined : rest);
+      if (!next) return null;
+      isOfSeveral = true;
+      const context = { store: [...tried].at(-1), next: next.subject.name, sha256: blob.sha256, err: error };
+      deps.log.warn(context, 'a store broke off while it gave a blob; another one goes on');
+      return { store: next.subject.name, opened: (next.result as Proven).opened };
+    },
+  );
+  // What lies in a file was just seen to be as it was proven, and is to be that to its end. Of what comes from elsewhere, and whole, the hash is
+  // proven once more as it goes out.
+  if (opened.isUnchanged || range)
+    return { stream: withLastPartHeld(stream, { prove: async () => {} }), store: store.name, proves: false };
+  const proven = provenAsItGoes(stream, blob, async (error) => {
+    const found = { state: 'CORRUPT' as const, error: `${store.name}: ${error}` };
+    // Which of them gave the wrong part is for verify to find out.
+    if (copy && !isOfSeveral)
+      await note(deps, () => recordBad(deps.database, blob, copy, found, deps.healDelaySeconds));
+    deps.log.warn({ store: store.name, sha256: blob.sha256, state: found.state }, found.error);
+    deps.wakeRepairer(deps.healDelaySeconds);
+  });
+  return { stream: proven, store: store.name, proves: true };
 }
+
+type Looked = { opened?: OpenObject; finding: Finding };
+type Proven = { opened: OpenObject; finding: Extract<Finding, { state: 'STORED' }> };
+
+const isProven = (looked: Looked): boolean => Boolean(looked.opened) && looked.finding.state === 'STORED';
+
+const copyAt = (blob: Blob, { name }: Store) => blob.copies.find((each) => each.store === name);
+
+const isHealthyAt = (blob: Blob, store: string) =>
+  blob.copies.some((copy) => copy.store === store && copy.state === 'STORED');
 
 export const isWhole = ({ start, end }: ByteRange, { bytes }: Blob) => start === 0 && end === bytes - 1;
-
-function unchangedAsItGoes({ stream, isUnchanged }: OpenObject): Readable {
-  return withLastPartHeld(stream, {
-    async prove() {
-      if (!isUnchanged?.()) throw new DamagedObjectError('the object was written to while it was read');
-    },
-  });
-}
 
 function provenAsItGoes(stream: Readable, blob: Blob, onDamage: (error: string) => Promise<void>): Readable {
   const hash = createHash('sha256');
@@ -101,8 +136,8 @@ async function openProven(
   store: Store,
   blob: Blob,
   { range, deep = false }: { range?: ByteRange | undefined; deep?: boolean },
-): Promise<{ opened?: OpenObject; finding: Finding }> {
-  const copy = blob.copies.find((each) => each.store === store.name);
+): Promise<Looked> {
+  const copy = copyAt(blob, store);
   const asProven = deep ? null : await openAsProven(store, blob, range);
   if (asProven) return asProven;
   let finding: Finding = { state: 'MISSING', error: `${store.name} does not have ${blob.sha256}.` };
@@ -129,7 +164,7 @@ async function openProven(
 
 /** Without a look before, where the object still is what was proven; null: it has to be looked at. */
 async function openAsProven(store: Store, blob: Blob, range: ByteRange | undefined) {
-  const copy = blob.copies.find((each) => each.store === store.name);
+  const copy = copyAt(blob, store);
   if (copy?.state !== 'STORED' || copy.fingerprint === null) return null;
   try {
     const opened = await store.open(copy.key, range);

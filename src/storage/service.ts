@@ -8,6 +8,7 @@ import { type BlobsInDanger, countInDanger, health, type StoreHealth } from './h
 import type { HotBytes } from './hot.ts';
 import { type OpenBlob, open } from './open.ts';
 import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './orphans.ts';
+import type { Outages } from './outages.ts';
 import type { ReadPicture } from './picture.ts';
 import { put } from './put.ts';
 import { remove, removeCondemned } from './remove.ts';
@@ -125,6 +126,7 @@ export interface StorageDeps {
   readonly hot: HotBytes;
   /** How long after a bad copy was met it is repaired. */
   readonly healDelaySeconds: number;
+  readonly outages: Outages;
   readonly log: Logger;
 }
 

@@ -139,7 +139,29 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
 
   test('all end when they are told to', async () => {
     const pids = await children();
-    expect(await server.stop()).toBe(0);
+    const { hostname, port } = new URL(server.url);
+    // Some for each process; what they begin to ask before the signal, they ask to its end after it.
+    const clients = await Promise.all(
+      Array.from({ length: 2 * COUNT }, async () => {
+        const client = connect(Number(port), hostname);
+        await once(client, 'connect');
+        client.write('GET /health HTTP/1.1\r\nHost: x\r\n');
+        return client;
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const stopped = server.stop();
+    const refused = async () => {
+      const client = connect(Number(port), hostname);
+      await Promise.race([once(client, 'connect').then(() => client.destroy()), once(client, 'error')]);
+      return client.errored !== null;
+    };
+    await eventually(async () => expect(await refused()).toBe(true));
+    for (const client of clients) {
+      client.write('\r\n');
+      expect(await text(client)).toMatch(/^HTTP\/1.1 200 OK[\s\S]*\r\nConnection: close\r\n/);
+    }
+    expect(await stopped).toBe(0);
     for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   });
 });

@@ -134,4 +134,50 @@ describe('a subscription that goes on where it broke off', () => {
     expect(three.slice(0, 2)).toEqual([before, before]);
     expect(three[2]).not.toBe(before);
   });
+
+  test.each([
+    ['images cannot be read', 'generated_images'],
+    ['nobody can say whether the token is valid', 'api_tokens'],
+  ])('is cut off while %s, and goes on after that', async (_what, table) => {
+    const userId = `follower of ${table}`;
+    const { token } = await app.services.tokens.create({ name: 'follower', scopes: ['images:read'] });
+    const open = (lastEventId: string | null) =>
+      openEvents(app, CHANGES, { variables: { f: { userId } }, token, lastEventId });
+    const events = await open(null);
+    const { databaseId } = await keep(userId, 'seen');
+    const [row] = await app.database.query<{ uuid: string }>(
+      'SELECT uuid FROM generated_images WHERE id = $1',
+      [databaseId],
+    );
+    const ofEnd = async () => {
+      for (;;) {
+        const event = await events.next();
+        if (event?.data?.data?.imagesUpdated?.prompt !== 'seen') return event;
+      }
+    };
+    const end = ofEnd().catch((error: Error) => error);
+    await sleep(300);
+    // What was looked up of a token is believed for ten seconds.
+    if (table === 'api_tokens') await sleep(11_000);
+    await app.database.query(`ALTER TABLE ${table} RENAME TO away`);
+    if (table === 'api_tokens') await keep(userId, 'changed');
+    else await app.database.query(`SELECT pg_notify('fixative_images', $1)`, [row?.uuid]);
+    expect(await end).toBeInstanceOf(Error);
+    await app.database.query(`ALTER TABLE away RENAME TO ${table}`);
+    if (table !== 'api_tokens') await keep(userId, 'changed');
+    const { prompts } = await drain(await open(events.lastEventId()));
+    expect(prompts).toContain('changed');
+  });
+
+  test('is told that there is no such image, and that there is nothing to follow', async () => {
+    const events = await openEvents(app, 'subscription ($id: ID!) { imageUpdated(id: $id) { prompt } }', {
+      variables: { id: '0199f4d4-0000-7000-8000-000000000000' },
+    });
+    expect(await events.next()).toMatchObject({
+      event: 'next',
+      data: { errors: [{ extensions: { code: 'NOT_FOUND' } }] },
+    });
+    expect(await events.next()).toEqual({ event: 'complete', id: null, data: null });
+    expect(await events.next()).toBeNull();
+  });
 });

@@ -40,6 +40,8 @@ export interface GenerationRunner {
   run(imageId: number): Promise<void>;
   /** Puts back into the queue what is overdue, and what workers of this directory that have died have begun and not finished. */
   adopt(): Promise<void>;
+  /** Resolves when no provider is asked any more, and what was answered is on the disk: the rest can be done by a later process. */
+  answered(): Promise<void>;
   /** Resolves when this process is at none. */
   settled(): Promise<void>;
   stop(): Promise<void>;
@@ -52,6 +54,8 @@ interface Running {
   readonly done: Promise<void>;
   /** The number of the call that is under way; null: none is. */
   call: number | null;
+  /** Resolves when that call has failed, or its answer is on the disk; null: none was made. */
+  asked: Promise<void> | null;
 }
 
 /** When to look again at what another worker seems to be at. */
@@ -85,7 +89,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       return run(imageId);
     }
     const { promise: done, resolve: end } = Promise.withResolvers<void>();
-    running.set(imageId, { uuid: image.uuid, cancel: new AbortController(), done, call: null });
+    running.set(imageId, { uuid: image.uuid, cancel: new AbortController(), done, call: null, asked: null });
     try {
       await step(generation, image);
     } catch (error) {
@@ -161,12 +165,17 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     const asking: Generation = { ...generation, state: 'asking', attempts, calls: generation.calls + 1 };
     const run = running.get(generation.imageId) as Running;
     run.call = asking.calls;
+    const asked = Promise.withResolvers<void>();
+    run.asked = asked.promise;
     const answer = await attempt(asking, image, 'asked', () =>
-      ready.provider.generate(ready.request, run.cancel.signal),
+      ready.provider.generate(ready.request, run.cancel.signal).catch((error) => {
+        asked.resolve();
+        throw error;
+      }),
     );
     run.call = null;
     if (!answer) return;
-    const recorded = await keepAnswer(asking, image, answer);
+    const recorded = await keepAnswer(asking, image, answer, asked.resolve);
     if (recorded) await finish(recorded, image, openerOf(answer));
   }
 
@@ -182,11 +191,14 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     generation: Generation,
     image: Image,
     answer: Answer,
+    onKept: () => void,
   ): Promise<Generation | null> {
     const { picture } = answer;
     const said = saidOf(answer);
     const bytes = 'bytes' in picture ? picture.bytes : null;
-    const kept = await untilKept(image, () => answers.keep(callOf(generation, image), said, bytes));
+    const kept = await untilKept(image, () => answers.keep(callOf(generation, image), said, bytes)).finally(
+      onKept,
+    );
     if (kept) return recordAnswer(generation, image, said);
     const message = "The provider's picture could not be written to DATA_DIR/answers, and is lost.";
     await untilRecorded(() =>
@@ -300,6 +312,9 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   return {
     run,
     adopt: overdue.adopt,
+    async answered() {
+      await Promise.all([...running.values()].map(({ asked }) => asked));
+    },
     async settled() {
       while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done));
     },

@@ -6,6 +6,9 @@ export interface CircuitOptions {
   readonly failures?: number;
   /** How long it stays open. */
   readonly openSeconds?: number;
+  /** Hears that the circuit opens, and when it closes again. */
+  readonly onOpen?: (error: StoreError) => void;
+  readonly onClose?: () => void;
   /** The clock, in milliseconds. */
   readonly now?: () => number;
 }
@@ -48,6 +51,7 @@ export function withCircuit(store: Store, options: CircuitOptions = {}): Store {
     openUntil = null;
     // That a probe was answered does not show that a whole stream would be: one more that breaks off opens it again.
     inARow.streams = Math.min(inARow.streams, failures - 1);
+    options.onClose?.();
   }
 
   function failed(kind: keyof typeof inARow, error: unknown, isProbe: boolean): void {
@@ -56,7 +60,9 @@ export function withCircuit(store: Store, options: CircuitOptions = {}): Store {
     inARow[kind]++;
     last = error;
     // What was under way when it opened does not keep it open for longer.
-    if (isProbe || (openUntil === null && inARow[kind] >= failures)) openUntil = now() + openSeconds * 1000;
+    if (!isProbe && (openUntil !== null || inARow[kind] < failures)) return;
+    openUntil = now() + openSeconds * 1000;
+    if (!isProbe) options.onOpen?.(error);
   }
 
   async function through<Answer>(ask: () => Promise<Answer>): Promise<Answer> {

@@ -43,11 +43,14 @@ export interface S3ConnectionOptions {
   readonly credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
   /** How long the server may be silent. */
   readonly timeoutSeconds?: number;
+  /** How long a connection to it may take, and never longer than it may be silent. */
+  readonly connectTimeoutSeconds?: number;
 }
 
 const ATTEMPTS = 3;
 const FIRST_DELAY_MS = 200;
-const CONNECT_SECONDS = 10;
+const TIMEOUT_SECONDS = 15;
+const CONNECT_SECONDS = 5;
 const MAX_CONNECTIONS = 256;
 
 /** What to do about a refusal, by the code that S3 gives it, or by the status where it gives none (an answer to HEAD has no body). */
@@ -81,11 +84,11 @@ const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
 export async function openS3Connection(options: S3ConnectionOptions): Promise<S3Connection> {
   const { name } = options;
-  const timeoutMs = (options.timeoutSeconds ?? 30) * 1000;
+  const timeoutMs = (options.timeoutSeconds ?? TIMEOUT_SECONDS) * 1000;
   const agent = new Agent({
     allowH2: false,
     connections: MAX_CONNECTIONS,
-    connect: { timeout: Math.min(CONNECT_SECONDS * 1000, timeoutMs) },
+    connect: { timeout: Math.min((options.connectTimeoutSeconds ?? CONNECT_SECONDS) * 1000, timeoutMs) },
     // Until the headers are there, `ask` watches; from then on only undici sees whether the body still comes.
     headersTimeout: 0,
     bodyTimeout: timeoutMs,

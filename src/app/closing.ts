@@ -1,0 +1,57 @@
+import type { Logger } from 'pino';
+
+/** Closes one part. @param seconds how long it is waited for. */
+export type Close = (seconds: number) => Promise<unknown>;
+
+export interface Closing {
+  /** @param what the part, for the log. */
+  add(what: string, close: Close): void;
+  /** Adds a part that is waited for without a limit. */
+  addPatient(what: string, close: Close): void;
+  /** Closes what was added, the last first, each part even if another could not be closed. */
+  run(): Promise<void>;
+}
+
+/** What each part gets when those before it have used up the time. */
+const LEAST_SECONDS = 0.5;
+/** What the parts after a patient one get at least. */
+const AFTER_PATIENCE_SECONDS = 5;
+
+/** @param options.seconds for all parts together that are not patient. */
+export function makeClosing(options: { readonly seconds: number; readonly log: Logger }): Closing {
+  const { log } = options;
+  const parts: { what: string; close: Close; isPatient: boolean }[] = [];
+  return {
+    add: (what, close) => void parts.push({ what, close, isPatient: false }),
+    addPatient: (what, close) => void parts.push({ what, close, isPatient: true }),
+    async run() {
+      let deadline = performance.now() + options.seconds * 1000;
+      for (let part = parts.pop(); part; part = parts.pop()) {
+        const { what, close, isPatient } = part;
+        const seconds = Math.max(LEAST_SECONDS, (deadline - performance.now()) / 1000);
+        const closed = Promise.resolve()
+          .then(() => close(seconds))
+          .catch((error: unknown) =>
+            log.error({ err: error, what }, 'a part of the server could not be closed'),
+          );
+        if (!isPatient) {
+          const isClosed = await endsWithin(seconds, closed);
+          if (!isClosed) log.warn({ what }, 'a part of the server did not end in time; the stop goes on');
+          continue;
+        }
+        await closed;
+        deadline = Math.max(deadline, performance.now() + AFTER_PATIENCE_SECONDS * 1000);
+      }
+    },
+  };
+}
+
+/** Whether work comes to its end within so many seconds. */
+export async function endsWithin(seconds: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const time = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), seconds * 1000);
+  });
+  const done = work.then(() => true);
+  return Promise.race([done, time]).finally(() => clearTimeout(timer));
+}

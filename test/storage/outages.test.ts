@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { within } from '../crash/client.ts';
+import { eventually, openTestApp, type TestApp } from '../harness.ts';
+import { makePicture } from '../pictures.ts';
+import { openS3Server, type S3Server } from '../s3-server.ts';
+import { upload } from '../upload.ts';
+
+let s3: S3Server;
+let app: TestApp;
+beforeAll(async () => {
+  s3 = await openS3Server();
+  process.env.AWS_ACCESS_KEY_ID = s3.credentials.accessKeyId;
+  process.env.AWS_SECRET_ACCESS_KEY = s3.credentials.secretAccessKey;
+  app = await openTestApp({
+    STORES: 'filesystem,s3',
+    S3_BUCKET: s3.bucket,
+    S3_ENDPOINT: s3.endpoint,
+    S3_TIMEOUT_SECONDS: '2',
+    AWS_REGION: 'us-east-1',
+    HEAL_DELAY_SECONDS: '0',
+  });
+});
+afterAll(async () => {
+  await app.close();
+  await s3.close();
+});
+
+const COUNT = 8;
+const waiting = () =>
+  app.database.query<{ attempts: number }>(`SELECT attempts FROM copies WHERE state = 'PENDING'`);
+const lines = () => app.logged.filter((line) => /s3/.test(line)).map((line) => JSON.parse(line));
+
+test('an outage of S3 is one line when it begins and one when it ends, and its end wakes all that waits', async () => {
+  s3.failNext('500', 100_000);
+  for (let i = 0; i < COUNT; i++)
+    await upload(app, { content: await makePicture({ width: 40, height: 40, seed: 94_000 + i }) });
+  app.storage.startRepairs();
+  // Several tries of each, as in hours of an outage.
+  await eventually(async () => {
+    await app.database.query(`UPDATE copies SET retry_at = now() WHERE state = 'PENDING'`);
+    app.storage.startRepairs();
+    await app.storage.settled();
+    const copies = await waiting();
+    expect(copies).toHaveLength(COUNT);
+    for (const { attempts } of copies) expect(attempts).toBeGreaterThan(1);
+  });
+  expect(lines()).toEqual([
+    expect.objectContaining({ store: 's3', msg: expect.stringContaining('is away') }),
+  ]);
+  expect(JSON.stringify(lines()[0])).not.toContain('stack');
+  await app.database.query(`UPDATE copies SET retry_at = now() + interval '6 hours' WHERE state = 'PENDING'`);
+  s3.mend();
+  // The circuit leaves it alone for up to 30 s; each look of the repairer asks.
+  await within(60, async () => {
+    app.storage.startRepairs();
+    await app.storage.settled();
+    expect(await waiting()).toEqual([]);
+  });
+  expect(lines().map(({ msg }) => msg)).toEqual([
+    expect.stringContaining('is away'),
+    expect.stringContaining('is back'),
+  ]);
+}, 120_000);
+
+test('what waits from before a restart is woken by a store that is well', async () => {
+  await upload(app, { content: await makePicture({ width: 40, height: 40, seed: 94_100 }) });
+  await app.storage.settled();
+  await app.database.query(
+    `UPDATE copies SET state = 'MISSING', attempts = 9, retry_at = now() + interval '6 hours' WHERE store = 's3'`,
+  );
+  app.storage.startRepairs();
+  await eventually(async () => {
+    await app.storage.settled();
+    expect(await app.database.query(`SELECT 1 FROM copies WHERE state <> 'STORED'`)).toEqual([]);
+  });
+}, 60_000);
