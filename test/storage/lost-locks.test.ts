@@ -11,6 +11,7 @@ import { makeKeyedLock } from '../../src/database/keyed-lock.ts';
 import { openPglite, type PgliteDatabase } from '../../src/database/pglite.ts';
 import { StoreError } from '../../src/errors.ts';
 import { keyOf } from '../../src/storage/blob.ts';
+import { makeOutages } from '../../src/storage/outages.ts';
 import { makeStorage, type Storage } from '../../src/storage/service.ts';
 import type { Spool, Spooler } from '../../src/storage/spool.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
@@ -254,6 +255,7 @@ describe.skipIf(!template)('whoever keeps, removes, restores and quarantines the
       quarantineDirectory: path.join(directory, 'quarantine'),
       quarantineDays: 30,
       healDelaySeconds: 3600,
+      outages: makeOutages(log),
       onForget: () => {},
       onRemove: async () => {},
       hot: { forget: () => {} } as never,
