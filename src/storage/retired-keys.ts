@@ -16,6 +16,9 @@ import type { Store } from './stores/store.ts';
 /** For as long nothing is put under a key of which nobody knows whether a deletion is still on its way to it. */
 const RETIRED_FOR = `interval '1 day'`;
 
+/** A store that is silent for so long is not waited for: that its deletion may arrive late is what keys are retired for. */
+const PATIENCE_MILLISECONDS = 5000;
+
 /** The keys of a blob under which nothing may be put now. */
 export interface RetiredKeys {
   has(store: string, key: string): boolean;
@@ -73,7 +76,7 @@ export async function deleteCopy(
   const plain = keyOf(blob.sha256, blob.mimeType);
   const [retired] = await lock.query<{ key: string }>(RETIRE_COPY, [blob.id, store.name, plain, lock.id]);
   if (!retired) return false;
-  await store.delete(retired.key);
+  await deleteFrom(store, retired.key);
   await lock.query(FORGET_COPY, [blob.id, store.name, retired.key]);
   await letGo(lock, store, retired.key);
   return true;
@@ -97,9 +100,20 @@ export async function deleteUnrecorded(
   const { key, sha256 } = object;
   const retired = await lock.query(RETIRE_UNRECORDED, [store.name, key, sha256, lock.id]);
   if (retired.length === 0) return false;
-  await store.delete(key);
+  await deleteFrom(store, key);
   await letGo(lock, store, key);
   return true;
+}
+
+async function deleteFrom(store: Store, key: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const message = `${store.name} did not say within ${PATIENCE_MILLISECONDS / 1000} s that ${key} is deleted.`;
+      reject(new StoreError(message, store.name));
+    }, PATIENCE_MILLISECONDS);
+  });
+  await Promise.race([store.delete(key), silence]).finally(() => clearTimeout(timer));
 }
 
 async function letGo(lock: HeldLock, store: Store, key: string): Promise<void> {
@@ -135,7 +149,7 @@ export async function clearRetiredKeys(
       const taken = await lock.query(TAKE_OVER, [store.name, key, sha256, lock.id]);
       if (taken.length === 0) return;
       try {
-        await store.delete(key);
+        await deleteFrom(store, key);
         await letGo(lock, store, key);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;

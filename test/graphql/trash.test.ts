@@ -20,8 +20,10 @@ const quietLog = { warn: () => {}, info: () => {}, error: () => {} } as never;
 describe('the trash', () => {
   let app: TestApp;
   let away: boolean;
+  let silent: boolean;
   beforeEach(async () => {
     away = false;
+    silent = false;
     // Two stores; the second one can be taken away.
     const second = makeMemoryStore('second');
     const reach = <Result>(work: () => Result): Result => {
@@ -36,7 +38,7 @@ describe('the trash', () => {
       put: async (key, source) => reach(() => second.put(key, source)),
       open: async (key, range) => reach(() => second.open(key, range)),
       stat: async (key) => reach(() => second.stat(key)),
-      delete: async (key) => reach(() => second.delete(key)),
+      delete: async (key) => (silent ? new Promise<void>(() => {}) : reach(() => second.delete(key))),
       list: () => reach(() => second.list()),
     };
     app = await openTestApp(
@@ -173,6 +175,16 @@ describe('the trash', () => {
     expect(await objects('second')).toHaveLength(1);
     expect(await app.database.query('SELECT key FROM retired_keys')).toEqual([]);
     expect((await app.storage.verify()).stores).toMatchObject([{ right: 1 }, { right: 1 }]);
+  });
+
+  test('does not wait for a store that is silent, and removes the bytes there later', async () => {
+    const image = await keep(await picture());
+    silent = true;
+    expect(await purge(image.id)).toMatchObject({ purgedId: image.id, userErrors: [] });
+    expect([await objects('first'), await objects('second')]).toMatchObject([[], [expect.anything()]]);
+    silent = false;
+    expect(await app.storage.removeCondemned()).toEqual({ removed: 1, left: 0 });
+    expect(await objects('second')).toEqual([]);
   });
 
   test('uploads and purges of the same bytes at once lose nothing that was acknowledged', async () => {
