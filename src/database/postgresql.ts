@@ -1,4 +1,5 @@
 import { createHash, hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
@@ -31,7 +32,7 @@ const LANES = 4;
 const QUICK_MILLISECONDS = 50;
 
 /** How long the end waits for connections to say goodbye. */
-const CLOSE_MILLISECONDS = 2000;
+const CLOSE_MILLISECONDS = 3000;
 
 /** How many jobs may hold a lock for as long as they run: verify, purge, uploads. */
 const JOBS = 3;
@@ -252,11 +253,14 @@ export async function openPostgresql(options: {
     flush: async () => {},
     async close() {
       connections.close();
-      // A database that is silent does not say goodbye either.
-      const timer = setInterval(connections.destroy, CLOSE_MILLISECONDS);
-      await prisma.$disconnect();
-      await Promise.all([listener.close(), lanes.close(), pool.end(), locks.end()]);
-      clearInterval(timer);
+      const ended = prisma
+        .$disconnect()
+        .then(() => Promise.all([listener.close(), lanes.close(), pool.end(), locks.end()]));
+      // A database that is silent does not say goodbye either, and Prisma may hold a connection that broke for as long as a transaction may last.
+      const late = new AbortController();
+      await Promise.race([ended, sleep(CLOSE_MILLISECONDS, undefined, { signal: late.signal })]);
+      late.abort();
+      connections.destroy();
     },
   };
 }
