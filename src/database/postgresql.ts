@@ -89,9 +89,9 @@ export async function openPostgresql(options: {
   const statementOf = makeStatements();
   const patiently = makePatience(connections);
 
-  const queryOn = (client: pg.PoolClient): Queryable['query'] =>
+  const queryOn = (client: pg.PoolClient, always: QueryOptions): Queryable['query'] =>
     async function query<Row>(text: string, values: readonly unknown[] = [], options: QueryOptions = {}) {
-      return (await client.query(statementOf(text).with(values, options))).rows as Row[];
+      return (await client.query(statementOf(text).with(values, { ...options, ...always }))).rows as Row[];
     };
 
   function query<Row>(
@@ -149,18 +149,10 @@ export async function openPostgresql(options: {
     }
   }
 
-  /** Where tables have changed under a statement that was prepared, its connection is given up, and it is planned anew. */
   function queryByPool(text: string, values: readonly unknown[]): Promise<unknown[]> {
     const run = (options: QueryOptions) =>
       withClient(pool, async (client) => (await client.query(statementOf(text).with(values, options))).rows);
-    return patiently(
-      () =>
-        run({}).catch((error) => {
-          if (isOutdated(error)) return run({ planned: true });
-          throw error;
-        }),
-      isUnsent,
-    );
+    return patiently(() => orAnew(run), isUnsent);
   }
 
   /** Nothing of a transaction is done before its COMMIT is sent. */
@@ -169,12 +161,12 @@ export async function openPostgresql(options: {
     work: (transaction: Queryable) => Promise<Result>,
   ): Promise<Result> {
     let isCommitting = false;
-    const run = () =>
+    const run = (options: QueryOptions) =>
       withClient(pool, async (client) => {
         isCommitting = false;
         await client.query(begin);
         try {
-          const result = await work({ query: queryOn(client) });
+          const result = await work({ query: queryOn(client, options) });
           isCommitting = true;
           await client.query('COMMIT');
           return result;
@@ -184,7 +176,7 @@ export async function openPostgresql(options: {
         }
       });
     return patiently(
-      () => afterDeadlocks(run),
+      () => afterDeadlocks(() => orAnew(run)),
       () => !isCommitting,
     );
   }
@@ -223,8 +215,13 @@ export async function openPostgresql(options: {
     queryBytes: (text, values, room) =>
       patiently(
         () =>
-          withClient(pool, (client) =>
-            (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {}), room),
+          orAnew((options) =>
+            withClient(pool, (client) =>
+              (client as unknown as BinaryRowsClient).queryBytes(
+                statementOf(text).with(values, options),
+                room,
+              ),
+            ),
           ),
         () => statementOf(text).reads,
       ),
@@ -287,6 +284,14 @@ function makeScriptable(adapter: PrismaPg, pool: pg.Pool): SqlMigrationAwareDriv
 
 /** Whether another connection may be had at once: not where all of the pool's have been in use for a while. */
 const isWorthAgain = (error: unknown) => !/^timeout exceeded/.test((error as Error).message);
+
+/** Runs statements again, planned anew, where tables have changed under one that was prepared (lanes.ts). The connection of that one is given up. */
+function orAnew<Result>(run: (options: QueryOptions) => Promise<Result>): Promise<Result> {
+  return run({}).catch((error) => {
+    if (isOutdated(error)) return run({ planned: true });
+    throw error;
+  });
+}
 
 /** What is known of a statement by its text. */
 class Statement {
