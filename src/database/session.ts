@@ -122,6 +122,7 @@ export class SessionClient extends pg.Client {
     try {
       await super.connect();
       const { text, values } = settingStatement(this.#settings);
+      if (values.length === 0) return this;
       const { rows } = await this.query<{ backend: number }>(`${text}, pg_backend_pid() AS backend`, values);
       this.backend = rows[0]?.backend ?? null;
       return this;
