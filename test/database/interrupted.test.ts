@@ -221,7 +221,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     const again = await runCommand(['serve'], settings);
     expect(again.code).not.toBe(0);
     expect(again.out + again.log).toContain('29990101000000_later');
-  }, 120_000);
+  }, 240_000);
 });
 
 test('no migration ends a transaction of its own', async () => {
