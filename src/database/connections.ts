@@ -81,7 +81,7 @@ export function watchConnections(
     ...events,
     onAway(error) {
       for (const [connection] of connections)
-        if (!connection.holdsLocks || isAwaiting(connection)) giveUp(connection);
+        if (!(connection.holdsLocks && isIdle(connection))) giveUp(connection);
       events.onAway(error);
     },
   });
@@ -100,7 +100,7 @@ export function watchConnections(
     if (silent.length === 0 || reachability.isAway) return;
     let working: Set<number>;
     try {
-      working = await look(silent.flatMap(([{ backend }]) => backend ?? []));
+      working = await look(silent.map(([{ backend }]) => backend as number));
     } catch (error) {
       reachability.report(error as Error);
       return;
@@ -108,7 +108,7 @@ export function watchConnections(
     let isLost = false;
     for (const [connection, silence] of silent) {
       silence.askedAt = performance.now();
-      silence.strikes = connection.backend && working.has(connection.backend) ? 0 : silence.strikes + 1;
+      silence.strikes = working.has(connection.backend as number) ? 0 : silence.strikes + 1;
       // It has moved since: the next sweep begins anew.
       if (markOf(connection).some((each, at) => each !== silence.mark[at])) continue;
       if (silence.strikes < STRIKES) continue;
@@ -118,7 +118,7 @@ export function watchConnections(
     // What took one took the idle ones as well, most likely; each would cost the next statement as long.
     if (isLost)
       for (const [connection] of connections)
-        if (!connection.holdsLocks && !isAwaiting(connection)) giveUp(connection);
+        if (!connection.holdsLocks && isIdle(connection)) giveUp(connection);
   }
 
   const timer = setInterval(() => {
@@ -148,8 +148,11 @@ export function watchConnections(
   };
 }
 
+/** One that is being made has a time limit of its own. */
 const isAwaiting = ({ backend, _activeQuery, _sentQueryQueue, _queryQueue }: Watched) =>
-  backend === null || Boolean(_activeQuery) || _sentQueryQueue.length > 0 || _queryQueue.length > 0;
+  backend !== null && (Boolean(_activeQuery) || _sentQueryQueue.length > 0 || _queryQueue.length > 0);
+
+const isIdle = (connection: Watched) => connection.backend !== null && !isAwaiting(connection);
 
 const markOf = ({ connection: { stream }, _activeQuery }: Watched) => [
   _activeQuery,

@@ -1,4 +1,5 @@
 import { createHash, hash, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
@@ -31,7 +32,7 @@ const LANES = 4;
 const QUICK_MILLISECONDS = 50;
 
 /** How long the end waits for connections to say goodbye. */
-const CLOSE_MILLISECONDS = 2000;
+const CLOSE_MILLISECONDS = 3000;
 
 /** How many jobs may hold a lock for as long as they run: verify, purge, uploads. */
 const JOBS = 3;
@@ -88,9 +89,9 @@ export async function openPostgresql(options: {
   const statementOf = makeStatements();
   const patiently = makePatience(connections);
 
-  const queryOn = (client: pg.PoolClient): Queryable['query'] =>
+  const queryOn = (client: pg.PoolClient, always: QueryOptions): Queryable['query'] =>
     async function query<Row>(text: string, values: readonly unknown[] = [], options: QueryOptions = {}) {
-      return (await client.query(statementOf(text).with(values, options))).rows as Row[];
+      return (await client.query(statementOf(text).with(values, { ...options, ...always }))).rows as Row[];
     };
 
   function query<Row>(
@@ -151,30 +152,22 @@ export async function openPostgresql(options: {
     }
   }
 
-  /** Where tables have changed under a statement that was prepared, its connection is given up, and it is planned anew. */
   function queryByPool(text: string, values: readonly unknown[]): Promise<unknown[]> {
     const run = (options: QueryOptions) =>
       withClient(pool, async (client) => (await client.query(statementOf(text).with(values, options))).rows);
-    return patiently(
-      () =>
-        run({}).catch((error) => {
-          if (isOutdated(error)) return run({ planned: true });
-          throw error;
-        }),
-      isUnsent,
-    );
+    return patiently(() => orAnew(run), isUnsent);
   }
 
   /** Nothing of a transaction is done before its COMMIT is sent, which `onCommit` hears of. */
   async function transactionOn<Result>(
     client: pg.PoolClient,
-    begin: string,
+    { begin, options }: { begin: string; options: QueryOptions },
     work: (transaction: Queryable) => Promise<Result>,
     onCommit: () => void = () => {},
   ): Promise<Result> {
     await client.query(begin);
     try {
-      const result = await work({ query: queryOn(client) });
+      const result = await work({ query: queryOn(client, options) });
       onCommit();
       await client.query('COMMIT');
       return result;
@@ -189,15 +182,15 @@ export async function openPostgresql(options: {
     work: (transaction: Queryable) => Promise<Result>,
   ): Promise<Result> {
     let isCommitting = false;
-    const run = () =>
+    const run = (options: QueryOptions) =>
       withClient(pool, (client) => {
         isCommitting = false;
-        return transactionOn(client, begin, work, () => {
+        return transactionOn(client, { begin, options }, work, () => {
           isCommitting = true;
         });
       });
     return patiently(
-      () => afterDeadlocks(run),
+      () => afterDeadlocks(() => orAnew(run)),
       () => !isCommitting,
     );
   }
@@ -209,18 +202,15 @@ export async function openPostgresql(options: {
       takeTurn('', send).catch((error) => {
         throw isUnreachable(error) ? new DatabaseUnavailableError({ cause: error }) : error;
       });
-    const query = queryOn(client);
     return {
       id: randomUUID(),
       signal,
-      query: <Row>(text: string, values?: readonly unknown[], options?: QueryOptions) =>
+      query: <Row>(text: string, values?: readonly unknown[], given: QueryOptions = {}) =>
+        inTurn(() => orAnew((options) => queryOn(client, options)<Row>(text, values, given))),
+      transaction: (work) =>
         inTurn(() =>
-          query<Row>(text, values, options).catch((error) => {
-            if (isOutdated(error)) return query<Row>(text, values, { planned: true });
-            throw error;
-          }),
+          afterDeadlocks(() => orAnew((options) => transactionOn(client, { begin: 'BEGIN', options }, work))),
         ),
-      transaction: (work) => inTurn(() => afterDeadlocks(() => transactionOn(client, 'BEGIN', work))),
       executeScript: (script) => inTurn(async () => void (await client.query(script))),
     };
   }
@@ -259,8 +249,13 @@ export async function openPostgresql(options: {
     queryBytes: (text, values, room) =>
       patiently(
         () =>
-          withClient(pool, (client) =>
-            (client as unknown as BinaryRowsClient).queryBytes(statementOf(text).with(values, {}), room),
+          orAnew((options) =>
+            withClient(pool, (client) =>
+              (client as unknown as BinaryRowsClient).queryBytes(
+                statementOf(text).with(values, options),
+                room,
+              ),
+            ),
           ),
         () => statementOf(text).reads,
       ),
@@ -289,11 +284,14 @@ export async function openPostgresql(options: {
     flush: async () => {},
     async close() {
       connections.close();
-      // A database that is silent does not say goodbye either.
-      const timer = setInterval(connections.destroy, CLOSE_MILLISECONDS);
-      await prisma.$disconnect();
-      await Promise.all([listener.close(), lanes.close(), pool.end(), locks.end()]);
-      clearInterval(timer);
+      const ended = prisma
+        .$disconnect()
+        .then(() => Promise.all([listener.close(), lanes.close(), pool.end(), locks.end()]));
+      // A database that is silent does not say goodbye either, and Prisma may hold a connection that broke for as long as a transaction may last.
+      const late = new AbortController();
+      await Promise.race([ended, sleep(CLOSE_MILLISECONDS, undefined, { signal: late.signal })]);
+      late.abort();
+      connections.destroy();
     },
   };
 }
@@ -320,6 +318,14 @@ function makeScriptable(adapter: PrismaPg, pool: pg.Pool): SqlMigrationAwareDriv
 
 /** Whether another connection may be had at once: not where all of the pool's have been in use for a while. */
 const isWorthAgain = (error: unknown) => !/^timeout exceeded/.test((error as Error).message);
+
+/** Runs statements again, planned anew, where tables have changed under one that was prepared (lanes.ts). The connection of that one is given up. */
+function orAnew<Result>(run: (options: QueryOptions) => Promise<Result>): Promise<Result> {
+  return run({}).catch((error) => {
+    if (isOutdated(error)) return run({ planned: true });
+    throw error;
+  });
+}
 
 /** What is known of a statement by its text. */
 class Statement {

@@ -81,14 +81,17 @@ export class SessionClient extends pg.Client {
   backend: number | null = null;
   readonly #settings: Readonly<Record<string, string>>;
   readonly #connections: SessionConfig['connections'];
+  readonly #connectMilliseconds: number;
 
   constructor({ schema, settings, connections, holdsLocks = false, ...config }: SessionConfig) {
     super({
       ...config,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MILLISECONDS,
-      connectionTimeoutMillis: config.connectionTimeoutMillis || CONNECT_MILLISECONDS,
+      // Its own leaves out the setting of the session.
+      connectionTimeoutMillis: 0,
     });
+    this.#connectMilliseconds = config.connectionTimeoutMillis || CONNECT_MILLISECONDS;
     this.holdsLocks = holdsLocks;
     this.#connections = connections;
     // A connection that breaks fails its statements and emits this event, which ends the process where nobody listens. A pool listens only after
@@ -112,9 +115,14 @@ export class SessionClient extends pg.Client {
     const watched = this as unknown as Watched;
     this.#connections?.add(watched);
     this.once('end', () => this.#connections?.remove(watched));
+    const timer = setTimeout(() => {
+      const late = new Error('PostgreSQL does not answer in time to a new connection.');
+      watched.connection.stream.destroy(Object.assign(late, { code: 'ETIMEDOUT', syscall: 'connect' }));
+    }, this.#connectMilliseconds);
     try {
       await super.connect();
       const { text, values } = settingStatement(this.#settings);
+      if (values.length === 0) return this;
       const { rows } = await this.query<{ backend: number }>(`${text}, pg_backend_pid() AS backend`, values);
       this.backend = rows[0]?.backend ?? null;
       return this;
@@ -123,6 +131,8 @@ export class SessionClient extends pg.Client {
       watched.connection.stream.destroy();
       if (isUnreachable(error)) this.#connections?.report(error as Error);
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

@@ -13,7 +13,7 @@ import { openPglite } from '../../src/database/pglite.ts';
 import { openPostgresql } from '../../src/database/postgresql.ts';
 import { askServer, CRASH_TOKEN } from '../crash/client.ts';
 import { MAIN, runCommand, startServer } from '../crash/server.ts';
-import { ImagesDocument } from '../generated/graphql.ts';
+import { GenerateImageDocument, ImagesDocument } from '../generated/graphql.ts';
 import { makeDatabase } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { uploadForm } from '../upload.ts';
@@ -183,6 +183,13 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     expect(ready).toEqual([200, 200, 200, 200, 200]);
   }, 240_000);
 
+  /** What a migration of ours does to columns that statements return: their prepared plans are of no more use. */
+  async function widening(): Promise<string> {
+    const file = path.join(MIGRATIONS, '20261129120000_wider_ids_and_original_names', 'migration.sql');
+    const sql = await readFile(file, 'utf8');
+    return sql.slice(0, sql.indexOf('ALTER TABLE "image_tags"')).replace('VARCHAR(255)', 'VARCHAR(300)');
+  }
+
   test('a server goes on while a later version migrates, and is not started again', async () => {
     const settings = { ...environment(), FIXATIVE_ROOT_TOKEN: CRASH_TOKEN };
     const server = await startServer(settings);
@@ -195,6 +202,10 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
           body: uploadForm({ content: await makePicture({ seed }) }),
         });
         expect(await response.json()).toMatchObject({ data: { uploadImage: { userErrors: [] } } });
+        const { generateImage } = await askServer(server, GenerateImageDocument, {
+          input: { model: 'sample', prompt: `fox ${seed}` },
+        });
+        expect(generateImage.userErrors).toEqual([]);
         const { images } = await askServer(server, ImagesDocument, { first: 5 });
         expect(images.nodes.length).toBeGreaterThan(0);
       };
@@ -202,7 +213,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
       for (let round = 0; round < 4; round++) await uploadAndList(round);
       await database.executeSql(
         `ALTER TABLE generated_images ADD COLUMN later text NOT NULL DEFAULT 'x'; ALTER TABLE blobs ADD COLUMN later int;
-         ALTER TABLE copies ADD COLUMN later int; ALTER TABLE upload_targets ALTER COLUMN user_id TYPE text;
+         ALTER TABLE copies ADD COLUMN later int; ${await widening()};
          INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name) VALUES ('x', 'y', now(), '29990101000000_later')`,
       );
       for (let round = 4; round < 8; round++) await uploadAndList(round);
@@ -214,7 +225,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     const again = await runCommand(['serve'], settings);
     expect(again.code).not.toBe(0);
     expect(again.out + again.log).toContain('29990101000000_later');
-  }, 120_000);
+  }, 240_000);
 });
 
 test('no migration ends a transaction of its own', async () => {
