@@ -8,6 +8,7 @@ import { makeUploadAddress } from './auth/upload-address.ts';
 import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './config.ts';
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
+import { DISK_WORDS, diskFaultOf } from './database/disk-fault.ts';
 import { migrate } from './database/migrate.ts';
 import { FixativeError } from './errors.ts';
 import type { Services } from './graphql/context.ts';
@@ -46,6 +47,7 @@ import { openXaiProvider } from './provider/xai.ts';
 import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
+import { type DiskHealth, makeDiskHealth } from './storage/disk-health.ts';
 import { makeHotBytes } from './storage/hot.ts';
 import { makePictureReader } from './storage/picture.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
@@ -68,6 +70,8 @@ const BEGIN_SECONDS = 3;
 const PURGE_SCHEDULE = '23 * * * *';
 /** When what was never completed is cleared away. */
 const CLEAR_UPLOADS_SCHEDULE = '17 * * * *';
+/** Of MIN_FREE_BYTES: what is left to purge images and to cancel by, after nothing is taken in any more and before nothing is written at all. */
+const WRITE_FLOOR_PART = 4;
 /** As often as autovacuum looks (`autovacuum_naptime`). */
 const MAINTAIN_SCHEDULE = '* * * * *';
 
@@ -96,6 +100,8 @@ export interface AppOptions {
   readonly log: Logger;
   /** Said to whoever finds the data directory locked. */
   readonly processId: number;
+  /** Says why and ends the process, in this very call. */
+  readonly onEnd: (reason: string) => never;
   /** Of the link that logs a browser in; one of its own without it. */
   readonly loginCode?: string;
   /** Whether it takes jobs, once `startJobs` is called. */
@@ -133,7 +139,8 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     for (const error of faults) log.error({ err: error }, 'something could not be closed');
   };
   try {
-    const { database, release } = await openDatabase(config, options);
+    const diskHealth = makeDiskHealth(log);
+    const { database, release } = await openDatabase(config, { ...options, diskHealth });
     opened.push(release);
     signal?.throwIfAborted();
     const migrated = await migrate(database);
@@ -147,6 +154,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       directory: path.join(config.dataDirectory, 'spool'),
       maxBytes: config.maxUploadBytes,
       space,
+      onDiskFault: (error) => diskHealth.note('spool', error),
     });
     const { stores, copyUrls, presigners, closeStores } = options.stores
       ? {
@@ -155,7 +163,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
           presigners: new Map() as Presigners,
           closeStores: async () => {},
         }
-      : await openStores(config, database);
+      : await openStores(config, database, diskHealth);
     opened.push(closeStores);
     signal?.throwIfAborted();
     const variantCache = await openVariantCache({
@@ -175,6 +183,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       required: new Set<string>(options.required ?? config.requiredStores),
       spooler,
       space,
+      diskHealth,
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
       quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
@@ -234,6 +243,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const place = await openDirectoryArrivals({
       directory: path.join(config.dataDirectory, 'uploads'),
       urlOf: uploadAddress.urlOf,
+      onDiskFault: (error) => diskHealth.note('uploads', error),
     });
     const { s3Arrivals, closeS3Arrivals } = await openS3Arrivals(config);
     opened.push(closeS3Arrivals);
@@ -290,7 +300,11 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
         await runner.settled();
         await runner.stop();
       });
-      await runner.adopt();
+      await runner.adopt().catch((error: unknown) => {
+        // What can be read is served from a full disk; what is overdue is looked for again each minute.
+        if (diskFaultOf(error) === null) throw error;
+        log.warn({ err: error }, 'generations are not taken up: the disk takes no writes');
+      });
       if (isClosing) return;
       await jobs.work(runner, { perProvider: config.generationsPerProvider, perUser });
     };
@@ -341,14 +355,27 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     };
   } catch (error) {
     await close();
-    throw error;
+    throw startFault(config, error);
   }
+}
+
+/** What stops a start, with what is to be done about a disk: the system names a file at best. */
+function startFault({ dataDirectory }: Config, error: unknown): unknown {
+  const fault = error instanceof FixativeError ? null : diskFaultOf(error);
+  if (fault === null) return error;
+  return new FixativeError(
+    fault === 'full' ? 'NO_SPACE' : 'STORE_UNAVAILABLE',
+    `Cannot start in DATA_DIR (${dataDirectory}): ${DISK_WORDS[fault]} (${(error as Error).message}). Put the disk right and start again; nothing in it is damaged by that.`,
+    { cause: error },
+  );
 }
 
 /** Opens only the database, for `migrate`. */
 export async function openDatabase(
   config: Config,
-  options: Pick<AppOptions, 'log' | 'processId' | 'pgliteTemplate'>,
+  options: Pick<AppOptions, 'log' | 'processId' | 'onEnd' | 'pgliteTemplate'> & {
+    readonly diskHealth?: DiskHealth;
+  },
 ): Promise<{ database: Database; release: () => Promise<void> }> {
   if (config.databaseUrl) {
     const { openPostgresql } = await import('./database/postgresql.ts');
@@ -367,6 +394,12 @@ export async function openDatabase(
     const { openPglite } = await import('./database/pglite.ts');
     const database = await openPglite({
       directory: path.join(config.dataDirectory, 'database'),
+      watch: {
+        floorBytes: Math.floor(config.minFreeBytes / WRITE_FLOOR_PART),
+        log: options.log,
+        onEnd: options.onEnd,
+        onFault: (error) => options.diskHealth?.note('the embedded database', error),
+      },
       ...(options.pgliteTemplate ? { template: options.pgliteTemplate } : {}),
     });
     return {
@@ -424,6 +457,7 @@ function deliveryOf(
 async function openStores(
   config: Config,
   database: Database,
+  diskHealth: DiskHealth,
 ): Promise<{
   stores: Store[];
   copyUrls: CopyUrls;
@@ -448,6 +482,7 @@ async function openStores(
         directory: config.imageDirectory,
         mayClaim: known.length === 0,
         maxOpenFiles: config.maxOpenFiles,
+        onDiskFault: (error) => diskHealth.note('filesystem', error),
       });
       closers.push(() => store.close());
       return store;

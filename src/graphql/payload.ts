@@ -1,3 +1,4 @@
+import { diskErrorOf } from '../database/disk-fault.ts';
 import { FixativeError } from '../errors.ts';
 import type { Image as ImageModel } from '../image/image.ts';
 import { builder } from './builder.ts';
@@ -55,7 +56,8 @@ export async function answer<Shape extends Payload>(
     const { payload, errors } = await work();
     return build(payload, errors ?? []);
   } catch (error) {
-    if (!(error instanceof FixativeError) || OF_THE_REQUEST.includes(error.code)) throw error;
-    return build(empty, [error]);
+    const known = error instanceof FixativeError ? error : diskErrorOf('The server', error);
+    if (known === null || OF_THE_REQUEST.includes(known.code)) throw error;
+    return build(empty, [known]);
   }
 }

@@ -5,6 +5,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, writeF
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { DISK_WORDS, diskFaultOf } from '../../database/disk-fault.ts';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
 import { makeOpenFiles } from './open-files.ts';
@@ -47,20 +48,30 @@ export async function openFilesystemStore(options: {
   directory: string;
   mayClaim: boolean;
   maxOpenFiles?: number;
+  /** Hears what the system refused: our own errors go to clients, and name neither paths nor its codes. */
+  onDiskFault?: (error: unknown) => void;
 }): Promise<FilesystemStore> {
   const { name } = options;
   const root = path.resolve(options.directory);
   const writing = path.join(root, WRITING);
 
+  function refused(what: string, cause: unknown): StoreError {
+    options.onDiskFault?.(cause);
+    const isFull = diskFaultOf(cause) === 'full';
+    return new StoreError(`${name} ${what}: ${reasonOf(cause)}.`, name, {
+      cause,
+      ...(isFull ? { code: 'NO_SPACE' } : {}),
+    });
+  }
+
   const unavailable = (verb: string, key: string, cause: unknown) =>
-    new StoreError(`${name} could not ${verb} ${key} in ${root}: ${reasonOf(cause)}.`, name, { cause });
+    refused(`could not ${verb} ${key}`, cause);
 
   async function requireMarker(): Promise<void> {
     await stat(path.join(root, MARKER)).catch((cause) => {
-      if (!isAbsent(cause))
-        throw new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
+      if (!isAbsent(cause)) throw refused('cannot use its directory', cause);
       throw new StoreError(
-        `${root} has no ${MARKER}, so it is not the directory of ${name}, or its disk is not mounted. If it is the right one, say so: npm run fixative -- claim ${name}`,
+        `The directory that GENERATED_IMAGE_DIR names has no ${MARKER}, so it is not the directory of ${name}, or its disk is not mounted. If it is the right one, say so: npm run fixative -- claim ${name}`,
         name,
         { cause },
       );
@@ -83,7 +94,9 @@ export async function openFilesystemStore(options: {
       });
       await flushDirectory(root);
     } catch (cause) {
-      throw new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
+      // Only a start and `claim` come here, and are told which directory.
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new StoreError(`${name} cannot use ${root}: ${reason}.`, name, { cause });
     }
   }
 
@@ -96,10 +109,10 @@ export async function openFilesystemStore(options: {
   const isOnDisk = (marked || options.mayClaim) && (await isLocal(root));
   const files = makeOpenFiles(options.maxOpenFiles ?? 0, isOnDisk);
   const ignoreAbsent = (error: unknown) => {
-    if (!isAbsent(error))
-      throw new StoreError(`${name} cannot use ${root}: ${reasonOf(error)}.`, name, { cause: error });
+    if (!isAbsent(error)) throw refused('cannot use its directory', error);
   };
-  await removeAbandoned(writing).catch(ignoreAbsent);
+  // What is left over can stay where nothing can be removed: on a disk that is read-only, what is there can still be read.
+  await removeAbandoned(writing).catch((error) => options.onDiskFault?.(error));
 
   /**
    * Flushes of parents that now name a new directory. Everybody who puts waits for all of them: whoever finds a directory there that another has
@@ -295,6 +308,13 @@ function isAbsent(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
+/** For clients. */
 function reasonOf(cause: unknown): string {
+  const fault = diskFaultOf(cause);
+  if (fault) return DISK_WORDS[fault];
+  const { code, syscall } = cause as NodeJS.ErrnoException;
+  if (code === 'EACCES' || code === 'EPERM') return 'the server lacks the permission';
+  if (code === 'EMFILE' || code === 'ENFILE') return 'too many files are open';
+  if (syscall) return 'its file system refused it';
   return cause instanceof Error ? cause.message : String(cause);
 }
