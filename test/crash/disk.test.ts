@@ -187,7 +187,7 @@ describe.skipIf(!canCompile || process.env.TEST_DATABASE_URL)('a disk that fails
         expectDiscreet(refused);
         await expectServed(running, kept);
         expect(await ready(running)).toMatchObject({ code: 200, database: true, disk });
-        await within(SECONDS, async () => {
+        await within(20, async () => {
           const said = lines(running).filter((line) => line.place === place);
           expect(said, running.log()).toMatchObject([{ disk }]);
           expect(said[0]?.err?.message).toContain(home);

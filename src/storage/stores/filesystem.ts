@@ -122,7 +122,14 @@ export async function openFilesystemStore(options: {
 
   /** Makes the directories of a key; their parents are flushed while the file is. Costs one failed mkdir when they are there. */
   async function makeDirectory(directory: string): Promise<void> {
-    const first = await mkdir(directory, { recursive: true });
+    const first = await mkdir(directory, { recursive: true }).catch(async (error) => {
+      // Node takes EIO and EROFS for a parent that is absent; without `recursive` it says which they are.
+      for (const each of [path.dirname(directory), directory])
+        await mkdir(each).catch((plain: NodeJS.ErrnoException) => {
+          if (plain.code !== 'EEXIST') throw plain;
+        });
+      throw error;
+    });
     for (
       let made = directory;
       first && made.length >= first.length && made !== root;
