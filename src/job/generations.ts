@@ -28,7 +28,7 @@ export interface WorkLimits {
 
 /** The shortest that pg-boss allows is 10. */
 const HEARTBEAT_SECONDS = 15;
-const MONITOR_SECONDS = 5;
+const MONITOR_SECONDS = 10;
 /** A job whose worker neither ends it nor dies; longer than any provider may take. */
 const EXPIRE_SECONDS = 3 * 3600;
 /** What is scheduled lies in the queue until its time. */
