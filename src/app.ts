@@ -10,6 +10,7 @@ import { makeUploadAddress } from './auth/upload-address.ts';
 import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './config.ts';
 import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
+import { DISK_WORDS, diskFaultOf } from './database/disk-fault.ts';
 import { migrate } from './database/migrate.ts';
 import { sharedValue } from './database/shared-value.ts';
 import { FixativeError } from './errors.ts';
@@ -49,6 +50,7 @@ import { openXaiProvider } from './provider/xai.ts';
 import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
+import { type DiskHealth, makeDiskHealth } from './storage/disk-health.ts';
 import { makeHotBytes } from './storage/hot.ts';
 import { makeOutages, type Outages } from './storage/outages.ts';
 import { makePictureReader } from './storage/picture.ts';
@@ -75,6 +77,8 @@ const BEGIN_SECONDS = 3;
 const PURGE_SCHEDULE = '23 * * * *';
 /** When what was never completed is cleared away. */
 const CLEAR_UPLOADS_SCHEDULE = '17 * * * *';
+/** Of MIN_FREE_BYTES: what is left to purge images and to cancel by, after nothing is taken in any more and before nothing is written at all. */
+const WRITE_FLOOR_PART = 4;
 /** As often as autovacuum looks (`autovacuum_naptime`). */
 const MAINTAIN_SCHEDULE = '* * * * *';
 
@@ -103,6 +107,8 @@ export interface AppOptions {
   readonly log: Logger;
   /** Said to whoever finds the data directory locked. */
   readonly processId: number;
+  /** Says why and ends the process, in this very call. */
+  readonly onEnd: (reason: string) => never;
   /** Whether it takes jobs, once `startJobs` is called. */
   readonly works?: boolean;
   /** Ends the opening between two of its steps. */
@@ -134,7 +140,8 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     await closing.run();
   };
   try {
-    const { database, release } = await openDatabase(config, options);
+    const diskHealth = makeDiskHealth(log);
+    const { database, release } = await openDatabase(config, { ...options, diskHealth });
     closing.add('database', release);
     signal?.throwIfAborted();
     const migrated = await migrate(database);
@@ -148,6 +155,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       directory: path.join(config.dataDirectory, 'spool'),
       maxBytes: config.maxUploadBytes,
       space,
+      onDiskFault: (error) => diskHealth.note('spool', error),
     });
     const outages = makeOutages(log);
     const { stores, copyUrls, presigners, closeStores } = options.stores
@@ -157,7 +165,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
           presigners: new Map() as Presigners,
           closeStores: async () => {},
         }
-      : await openStores(config, { database, outages });
+      : await openStores(config, { database, outages, diskHealth });
     closing.add('stores', closeStores);
     signal?.throwIfAborted();
     const variantCache = await openVariantCache({
@@ -177,6 +185,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       required: new Set<string>(options.required ?? config.requiredStores),
       spooler,
       space,
+      diskHealth,
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
       quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
@@ -237,6 +246,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const place = await openDirectoryArrivals({
       directory: path.join(config.dataDirectory, 'uploads'),
       urlOf: uploadAddress.urlOf,
+      onDiskFault: (error) => diskHealth.note('uploads', error),
     });
     const { s3Arrivals, closeS3Arrivals } = await openS3Arrivals(config);
     closing.add('arrivals', closeS3Arrivals);
@@ -301,7 +311,11 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
         await endsWithin(BEGIN_SECONDS, jobs.pause());
         await runner.answered();
       });
-      await runner.adopt();
+      await runner.adopt().catch((error: unknown) => {
+        // What can be read is served from a full disk; what is overdue is looked for again each minute.
+        if (diskFaultOf(error) === null) throw error;
+        log.warn({ err: error }, 'generations are not taken up: the disk takes no writes');
+      });
       if (isClosing) return;
       await jobs.work(runner, { perProvider: config.generationsPerProvider, perUser });
     };
@@ -355,14 +369,27 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     };
   } catch (error) {
     await close();
-    throw error;
+    throw startFault(config, error);
   }
+}
+
+/** What stops a start, with what is to be done about a disk: the system names a file at best. */
+function startFault({ dataDirectory }: Config, error: unknown): unknown {
+  const fault = error instanceof FixativeError ? null : diskFaultOf(error);
+  if (fault === null) return error;
+  return new FixativeError(
+    fault === 'full' ? 'NO_SPACE' : 'STORE_UNAVAILABLE',
+    `Cannot start in DATA_DIR (${dataDirectory}): ${DISK_WORDS[fault]} (${(error as Error).message}). Put the disk right and start again; nothing in it is damaged by that.`,
+    { cause: error },
+  );
 }
 
 /** Opens only the database, for `migrate`. */
 export async function openDatabase(
   config: Config,
-  options: Pick<AppOptions, 'log' | 'processId' | 'pgliteTemplate'>,
+  options: Pick<AppOptions, 'log' | 'processId' | 'onEnd' | 'pgliteTemplate'> & {
+    readonly diskHealth?: DiskHealth;
+  },
 ): Promise<{ database: Database; release: () => Promise<void> }> {
   if (config.databaseUrl) {
     const { openPostgresql } = await import('./database/postgresql.ts');
@@ -384,6 +411,12 @@ export async function openDatabase(
     const { openPglite } = await import('./database/pglite.ts');
     const database = await openPglite({
       directory: path.join(config.dataDirectory, 'database'),
+      watch: {
+        floorBytes: Math.floor(config.minFreeBytes / WRITE_FLOOR_PART),
+        log: options.log,
+        onEnd: options.onEnd,
+        onFault: (error) => options.diskHealth?.note('the embedded database', error),
+      },
       ...(options.pgliteTemplate ? { template: options.pgliteTemplate } : {}),
     });
     return {
@@ -440,7 +473,7 @@ function deliveryOf(
 
 async function openStores(
   config: Config,
-  { database, outages }: { database: Database; outages: Outages },
+  { database, outages, diskHealth }: { database: Database; outages: Outages; diskHealth: DiskHealth },
 ): Promise<{
   stores: Store[];
   copyUrls: CopyUrls;
@@ -469,6 +502,7 @@ async function openStores(
         mayClaim: known.length === 0,
         identity: sharedValue(database, 'directory of filesystem'),
         maxOpenFiles: config.maxOpenFiles,
+        onDiskFault: (error) => diskHealth.note('filesystem', error),
       });
       closers.push(() => store.close());
       return store;

@@ -180,9 +180,17 @@ export class ProviderError extends FixativeError {
 export class StoreError extends FixativeError {
   readonly store: string;
 
-  constructor(message: string, store: string, options?: ErrorOptions) {
-    super('STORE_UNAVAILABLE', message, { retryable: true, ...options });
+  /** @param options.code NO_SPACE: the store is full. */
+  constructor(message: string, store: string, options?: ErrorOptions & { code?: 'NO_SPACE' }) {
+    super(options?.code ?? 'STORE_UNAVAILABLE', message, { retryable: true, ...options });
     this.store = store;
+  }
+}
+
+/** A disk of the server itself is full, read-only or fails: its spool, its own directory, or its database. */
+export class DiskError extends FixativeError {
+  constructor(code: 'NO_SPACE' | 'STORE_UNAVAILABLE', message: string, options?: ErrorOptions) {
+    super(code, message, { retryable: true, ...options });
   }
 }
 

@@ -74,6 +74,12 @@ export async function openTestApp(
   const app = await openApp(config, {
     log,
     processId: process.pid,
+    // A test that goes on with it would never end.
+    onEnd(reason) {
+      process.stderr.write(`${reason}\n`);
+      process.kill(process.pid, 'SIGKILL');
+      throw new Error(reason);
+    },
     works: true,
     ...(template ? { pgliteTemplate: new Blob([await readFile(template)]) } : {}),
     ...options,

@@ -87,12 +87,19 @@ export function isDeadlock(error: unknown): boolean {
   return faultsOf(error).some((fault) => codesOf(fault).some((code) => DEADLOCK_CODES.has(code)));
 }
 
+/** All codes of an error and of what caused it, those of the system and of SQLite too. */
+export function codesIn(error: unknown): string[] {
+  return faultsOf(error).flatMap(codesOf);
+}
+
 interface Fault {
   readonly name?: string;
   readonly message?: string;
   readonly code?: unknown;
   readonly syscall?: unknown;
   readonly originalCode?: unknown;
+  /** Of SQLite; its lowest byte says what it is (https://www.sqlite.org/rescode.html). */
+  readonly errcode?: unknown;
   readonly cause?: Fault;
   /** Of an AggregateError: one for each address of a name. */
   readonly errors?: readonly Fault[];
@@ -112,5 +119,7 @@ function faultsOf(error: unknown): Fault[] {
   return faults;
 }
 
-const codesOf = ({ code, originalCode }: Fault): string[] =>
-  [code, originalCode].filter((each) => typeof each === 'string');
+const codesOf = ({ code, originalCode, errcode }: Fault): string[] =>
+  [code, originalCode, typeof errcode === 'number' && `SQLITE_${errcode & 0xff}`].filter(
+    (each) => typeof each === 'string',
+  );

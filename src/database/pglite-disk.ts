@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
+import { type FileEvents, nodeFilesOf, watchFiles } from './pglite-files.ts';
 
 /**
  * When PGlite's files are on the disk. PGlite is built to ask the system for nothing: it starts PostgreSQL with `fsync` off (`-F`), and its files have no
@@ -22,34 +23,37 @@ const START_PARAMS = [
   ...['-c', 'wal_sync_method=fsync'],
 ];
 
-/** What we use of Emscripten's file system (https://emscripten.org/docs/api_reference/Filesystem-API.html). */
-interface NodeFiles {
-  readonly stream_ops: { fsync?: (stream: { readonly nfd?: number; readonly node: object }) => number };
-  realPath(node: object): string;
-}
-
 /**
  * Starts PGlite on the files in a directory, of which the caller holds the lock.
  * @param options.loadDataDir a dump to begin from; only tests have one, whose files are thrown away.
  */
 export async function startPglite(
   directory: string,
-  options: PGliteOptions,
+  options: Omit<PGliteOptions, 'dataDir'>,
+  events: FileEvents,
 ): Promise<{ pglite: PGlite; disk: Disk }> {
   const isOnDisk = options.loadDataDir !== undefined || (await wasShutDown(directory));
   // PostgreSQL's own lock keeps nobody out here, and one that the power has left empty would keep us out.
   await rm(path.join(directory, 'postmaster.pid'), { force: true });
-  const pglite = await PGlite.create({ ...options, dataDir: directory, startParams: START_PARAMS });
-  return { pglite, disk: openDisk(pglite, directory, { isOnDisk }) };
+  const pglite = await PGlite.create({
+    ...options,
+    dataDir: directory,
+    extensions: { ...options.extensions, files: watchFiles(events) },
+    startParams: START_PARAMS,
+  });
+  return { pglite, disk: openDisk(pglite, directory, { isOnDisk, onEnd: events.onEnd }) };
 }
 
 /**
  * @param options.isOnDisk whether what PostgreSQL found at its start is on the disk, and was not changed by it; else all of it is put there first, which
  * takes a quarter of a second.
  */
-function openDisk(pglite: PGlite, directory: string, options: { isOnDisk: boolean }): Disk {
-  const files: NodeFiles | undefined = pglite.Module.FS.filesystems.NODEFS;
-  if (!files?.stream_ops) throw new Error('The files of PGlite are not as they were: there is no NODEFS.');
+function openDisk(
+  pglite: PGlite,
+  directory: string,
+  options: { isOnDisk: boolean; onEnd: FileEvents['onEnd'] },
+): Disk {
+  const files = nodeFilesOf(pglite.Module);
   let syncing = 0;
   files.stream_ops.fsync = ({ nfd, node }) => {
     if (syncing === 0) return 0;
@@ -67,8 +71,10 @@ function openDisk(pglite: PGlite, directory: string, options: { isOnDisk: boolea
   const settled = options.isOnDisk
     ? whileThere(path.join(directory, CONTROL), 'r', (handle) => handle.sync())
     : syncAll(directory);
-  settled.catch(() => {});
-  const flush = makeFlush(path.join(directory, 'pg_wal'));
+  // The system forgets what it could not write: a later sync that succeeds would say nothing of it.
+  const onFault = (error: unknown) => options.onEnd(`its files cannot be synced (${String(error)})`);
+  settled.catch(onFault);
+  const flush = makeFlush(path.join(directory, 'pg_wal'), onFault);
 
   return {
     async flush() {
@@ -126,7 +132,7 @@ async function syncAll(directory: string): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, syncEach));
 }
 
-function makeFlush(directory: string): () => Promise<void> {
+function makeFlush(directory: string, onFault: (error: unknown) => void): () => Promise<void> {
   const flushed = new Map<string, number>();
   let running: Promise<void> | null = null;
   let next: Promise<void> | null = null;
@@ -140,8 +146,8 @@ function makeFlush(directory: string): () => Promise<void> {
       const found = await stat(file).catch(absent);
       // The clock of a file system ticks in milliseconds: what was written just now may have the time of the last flush.
       if (!found || (flushed.get(name) ?? 0) > found.mtimeMs + 1000) continue;
-      await whileThere(file, 'r+', (handle) => handle.datasync());
-      if (!flushed.has(name)) await whileThere(directory, 'r', (handle) => handle.sync());
+      await whileThere(file, 'r+', (handle) => handle.datasync().catch(onFault));
+      if (!flushed.has(name)) await whileThere(directory, 'r', (handle) => handle.sync().catch(onFault));
       flushed.set(name, begun);
     }
   }

@@ -5,11 +5,14 @@ import path from 'node:path';
 import { type PGlite, types } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { FixativeError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import type { Database, Queryable } from './database.ts';
+import { DISK_WORDS, diskFaultOf } from './disk-fault.ts';
 import { PrismaClient } from './generated/client/client.ts';
 import { makeKeyedLock } from './keyed-lock.ts';
 import { autovacuum, checkpoint } from './maintenance.ts';
 import { type Disk, startPglite, syncDirectory } from './pglite-disk.ts';
+import { type Room, watchRoom } from './pglite-room.ts';
 import { SETTINGS, settingStatement } from './session.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 import { JSON_TEXT, JSONB, TEXT_ARRAY, TIMESTAMPTZ, typeParserOf } from './type-parsers.ts';
@@ -19,13 +22,30 @@ export interface PgliteDatabase extends Database {
   dump(): Promise<Blob>;
 }
 
+export interface PgliteOptions {
+  readonly directory: string;
+  /** A dump of a directory to begin from when there is none yet; tests start four times as fast with it. */
+  readonly template?: Blob;
+  /** Not for a database that is thrown away. */
+  readonly watch?: DiskWatch;
+}
+
+export interface DiskWatch {
+  /** Below so many free bytes every statement that writes is refused (disk_full). */
+  readonly floorBytes: number;
+  readonly log: Logger | null;
+  /** Ends the process, in this very call (pglite-files.ts). */
+  readonly onEnd: (reason: string) => never;
+  /** The disk refused something. */
+  readonly onFault: (error: unknown) => void;
+}
+
 /**
  * Opens PostgreSQL embedded in this process, with its files in `directory`. The caller holds the lock on the directory
  * (data-directory.ts): PGlite takes none of its own, and two processes on one directory corrupt it.
- * @param template a dump of a directory to begin from when there is none yet; tests start four times as fast with it.
  */
-export async function openPglite(options: { directory: string; template?: Blob }): Promise<PgliteDatabase> {
-  const { pglite, disk } = await create(options.directory, options.template);
+export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
+  const { pglite, disk, room } = await create(options);
   const adapter = new PrismaPGlite(pglite);
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
 
@@ -75,7 +95,10 @@ export async function openPglite(options: { directory: string; template?: Blob }
       return { close };
     },
     async maintain(signal) {
-      const vacuumed = await autovacuum({ query, exec: (statement) => pglite.exec(statement) }, signal);
+      // A vacuum writes to the log; a checkpoint frees what the log takes.
+      const vacuumed = room.isLow
+        ? []
+        : await autovacuum({ query, exec: (statement) => pglite.exec(statement) }, signal);
       const exec = (statement: string) => disk.synced(() => pglite.exec(statement));
       return [...vacuumed, ...(await checkpoint({ query, exec }))];
     },
@@ -85,6 +108,7 @@ export async function openPglite(options: { directory: string; template?: Blob }
     flush: disk.flush,
     dump: () => pglite.dumpDataDir('none'),
     async close() {
+      room.close();
       await prisma.$disconnect();
       await disk.synced(() => pglite.close());
     },
@@ -102,23 +126,33 @@ const PARSERS = Object.fromEntries(
  * PGlite copies a new database into its directory file by file, and opens none that is there in part. So it is on record that one is being made: what a
  * process that was killed left of it has never held anything, and is made again.
  */
-async function create(
-  directory: string,
-  template: Blob | undefined,
-): Promise<{ pglite: PGlite; disk: Disk }> {
+async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: Disk; room: Room }> {
+  const { directory, template, watch = UNWATCHED } = options;
   const unfinished = `${directory}.unfinished`;
-  if ((await readdir(directory).catch(() => [])).length === 0) {
-    await mkdir(path.dirname(directory), { recursive: true });
-    await writeFile(unfinished, '');
-  }
-  const isNew = existsSync(unfinished);
-  if (isNew) await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
+  let fault: unknown = null;
+  let room: Room | undefined;
+  const reasonOf = (what: string) =>
+    `The embedded database in ${directory} cannot go on: ${what}${wordsOf(fault)}. What was acknowledged is on the disk. Put the disk right and start again.`;
   try {
-    const { pglite, disk } = await startPglite(directory, {
-      ...(template ? { loadDataDir: template } : {}),
-      parsers: PARSERS,
-    });
+    if ((await readdir(directory).catch(() => [])).length === 0) {
+      await mkdir(path.dirname(directory), { recursive: true });
+      await writeFile(unfinished, '');
+    }
+    const isNew = existsSync(unfinished);
+    if (isNew) await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { recursive: true });
+    const { pglite, disk } = await startPglite(
+      directory,
+      { ...(template ? { loadDataDir: template } : {}), parsers: PARSERS },
+      {
+        onEnd: (what) => watch.onEnd(reasonOf(what)),
+        onFault(error) {
+          fault = error;
+          watch.onFault(error);
+        },
+        onWrite: () => room?.look(),
+      },
+    );
     // PGlite has the time zone of the machine.
     const session = settingStatement(SETTINGS);
     await pglite.query(session.text, session.values);
@@ -128,14 +162,72 @@ async function create(
       // It must not come back with the power, beside a database that holds something by then.
       syncDirectory(path.dirname(directory));
     }
-    return { pglite, disk };
+    room = await keepRoom(pglite, directory, watch);
+    return { pglite, disk, room };
   } catch (error) {
+    const found = diskFaultOf(error) ? error : fault;
+    const kind = diskFaultOf(found);
     // What its file system and its runtime throw is no Error.
     const why = (error as { message?: string } | null)?.message || 'PGlite does not say why';
+    const wayOut =
+      kind === null
+        ? 'If its files are damaged, put them back from a backup; the files of images are beside it, and `import directory` takes them into a new DATA_DIR.'
+        : `Its files are not damaged by that: put the disk right and start again.`;
     throw new FixativeError(
-      'STORE_UNAVAILABLE',
-      `Cannot open the embedded database in ${directory}: ${why}. If its files are damaged, put them back from a backup; the files of images are beside it, and \`import directory\` takes them into a new DATA_DIR.`,
+      kind === 'full' ? 'NO_SPACE' : 'STORE_UNAVAILABLE',
+      `Cannot open the embedded database in ${directory}: ${kind === null ? why : `${DISK_WORDS[kind]} (${(found as Error).message})`}. ${wayOut}`,
       { cause: error },
     );
   }
+}
+
+/** Of what the disk said last, for people. */
+function wordsOf(fault: unknown): string {
+  const kind = diskFaultOf(fault);
+  return kind === null ? '' : `; ${DISK_WORDS[kind]} (${(fault as Error).message})`;
+}
+
+const UNWATCHED: DiskWatch = {
+  floorBytes: 0,
+  log: null,
+  onFault: () => {},
+  onEnd(reason) {
+    throw new Error(reason);
+  },
+};
+
+/** PostgreSQL's codes for a statement that writes where none may, and for a disk that is full. */
+const READ_ONLY_TRANSACTION = '25006';
+const DISK_FULL = '53100';
+
+/** Has PostgreSQL refuse whatever writes while there is too little room, and say why. */
+async function keepRoom(pglite: PGlite, directory: string, watch: DiskWatch): Promise<Room> {
+  const { floorBytes, log } = watch;
+  const refuseWrites = (isLow: boolean) =>
+    pglite.exec(`SET default_transaction_read_only = ${isLow ? 'on' : 'off'}`);
+  const room = watchRoom({
+    directory,
+    floorBytes,
+    onChange(isLow) {
+      const facts = { freeBytes: room.free(), floorBytes, directory };
+      if (isLow) log?.error(facts, 'the disk is nearly full: the embedded database takes no writes');
+      else log?.warn(facts, 'there is room on the disk again: the embedded database takes writes');
+      refuseWrites(isLow).catch((error: unknown) => log?.error({ err: error }, 'could not change it'));
+    },
+  });
+  const explain = (error: unknown): never => {
+    const refused = error as { code?: string; message: string };
+    if (room.isLow && refused.code === READ_ONLY_TRANSACTION) {
+      refused.code = DISK_FULL;
+      refused.message = `The disk of the embedded database has less than ${floorBytes} bytes free, so it takes no writes (MIN_FREE_BYTES): ${refused.message}`;
+    }
+    throw error;
+  };
+  // Every statement goes by one of these, Prisma's and those of pg-boss too.
+  const { execProtocol, execProtocolStream } = pglite;
+  pglite.execProtocol = (...given) => execProtocol.apply(pglite, given).catch(explain);
+  pglite.execProtocolStream = (...given) => execProtocolStream.apply(pglite, given).catch(explain);
+  room.look();
+  if (room.isLow) await refuseWrites(true);
+  return room;
 }

@@ -1,3 +1,4 @@
+import { diskErrorOf } from '../database/disk-fault.ts';
 import { isDatabaseAway } from '../database/faults.ts';
 import { FixativeError } from '../errors.ts';
 import type { Image as ImageModel } from '../image/image.ts';
@@ -61,8 +62,8 @@ export async function answer<Shape extends Payload>(
     const { payload, errors } = await work();
     return build(payload, errors ?? []);
   } catch (error) {
-    if (!(error instanceof FixativeError) || OF_THE_REQUEST.includes(error.code) || isDatabaseAway(error))
-      throw error;
-    return build(empty, [error]);
+    const known = error instanceof FixativeError ? error : diskErrorOf('The server', error);
+    if (known === null || OF_THE_REQUEST.includes(known.code) || isDatabaseAway(error)) throw error;
+    return build(empty, [known]);
   }
 }

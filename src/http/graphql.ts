@@ -4,6 +4,7 @@ import { type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { QueryLimits } from '../config.ts';
+import { diskErrorOf } from '../database/disk-fault.ts';
 import { DatabaseUnavailableError, isDatabaseAway } from '../database/faults.ts';
 import { FixativeError } from '../errors.ts';
 import { type GraphqlContext, makeEventState, type Services } from '../graphql/context.ts';
@@ -182,7 +183,9 @@ function contextOf(
 /** What a client may read of an error: our own say what they mean; of anything else only an id, under which the log has it. */
 function mask(error: unknown, log: Logger): GraphQLError {
   const thrown = error instanceof GraphQLError ? originalOf(error) : error;
-  const original = isDatabaseAway(thrown) ? new DatabaseUnavailableError() : thrown;
+  const original = isDatabaseAway(thrown)
+    ? new DatabaseUnavailableError()
+    : (diskErrorOf('The server', thrown) ?? thrown);
   const where = error instanceof GraphQLError ? whereOf(error) : {};
   if (error instanceof GraphQLError && original === undefined) {
     // What graphql-js says of variables has no code, and belongs to no field.

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { TrafficLimits } from '../config.ts';
+import { diskErrorOf } from '../database/disk-fault.ts';
 import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { makeAdmission } from './admission.ts';
@@ -169,10 +170,13 @@ export function makeHttpServer(deps: {
     );
     const ready = database && Object.values(stores).every(Boolean) && !drain.hasBegun;
     const since = workers.secondsSinceLook();
+    // What is read is served from a full disk too, so a disk does not make it unready.
+    const disk = (await services.storage.diskFault()) ?? 'ok';
     sendJson(response, ready ? 200 : 503, {
       status: ready ? 'ready' : 'not ready',
       database,
       stores,
+      disk,
       ...(since === null ? {} : { workers: since < WORKERS_LATE_SECONDS }),
     });
   }
@@ -189,7 +193,9 @@ export function makeHttpServer(deps: {
       if (!response.headersSent && sendUnavailable({ request, response }, error)) return;
       const id = randomUUID();
       log.error({ id, err: error, method: request.method }, 'a request failed unexpectedly');
+      const known = diskErrorOf('The server', error);
       if (response.headersSent) response.destroy();
+      else if (known) sendProblem({ request, response }, 503, known, { 'Retry-After': '5' });
       else
         sendProblem({ request, response }, 500, {
           code: 'INTERNAL',

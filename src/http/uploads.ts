@@ -23,6 +23,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   TOO_LARGE: 413,
   UNSUPPORTED_TYPE: 415,
   OVERLOADED: 503,
+  STORE_UNAVAILABLE: 503,
   NO_SPACE: 507,
 };
 

@@ -1,6 +1,7 @@
 import type { PgBoss, QueueResult } from 'pg-boss';
 import type { Logger } from 'pino';
 import type { Database, Queryable } from '../database/database.ts';
+import { diskFaultOf } from '../database/disk-fault.ts';
 import { isDatabaseAway } from '../database/faults.ts';
 import type { GenerationRunner } from '../image/generation/run.ts';
 import { type GenerationQueue, LOCAL_LANE } from '../image/generation/work.ts';
@@ -33,14 +34,15 @@ export interface WorkLimits {
 
 /** The shortest that pg-boss allows is 10. */
 const HEARTBEAT_SECONDS = 15;
-const MONITOR_SECONDS = 5;
+const MONITOR_SECONDS = 10;
 /** A job whose worker neither ends it nor dies; longer than any provider may take. */
 const EXPIRE_SECONDS = 3 * 3600;
 /** What is scheduled lies in the queue until its time. */
 const RETENTION_SECONDS = 400 * 86_400;
 const DONE_SECONDS = 3600;
-/** Jobs that are there now are notified; those whose time comes later are found by looking. */
+/** Jobs that are there now are notified; those whose time comes later are found by looking, for which one place of a lane is enough: it wakes the others. */
 const POLL_SECONDS = 2;
+const SELDOM_SECONDS = 30;
 /** What is drawn here takes the processor itself. */
 const LOCAL_PLACES = 2;
 /** The queue, and not the generation: what failed there without being recorded, such as while the database was away. */
@@ -90,7 +92,10 @@ export async function openGenerationJobs(
   });
   boss.on('error', (error) => {
     // That the database is away is said once, by itself.
-    if (!isDatabaseAway(error)) log.warn({ err: error }, 'the queue of generations has a fault');
+    if (isDatabaseAway(error)) return;
+    // Each look fails while the disk takes no writes, which the log says once by then.
+    const level = diskFaultOf(error) === 'full' ? 'debug' : 'warn';
+    log[level]({ err: error }, 'the queue of generations has a fault');
   });
   boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations warns'));
   const lanes = [...new Set([...options.lanes, LOCAL_LANE])];
@@ -123,20 +128,32 @@ export async function openGenerationJobs(
     },
     async work(runner, { perProvider, perUser }) {
       working = true;
-      const options = {
-        groupConcurrency: perUser,
-        pollingIntervalSeconds: POLL_SECONDS,
-        notifyPollingIntervalSeconds: POLL_SECONDS,
-      };
       for (const lane of lanes) {
         const places = lane === LOCAL_LANE ? Math.min(perProvider, LOCAL_PLACES) : perProvider;
+        const workers: string[] = [];
         for (let place = 0; place < places; place++) {
-          let worker = '';
-          worker = await boss.work<{ imageId: number }>(nameOf(lane), options, async ([job]) => {
-            if (job) await runner.run(job.data.imageId);
+          const options = {
+            groupConcurrency: perUser,
+            // Without notifications each looks for itself.
+            pollingIntervalSeconds: POLL_SECONDS,
+            notifyPollingIntervalSeconds: place === 0 ? POLL_SECONDS : SELDOM_SECONDS,
+          };
+          const work = async ([job]: { data: { imageId: number } }[]) => {
+            const wakeOthers = () => {
+              for (const other of workers.slice(1)) boss.notifyWorker(other);
+            };
+            // While the one that looks often is busy, it has the others look.
+            if (place === 0) wakeOthers();
+            const waking = place === 0 ? setInterval(wakeOthers, POLL_SECONDS * 1000) : undefined;
+            try {
+              if (job) await runner.run(job.data.imageId);
+            } finally {
+              clearInterval(waking);
+            }
             // After a job the next is looked for at once, and not when it is time to look again.
-            boss.notifyWorker(worker);
-          });
+            boss.notifyWorker(workers[place] ?? '');
+          };
+          workers.push(await boss.work<{ imageId: number }>(nameOf(lane), options, work));
         }
       }
     },

@@ -60,7 +60,11 @@ function appOptions(config: Config) {
     colorize: process.stderr.isTTY === true,
     secrets: secretsOf(config),
   });
-  return { log, processId: process.pid };
+  const onEnd = (reason: string): never => {
+    log.fatal(reason);
+    process.exit(EXIT.failed);
+  };
+  return { log, processId: process.pid, onEnd };
 }
 
 /** How long a start that is stopped may take to close what it has opened. */

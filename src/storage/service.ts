@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
 import type { Database, PrismaTransaction, Queryable } from '../database/database.ts';
+import type { DiskFault } from '../database/disk-fault.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Blob } from './blob.ts';
 import { type Buffers, makeBuffers } from './buffers.ts';
+import type { DiskHealth } from './disk-health.ts';
 import { type Given, makeGiver } from './give.ts';
 import { type BlobsInDanger, countInDanger, health, type StoreHealth } from './health.ts';
 import type { HotBytes } from './hot.ts';
@@ -89,8 +91,10 @@ export interface Storage {
   /** How many blobs have one healthy copy left, or none, because others were lost. */
   inDanger(): Promise<BlobsInDanger>;
 
-  /** @throws FixativeError NO_SPACE when there is too little room to take anything in. */
+  /** @throws DiskError NO_SPACE when there is too little room to take anything in. */
   requireSpace(): Promise<void>;
+  /** What is wrong with a disk of the server; null: nothing. */
+  diskFault(): Promise<DiskFault | null>;
 
   /** Looks for copies to repair by itself from now on; a server does. */
   startRepairs(): void;
@@ -114,6 +118,7 @@ export interface StorageDeps {
   readonly required: ReadonlySet<string>;
   readonly spooler: Spooler;
   readonly space: SpaceGuard;
+  readonly diskHealth: DiskHealth;
   /** Where orphans go; emptied of what has been there for `quarantineDays`. */
   readonly quarantineDirectory: string;
   readonly quarantineDays: number;
@@ -176,6 +181,11 @@ export function makeStorage(deps: StorageDeps): Storage {
     health: () => health(deps),
     inDanger: () => countInDanger(deps.database),
     requireSpace: () => deps.space.require(0),
+    diskFault: () =>
+      deps.space.require(0).then(
+        () => deps.diskHealth.current(),
+        () => 'full',
+      ),
     startRepairs: () => repairer.start(REPAIR_EVERY_SECONDS),
     async settled() {
       await giver.settled();

@@ -1,18 +1,18 @@
 import { statfs } from 'node:fs/promises';
-import { FixativeError } from '../errors.ts';
+import { DiskError } from '../errors.ts';
 import { formatBytes } from './spool.ts';
 
 /** Refuses what would be written while there is too little room for it. */
 export interface SpaceGuard {
-  /** @throws FixativeError NO_SPACE when `bytes` more would leave less than the floor. */
+  /** @throws DiskError NO_SPACE when `bytes` more would leave less than the floor. */
   require(bytes: number): Promise<void>;
 }
 
 const REMEMBER_MS = 500;
 
 /**
- * Watches the file systems of some directories. A full disk must be met here and not later: the embedded database spins on one and
- * takes the whole process with it, and even the rows that would say what went wrong could not be written.
+ * Watches the file systems of some directories. A full disk must be met here and not later: the embedded database ends the process when it cannot
+ * write its log, and even the rows that would say what went wrong could not be written.
  */
 export function makeSpaceGuard(options: {
   directories: readonly string[];
@@ -40,10 +40,9 @@ export function makeSpaceGuard(options: {
     async require(bytes) {
       if (Date.now() - lookedAt > REMEMBER_MS) await look();
       if (free - bytes >= minFreeBytes) return;
-      throw new FixativeError(
+      throw new DiskError(
         'NO_SPACE',
         `The server has ${formatBytes(Math.max(0, free))} of disk space left and takes nothing in below ${formatBytes(minFreeBytes)} (MIN_FREE_BYTES). Free some space and try again.`,
-        { retryable: true },
       );
     },
   };

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
+import { diskErrorOf } from '../database/disk-fault.ts';
 import { FixativeError, InputError, TooLargeError } from '../errors.ts';
 import { removeAbandoned } from './abandoned.ts';
 import type { LocalFile, RandomReader } from './local-file.ts';
@@ -44,7 +45,7 @@ export interface Spooler {
    * Takes a stream to its end. It is destroyed as soon as it passes the limit, and nothing of it is left behind.
    * @param options.signal gives up on the stream, as if it had broken off.
    * @param options.maxBytes a limit other than the spooler's own.
-   * @throws TooLargeError, InputError EMPTY_FILE, InputError UPLOAD_INTERRUPTED when the stream fails.
+   * @throws TooLargeError, InputError EMPTY_FILE, InputError UPLOAD_INTERRUPTED when the stream fails, DiskError when our own disk does.
    */
   receive(
     stream: Readable,
@@ -56,6 +57,8 @@ export async function openSpooler(options: {
   directory: string;
   maxBytes: number;
   space: SpaceGuard;
+  /** Hears what the disk refused. */
+  onDiskFault?: (error: unknown) => void;
 }): Promise<Spooler> {
   const { directory } = options;
   await mkdir(directory, { recursive: true });
@@ -130,7 +133,10 @@ export async function openSpooler(options: {
         stream.destroy();
         await discard();
         if (error instanceof FixativeError) throw error;
-        if (isOurDisk(error)) throw error;
+        if (isOurDisk(error)) {
+          options.onDiskFault?.(error);
+          throw diskErrorOf('The server', error) ?? error;
+        }
         throw new InputError('UPLOAD_INTERRUPTED', `${subject} broke off after ${progress.bytes} bytes.`, {
           cause: error,
           retryable: true,

@@ -6,6 +6,8 @@ export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 export interface ServerProcess {
   readonly url: string;
   readonly child: ChildProcess;
+  /** What it ended with, once it has. */
+  readonly ended: Promise<number | null>;
   /** Ends it as a power cut would end a process: nothing is told to it. */
   kill(): Promise<void>;
   stop(): Promise<number | null>;
@@ -42,6 +44,7 @@ export async function startServer(
   return {
     url,
     child,
+    ended: closed,
     out: () => out,
     log: () => log,
     async kill() {

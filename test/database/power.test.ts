@@ -21,6 +21,14 @@ vi.mock('node:fs', async (importOriginal) => {
 });
 
 const PAGE = 4096;
+/** No disk fails here. */
+const EVENTS = {
+  onFault: () => {},
+  onWrite: () => {},
+  onEnd(reason: string): never {
+    throw new Error(reason);
+  },
+};
 
 /**
  * What is on the disk of a machine whose power may go: of each file what it was when it was last synced, and of what was written since each page or not.
@@ -120,6 +128,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
       const { pglite: first } = await startPglite(
         home(),
         template ? { loadDataDir: new Blob([fs.readFileSync(template)]) } : {},
+        EVENTS,
       );
       await first.exec(
         'CREATE TABLE kept (id integer PRIMARY KEY, version integer, content text); CREATE INDEX ON kept (content)',
@@ -127,7 +136,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
       await first.close();
 
       await watch();
-      const { pglite, disk } = await startPglite(home(), {});
+      const { pglite, disk } = await startPglite(home(), {}, EVENTS);
       const acknowledged = new Map<number, number>();
       let next = 1;
       const write = async (count: number) => {
@@ -171,7 +180,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
 
       expect(images.length).toBeGreaterThan(4);
       for (const { at, rows } of images) {
-        const { pglite: found } = await startPglite(at, { extensions: { amcheck } });
+        const { pglite: found } = await startPglite(at, { extensions: { amcheck } }, EVENTS);
         const kept = await found.query<{ id: number; version: number; content: string }>(
           'SELECT id, version, content FROM kept ORDER BY id',
         );

@@ -307,6 +307,7 @@ describe('the other addresses', () => {
       status: 'ready',
       database: true,
       stores: { filesystem: true, database: true },
+      disk: 'ok',
     });
   });
 

@@ -11,6 +11,7 @@ import { makeKeyedLock } from '../../src/database/keyed-lock.ts';
 import { openPglite, type PgliteDatabase } from '../../src/database/pglite.ts';
 import { StoreError } from '../../src/errors.ts';
 import { keyOf } from '../../src/storage/blob.ts';
+import { makeDiskHealth } from '../../src/storage/disk-health.ts';
 import { makeOutages } from '../../src/storage/outages.ts';
 import { makeStorage, type Storage } from '../../src/storage/service.ts';
 import type { Spool, Spooler } from '../../src/storage/spool.ts';
@@ -256,6 +257,7 @@ describe.skipIf(!template)('whoever keeps, removes, restores and quarantines the
       quarantineDays: 30,
       healDelaySeconds: 3600,
       outages: makeOutages(log),
+      diskHealth: makeDiskHealth(log),
       onForget: () => {},
       onRemove: async () => {},
       hot: { forget: () => {} } as never,

@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { diskErrorOf } from '../../database/disk-fault.ts';
 import { NotFoundError } from '../../errors.ts';
 import type { Spool } from '../spool.ts';
 import type { Arrivals, ExpectedArrival } from './arrivals.ts';
@@ -19,6 +20,8 @@ const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export async function openDirectoryArrivals(options: {
   directory: string;
   urlOf: (arrival: ExpectedArrival) => string;
+  /** Hears what the disk refused. */
+  onDiskFault: (error: unknown) => void;
 }): Promise<DirectoryArrivals> {
   const { directory, urlOf } = options;
   await mkdir(directory, { recursive: true });
@@ -33,10 +36,15 @@ export async function openDirectoryArrivals(options: {
     address: async (arrival) => ({ url: urlOf(arrival), headers: { 'Content-Type': arrival.mimeType } }),
 
     async keep(id, spool) {
-      await flush(spool.path);
-      await rename(spool.path, fileOf(id));
-      // A rename alone may be forgotten when the power fails (rename(2), fsync(2)).
-      await flush(directory);
+      try {
+        await flush(spool.path);
+        await rename(spool.path, fileOf(id));
+        // A rename alone may be forgotten when the power fails (rename(2), fsync(2)).
+        await flush(directory);
+      } catch (error) {
+        options.onDiskFault(error);
+        throw diskErrorOf('The server', error) ?? error;
+      }
     },
 
     async open(id) {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Database, Queryable } from '../../database/database.ts';
+import { DISK_WORDS, diskFaultOf } from '../../database/disk-fault.ts';
 import { FixativeError, NotFoundError, StoreError } from '../../errors.ts';
 import { makeGate } from '../gate.ts';
 import {
@@ -87,8 +88,12 @@ export function makeDatabaseStore(options: { name: string; database: Database })
       return await ask();
     } catch (cause) {
       if (cause instanceof FixativeError) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new StoreError(`${name} could not ${verb} ${key}: ${reason}.`, name, { cause });
+      const fault = diskFaultOf(cause);
+      const reason = fault ? DISK_WORDS[fault] : cause instanceof Error ? cause.message : String(cause);
+      throw new StoreError(`${name} could not ${verb} ${key}: ${reason}.`, name, {
+        cause,
+        ...(fault === 'full' ? { code: 'NO_SPACE' } : {}),
+      });
     }
   }
 

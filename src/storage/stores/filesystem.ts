@@ -5,9 +5,10 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { DISK_WORDS, diskFaultOf } from '../../database/disk-fault.ts';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
-import { isAbsent, openMarker, type RecordedIdentity, reasonOf } from './marker.ts';
+import { isAbsent, openMarker, type RecordedIdentity } from './marker.ts';
 import { makeOpenFiles } from './open-files.ts';
 import type { ByteRange, ListedObject, ObjectStat, Store } from './store.ts';
 
@@ -47,13 +48,24 @@ export async function openFilesystemStore(options: {
   mayClaim: boolean;
   identity?: RecordedIdentity;
   maxOpenFiles?: number;
+  /** Hears what the system refused: our own errors go to clients, and name neither paths nor its codes. */
+  onDiskFault?: (error: unknown) => void;
 }): Promise<FilesystemStore> {
   const { name } = options;
   const root = path.resolve(options.directory);
   const writing = path.join(root, WRITING);
 
+  function refused(what: string, cause: unknown): StoreError {
+    options.onDiskFault?.(cause);
+    const isFull = diskFaultOf(cause) === 'full';
+    return new StoreError(`${name} ${what}: ${reasonOf(cause)}.`, name, {
+      cause,
+      ...(isFull ? { code: 'NO_SPACE' } : {}),
+    });
+  }
+
   const unavailable = (verb: string, key: string, cause: unknown) =>
-    new StoreError(`${name} could not ${verb} ${key} in ${root}: ${reasonOf(cause)}.`, name, { cause });
+    refused(`could not ${verb} ${key}`, cause);
 
   /** An absent file is an answer only where the marker is: behind a mount that is gone everything would be absent. */
   async function absentOrThrow(verb: string, key: string, error: unknown): Promise<void> {
@@ -66,15 +78,16 @@ export async function openFilesystemStore(options: {
     root,
     mayClaim: options.mayClaim,
     identity: options.identity ?? null,
+    refused,
   });
   // Of the place where a disk is to be mounted, nobody knows what will be there.
   const isOnDisk = marker.isThere && (await isLocal(root));
   const files = makeOpenFiles(options.maxOpenFiles ?? 0, isOnDisk);
   const ignoreAbsent = (error: unknown) => {
-    if (!isAbsent(error))
-      throw new StoreError(`${name} cannot use ${root}: ${reasonOf(error)}.`, name, { cause: error });
+    if (!isAbsent(error)) throw refused('cannot use its directory', error);
   };
-  await removeAbandoned(writing).catch(ignoreAbsent);
+  // What is left over can stay where nothing can be removed: on a disk that is read-only, what is there can still be read.
+  await removeAbandoned(writing).catch((error) => options.onDiskFault?.(error));
 
   /**
    * Flushes of parents that now name a new directory. Everybody who puts waits for all of them: whoever finds a directory there that another has
@@ -84,7 +97,14 @@ export async function openFilesystemStore(options: {
 
   /** Makes the directories of a key; their parents are flushed while the file is. Costs one failed mkdir when they are there. */
   async function makeDirectory(directory: string): Promise<void> {
-    const first = await mkdir(directory, { recursive: true });
+    const first = await mkdir(directory, { recursive: true }).catch(async (error) => {
+      // Node takes EIO and EROFS for a parent that is absent; without `recursive` it says which they are.
+      for (const each of [path.dirname(directory), directory])
+        await mkdir(each).catch((plain: NodeJS.ErrnoException) => {
+          if (plain.code !== 'EEXIST') throw plain;
+        });
+      throw error;
+    });
     for (
       let made = directory;
       first && made.length >= first.length && made !== root;
@@ -267,4 +287,15 @@ async function flushDirectory(directory: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** For clients. */
+function reasonOf(cause: unknown): string {
+  const fault = diskFaultOf(cause);
+  if (fault) return DISK_WORDS[fault];
+  const { code, syscall } = cause as NodeJS.ErrnoException;
+  if (code === 'EACCES' || code === 'EPERM') return 'the server lacks the permission';
+  if (code === 'EMFILE' || code === 'ENFILE') return 'too many files are open';
+  if (syscall) return 'its file system refused it';
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -33,14 +33,19 @@ export async function openMarker(options: {
   root: string;
   mayClaim: boolean;
   identity: RecordedIdentity | null;
+  /** Makes the error of what the system refused, as a client may read it. */
+  refused: (what: string, cause: unknown) => StoreError;
 }): Promise<Marker> {
-  const { name, root, identity } = options;
+  const { name, root, identity, refused } = options;
   const file = path.join(root, MARKER);
   /** Whether the directory is the one on record; null: not known yet, because it could not be looked at. */
   let isStore: boolean | null = identity === null ? true : null;
 
-  const unusable = (cause: unknown) =>
-    new StoreError(`${name} cannot use ${root}: ${reasonOf(cause)}.`, name, { cause });
+  /** Only a start and `claim` come here, and are told which directory. */
+  const unusable = (cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new StoreError(`${name} cannot use ${root}: ${reason}.`, name, { cause });
+  };
 
   async function write(): Promise<void> {
     await mkdir(root, { recursive: true });
@@ -71,7 +76,7 @@ export async function openMarker(options: {
   function requireKnown(): void {
     if (isStore !== false) return;
     throw new StoreError(
-      `${root} is not the directory that ${name} is in this database: another server has that one. Share one directory between the servers, or leave ${name} out of STORES here. If this one takes its place, say so: npm run fixative -- claim ${name}`,
+      `The directory that GENERATED_IMAGE_DIR names is not the one that ${name} is in this database: another server has that one. Share one directory between the servers, or leave ${name} out of STORES here. If this one takes its place, say so: npm run fixative -- claim ${name}`,
       name,
     );
   }
@@ -81,9 +86,9 @@ export async function openMarker(options: {
       await stat(file);
       isStore ??= await identify();
     } catch (cause) {
-      if (!isAbsent(cause)) throw unusable(cause);
+      if (!isAbsent(cause)) throw refused('cannot use its directory', cause);
       throw new StoreError(
-        `${root} has no ${MARKER}, so it is not the directory of ${name}, or its disk is not mounted. If it is the right one, say so: npm run fixative -- claim ${name}`,
+        `The directory that GENERATED_IMAGE_DIR names has no ${MARKER}, so it is not the directory of ${name}, or its disk is not mounted. If it is the right one, say so: npm run fixative -- claim ${name}`,
         name,
         { cause },
       );
@@ -129,8 +134,4 @@ async function readIdentity(file: string): Promise<string | null> {
 export function isAbsent(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-export function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

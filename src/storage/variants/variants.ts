@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
-import { FixativeError, StoreError } from '../../errors.ts';
+import { DiskError, FixativeError, StoreError } from '../../errors.ts';
 import type { Blob } from '../blob.ts';
 import { makeGate } from '../gate.ts';
 import type { HotBytes } from '../hot.ts';
@@ -87,7 +87,7 @@ export function makeVariants(deps: VariantsDeps): Variants {
       try {
         return await storage.spooler.receive(stream, { maxBytes: blob.bytes, signal });
       } catch (cause) {
-        if (!(cause instanceof FixativeError) || cause.code === 'NO_SPACE') throw cause;
+        if (!(cause instanceof FixativeError) || cause instanceof DiskError) throw cause;
         if (!deep && !signal.aborted) continue;
         throw new StoreError(`${store} broke off while giving ${blob.sha256}.`, store, { cause });
       }

@@ -1,0 +1,143 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { fetch } from 'undici';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { CRASH_TOKEN } from '../crash/client.ts';
+import { runCommand, type ServerProcess, startServer } from '../crash/server.ts';
+import type { UploadImageMutation } from '../generated/graphql.ts';
+import { makeDatabase } from '../harness.ts';
+import { makePicture } from '../pictures.ts';
+import { uploadForm } from '../upload.ts';
+
+const PAGE = new URL('../../docs/backup.md', import.meta.url);
+
+/** The n-th block of commands below a heading of docs/backup.md, run by a shell as an operator does. */
+async function runFromDocs(heading: string, n: number, environment: Record<string, string>): Promise<void> {
+  const page = await readFile(PAGE, 'utf8');
+  const [, below = ''] = page.split(new RegExp(`^#+ ${heading}$`, 'm'));
+  const section = below.split(/^#+ /m)[0] ?? '';
+  const [, block] = [...section.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)][n] ?? [];
+  if (!block) throw new Error(`docs/backup.md has no block ${n} below "${heading}".`);
+  await promisify(execFile)('/bin/sh', ['-ec', block], {
+    env: { PATH: process.env.PATH ?? '', ...environment },
+  });
+}
+
+describe('a backup as docs/backup.md says', () => {
+  let directory: string;
+  let server: ServerProcess | undefined;
+  beforeEach(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'fixative-backup-'));
+  });
+  afterEach(async () => {
+    await server?.kill();
+    server = undefined;
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const settings = (more: Record<string, string>) => ({
+    FIXATIVE_ROOT_TOKEN: CRASH_TOKEN,
+    LOG_LEVEL: 'error',
+    // A machine that is busy with other tests is no overload of the server's own.
+    MAX_EVENT_LOOP_DELAY_MILLISECONDS: '60000',
+    ...more,
+  });
+
+  async function upload(seed: number): Promise<string> {
+    const picture = await makePicture({ width: 200, height: 200, seed });
+    const response = await fetch(`${server?.url}/graphql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${CRASH_TOKEN}` },
+      body: uploadForm({ content: picture }, { tags: ['kept', `tag-${seed}`], prompt: 'a prompt' }),
+    });
+    const { data, errors } = (await response.json()) as { data: UploadImageMutation; errors?: unknown };
+    expect(errors).toBeUndefined();
+    expect(data.uploadImage.userErrors).toEqual([]);
+    return data.uploadImage.image?.sha256 ?? '';
+  }
+
+  /** Names of what the server has, by a tag. */
+  async function listed(): Promise<string[]> {
+    const response = await fetch(`${server?.url}/graphql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${CRASH_TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        query: '{ images(first: 20, filter: { tags: ["kept"] }) { nodes { sha256 durability } } }',
+      }),
+    });
+    const { data } = (await response.json()) as {
+      data: { images: { nodes: { sha256: string; durability: string }[] } };
+    };
+    for (const { durability } of data.images.nodes) expect(durability).toBe('DURABLE');
+    return data.images.nodes.map(({ sha256 }) => sha256).sort();
+  }
+
+  test.skipIf(process.env.TEST_DATABASE_URL)(
+    'of the embedded database is opened in another place, whole',
+    async () => {
+      const [DATA_DIR, BACKUP] = [path.join(directory, 'data'), path.join(directory, 'backup.tar')];
+      // To make a database takes longer than all the rest.
+      await mkdir(path.join(DATA_DIR, 'database'), { recursive: true });
+      await promisify(execFile)('tar', [
+        '-xf',
+        inject('pgliteTemplate'),
+        '-C',
+        path.join(DATA_DIR, 'database'),
+      ]);
+      server = await startServer(settings({ DATA_DIR }));
+      const kept = [await upload(95_000), await upload(95_001)].sort();
+      expect(await server.stop()).toBe(0);
+      await runFromDocs('The embedded database', 0, { DATA_DIR, BACKUP });
+      await rm(DATA_DIR, { recursive: true });
+
+      const restored = path.join(directory, 'restored');
+      await runFromDocs('The embedded database', 1, { DATA_DIR: restored, BACKUP });
+      const found = await runCommand(['verify'], settings({ DATA_DIR: restored }));
+      expect(found.code, found.out + found.log).toBe(0);
+      server = await startServer(settings({ DATA_DIR: restored }));
+      expect(await listed()).toEqual(kept);
+      await upload(95_002);
+    },
+    180_000,
+  );
+
+  describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
+    test.each([
+      ['PostgreSQL', false],
+      ['Data alone', true],
+    ])(
+      '(%s) is restored whole, and written to',
+      async (heading, isMigrated) => {
+        const [from, to] = [await makeDatabase(), await makeDatabase()];
+        const BACKUP = path.join(directory, 'backup');
+        const DATA_DIR = path.join(directory, 'data');
+        const before = settings({ DATA_DIR, DATABASE_URL: from?.url ?? '' });
+        const after = settings({ DATA_DIR, DATABASE_URL: to?.url ?? '' });
+        try {
+          server = await startServer(before);
+          const kept = [await upload(95_010), await upload(95_011)].sort();
+          expect(await server.stop()).toBe(0);
+          await runFromDocs(heading, 0, { DATABASE_URL: from?.url ?? '', BACKUP });
+          if (isMigrated) expect((await runCommand(['migrate'], after)).code).toBe(0);
+          await runFromDocs(heading, 1, { DATABASE_URL: to?.url ?? '', BACKUP });
+
+          const found = await runCommand(['verify'], after);
+          expect(found.code, found.out + found.log).toBe(0);
+          server = await startServer(after);
+          expect(await listed()).toEqual(kept);
+          await upload(95_012);
+          expect(await listed()).toHaveLength(3);
+        } finally {
+          await server?.kill();
+          server = undefined;
+          await from?.drop();
+          await to?.drop();
+        }
+      },
+      180_000,
+    );
+  });
+});
