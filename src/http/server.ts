@@ -39,6 +39,8 @@ interface Exchange {
 }
 
 const IDLE_SECONDS = 30;
+/** How long /ready waits for a store that may be away. */
+const OPTIONAL_STORE_SECONDS = 0.5;
 
 export function makeHttpServer(deps: {
   services: Services;
@@ -144,19 +146,30 @@ export function makeHttpServer(deps: {
     };
   }
 
-  /** Ready is: the database answers, and so does every store. */
+  /**
+   * Ready is: the database and every required store answer. Of the others it is only said; they are not waited for, because whoever asks waits for a
+   * second or so.
+   */
   async function serveReady(response: ServerResponse): Promise<void> {
+    const { stores: all, required } = services.storage;
+    const asked = all.map(async (store) => {
+      const isRequired = required.has(store.name);
+      const isThere = await isReachable(store, isRequired ? undefined : OPTIONAL_STORE_SECONDS);
+      return { name: store.name, isThere, isRequired };
+    });
     const database = await services.database.query('SELECT 1').then(
       () => true,
       () => false,
     );
-    const stores = Object.fromEntries(
-      await Promise.all(
-        services.storage.stores.map(async (store) => [store.name, await isReachable(store)] as const),
-      ),
-    );
-    const ready = database && Object.values(stores).every(Boolean) && !drain.hasBegun;
-    sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', database, stores });
+    const stores = await Promise.all(asked);
+    const away = stores.filter(({ isThere }) => !isThere);
+    const ready = database && !away.some(({ isRequired }) => isRequired) && !drain.hasBegun;
+    sendJson(response, ready ? 200 : 503, {
+      status: ready ? 'ready' : 'not ready',
+      database,
+      stores: Object.fromEntries(stores.map(({ name, isThere }) => [name, isThere])),
+      required: stores.filter(({ isRequired }) => isRequired).map(({ name }) => name),
+    });
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
