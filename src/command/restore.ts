@@ -29,7 +29,7 @@ export interface RestoreCommand {
 /**
  * `restore [ID…|--filter JSON|--all]`: makes every store hold a healthy copy again. With --all it looks first at what is there (quickly, as
  * `verify --fast` does), restores what is lacking, and moves what is on no record into quarantine. Ends with 3 when something could not be
- * restored.
+ * restored, and with --all also when a store could not be asked: what it lacks is not known then.
  */
 export async function runRestore(
   deps: RestoreDeps,
@@ -50,13 +50,16 @@ export async function runRestore(
     terminal.out(options.json ? `${JSON.stringify(line)}\n` : `${text}\n`);
   };
 
+  const unreachable = new Set<string>();
   if (options.all) {
-    await deps.storage.verify({
+    const { stores } = await deps.storage.verify({
       deep: false,
       orphans: false,
+      records: false,
       maxMissingPercent: options.maxMissing,
       onProgress: ({ copies, of }) => progress.update(`looked at ${copies} of ${of} copies`),
     });
+    for (const store of stores) if (store.unreachable > 0) unreachable.add(store.store);
   }
   for await (const { subject, restore } of subjects(deps, options)) {
     const outcome = await restore().catch((error) => {
@@ -78,18 +81,22 @@ export async function runRestore(
     }
     progress.update(`restored ${tally.restored} copies of ${tally.looked} blobs`);
   }
-  if (options.all) tally.quarantined = await quarantine(deps.storage, options, say);
+  if (options.all) tally.quarantined = await quarantine(deps.storage, options, { say, unreachable });
   progress.clear();
   if (options.json)
-    terminal.out(`${JSON.stringify({ type: 'summary', dryRun: options.dryRun, ...tally })}\n`);
+    terminal.out(
+      `${JSON.stringify({ type: 'summary', dryRun: options.dryRun, ...tally, unreachable: [...unreachable] })}\n`,
+    );
   else {
     const quarantined = tally.quarantined > 0 ? `, ${tally.quarantined} orphans into quarantine` : '';
     const verb = options.dryRun ? 'copies would be restored' : 'copies restored';
     terminal.out(
       `Went through ${tally.looked}; ${tally.restored} ${verb}, ${tally.failed} could not be${quarantined}.\n`,
     );
+    if (unreachable.size > 0)
+      terminal.out(`Could not be asked: ${[...unreachable].join(', ')}. Run it again when they answer.\n`);
   }
-  return tally.failed > 0 ? EXIT.notRight : EXIT.ok;
+  return tally.failed > 0 || unreachable.size > 0 ? EXIT.notRight : EXIT.ok;
 }
 
 async function* subjects(
@@ -131,7 +138,7 @@ async function* subjects(
 async function quarantine(
   storage: Storage,
   options: Pick<RestoreCommand, 'dryRun' | 'maxMissing' | 'orphanGraceSeconds'>,
-  say: (text: string, line: object) => void,
+  { say, unreachable }: { say: (text: string, line: object) => void; unreachable: Set<string> },
 ): Promise<number> {
   let moved = 0;
   for (const { name } of storage.stores) {
@@ -160,6 +167,7 @@ async function quarantine(
     } catch (error) {
       // A store that cannot be listed now is no reason to leave the others.
       if (!(error instanceof FixativeError) || error.code !== 'STORE_UNAVAILABLE') throw error;
+      unreachable.add(name);
       say(`unreachable  ${error.message}`, { type: 'unreachable', store: name, error: error.message });
     }
   }

@@ -28,7 +28,18 @@ export async function runVerify(
   const orphans = result.stores.some((store) => (store.orphans ?? 0) > 0);
   if (options.json) terminal.out(`${JSON.stringify({ type: 'summary', ...result })}\n`);
   else {
-    const heads = ['store', 'right', 'missing', 'corrupt', 'pending', 'unreachable', 'orphans', 'read'];
+    const heads = [
+      'store',
+      'right',
+      'missing',
+      'corrupt',
+      'pending',
+      'unreachable',
+      'healed',
+      'condemned',
+      'orphans',
+      'read',
+    ];
     const rows = result.stores.map((each) => [
       each.store,
       each.right,
@@ -36,6 +47,8 @@ export async function runVerify(
       each.corrupt,
       each.pending,
       each.unreachable,
+      each.healed,
+      each.condemned,
       each.orphans ?? '-',
       formatBytes(each.bytes),
     ]);

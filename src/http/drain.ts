@@ -61,6 +61,8 @@ export function makeDrain(): Drain {
         // The close of an HTTP server would close at once what a proxy may be sending over.
         NetServer.prototype.close.call(server, () => resolve());
       });
+      // For connections whose answer had begun by now, without `Connection: close`.
+      server.keepAliveTimeout = PAUSE_SECONDS * 1000;
       setTimeout(() => {
         server.closeIdleConnections();
         // To Node, one that has not sent a request yet is not idle.

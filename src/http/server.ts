@@ -49,6 +49,8 @@ export interface Workers {
   /** Seconds since each of them has looked for work; null where this process takes none. */
   secondsSinceLook(): number | null;
 }
+/** How long /ready waits for a store that may be away. */
+const OPTIONAL_STORE_SECONDS = 0.5;
 
 export function makeHttpServer(deps: {
   services: Services;
@@ -157,26 +159,31 @@ export function makeHttpServer(deps: {
     };
   }
 
-  /** Ready is: the database answers, and so does every store. Workers that do not look for work are named only: requests are answered without them. */
+  /**
+   * Ready is: the database and every required store answer. Of the others it is only said; they are not waited for, because whoever asks waits for a
+   * second or so. Neither is it unready for workers that do not look for work, nor for a full disk: what is there is served without them.
+   */
   async function serveReady(response: ServerResponse): Promise<void> {
+    const { stores: all, required } = services.storage;
+    const asked = all.map(async (store) => {
+      const isRequired = required.has(store.name);
+      const isThere = await isReachable(store, isRequired ? undefined : OPTIONAL_STORE_SECONDS);
+      return { name: store.name, isThere, isRequired };
+    });
     const database = await services.database.query('SELECT 1').then(
       () => true,
       () => false,
     );
-    const stores = Object.fromEntries(
-      await Promise.all(
-        services.storage.stores.map(async (store) => [store.name, await isReachable(store)] as const),
-      ),
-    );
-    const ready = database && Object.values(stores).every(Boolean) && !drain.hasBegun;
+    const stores = await Promise.all(asked);
+    const away = stores.filter(({ isThere }) => !isThere);
+    const ready = database && !away.some(({ isRequired }) => isRequired) && !drain.hasBegun;
     const since = workers.secondsSinceLook();
-    // What is read is served from a full disk too, so a disk does not make it unready.
-    const disk = (await services.storage.diskFault()) ?? 'ok';
     sendJson(response, ready ? 200 : 503, {
       status: ready ? 'ready' : 'not ready',
       database,
-      stores,
-      disk,
+      stores: Object.fromEntries(stores.map(({ name, isThere }) => [name, isThere])),
+      required: stores.filter(({ isRequired }) => isRequired).map(({ name }) => name),
+      disk: (await services.storage.diskFault()) ?? 'ok',
       ...(since === null ? {} : { workers: since < WORKERS_LATE_SECONDS }),
     });
   }

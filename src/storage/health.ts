@@ -57,11 +57,11 @@ export async function health(deps: Pick<StorageDeps, 'database' | 'stores'>): Pr
   );
 }
 
-/** Whether a store answers within five seconds. */
-export async function isReachable(store: Store): Promise<boolean> {
+/** Whether a store answers within so many seconds. */
+export async function isReachable(store: Store, seconds = PROBE_TIMEOUT_SECONDS): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), PROBE_TIMEOUT_SECONDS * 1000);
+    timer = setTimeout(() => resolve(false), seconds * 1000);
   });
   const asked = store.stat(PROBE_KEY).then(
     () => true,

@@ -33,6 +33,8 @@ export type { Given, OpenBlob, Restoration, StoreHealth, Verification, VerifyOpt
 export interface Storage {
   /** In read order. */
   readonly stores: readonly Store[];
+  /** Names of those that must hold a blob before it is acknowledged. */
+  readonly required: ReadonlySet<string>;
   readonly spooler: Spooler;
 
   /** Proves that a file is a whole picture of a type that is kept, and reads its facts; keeps nothing. @throws as `put`. */
@@ -156,6 +158,7 @@ export function makeStorage(deps: StorageDeps): Storage {
   const giver = makeGiver({ ...withRepairer, buffers });
   return {
     stores: deps.stores,
+    required: deps.required,
     spooler: deps.spooler,
     readPicture: deps.readPicture,
     put: (spool, record) => put(withRepairer, spool, record),

@@ -6,6 +6,7 @@ import { examine } from './examine.ts';
 import { DEFAULT_MAX_MISSING_PERCENT, guardAgainstLoss } from './guard.ts';
 import { findOrphans, type Orphan } from './orphans.ts';
 import type { StorageDeps } from './service.ts';
+import { countBesideRun, recordRun } from './verify-runs.ts';
 
 /**
  * Looks at copies and records what it finds; repairs nothing. It begins with those that were not looked at for the longest time, so that
@@ -26,6 +27,8 @@ export interface VerifyOptions {
   readonly maxMissingPercent?: number;
   /** Also list the stores for what is on no record. Default: true for a run without a budget. */
   readonly orphans?: boolean;
+  /** Whether the next run counts what is healed from this one on. Default: true. */
+  readonly records?: boolean;
   readonly onProgress?: (progress: { copies: number; of: number; bytes: number }) => void;
   /** Called for each copy that is not right. */
   readonly onBad?: (bad: BadCopy) => void;
@@ -67,6 +70,9 @@ export interface VerifiedStore {
   /** Objects that are on no record; null when they were not looked for. */
   orphans: number | null;
   bytes: number;
+  /** Copies that were healed since the run before, and those that are to be removed and are still there. */
+  healed: number;
+  condemned: number;
 }
 
 type VerifyDeps = Pick<StorageDeps, 'database' | 'stores' | 'healDelaySeconds'>;
@@ -77,6 +83,7 @@ export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Pro
   const names = stores.map((store) => store.name);
   const tallies = new Map<string, VerifiedStore>(names.map((store) => [store, emptyTally(store)]));
   const totals = await countCopies(deps.database, names);
+  const [now] = await deps.database.query<{ now: string }>('SELECT now()::text AS now');
   const of = [...totals.values()].reduce((sum, count) => sum + count, 0);
   const limit = Math.min(options.limit ?? of, Math.ceil((of * (options.percent ?? 100)) / 100));
   const begun = Date.now();
@@ -149,11 +156,26 @@ export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Pro
       }
     }
   }
+  // After the walk: what it found healthy again is healed, too.
+  for (const [store, counts] of await countBesideRun(deps.database, names))
+    Object.assign(tallies.get(store) as VerifiedStore, counts);
+  if (now && options.records !== false) await recordRun(deps.database, names, now.now);
   return { deep, copies, of, complete, ...(await findLost(deps.database)), stores: [...tallies.values()] };
 }
 
 function emptyTally(store: string): VerifiedStore {
-  return { store, right: 0, missing: 0, corrupt: 0, pending: 0, unreachable: 0, orphans: null, bytes: 0 };
+  return {
+    store,
+    right: 0,
+    missing: 0,
+    corrupt: 0,
+    pending: 0,
+    unreachable: 0,
+    orphans: null,
+    bytes: 0,
+    healed: 0,
+    condemned: 0,
+  };
 }
 
 async function countCopies(db: Queryable, names: readonly string[]): Promise<Map<string, number>> {

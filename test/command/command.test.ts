@@ -132,7 +132,15 @@ describe('the command line', () => {
         .split('\n')
         .map((line) => JSON.parse(line))
         .at(-1),
-    ).toEqual({ type: 'summary', dryRun: false, looked: 2, restored: 1, failed: 0, quarantined: 0 });
+    ).toEqual({
+      type: 'summary',
+      dryRun: false,
+      looked: 2,
+      restored: 1,
+      failed: 0,
+      quarantined: 0,
+      unreachable: [],
+    });
     expect((await readFile(file)).equals(before)).toBe(true);
   });
 

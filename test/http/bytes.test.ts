@@ -307,11 +307,12 @@ describe('the other addresses', () => {
       status: 'ready',
       database: true,
       stores: { filesystem: true, database: true },
+      required: ['filesystem', 'database'],
       disk: 'ok',
     });
   });
 
-  test('say that it is not ready when a store cannot be reached', async () => {
+  test('say that it is not ready when a required store cannot be reached', async () => {
     const root = path.join(app.directory, 'images');
     const { rename } = await import('node:fs/promises');
     await rename(root, `${root}-away`);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runRestore } from '../../src/command/restore.ts';
 import { within } from '../crash/client.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
@@ -74,3 +75,32 @@ test('what waits from before a restart is woken by a store that is well', async 
     expect(await app.database.query(`SELECT 1 FROM copies WHERE state <> 'STORED'`)).toEqual([]);
   });
 }, 60_000);
+
+test('a store that is not required and is away leaves the server ready, and is named; `restore --all` ends with 3', async () => {
+  const ready = async () => {
+    const response = await app.fetch('/ready');
+    return { status: response.status, body: await response.json() };
+  };
+  const stores = { filesystem: true, s3: true };
+  const required = ['filesystem'];
+  // A store that is not required is waited for only a moment.
+  await within(20, async () =>
+    expect(await ready()).toEqual({
+      status: 200,
+      body: { status: 'ready', database: true, stores, required },
+    }),
+  );
+  s3.failNext('500', 100_000);
+  expect(await ready()).toEqual({
+    status: 200,
+    body: { status: 'ready', database: true, stores: { ...stores, s3: false }, required },
+  });
+  const printed: string[] = [];
+  const code = await runRestore(
+    app,
+    { ids: [], all: true, dryRun: false, maxMissing: 10, orphanGraceSeconds: 3600, json: false },
+    { out: (text) => void printed.push(text), note: () => {}, interactive: false },
+  );
+  expect([code, printed.join('')]).toEqual([3, expect.stringContaining('Could not be asked: s3.')]);
+  s3.mend();
+});

@@ -70,13 +70,28 @@ describe('repair cannot lose data', () => {
     const keys = await keep(3);
     const before = await Promise.all(keys.map((key) => readFile(path.join(root(), key))));
     await rm(root(), { recursive: true });
-    expect(await runRestore(app, restoreAll, quiet)).toBe(0);
+    expect(await runRestore(app, restoreAll, quiet), 'the directory could not be asked').toBe(3);
     await expect(readdir(root())).rejects.toThrow();
     await runClaim(app.storage, 'filesystem', quiet);
     expect(await runRestore(app, { ...restoreAll, maxMissing: 100 }, quiet)).toBe(0);
     for (const [i, key] of keys.entries())
       expect((await readFile(path.join(root(), key))).equals(before[i] as Buffer)).toBe(true);
     expect(await states('filesystem')).toEqual({ STORED: 3 });
+  });
+
+  test('a run says what was healed since the one before, and what is condemned and still there', async () => {
+    const [key = ''] = await keep(3);
+    await app.storage.verify();
+    await rm(path.join(root(), key));
+    expect(await tally('filesystem')).toMatchObject({ right: 2, missing: 1, healed: 0, condemned: 0 });
+    expect(await runRestore(app, restoreAll, quiet)).toBe(0);
+    expect(await tally('filesystem')).toMatchObject({ right: 3, missing: 0, healed: 1 });
+    expect(await tally('filesystem')).toMatchObject({ right: 3, missing: 0, healed: 0 });
+    await app.database.query(
+      'UPDATE blobs SET condemned_at = now() WHERE id = (SELECT min(blob_id) FROM copies)',
+    );
+    for (const store of ['filesystem', 'database'])
+      expect(await tally(store)).toMatchObject({ right: 2, healed: 0, condemned: 1 });
   });
 
   test('a run that finds too much missing stops, unless it is forced', async () => {
