@@ -1,6 +1,7 @@
 /**
- * `npm run bench:memory [-- --quick]`: the most memory that a server holds, on a PostgreSQL of its own, each on a fresh process: idle, a
- * thousand connections that list, fifty uploads of 20 MB at once, one upload of 1 GB. What is sent is streamed, and made of real pixels.
+ * `npm run bench:memory [-- --quick] [-- --minutes N]`: the most memory that a server holds, on a PostgreSQL of its own, each on a fresh process: idle, a
+ * thousand connections that list, fifty uploads of 20 MB at once, one upload of 1 GB. What is sent is streamed, and made of real pixels. With `--minutes` only
+ * so many minutes of everything at once, with what the server holds at each sixth of them.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -11,6 +12,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createDeflate } from 'node:zlib';
 import { makePngChunk, PNG_SIGNATURE } from '../test/pictures.ts';
@@ -19,7 +21,9 @@ import { type ServerProcess, startServer } from './servers.ts';
 
 const MiB = 1024 * 1024;
 const TOKEN = 'bench-root-token-0123456789';
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, minutes: { type: 'string' } },
+});
 const scale = values.quick
   ? { connections: 100, uploads: 10, side: 1000, largeSide: 3000 }
   : // RGB: 2,582² × 3 are 20 MB, 18,257² × 3 are 1 GB.
@@ -29,6 +33,19 @@ const directory = await mkdtemp(path.join(tmpdir(), 'fixative-memory-'));
 const postgresql = await startPostgresql({ durable: true });
 const rows: { what: string; peak: number; seconds: number }[] = [];
 try {
+  if (values.minutes) await mixed(Number(values.minutes));
+  else await each();
+  const idle = rows[0]?.peak ?? 0;
+  const lines = rows.map(
+    ({ what, peak, seconds }) => `| ${what} | ${peak} MiB | ${peak - idle} | ${seconds.toFixed(1)} s |`,
+  );
+  process.stdout.write(`| | peak resident | above idle | time |\n|---|---|---|---|\n${lines.join('\n')}\n`);
+} finally {
+  await postgresql.stop();
+  await rm(directory, { recursive: true, force: true });
+}
+
+async function each(): Promise<void> {
   await measured('idle, after its start and one list', async (server) => {
     await list(server, new HttpAgent());
   });
@@ -53,14 +70,43 @@ try {
   await measured(`one upload of ${await sizeOf(large)}, ${scale.largeSide}² pixels`, (server) =>
     upload(server, large),
   );
-  const idle = rows[0]?.peak ?? 0;
-  const lines = rows.map(
-    ({ what, peak, seconds }) => `| ${what} | ${peak} MiB | ${peak - idle} | ${seconds.toFixed(1)} s |`,
+}
+
+/** Lists, generations, uploads small and large, and their bytes, by sixteen callers. */
+async function mixed(minutes: number): Promise<void> {
+  const files = await Promise.all(
+    [150, 600, 2000].map(async (side) => {
+      const file = path.join(directory, `${side}.png`);
+      await writePng(file, side);
+      return file;
+    }),
   );
-  process.stdout.write(`| | peak resident | above idle | time |\n|---|---|---|---|\n${lines.join('\n')}\n`);
-} finally {
-  await postgresql.stop();
-  await rm(directory, { recursive: true, force: true });
+  await measured(`${minutes} minutes of everything`, async (server) => {
+    const end = performance.now() + minutes * 60_000;
+    const agent = new HttpAgent({ keepAlive: true });
+    let acts = 0;
+    const caller = async (at: number) => {
+      for (let turn = at; performance.now() < end; turn++) {
+        if (turn % 5 === 0) await upload(server, files[turn % 15 === 0 ? 2 : turn % 2] as string);
+        else if (turn % 5 === 1) await generate(server, agent);
+        else if (turn % 5 === 2) await bytes(server, agent);
+        else await list(server, agent);
+        acts++;
+      }
+    };
+    const sampled = (async () => {
+      for (let sixth = 1; sixth <= 6; sixth++) {
+        await sleep(minutes * 10_000);
+        const { resident } = await memoryOf(server.pid);
+        process.stdout.write(
+          `after ${((minutes * sixth) / 6).toFixed(1)} minutes: ${resident} MiB resident\n`,
+        );
+      }
+    })();
+    await Promise.all([sampled, ...Array.from({ length: 16 }, (_, at) => caller(at))]);
+    process.stdout.write(`${acts} requests\n`);
+    agent.destroy();
+  });
 }
 
 async function measured(what: string, work: (server: ServerProcess) => Promise<void>): Promise<void> {
@@ -90,7 +136,7 @@ async function measured(what: string, work: (server: ServerProcess) => Promise<v
   try {
     const begun = performance.now();
     await work(server);
-    rows.push({ what, peak: await peakMiB(server.pid), seconds: (performance.now() - begun) / 1000 });
+    rows.push({ what, peak: (await memoryOf(server.pid)).peak, seconds: (performance.now() - begun) / 1000 });
   } finally {
     await server.stop();
     await rm(data, { recursive: true, force: true });
@@ -107,10 +153,12 @@ async function createDatabase(): Promise<string> {
   return name;
 }
 
-/** The most that a process has held in memory since it began (VmHWM of proc_pid_status(5)). */
-async function peakMiB(pid: number): Promise<number> {
+/** What a process holds in memory, and the most that it has held since it began, in MiB (VmRSS and VmHWM of proc_pid_status(5)). */
+async function memoryOf(pid: number): Promise<{ resident: number; peak: number }> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+  const of = (name: string) =>
+    Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024);
+  return { resident: of('VmRSS'), peak: of('VmHWM') };
 }
 
 async function sizeOf(file: string): Promise<string> {
@@ -139,6 +187,24 @@ async function list(server: ServerProcess, agent: HttpAgent): Promise<void> {
   const body = Readable.from([Buffer.from(JSON.stringify({ query }))]);
   const answer = await send(server, { agent, type: 'application/json', body });
   if (!answer.includes('"totalCount"')) throw new Error(answer);
+}
+
+async function generate(server: ServerProcess, agent: HttpAgent): Promise<void> {
+  const query = `mutation { generateImage(input: { prompt: "a lake ${randomUUID()}", userId: "u" }) { images { id } userErrors { message } } }`;
+  const body = Readable.from([Buffer.from(JSON.stringify({ query }))]);
+  await send(server, { agent, type: 'application/json', body });
+}
+
+/** Those of the twenty newest images. */
+async function bytes(server: ServerProcess, agent: HttpAgent): Promise<void> {
+  const query = '{ images(first: 20, filter: { status: SUCCESS }) { nodes { url } } }';
+  const body = Readable.from([Buffer.from(JSON.stringify({ query }))]);
+  const answer = await send(server, { agent, type: 'application/json', body });
+  const { data } = JSON.parse(answer) as { data: { images: { nodes: { url: string }[] } } };
+  for (const { url } of data.images.nodes)
+    await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } }).then((response) =>
+      response.arrayBuffer(),
+    );
 }
 
 /** Each with a name of its own inside, so that no two have the same bytes. */

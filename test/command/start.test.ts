@@ -1,8 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -70,6 +71,23 @@ describe('a start', () => {
     PERSISTED_OPERATIONS: 'only',
     PERSISTED_OPERATIONS_FILE: path.join(directory, 'none.json'),
   });
+
+  test.skipIf(!existsSync('/proc/self/cmdline') || totalmem() < 1.1 * 1024 ** 3)(
+    'bounds the heap of its process, unless whoever starts it has said how large it may be',
+    { timeout: 120_000 },
+    async () => {
+      const flagsOf = async (environment: Record<string, string>) => {
+        const started = start(['serve'], environment);
+        await until(started, /GraphQL/);
+        const flags = await readFile(`/proc/${started.child.pid}/cmdline`, 'utf8');
+        started.child.kill();
+        expect((await started.ended).code).toBe(0);
+        return flags;
+      };
+      expect(await flagsOf({})).toContain('--max-old-space-size=512');
+      expect(await flagsOf({ NODE_OPTIONS: '--max-old-space-size=300' })).not.toContain('max-old-space-size');
+    },
+  );
 
   test('that fails after the queue was opened, and after the database was made, ends', async () => {
     const failed = start(['serve'], noneThere());
