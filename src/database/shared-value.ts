@@ -8,16 +8,23 @@ export interface SharedValue {
 }
 
 export function sharedValue(db: Queryable, name: string): SharedValue {
+  async function read(): Promise<string | null> {
+    const [row] = await db.query<{ value: string }>('SELECT value FROM shared_values WHERE name = $1', [
+      name,
+    ]);
+    return row?.value ?? null;
+  }
+
   return {
     async keep(value) {
+      // Mostly it is there, and can be read where nothing can be written.
+      const known = await read();
+      if (known !== null) return known;
       await db.query('INSERT INTO shared_values (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
         name,
         value,
       ]);
-      const [row] = await db.query<{ value: string }>('SELECT value FROM shared_values WHERE name = $1', [
-        name,
-      ]);
-      return row?.value ?? value;
+      return (await read()) ?? value;
     },
     async replace(value) {
       await db.query(

@@ -67,7 +67,8 @@ export async function openMarker(options: {
     if (identity === null) return true;
     let id = await readIdentity(file);
     if (id === null) {
-      await write();
+      // A disk that is read-only serves what it has.
+      await write().catch(() => {});
       id = await readIdentity(file);
     }
     return id === null || (await identity.keep(id)) === id;
