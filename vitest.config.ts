@@ -11,7 +11,7 @@ export default defineConfig({
     maxWorkers: 2,
     // graphql-js leaves such rejections behind in lists (src/main/command-line.ts), and the server lives on.
     onUnhandledError: (error) => !(error.name === 'GraphQLError' && 'path' in error),
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
   },
 });

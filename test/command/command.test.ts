@@ -10,7 +10,7 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const TOKEN = 'a-token-for-the-command-line';
 
 /** These run whole processes on the embedded database, whatever the other tests run on. */
-describe('the command line', () => {
+describe('the command line', { timeout: 180_000 }, () => {
   let directory: string;
   beforeAll(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'fixative-command-'));
