@@ -12,7 +12,7 @@ import type { StorageDeps } from './service.ts';
  * point leaves a condemned blob, which is the queue: the next run goes on from there.
  */
 
-type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'onForget' | 'onRemove' | 'log'>;
+type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'onForget' | 'onRemove' | 'outages' | 'log'>;
 
 /** By itself, so that the next statement sees what was committed by whoever had the row. */
 const LOCK_BLOB = 'SELECT 1 FROM blobs WHERE id = $1 FOR UPDATE';
@@ -35,9 +35,7 @@ export async function remove(
     await deps.database.flush();
     if (!condemned) return;
     // What is on record by now is done in any case; bytes that cannot be removed at once are removed by a later run.
-    await removeBytes(deps, lock, { blobId, sha256 }).catch((error) =>
-      deps.log.warn({ sha256, err: error }, 'could not remove all bytes of a blob yet'),
-    );
+    await removeBytes(deps, lock, { blobId, sha256 }).catch((error) => noteLeft(deps, sha256, error));
   });
 }
 
@@ -61,7 +59,7 @@ export async function removeCondemned(
         } catch (error) {
           if (!(error instanceof StoreError)) throw error;
           tally.left++;
-          deps.log.warn({ sha256, err: error }, 'could not remove all bytes of a blob yet');
+          noteLeft(deps, sha256, error);
         }
       });
     }
@@ -71,6 +69,13 @@ export async function removeCondemned(
   }
   await clearRetiredKeys(deps, signal);
   return tally;
+}
+
+/** That a store is away the log says once, whatever it could not delete meanwhile. */
+function noteLeft({ outages, log }: RemoveDeps, sha256: string, error: unknown): void {
+  const isAway = error instanceof StoreError && error.retryable;
+  if (isAway) outages.failed(error.store, error);
+  log[isAway ? 'debug' : 'warn']({ sha256, err: error }, 'could not remove all bytes of a blob yet');
 }
 
 async function underLock(

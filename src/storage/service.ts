@@ -154,6 +154,16 @@ export function makeStorage(deps: StorageDeps): Storage {
       await deps.onRemove(sha256);
     },
   };
+  // What a store that was away could not delete goes as soon as it is back.
+  const stopping = new AbortController();
+  let removing: Promise<unknown> = Promise.resolve();
+  deps.outages.onEnd(() => {
+    removing = removing
+      .then(() => removeCondemned(leaving, stopping.signal))
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted) deps.log.warn({ err: error }, 'could not go on with removals');
+      });
+  });
   const buffers: Buffers = makeBuffers({ maxOutBytes: MAX_UNSENT_BYTES, maxKeptBytes: MAX_KEPT_BYTES });
   const giver = makeGiver({ ...withRepairer, buffers });
   return {
@@ -193,8 +203,11 @@ export function makeStorage(deps: StorageDeps): Storage {
     async settled() {
       await giver.settled();
       await repairer.settled();
+      await removing;
     },
     async stopRepairs() {
+      stopping.abort();
+      await removing;
       await giver.stop();
       await repairer.stop();
     },
