@@ -485,10 +485,7 @@ async function openStores(
   const closers: (() => Promise<void>)[] = [];
   const closing = <Opened extends Store & { close(): Promise<void> }>(store: Opened): Store => {
     closers.push(() => store.close());
-    return withCircuit(store, {
-      onOpen: (error) => outages.failed(store.name, error),
-      onClose: () => outages.answered(store.name),
-    });
+    return withCircuit(store, { onOpen: (error) => outages.failed(store.name, error) });
   };
   const open: Record<StoreKind, () => Promise<Store> | Store> = {
     filesystem: async () => {

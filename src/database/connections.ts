@@ -80,8 +80,9 @@ export function watchConnections(
   const reachability = watchReachability(look, {
     ...events,
     onAway(error) {
+      // A statement that is under way may still be answered: it is given up by its own silence.
       for (const [connection] of connections)
-        if (!(connection.holdsLocks && isIdle(connection))) giveUp(connection);
+        if (!connection.holdsLocks && isIdle(connection)) giveUp(connection);
       events.onAway(error);
     },
   });
@@ -97,6 +98,7 @@ export function watchConnections(
       else if (before.strikes > 0 || now - before.askedAt >= SILENT_MILLISECONDS)
         silent.push([connection, before]);
     }
+    if (reachability.isAway) for (const [connection] of silent) giveUp(connection);
     if (silent.length === 0 || reachability.isAway) return;
     let working: Set<number>;
     try {

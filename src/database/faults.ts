@@ -8,8 +8,12 @@ export class DatabaseUnavailableError extends Error {
   readonly code: ErrorCode = 'DATABASE_UNAVAILABLE';
   readonly retryable = true;
 
-  constructor(options?: ErrorOptions) {
+  /** Whether it was tried again for as long as it makes sense. */
+  readonly isFinal: boolean;
+
+  constructor({ isFinal = false, ...options }: ErrorOptions & { isFinal?: boolean } = {}) {
     super('The database cannot be reached at the moment. Try again.', options);
+    this.isFinal = isFinal;
     this.name = new.target.name;
   }
 }

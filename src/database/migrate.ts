@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FixativeError } from '../errors.ts';
 import type { Database, HeldLock } from './database.ts';
+import { isDatabaseAway } from './faults.ts';
 import { openSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
 const PRISMA_DIRECTORY = fileURLToPath(new URL('../../prisma', import.meta.url));
@@ -130,6 +131,8 @@ async function run(lock: HeldLock, { name, sql }: Migration, record: string): Pr
   try {
     await lock.executeScript(`${sql}\n;\n${record};`);
   } catch (error) {
+    // It may have been applied: the next start finds its record.
+    if (isDatabaseAway(error)) throw error;
     throw new FixativeError(
       'INTERNAL',
       `The migration ${name} failed, and nothing of it was kept: ${(error as Error).message}`,

@@ -22,9 +22,11 @@ export function makePatience(reachability: Pick<Reachability, 'isAway' | 'wait' 
   ): Promise<Result> {
     const sent = reachability.isAway ? reachability.wait().then(work) : work();
     return sent.catch(async (error) => {
-      if (!isUnreachable(error)) throw error;
+      // What has been tried patiently already is not tried as often again.
+      if (!isUnreachable(error) || (error instanceof DatabaseUnavailableError && error.isFinal)) throw error;
       reachability.report(error);
-      if (tries === MAX_TRIES || !isUndone(error)) throw new DatabaseUnavailableError({ cause: error });
+      if (tries === MAX_TRIES || !isUndone(error))
+        throw new DatabaseUnavailableError({ cause: error, isFinal: true });
       await reachability.wait();
       return attempt(work, isUndone, tries + 1);
     });

@@ -37,7 +37,12 @@ export function watchRoom(options: {
     if (performance.now() - lookedAt < LOOK_MS) return;
     lookedAt = performance.now();
     const wasLow = isLow;
-    isLow = free() < floorBytes;
+    try {
+      isLow = free() < floorBytes;
+    } catch {
+      // Of a disk that cannot be asked, what it says when it is written to counts.
+      return;
+    }
     if (isLow === wasLow) return;
     clearInterval(timer);
     if (isLow) timer = setInterval(look, LOOK_MS).unref();

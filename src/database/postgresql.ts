@@ -195,14 +195,20 @@ export async function openPostgresql(options: {
     );
   }
 
-  function holdOn(client: pg.PoolClient, signal: AbortSignal): HeldLock {
+  /** @returns the lock, and what ends it: the connection is somebody else's then, and what comes too late is refused. */
+  function holdOn(client: pg.PoolClient, signal: AbortSignal): { lock: HeldLock; end: () => void } {
+    let isHeld = true;
     // A transaction has the connection for itself until it has ended. Nothing is sent again on another: that would not hold the lock.
     const takeTurn = makeKeyedLock();
+    const sendIfHeld = async <Result>(send: () => Promise<Result>) => {
+      if (!isHeld) throw new Error('The lock is held no more.');
+      return send();
+    };
     const inTurn = <Result>(send: () => Promise<Result>) =>
-      takeTurn('', send).catch((error) => {
+      takeTurn('', () => sendIfHeld(send)).catch((error) => {
         throw isUnreachable(error) ? new DatabaseUnavailableError({ cause: error }) : error;
       });
-    return {
+    const lock: HeldLock = {
       id: randomUUID(),
       signal,
       query: <Row>(text: string, values?: readonly unknown[], given: QueryOptions = {}) =>
@@ -212,6 +218,12 @@ export async function openPostgresql(options: {
           afterDeadlocks(() => orAnew((options) => transactionOn(client, { begin: 'BEGIN', options }, work))),
         ),
       executeScript: (script) => inTurn(async () => void (await client.query(script))),
+    };
+    return {
+      lock,
+      end: () => {
+        isHeld = false;
+      },
     };
   }
 
@@ -274,9 +286,11 @@ export async function openPostgresql(options: {
         withClient(locks, async (client, whole) => {
           const key = advisoryKey(schema === null ? name : `${schema}.${name}`);
           await client.query(statementOf('SELECT pg_advisory_lock($1)').with([key], {}));
+          const { lock, end } = holdOn(client, whole);
           try {
-            return await work(holdOn(client, whole));
+            return await work(lock);
           } finally {
+            end();
             await client.query(statementOf('SELECT pg_advisory_unlock($1)').with([key], {})).catch(() => {});
           }
         }),

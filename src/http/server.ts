@@ -41,8 +41,8 @@ interface Exchange {
 }
 
 const IDLE_SECONDS = 30;
-/** Workers look for work every two seconds. */
-const WORKERS_LATE_SECONDS = 30;
+/** Each place of a worker looks for work every thirty seconds at the latest. */
+const WORKERS_LATE_SECONDS = 90;
 
 /** What takes generations from the queue. */
 export interface Workers {

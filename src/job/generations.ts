@@ -16,7 +16,7 @@ export interface GenerationJobs extends GenerationQueue {
   work(runner: GenerationRunner, limits: WorkLimits): Promise<void>;
   /**
    * Seconds since the worker that has waited longest has last looked for work and got an answer; null where this process takes no work. A worker looks every
-   * two seconds, unless it generates.
+   * thirty seconds at the latest, unless it generates.
    */
   secondsSinceLook(): number | null;
   /** Takes no more from the queue; those under way go on. */

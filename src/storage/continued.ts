@@ -31,6 +31,8 @@ export function continued(
   ): Promise<IteratorResult<Uint8Array> | null> {
     const pending = chunks.next();
     if (tried.has(source.store) || (await endsWithin(HEDGE_MS, pending))) return pending;
+    // What it gave before must still be right. A disk that does not say so in time is waited for.
+    if (at > range.start && !(await isSound(source))) return pending;
     return (await replace(at, new Error(`it gave nothing for ${HEDGE_MS} ms`))) ? null : pending;
   }
 
@@ -53,7 +55,7 @@ export function continued(
           const result = await next(chunks, at);
           if (result === null) break;
           if (result.done) {
-            if (source.opened.isUnchanged?.() === false) throw new DamagedObjectError(WRITTEN_TO);
+            if ((await source.opened.isUnchanged?.()) === false) throw new DamagedObjectError(WRITTEN_TO);
             // Whoever reads it sees whether something is missing.
             return;
           }
@@ -62,8 +64,8 @@ export function continued(
         }
       } catch (error) {
         if (isClosed) throw error;
-        const isSound = !(error instanceof DamagedObjectError) && source.opened.isUnchanged?.() !== false;
-        if (!isSound && at > range.start) throw error;
+        const mayGoOn = !(error instanceof DamagedObjectError) && (await isSound(source));
+        if (!mayGoOn && at > range.start) throw error;
         if (!(await replace(at, error))) throw error;
       }
     }
@@ -73,6 +75,12 @@ export function continued(
     isClosed = true;
     source.opened.stream.destroy();
   });
+}
+
+/** Whether nobody has written to what the source gives; false where that cannot be known soon. */
+async function isSound({ opened }: Source): Promise<boolean> {
+  const asked = opened.isUnchanged?.() ?? Promise.resolve(true);
+  return (await endsWithin(HEDGE_MS, asked)) && (await asked.catch(() => false));
 }
 
 const WRITTEN_TO = 'the object was written to while it was read';

@@ -48,8 +48,9 @@ export async function recordProven(
   await db.query(
     `UPDATE copies SET state = 'STORED', bytes = $4, fingerprint = $5, verified_at = now(), checked_at = now(), seen_at = now(),
        error = NULL, attempts = 0, updated_at = now()
-     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3`,
-    [blob.id, seen.store, seen.fingerprint, stat.bytes, stat.fingerprint],
+     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 AND key = $6
+       AND NOT EXISTS (SELECT 1 FROM retired_keys r WHERE r.store = $2 AND r.key = $6)`,
+    [blob.id, seen.store, seen.fingerprint, stat.bytes, stat.fingerprint, seen.key],
   );
 }
 
@@ -96,8 +97,8 @@ export async function recordBad(
   const noted = await db.query(
     `UPDATE copies SET state = $4, error = $5, checked_at = now(), seen_at = now(), updated_at = now(),
        retry_at = CASE WHEN state = 'STORED' THEN now() + $6 * interval '1 second' ELSE retry_at END
-     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 AND state <> 'TOO_LARGE' RETURNING blob_id`,
-    [blob.id, seen.store, seen.fingerprint, found.state, found.error, repairDelaySeconds],
+     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 AND key = $7 AND state <> 'TOO_LARGE' RETURNING blob_id`,
+    [blob.id, seen.store, seen.fingerprint, found.state, found.error, repairDelaySeconds, seen.key],
   );
   return noted.length > 0;
 }

@@ -109,7 +109,7 @@ async function copyToQuarantine(store: Store, orphan: Orphan, directory: string)
     const { stream, isUnchanged } = await store.open(orphan.key);
     const handle = await open(`${file}.part`, 'w');
     await pipeline(stream, handle.createWriteStream({ flush: true }));
-    if (isUnchanged?.() === false)
+    if ((await isUnchanged?.()) === false)
       throw new StoreError(`${orphan.key} in ${store.name} changed while it was read.`, store.name);
     await rename(`${file}.part`, file);
   } catch (error) {

@@ -45,7 +45,10 @@ async function putAlone<Result>(
   // All are waited for, also when one fails: none may go on writing from a spool that its owner has discarded.
   const outcomes = await Promise.allSettled(
     required.map(async (store) => {
-      const copy = known?.copies.find((each) => each.store === store.name && each.state === 'STORED');
+      // Under the key where it will be on record.
+      const copy = known?.copies.find(
+        (each) => each.store === store.name && each.state === 'STORED' && each.key === keyIn(store),
+      );
       const finding = copy && (await examine(store, facts, copy));
       if (finding?.state === 'STORED') {
         stats.set(store.name, finding.stat);

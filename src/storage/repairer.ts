@@ -100,7 +100,9 @@ export function makeRepairer(
 
   /** The record of the copy has the reason, and the log that the store is away. */
   function note(blobId: number, error: StoreError): void {
+    // A refusal is an answer.
     if (error.retryable) outages.failed(error.store, error);
+    else outages.answered(error.store);
     log[error.retryable ? 'debug' : 'warn']({ blobId, err: error }, 'could not restore a copy');
   }
 

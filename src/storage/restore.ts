@@ -62,10 +62,14 @@ async function restoreAlone(deps: UnderLock, blob: Blob, options: RestoreOptions
     await recordTooLarge(deps.lock, blob, copyOf(deps, blob, store));
     if (options.stores?.includes(store.name)) failed.push(tooLargeFor(store, blob));
   }
+  const looks = await Promise.allSettled(
+    taking.map(async (store) => [store, await look(deps, blob, store, options.deep ?? false)] as const),
+  );
   const findings = new Map<Store, Finding>(
-    await Promise.all(
-      taking.map(async (store) => [store, await look(deps, blob, store, options.deep ?? false)] as const),
-    ),
+    looks.map((each) => {
+      if (each.status === 'rejected') throw each.reason;
+      return each.value;
+    }),
   );
   const wanted = taking.filter((store) => !options.stores || options.stores.includes(store.name));
   const lacking = wanted.filter((store) => isBad(findings.get(store)));

@@ -124,12 +124,12 @@ async function letGo(lock: HeldLock, store: Store, key: string): Promise<void> {
   ]);
 }
 
-const DUE = `SELECT store, key, sha256 FROM retired_keys
-  WHERE retired_at < now() - ${RETIRED_FOR} AND store = ANY($1::text[]) ORDER BY retired_at LIMIT 1000`;
-const TAKE_OVER = `UPDATE retired_keys r SET lock_id = $4::uuid, retired_at = now()
-  WHERE r.store = $1 AND r.key = $2 AND r.retired_at < now() - ${RETIRED_FOR}
-    AND NOT EXISTS (SELECT 1 FROM copies c JOIN blobs b ON b.id = c.blob_id WHERE b.sha256 = $3::bpchar AND c.store = $1 AND c.key = $2)
-  RETURNING key`;
+const IS_ON_RECORD = `EXISTS (SELECT 1 FROM copies c JOIN blobs b ON b.id = c.blob_id
+  WHERE b.sha256 = r.sha256 AND c.store = r.store AND c.key = r.key)`;
+const DUE = `SELECT store, key, sha256 FROM retired_keys r
+  WHERE retired_at < now() - ${RETIRED_FOR} AND store = ANY($1::text[]) AND NOT ${IS_ON_RECORD} ORDER BY retired_at LIMIT 1000`;
+const TAKE_OVER = `UPDATE retired_keys r SET lock_id = $3::uuid, retired_at = now()
+  WHERE r.store = $1 AND r.key = $2 AND r.retired_at < now() - ${RETIRED_FOR} AND NOT ${IS_ON_RECORD} RETURNING key`;
 
 /**
  * Deletes what may still lie under keys that were retired so long ago that no former deletion is on its way any more, and lets go of them. What cannot be
@@ -146,7 +146,7 @@ export async function clearRetiredKeys(
     const store = deps.stores.find(({ name }) => name === row.store) as Store;
     await deps.database.exclusively(`blob:${sha256}`, async (lock) => {
       // One of a condemned blob is on record, and is left to its removal.
-      const taken = await lock.query(TAKE_OVER, [store.name, key, sha256, lock.id]);
+      const taken = await lock.query(TAKE_OVER, [store.name, key, lock.id]);
       if (taken.length === 0) return;
       try {
         await deleteFrom(store, key);

@@ -13,11 +13,13 @@ export async function hastenAll(db: Queryable, store: string): Promise<number> {
   return rows.length;
 }
 
-/** Makes one of them due now, to see whether the store takes it. @returns whether one waits. */
+/** Makes one of them due now, to see whether the store takes it; one that can be made of another copy. @returns whether one waits. */
 export async function hastenOne(db: Queryable, store: string): Promise<boolean> {
   const rows = await db.query(
     `UPDATE copies SET retry_at = now() WHERE store = $1 AND blob_id =
-       (SELECT blob_id FROM copies WHERE store = $1 AND ${WAITING} ORDER BY attempts, retry_at LIMIT 1)
+       (SELECT blob_id FROM copies WHERE store = $1 AND ${WAITING}
+          AND EXISTS (SELECT 1 FROM copies o WHERE o.blob_id = copies.blob_id AND o.state = 'STORED')
+        ORDER BY attempts, retry_at LIMIT 1)
      RETURNING blob_id`,
     [store],
   );

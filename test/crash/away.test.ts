@@ -217,13 +217,13 @@ describe.runIf(process.env.TEST_DATABASE_URL)('PostgreSQL that vanishes without 
     const start = performance.now();
     expect((await list(server)).status).toBe(503);
     expect((await upload(server)).status).toBe(503);
-    expect(performance.now() - start).toBeLessThan(5000);
-    await within(60, async () => expect(await ready()).toMatchObject({ workers: false }));
+    expect(performance.now() - start).toBeLessThan(10_000);
+    await within(150, async () => expect(await ready()).toMatchObject({ workers: false }));
     proxy.mend();
-    await within(30, async () => expect(await ready()).toMatchObject({ status: 'ready', workers: true }));
+    await within(60, async () => expect(await ready()).toMatchObject({ status: 'ready', workers: true }));
     await generates();
     expect(linesOf(server).filter(({ err }) => err?.stack)).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 
   test('does not keep a server from its end', async () => {
     proxy.silence('all');

@@ -310,6 +310,7 @@ describe.skipIf(!template)('whoever keeps, removes, restores and quarantines the
     const quarantine = async (storage: Storage) =>
       void (await storage.quarantine(chance.oneOf(['a', 'b']), { graceSeconds: 0, maxMissingPercent: 100 }));
     const goOn = async (storage: Storage) => void (await storage.removeCondemned());
+    const verify = async (storage: Storage) => void (await storage.verify({ maxMissingPercent: 100 }));
 
     // Something is there already: an image, or bytes on no record.
     world.isScheduled = false;
@@ -318,7 +319,7 @@ describe.skipIf(!template)('whoever keeps, removes, restores and quarantines the
     if (before === 'an orphan') await stores[0]?.put(keyOf(sha256, 'image/png'), spoolOf(content));
     world.isScheduled = true;
 
-    const acts = [upload, upload, purge, purge, restore, quarantine, goOn];
+    const acts = [upload, upload, purge, purge, restore, quarantine, goOn, verify];
     const doing = chance.many(2, 5, () => {
       const server = chance.oneOf(storages);
       return Array.from({ length: 1 + chance.below(2) }, () => chance.oneOf(acts)).reduce(

@@ -38,7 +38,7 @@ describe('the directory that a store is', () => {
     await first.put(key, sourceOf(content));
     const second = await open('two', identity);
     await writeFile(path.join(parent, 'two', 'mine.png'), content);
-    const refusal = 'is not the directory that filesystem is in this database';
+    const refusal = 'is not the one that filesystem is in this database';
     await expect(second.put(key, sourceOf(content))).rejects.toThrow(refusal);
     await expect(second.open(key)).rejects.toThrow(refusal);
     await expect(second.stat('mine.png')).rejects.toThrow(refusal);

@@ -1,3 +1,4 @@
+import { isDatabaseAway } from '../../database/faults.ts';
 import { FixativeError, ProviderError } from '../../errors.ts';
 import type { Generation } from './work.ts';
 
@@ -29,8 +30,10 @@ export function retryDelaySeconds(
     return backOff(failures.length + 1);
   }
   const delay = backOff(failures.length + 1);
-  if (!(error instanceof FixativeError)) return failures.length < MAX_UNNAMED_ATTEMPTS ? delay : null;
-  if (!error.retryable) return null;
+  if (!isDatabaseAway(error)) {
+    if (!(error instanceof FixativeError)) return failures.length < MAX_UNNAMED_ATTEMPTS ? delay : null;
+    if (!error.retryable) return null;
+  }
   const since = failures[0] ? Date.parse(failures[0].startedAt) : Date.now();
   return (Date.now() - since) / 1000 < KEEP_TRYING_SECONDS ? delay : null;
 }

@@ -6,9 +6,8 @@ export interface CircuitOptions {
   readonly failures?: number;
   /** How long it stays open. */
   readonly openSeconds?: number;
-  /** Hears that the circuit opens, and when it closes again. */
+  /** Hears that the circuit opens. */
   readonly onOpen?: (error: StoreError) => void;
-  readonly onClose?: () => void;
   /** The clock, in milliseconds. */
   readonly now?: () => number;
 }
@@ -51,7 +50,6 @@ export function withCircuit(store: Store, options: CircuitOptions = {}): Store {
     openUntil = null;
     // That a probe was answered does not show that a whole stream would be: one more that breaks off opens it again.
     inARow.streams = Math.min(inARow.streams, failures - 1);
-    options.onClose?.();
   }
 
   function failed(kind: keyof typeof inARow, error: unknown, isProbe: boolean): void {

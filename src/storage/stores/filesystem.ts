@@ -159,17 +159,18 @@ export async function openFilesystemStore(options: {
         const stats = await handle.stat({ bigint: true });
         if (!stats.isFile()) throw new Error('it is not a file');
         const whole = statOf(stats);
-        let isUnchanged = false;
         // Not the ctime: it tells of a link to the file, of one less when it is replaced by a mended one, of its rights. What is open stays as it is.
         const isSame = ({ size, mtimeNs }: BigIntStats) => size === stats.size && mtimeNs === stats.mtimeNs;
+        const look = async () => isSame(await handle.stat({ bigint: true }));
+        let atEnd: boolean | null = null;
         const stream = Readable.from(
           readParts(handle, range ?? { start: 0, end: whole.bytes - 1 }, async () => {
-            isUnchanged = isSame(await handle.stat({ bigint: true }));
+            atEnd = await look().catch(() => false);
           }),
           { objectMode: false },
         );
         stream.once('close', () => void handle.close().catch(() => {}));
-        return { stat: whole, stream, isUnchanged: () => isUnchanged };
+        return { stat: whole, stream, isUnchanged: async () => atEnd ?? look().catch(() => false) };
       } catch (cause) {
         await handle.close();
         throw unavailable('open', key, cause);
@@ -231,20 +232,23 @@ export async function openFilesystemStore(options: {
   }
 }
 
-/** The bytes of a range in parts, ending early where the file does. @param atEnd is called after the last byte was read. */
+/** The bytes of a range in parts, ending early where the file does. @param atEnd is called after the last byte was read, and where reading fails. */
 async function* readParts(
   handle: FileHandle,
   { start, end }: ByteRange,
   atEnd: () => Promise<void>,
 ): AsyncGenerator<Buffer> {
-  for (let at = start; at <= end; ) {
-    const room = Buffer.allocUnsafeSlow(Math.min(PART_BYTES, end - at + 1));
-    const { bytesRead } = await handle.read(room, 0, room.length, at);
-    if (bytesRead === 0) break;
-    at += bytesRead;
-    yield room.subarray(0, bytesRead);
+  try {
+    for (let at = start; at <= end; ) {
+      const room = Buffer.allocUnsafeSlow(Math.min(PART_BYTES, end - at + 1));
+      const { bytesRead } = await handle.read(room, 0, room.length, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+      yield room.subarray(0, bytesRead);
+    }
+  } finally {
+    await atEnd();
   }
-  await atEnd();
 }
 
 /** Types of file systems on disks and in the memory of this machine, as statfs(2) has them: ext2 to ext4, XFS, Btrfs, F2FS, ZFS, overlayfs, tmpfs. */

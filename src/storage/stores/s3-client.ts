@@ -15,11 +15,16 @@ export interface S3Connection {
   readonly name: string;
   readonly client: S3Client;
   /**
-   * Does one thing, up to three times while its failures may pass and time is left. Silence for `timeoutSeconds` ends an
+   * Does one thing, up to three times (or `attempts`) while its failures may pass and time is left. Silence for `timeoutSeconds` ends an
    * attempt; `turn.alive()` says that it was broken.
    * @throws StoreError; what is a FixativeError already comes through as it is.
    */
-  ask<Answer>(verb: string, key: string, attempt: (turn: Turn) => Promise<Answer>): Promise<Answer>;
+  ask<Answer>(
+    verb: string,
+    key: string,
+    attempt: (turn: Turn) => Promise<Answer>,
+    attempts?: number,
+  ): Promise<Answer>;
   /** What a failure is to the rest of the house; says what to set where settings are at fault, and never a secret. */
   failure(verb: string, key: string, error: unknown): StoreError;
   close(): Promise<void>;
@@ -144,7 +149,7 @@ export async function openS3Connection(options: S3ConnectionOptions): Promise<S3
     client,
     failure,
 
-    async ask(verb, key, attempt) {
+    async ask(verb, key, attempt, maxAttempts = ATTEMPTS) {
       const started = performance.now();
       for (let attempts = 1; ; attempts++) {
         const controller = new AbortController();
@@ -158,7 +163,8 @@ export async function openS3Connection(options: S3ConnectionOptions): Promise<S3
           const shown = controller.signal.aborted ? controller.signal.reason : error;
           const pause = Math.random() * FIRST_DELAY_MS * 2 ** (attempts - 1);
           const spent = performance.now() - started + pause;
-          if (attempts === ATTEMPTS || spent > timeoutMs || !mayPass(shown)) throw failure(verb, key, shown);
+          if (attempts >= maxAttempts || spent > timeoutMs || !mayPass(shown))
+            throw failure(verb, key, shown);
           clearTimeout(timer);
           await delay(pause);
         } finally {

@@ -8,7 +8,7 @@ import {
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
 import { NotFoundError, StoreError } from '../../errors.ts';
-import { codeOf, openS3Connection, type S3ConnectionOptions, statusOf } from './s3-client.ts';
+import { codeOf, openS3Connection, type S3ConnectionOptions, statusOf, type Turn } from './s3-client.ts';
 import { type PresignedContent, presignGet, presignPut } from './s3-presign.ts';
 import { putInParts, putWhole } from './s3-put.ts';
 import type { ObjectStat, Store } from './store.ts';
@@ -173,13 +173,15 @@ export async function openS3Store(options: S3StoreOptions): Promise<S3Store> {
 
     async delete(key) {
       const target = at(key);
-      await ask('delete', key, async ({ signal }) => {
+      const attempt = async ({ signal }: Turn) => {
         try {
           await client.send(new DeleteObjectCommand(target), { abortSignal: signal });
         } catch (error) {
           if (codeOf(error) !== 'NoSuchKey') throw error;
         }
-      });
+      };
+      // Once: of one that failed nobody knows whether it is still on its way, and a second that succeeds would hide it (retired-keys.ts).
+      await ask('delete', key, attempt, 1);
     },
 
     async *list() {

@@ -74,10 +74,9 @@ export interface OpenObject {
   readonly stat: ObjectStat;
   readonly stream: Readable;
   /**
-   * Of a place where others can write: whether nobody had written to what was opened when its last byte was read. Asked once the stream has come to its
-   * end. Who computes the hash goes by that alone; who gives bytes on the proof of an earlier hash goes by this.
+   * Of a place where others can write: whether nobody had written to what was opened when its last byte was read, or until now, while it is read. Who computes the hash goes by that alone; who gives bytes on the proof of an earlier hash goes by this.
    */
-  isUnchanged?(): boolean;
+  isUnchanged?(): Promise<boolean>;
 }
 
 export interface ListedObject {
