@@ -309,6 +309,7 @@ describe('the other addresses', () => {
       stores: { filesystem: true, database: true },
       required: ['filesystem', 'database'],
       disk: 'ok',
+      workers: true,
     });
   });
 
