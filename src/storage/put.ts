@@ -1,4 +1,5 @@
 import type { HeldLock } from '../database/database.ts';
+import { isDatabaseAway } from '../database/faults.ts';
 import { TooLargeError } from '../errors.ts';
 import { type Blob, findBlob } from './blob.ts';
 import { recordPending, recordStored, recordTooLarge } from './copies.ts';
@@ -113,9 +114,11 @@ async function takeBackFrom(
   store: Store,
   { key, spool }: { key: string; spool: Spool },
 ): Promise<void> {
-  await deleteUnrecorded(lock, store, { key, sha256: spool.sha256 }).catch((error) =>
-    log.warn({ store: store.name, key, err: error }, 'could not take back what was put and not recorded'),
-  );
+  await deleteUnrecorded(lock, store, { key, sha256: spool.sha256 }).catch((error) => {
+    // That the database is away is said once, by itself.
+    const level = isDatabaseAway(error) ? 'debug' : 'warn';
+    log[level]({ store: store.name, key, err: error }, 'could not take back what was put and not recorded');
+  });
 }
 
 /** @throws TooLargeError for what a store that must hold it does not take. */

@@ -1,4 +1,5 @@
 import type { Database, HeldLock, PrismaTransaction } from '../database/database.ts';
+import { isDatabaseAway } from '../database/faults.ts';
 import { StoreError } from '../errors.ts';
 import { recordError } from './copies.ts';
 import { clearRetiredKeys, deleteCopy } from './retired-keys.ts';
@@ -71,11 +72,14 @@ export async function removeCondemned(
   return tally;
 }
 
-/** That a store is away the log says once, whatever it could not delete meanwhile. */
+/** That a store or the database is away the log says once, whatever was not deleted meanwhile. */
 function noteLeft({ outages, log }: RemoveDeps, sha256: string, error: unknown): void {
   const isAway = error instanceof StoreError && error.retryable;
   if (isAway) outages.failed(error.store, error);
-  log[isAway ? 'debug' : 'warn']({ sha256, err: error }, 'could not remove all bytes of a blob yet');
+  log[isAway || isDatabaseAway(error) ? 'debug' : 'warn'](
+    { sha256, err: error },
+    'could not remove all bytes of a blob yet',
+  );
 }
 
 async function underLock(
