@@ -58,16 +58,18 @@ export function makeDrain(): Drain {
     begin(server, pauseSeconds = PAUSE_SECONDS) {
       if (ended) return ended;
       ended = new Promise((resolve) => {
-        // The close of an HTTP server would close at once what a proxy may be sending over.
-        NetServer.prototype.close.call(server, () => resolve());
+        // The close of an HTTP server would close at once what a proxy may be sending over. What has come by now is accepted before.
+        setImmediate(() => NetServer.prototype.close.call(server, () => resolve()));
       });
       // For connections whose answer had begun by now, without `Connection: close`.
       server.keepAliveTimeout = PAUSE_SECONDS * 1000;
-      setTimeout(() => {
+      const closeIdle = () => {
         server.closeIdleConnections();
         // To Node, one that has not sent a request yet is not idle.
         for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-      }, pauseSeconds * 1000).unref();
+      };
+      // A server that is busy has not read yet what has come meanwhile: it does so between the timer and this.
+      setTimeout(() => setImmediate(closeIdle), pauseSeconds * 1000).unref();
       return ended;
     },
   };
