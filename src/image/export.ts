@@ -4,11 +4,12 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FixativeError } from '../errors.ts';
 import { type Blob, extensionOf, findBlob } from '../storage/blob.ts';
+import { flush } from '../storage/flush.ts';
 import { isoOfTimestamp } from '../time.ts';
 import type { ImageFilter } from './conditions.ts';
 import { parseCursor } from './cursor.ts';
@@ -49,8 +50,7 @@ export async function exportImages(
     { count: IMAGES_AT_A_TIME, signal: options.signal },
   );
   // A rename is on the disk when its directory is.
-  await using directory = await open(options.directory);
-  await directory.sync();
+  await flush(options.directory);
 }
 
 async function* walkImages(

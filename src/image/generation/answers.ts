@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { tryLockFile } from '../../database/file-lock.ts';
+import { flush } from '../../storage/flush.ts';
 import { parseUuid } from '../image.ts';
 
 /**
@@ -80,8 +81,7 @@ export async function openAnswers(directory: string): Promise<Answers> {
       }
       await handle.close();
       await rename(temporary, fileOf(call));
-      const parent = await open(directory, 'r');
-      await parent.sync().finally(() => parent.close());
+      await flush(directory);
     },
     async find(call) {
       const handle = await open(fileOf(call), 'r').catch(absent);

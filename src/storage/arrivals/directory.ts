@@ -2,6 +2,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { diskErrorOf } from '../../database/disk-fault.ts';
 import { NotFoundError } from '../../errors.ts';
+import { flush } from '../flush.ts';
 import type { Spool } from '../spool.ts';
 import type { Arrivals, ExpectedArrival } from './arrivals.ts';
 
@@ -67,9 +68,4 @@ export async function openDirectoryArrivals(options: {
       }
     },
   };
-}
-
-async function flush(file: string): Promise<void> {
-  const handle = await open(file, 'r');
-  await handle.sync().finally(() => handle.close());
 }

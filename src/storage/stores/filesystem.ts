@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { DISK_WORDS, diskFaultOf } from '../../database/disk-fault.ts';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { removeAbandoned } from '../abandoned.ts';
+import { flush } from '../flush.ts';
 import { isAbsent, openMarker, type RecordedIdentity } from './marker.ts';
 import { makeOpenFiles } from './open-files.ts';
 import type { ByteRange, ListedObject, ObjectStat, Store } from './store.ts';
@@ -110,7 +111,7 @@ export async function openFilesystemStore(options: {
       first && made.length >= first.length && made !== root;
       made = path.dirname(made)
     ) {
-      const flushed = flushDirectory(path.dirname(made));
+      const flushed = flush(path.dirname(made));
       flushing.add(flushed);
       const forget = () => flushing.delete(flushed);
       flushed.then(forget, forget);
@@ -141,7 +142,7 @@ export async function openFilesystemStore(options: {
           await rename(temporary, target);
         }
         files.forget(target);
-        await Promise.all([flushDirectory(path.dirname(target)), ...flushing]);
+        await Promise.all([flush(path.dirname(target)), ...flushing]);
         return statOf(await stat(target, { bigint: true }));
       } catch (cause) {
         await rm(temporary, { force: true }).catch(() => {});
@@ -282,15 +283,6 @@ function statOf(stats: BigIntStats): ObjectStat {
     bytes: Number(stats.size),
     fingerprint: `${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}:${stats.ino}`,
   };
-}
-
-async function flushDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** For clients. */

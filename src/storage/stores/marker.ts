@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { StoreError } from '../../errors.ts';
+import { flush } from '../flush.ts';
 
 /** Says that a directory is the store, and not the empty place where its disk is to be mounted. */
 const MARKER = '.fixative-store';
@@ -39,7 +40,7 @@ export async function openMarker(options: {
   const { name, root, identity, refused } = options;
   const file = path.join(root, MARKER);
   /** Whether the directory is the one on record; null: not known yet, because it could not be looked at. */
-  let isStore: boolean | null = identity === null ? true : null;
+  let isStore: boolean | null = null;
 
   /** Only a start and `claim` come here, and are told which directory. */
   const unusable = (cause: unknown) => {
@@ -58,8 +59,7 @@ export async function openMarker(options: {
     } finally {
       await handle.close();
     }
-    const directory = await open(root, 'r');
-    await directory.sync().finally(() => directory.close());
+    await flush(root);
   }
 
   /** Looks once whether it is the directory that is on record; one with a marker of an older version gets an identity. */
