@@ -1,6 +1,6 @@
 /**
- * Times as text. One parser for all ways in (GraphQL, lists, tables, sidecars, filters, the command line), so that a text is the same moment
- * everywhere, whatever the time zone of the machine.
+ * Times as text, and waiting for a time. One parser for all ways in (GraphQL, lists, tables, sidecars, filters, the command line), so that a text is the
+ * same moment everywhere, whatever the time zone of the machine.
  */
 
 /** First and last moment that both RFC 3339 and PostgreSQL have. Times of rows that lie beyond them are read as the nearer of the two. */
@@ -66,4 +66,17 @@ export function isoOfTimestamp(text: string): string {
   if (day !== undefined && era === undefined) return `${day}T${time}.${fraction.padEnd(6, '0')}Z`;
   const isBefore = era !== undefined || text.startsWith('-') || text.endsWith(' BC');
   return isoOfMicros(BigInt((isBefore ? FIRST_TIME : LAST_TIME).getTime()) * 1000n);
+}
+
+/** The outcome of `work`, or that of `late` where it takes longer than so many milliseconds. What comes after that is left aside. */
+export function orAfter<Result, Late>(
+  milliseconds: number,
+  work: Promise<Result>,
+  late: () => Late,
+): Promise<Result | Late> {
+  let timer: NodeJS.Timeout | undefined;
+  const time = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  return Promise.race([work, time.then(late)]).finally(() => clearTimeout(timer));
 }

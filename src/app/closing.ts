@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { orAfter } from '../time.ts';
 
 /** Closes one part. @param seconds how long it is waited for. */
 export type Close = (seconds: number) => Promise<unknown>;
@@ -46,12 +47,11 @@ export function makeClosing(options: { readonly seconds: number; readonly log: L
   };
 }
 
-/** Whether work comes to its end within so many seconds. */
-export async function endsWithin(seconds: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const time = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), seconds * 1000);
-  });
-  const done = work.then(() => true);
-  return Promise.race([done, time]).finally(() => clearTimeout(timer));
+/** Whether `work` resolves in that time. @throws what it rejects with in that time. */
+export function endsWithin(seconds: number, work: Promise<unknown>): Promise<boolean> {
+  return orAfter(
+    seconds * 1000,
+    work.then(() => true),
+    () => false,
+  );
 }

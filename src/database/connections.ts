@@ -31,7 +31,6 @@ export interface Connections extends Reachability {
 interface Silence {
   /** What would change if the connection moved. */
   readonly mark: readonly unknown[];
-  readonly since: number;
   /** When PostgreSQL was last asked about it. */
   askedAt: number;
   /** How often in a row PostgreSQL did not know of its statement. */
@@ -94,12 +93,15 @@ export function watchConnections(
       const mark = markOf(connection);
       if (!isAwaiting(connection)) connections.set(connection, null);
       else if (!before || mark.some((each, at) => each !== before.mark[at]))
-        connections.set(connection, { mark, since: now, askedAt: now, strikes: 0 });
+        connections.set(connection, { mark, askedAt: now, strikes: 0 });
       else if (before.strikes > 0 || now - before.askedAt >= SILENT_MILLISECONDS)
         silent.push([connection, before]);
     }
-    if (reachability.isAway) for (const [connection] of silent) giveUp(connection);
-    if (silent.length === 0 || reachability.isAway) return;
+    if (reachability.isAway) {
+      for (const [connection] of silent) giveUp(connection);
+      return;
+    }
+    if (silent.length === 0) return;
     let working: Set<number>;
     try {
       working = await look(silent.map(([{ backend }]) => backend as number));
@@ -162,7 +164,7 @@ const markOf = ({ connection: { stream }, _activeQuery }: Watched) => [
   stream.writableLength,
 ];
 
-/** Destroys the socket: its statements fail, and whoever has the connection hears of it. */
+/** Destroys the socket. Its statements fail, and its owner gets an error event. */
 function giveUp({ connection: { stream } }: Watched): void {
   stream.destroy(
     Object.assign(new Error('PostgreSQL does not answer on this connection.'), { code: 'ETIMEDOUT' }),

@@ -1,3 +1,4 @@
+import { orAfter } from '../time.ts';
 import { DatabaseUnavailableError } from './faults.ts';
 
 /** Whether the database can be reached, and waiting for it when it cannot. */
@@ -73,11 +74,9 @@ export function watchReachability(look: () => Promise<unknown>, events: Reachabi
       if (!looking) return;
       const left = since + PATIENCE_MILLISECONDS - performance.now();
       if (left <= 0) throw new DatabaseUnavailableError();
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new DatabaseUnavailableError()), left);
+      await orAfter(left, looking, () => {
+        throw new DatabaseUnavailableError();
       });
-      await Promise.race([looking, late]).finally(() => clearTimeout(timer));
     },
     close() {
       isClosed = true;

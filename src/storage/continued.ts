@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { orAfter } from '../time.ts';
 import { HEDGE_MS } from './hedge.ts';
 import { streamOf } from './last-part.ts';
 import { type ByteRange, DamagedObjectError, type OpenObject } from './stores/store.ts';
@@ -85,15 +86,8 @@ async function isSound({ opened }: Source): Promise<boolean> {
 
 const WRITTEN_TO = 'the object was written to while it was read';
 
-/** Whether work is done, or has failed, within a time. */
-async function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const time = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const done = work.then(
-    () => true,
-    () => true,
-  );
-  return Promise.race([done, time]).finally(() => clearTimeout(timer));
+/** Whether `work` has resolved or rejected by then. */
+function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const ended = () => true;
+  return orAfter(ms, work.then(ended, ended), () => false);
 }

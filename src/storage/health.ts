@@ -1,4 +1,5 @@
 import type { Queryable } from '../database/database.ts';
+import { orAfter } from '../time.ts';
 import type { StorageDeps } from './service.ts';
 import type { Store } from './stores/store.ts';
 
@@ -59,15 +60,11 @@ export async function health(deps: Pick<StorageDeps, 'database' | 'stores'>): Pr
 
 /** Whether a store answers within so many seconds. */
 export async function isReachable(store: Store, seconds = PROBE_TIMEOUT_SECONDS): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), seconds * 1000);
-  });
   const asked = store.stat(PROBE_KEY).then(
     () => true,
     () => false,
   );
-  return Promise.race([asked, tooLate]).finally(() => clearTimeout(timer));
+  return orAfter(seconds * 1000, asked, () => false);
 }
 
 /** Blobs by how many healthy copies are left of them, of those that had more: none is lost, one is at risk. */

@@ -1,3 +1,5 @@
+import { orAfter } from '../time.ts';
+
 /** How long a store may keep a reader waiting before the next one is asked as well. */
 export const HEDGE_MS = 1000;
 
@@ -52,11 +54,8 @@ export async function askInTurn<Subject, Result>(
   }
 }
 
-/** The first that is done, or null after HEDGE_MS. */
-async function firstOf<Result>(running: Iterable<Promise<Result>>, hedges: boolean): Promise<Result | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<null>((resolve) => {
-    if (hedges) timer = setTimeout(() => resolve(null), HEDGE_MS);
-  });
-  return Promise.race([...running, silence]).finally(() => clearTimeout(timer));
+/** The first that is done, or null after HEDGE_MS where another can be asked. */
+function firstOf<Result>(running: Iterable<Promise<Result>>, hedges: boolean): Promise<Result | null> {
+  const first = Promise.race(running);
+  return hedges ? orAfter(HEDGE_MS, first, () => null) : first;
 }
