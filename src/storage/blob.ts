@@ -25,6 +25,14 @@ export interface Copy {
   readonly fingerprint: string | null;
 }
 
+/** What is on record of a blob in a store. */
+export function copyIn(
+  { name }: Pick<Store, 'name'>,
+  { copies }: Partial<Pick<Blob, 'copies'>>,
+): Copy | undefined {
+  return copies?.find((copy) => copy.store === name);
+}
+
 /** A blob as columns; `${BLOB_COLUMNS}` reads as the table `b`. */
 export const BLOB_COLUMNS = `b.id, b.sha256, b.bytes, b.mime_type AS "mimeType", b.width, b.height, b.thumbhash,
   coalesce((

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { StoreError } from '../errors.ts';
-import type { Blob, Copy } from './blob.ts';
+import { type Blob, type Copy, copyIn } from './blob.ts';
 import type { Buffers } from './buffers.ts';
 import { recordBad, recordProven } from './copies.ts';
 import { examine } from './examine.ts';
@@ -78,7 +78,7 @@ export function makeGiver(deps: GiveDeps): Giver {
   /** The first in read order that has a copy which is well by the record. */
   function firstHealthy(blob: Blob): { store: Store; copy: Copy } | null {
     for (const store of stores) {
-      const copy = blob.copies.find((each) => each.store === store.name);
+      const copy = copyIn(store, blob);
       if (copy?.state === 'STORED') return { store, copy };
     }
     return null;
@@ -242,7 +242,7 @@ export function makeGiver(deps: GiveDeps): Giver {
 
     async locate(blob, kind) {
       for (const store of stores) {
-        const copy = blob.copies.find((each) => each.store === store.name);
+        const copy = copyIn(store, blob);
         if (store.kind === kind && copy?.state === 'STORED' && (await look(store, blob, copy)))
           return copy.key;
       }

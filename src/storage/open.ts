@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { FixativeError, NotFoundError, StoreError } from '../errors.ts';
-import { type Blob, keyOf } from './blob.ts';
+import { type Blob, copyIn, keyOf } from './blob.ts';
 import { continued } from './continued.ts';
 import { recordBad, recordProven } from './copies.ts';
 import { examine, type Finding } from './examine.ts';
@@ -43,7 +43,7 @@ export async function open(
         }
         met = true;
         if (isLate) deps.wakeRepairer(deps.healDelaySeconds);
-        const copy = copyAt(blob, store);
+        const copy = copyIn(store, blob);
         if (copy)
           await note(deps, () => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
         deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
@@ -61,7 +61,7 @@ export async function open(
   }
   const { subject: store, result } = found;
   const { opened, finding } = result as Proven;
-  const copy = copyAt(blob, store);
+  const copy = copyIn(store, blob);
   if (copy && (finding.read || copy.state !== 'STORED'))
     await note(deps, () => recordProven(deps.database, blob, copy, finding.stat));
   if (met) deps.wakeRepairer(deps.healDelaySeconds);
@@ -72,7 +72,7 @@ export async function open(
     range ?? { start: 0, end: blob.bytes - 1 },
     async (rest, tried, error) => {
       // Only where the record says that there is a healthy copy: what was given so far is proven by the record, too.
-      const others = deps.stores.filter(({ name }) => !tried.has(name) && isHealthyAt(blob, name));
+      const others = deps.stores.filter((store) => !tried.has(store.name) && isHealthyIn(store, blob));
       const next = await ask(others, isWhole(rest, blob) ? undefined : rest);
       if (!next) return null;
       isOfSeveral = true;
@@ -101,10 +101,7 @@ type Proven = { opened: OpenObject; finding: Extract<Finding, { state: 'STORED' 
 
 const isProven = (looked: Looked): boolean => Boolean(looked.opened) && looked.finding.state === 'STORED';
 
-const copyAt = (blob: Blob, { name }: Store) => blob.copies.find((each) => each.store === name);
-
-const isHealthyAt = (blob: Blob, store: string) =>
-  blob.copies.some((copy) => copy.store === store && copy.state === 'STORED');
+const isHealthyIn = (store: Store, blob: Blob) => copyIn(store, blob)?.state === 'STORED';
 
 export const isWhole = ({ start, end }: ByteRange, { bytes }: Blob) => start === 0 && end === bytes - 1;
 
@@ -124,10 +121,9 @@ function provenAsItGoes(stream: Readable, blob: Blob, onDamage: (error: string) 
 
 /** Stores that are on record as healthy first; the others after them, for what was missing may be back. */
 function inReadOrder(stores: readonly Store[], blob: Blob): Store[] {
-  const healthy = new Set(blob.copies.filter((copy) => copy.state === 'STORED').map((copy) => copy.store));
   return [
-    ...stores.filter((store) => healthy.has(store.name)),
-    ...stores.filter((store) => !healthy.has(store.name)),
+    ...stores.filter((store) => isHealthyIn(store, blob)),
+    ...stores.filter((store) => !isHealthyIn(store, blob)),
   ];
 }
 
@@ -137,7 +133,7 @@ async function openProven(
   blob: Blob,
   { range, deep = false }: { range?: ByteRange | undefined; deep?: boolean },
 ): Promise<Looked> {
-  const copy = copyAt(blob, store);
+  const copy = copyIn(store, blob);
   const asProven = deep ? null : await openAsProven(store, blob, range);
   if (asProven) return asProven;
   let finding: Finding = { state: 'MISSING', error: `${store.name} does not have ${blob.sha256}.` };
@@ -164,7 +160,7 @@ async function openProven(
 
 /** Without a look before, where the object still is what was proven; null: it has to be looked at. */
 async function openAsProven(store: Store, blob: Blob, range: ByteRange | undefined) {
-  const copy = copyAt(blob, store);
+  const copy = copyIn(store, blob);
   if (copy?.state !== 'STORED' || copy.fingerprint === null) return null;
   try {
     const opened = await store.open(copy.key, range);

@@ -1,13 +1,13 @@
 import type { HeldLock } from '../database/database.ts';
 import { isDatabaseAway } from '../database/faults.ts';
 import { TooLargeError } from '../errors.ts';
-import { type Blob, findBlob } from './blob.ts';
-import { recordPending, recordStored, recordTooLarge } from './copies.ts';
+import { type Blob, copyIn, findBlob } from './blob.ts';
+import { type ProvenCopy, recordPending, recordStored, recordTooLarge } from './copies.ts';
 import { examine, proven } from './examine.ts';
 import { deleteUnrecorded, findRetiredKeys, keyFor } from './retired-keys.ts';
 import type { Recorder, StorageDeps } from './service.ts';
 import { formatBytes, type Spool } from './spool.ts';
-import type { ObjectStat, Store } from './stores/store.ts';
+import type { Store } from './stores/store.ts';
 
 // One statement, so that nobody's insert comes in between. The facts of a blob that is known stay as they are.
 const RECORD_BLOB = `INSERT INTO blobs (sha256, bytes, mime_type, width, height, thumbhash) VALUES ($1, $2, $3, $4, $5, $6)
@@ -41,66 +41,54 @@ async function putAlone<Result>(
   };
   const keyIn = (store: Store) => keyFor(store, facts, retired);
 
-  const stats = new Map<string, ObjectStat>();
+  const kept = new Map<string, ProvenCopy>();
   const written: Store[] = [];
   // All are waited for, also when one fails: none may go on writing from a spool that its owner has discarded.
   const outcomes = await Promise.allSettled(
     required.map(async (store) => {
-      // Under the key where it will be on record.
-      const copy = known?.copies.find(
-        (each) => each.store === store.name && each.state === 'STORED' && each.key === keyIn(store),
-      );
-      const finding = copy && (await examine(store, facts, copy));
+      const key = keyIn(store);
+      const copy = known ? copyIn(store, known) : undefined;
+      // One under another key is to be put anew: a deletion may be on its way to it.
+      const isUsable = copy?.state === 'STORED' && copy.key === key;
+      const finding = isUsable ? await examine(store, facts, copy) : null;
       if (finding?.state === 'STORED') {
-        stats.set(store.name, finding.stat);
+        kept.set(store.name, { store: store.name, key, ...finding.stat });
         return;
       }
-      stats.set(store.name, await store.put(keyIn(store), { ...proven(spool), moveTo: spool.moveTo }));
+      const stat = await store.put(key, { ...proven(spool), moveTo: spool.moveTo });
+      kept.set(store.name, { store: store.name, key, ...stat });
       written.push(store);
     }),
   );
-  const takeBack = () =>
-    Promise.all(written.map((store) => takeBackFrom(deps, lock, store, { key: keyIn(store), spool })));
-  for (const outcome of outcomes) {
-    if (outcome.status === 'fulfilled') continue;
-    await takeBack();
-    throw outcome.reason;
-  }
-
-  const recordAll = lock.transaction(async (transaction) => {
-    const [row] = await transaction.query<Omit<Blob, 'copies'>>(RECORD_BLOB, [
-      spool.sha256,
-      spool.bytes,
-      facts.mimeType,
-      facts.width,
-      facts.height,
-      facts.thumbhash,
-    ]);
-    const blob = row as Omit<Blob, 'copies'>;
-    await recordStored(
-      transaction,
-      blob,
-      required.map((store) => ({
-        store: store.name,
-        key: keyIn(store),
-        ...(stats.get(store.name) as ObjectStat),
-      })),
-    );
-    for (const store of deps.stores) {
-      if (stats.has(store.name)) continue;
-      const note = spool.bytes <= store.maxBytes ? recordPending : recordTooLarge;
-      await note(transaction, blob, { store: store.name, key: keyIn(store) });
-    }
-    const storeName = deps.stores.find((store) => stats.has(store.name))?.name ?? '';
-    return record(transaction, blob, storeName);
-  });
-  const result = await recordAll.catch(async (error) => {
-    await takeBack();
+  const recordAll = async () => {
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    return lock.transaction(async (transaction) => {
+      const [row] = await transaction.query<Omit<Blob, 'copies'>>(RECORD_BLOB, [
+        spool.sha256,
+        spool.bytes,
+        facts.mimeType,
+        facts.width,
+        facts.height,
+        facts.thumbhash,
+      ]);
+      const blob = row as Omit<Blob, 'copies'>;
+      await recordStored(transaction, blob, [...kept.values()]);
+      for (const store of deps.stores) {
+        if (kept.has(store.name)) continue;
+        const note = spool.bytes <= store.maxBytes ? recordPending : recordTooLarge;
+        await note(transaction, blob, { store: store.name, key: keyIn(store) });
+      }
+      const storeName = deps.stores.find((store) => kept.has(store.name))?.name ?? '';
+      return record(transaction, blob, storeName);
+    });
+  };
+  const result = await recordAll().catch(async (error) => {
+    await Promise.all(written.map((store) => takeBack(deps, lock, store, { key: keyIn(store), spool })));
     throw error;
   });
   await deps.database.flush();
   const taking = deps.stores.filter(({ maxBytes }) => spool.bytes <= maxBytes);
-  if (stats.size < taking.length) deps.wakeRepairer(0);
+  if (kept.size < taking.length) deps.wakeRepairer(0);
   return result;
 }
 
@@ -108,7 +96,7 @@ async function putAlone<Result>(
  * Deletes what was put a moment ago for nothing, so that uploads that are refused one after the other do not fill the store. Where that fails too, or the lock
  * is lost, it stays as an orphan.
  */
-async function takeBackFrom(
+async function takeBack(
   { log }: Pick<PutDeps, 'log'>,
   lock: HeldLock,
   store: Store,

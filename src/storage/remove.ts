@@ -36,7 +36,7 @@ export async function remove(
     await deps.database.flush();
     if (!condemned) return;
     // What is on record by now is done in any case; bytes that cannot be removed at once are removed by a later run.
-    await removeBytes(deps, lock, { blobId, sha256 }).catch((error) => noteLeft(deps, sha256, error));
+    await removeBytes(deps, lock, blobId).catch((error) => noteLeft(deps, sha256, error));
   });
 }
 
@@ -55,7 +55,7 @@ export async function removeCondemned(
       signal?.throwIfAborted();
       await underLock(deps.database, id, async (sha256, lock) => {
         try {
-          const gone = await removeBytes(deps, lock, { blobId: id, sha256 });
+          const gone = await removeBytes(deps, lock, id);
           tally[gone ? 'removed' : 'left']++;
         } catch (error) {
           if (!(error instanceof StoreError)) throw error;
@@ -96,18 +96,14 @@ async function underLock(
  * @returns whether all is gone: false where a put has pardoned the blob, or where a copy lies in a store that is not configured now.
  * @throws StoreError of the first store that could not be asked; the others have been. Whatever a statement throws when the lock is lost.
  */
-async function removeBytes(
-  deps: RemoveDeps,
-  lock: HeldLock,
-  subject: { blobId: number; sha256: string },
-): Promise<boolean> {
+async function removeBytes(deps: RemoveDeps, lock: HeldLock, blobId: number): Promise<boolean> {
   const [blob] = await lock.query<{ id: number; sha256: string; mimeType: string }>(
     `SELECT b.id, b.sha256, b.mime_type AS "mimeType" FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = b.id)`,
-    [subject.blobId],
+    [blobId],
   );
   if (!blob) return false;
-  await deps.onRemove(subject.sha256);
+  await deps.onRemove(blob.sha256);
   let fault: StoreError | null = null;
   for (const store of deps.stores) {
     try {

@@ -1,6 +1,6 @@
 import type { HeldLock } from '../database/database.ts';
 import { FixativeError, StoreError } from '../errors.ts';
-import { type Blob, findBlob } from './blob.ts';
+import { type Blob, copyIn, findBlob } from './blob.ts';
 import { recordBad, recordError, recordPending, recordStored, recordTooLarge } from './copies.ts';
 import { examine, type Finding, proven } from './examine.ts';
 import { findRetiredKeys, keyFor, type RetiredKeys } from './retired-keys.ts';
@@ -149,7 +149,7 @@ async function takeProvenCopy(
 
 /** Looks at one copy and notes what differs from the record; a store that is new to the blob gets a copy on record. */
 async function look(deps: UnderLock, blob: Blob, store: Store, deep: boolean): Promise<Finding> {
-  const copy = blob.copies.find((each) => each.store === store.name);
+  const copy = copyIn(store, blob);
   const { key } = copyOf(deps, blob, store);
   const finding = await examine(store, blob, copy, { deep, key });
   if (!copy) await recordPending(deps.lock, blob, { store: store.name, key });
@@ -168,7 +168,7 @@ function copyOf(
   blob: Blob,
   store: Store,
 ): { store: string; key: string; state: string } {
-  const copy = blob.copies.find((each) => each.store === store.name);
+  const copy = copyIn(store, blob);
   return { store: store.name, key: keyFor(store, blob, retired), state: copy?.state ?? 'PENDING' };
 }
 

@@ -1,6 +1,7 @@
 import type { HeldLock, Queryable } from '../database/database.ts';
 import { StoreError } from '../errors.ts';
-import { type Blob, keyOf } from './blob.ts';
+import { orAfter } from '../time.ts';
+import { type Blob, copyIn, keyOf } from './blob.ts';
 import type { StorageDeps } from './service.ts';
 import type { Store } from './stores/store.ts';
 
@@ -9,8 +10,8 @@ import type { Store } from './stores/store.ts';
  *
  * A deletion that was sent to a store cannot be called back, and may arrive late: after a time-out, or after the lock of its blob was lost and
  * somebody else keeps the same bytes by now. So before it is sent its key is retired, under the lock: nothing is put under a key that is
- * retired, and the same bytes get another key meanwhile (`keyOf`). Whoever retired a key and saw its deletion end, under one and the same
- * lock, lets it go. One of which that is not known stays retired for a day, longer than any request takes; then what may still lie there is deleted once more.
+ * retired, and the same bytes get another key meanwhile (`keyOf`). A key is no longer retired once its deletion has ended under the lock under which it
+ * was retired. If that was not seen, it stays retired for a day, longer than any request takes; then what may still lie there is deleted once more.
  */
 
 /** For as long nothing is put under a key of which nobody knows whether a deletion is still on its way to it. */
@@ -38,7 +39,7 @@ export function keyFor(
   blob: Pick<Blob, 'sha256' | 'mimeType'> & Partial<Pick<Blob, 'copies'>>,
   retired: RetiredKeys,
 ): string {
-  const recorded = blob.copies?.find((copy) => copy.store === store.name)?.key;
+  const recorded = copyIn(store, blob)?.key;
   if (recorded !== undefined && !retired.has(store.name, recorded)) return recorded;
   for (let n = 1; ; n++) {
     const key = keyOf(blob.sha256, blob.mimeType, n);
@@ -76,15 +77,17 @@ export async function deleteCopy(
   const plain = keyOf(blob.sha256, blob.mimeType);
   const [retired] = await lock.query<{ key: string }>(RETIRE_COPY, [blob.id, store.name, plain, lock.id]);
   if (!retired) return false;
-  await deleteFrom(store, retired.key);
+  await deleteRetired(lock, store, retired.key);
   await lock.query(FORGET_COPY, [blob.id, store.name, retired.key]);
-  await letGo(lock, store, retired.key);
   return true;
 }
 
+/** Of an object that is named `r`. */
+const IS_ON_RECORD = `EXISTS (SELECT 1 FROM copies c JOIN blobs b ON b.id = c.blob_id
+  WHERE b.sha256 = r.sha256 AND c.store = r.store AND c.key = r.key)`;
+
 const RETIRE_UNRECORDED = `INSERT INTO retired_keys (store, key, sha256, lock_id)
-  SELECT $1::text, $2::text, $3::bpchar, $4::uuid
-    WHERE NOT EXISTS (SELECT 1 FROM copies c JOIN blobs b ON b.id = c.blob_id WHERE b.sha256 = $3::bpchar AND c.store = $1 AND c.key = $2)
+  SELECT r.store, r.key, r.sha256, $4::uuid FROM (VALUES ($1::text, $2::text, $3::bpchar)) AS r (store, key, sha256) WHERE NOT ${IS_ON_RECORD}
   ${KEEP_RETIRED} RETURNING key`;
 
 /**
@@ -100,23 +103,16 @@ export async function deleteUnrecorded(
   const { key, sha256 } = object;
   const retired = await lock.query(RETIRE_UNRECORDED, [store.name, key, sha256, lock.id]);
   if (retired.length === 0) return false;
-  await deleteFrom(store, key);
-  await letGo(lock, store, key);
+  await deleteRetired(lock, store, key);
   return true;
 }
 
-async function deleteFrom(store: Store, key: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const message = `${store.name} did not say within ${PATIENCE_MILLISECONDS / 1000} s that ${key} is deleted.`;
-      reject(new StoreError(message, store.name));
-    }, PATIENCE_MILLISECONDS);
+/** Deletes what lies under a retired key, and lets go of the key where this lock retired it. @throws StoreError; then the key stays retired. */
+async function deleteRetired(lock: HeldLock, store: Store, key: string): Promise<void> {
+  await orAfter(PATIENCE_MILLISECONDS, store.delete(key), () => {
+    const seconds = PATIENCE_MILLISECONDS / 1000;
+    throw new StoreError(`${store.name} did not say within ${seconds} s that ${key} is deleted.`, store.name);
   });
-  await Promise.race([store.delete(key), silence]).finally(() => clearTimeout(timer));
-}
-
-async function letGo(lock: HeldLock, store: Store, key: string): Promise<void> {
   await lock.query('DELETE FROM retired_keys WHERE store = $1 AND key = $2 AND lock_id = $3::uuid', [
     store.name,
     key,
@@ -124,8 +120,6 @@ async function letGo(lock: HeldLock, store: Store, key: string): Promise<void> {
   ]);
 }
 
-const IS_ON_RECORD = `EXISTS (SELECT 1 FROM copies c JOIN blobs b ON b.id = c.blob_id
-  WHERE b.sha256 = r.sha256 AND c.store = r.store AND c.key = r.key)`;
 const DUE = `SELECT store, key, sha256 FROM retired_keys r
   WHERE retired_at < now() - ${RETIRED_FOR} AND store = ANY($1::text[]) AND NOT ${IS_ON_RECORD} ORDER BY retired_at LIMIT 1000`;
 const TAKE_OVER = `UPDATE retired_keys r SET lock_id = $3::uuid, retired_at = now()
@@ -149,8 +143,7 @@ export async function clearRetiredKeys(
       const taken = await lock.query(TAKE_OVER, [store.name, key, lock.id]);
       if (taken.length === 0) return;
       try {
-        await deleteFrom(store, key);
-        await letGo(lock, store, key);
+        await deleteRetired(lock, store, key);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         deps.log.warn(
