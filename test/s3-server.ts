@@ -28,6 +28,13 @@ export interface S3Server {
   close(): Promise<void>;
 }
 
+/** The settings by which a server has it as its store `s3`. The SDK takes its keys from the environment of this process. */
+export function s3Settings({ bucket, endpoint, credentials }: S3Server) {
+  process.env.AWS_ACCESS_KEY_ID = credentials.accessKeyId;
+  process.env.AWS_SECRET_ACCESS_KEY = credentials.secretAccessKey;
+  return { S3_BUCKET: bucket, S3_ENDPOINT: endpoint, AWS_REGION: 'us-east-1' };
+}
+
 export interface ReceivedRequest {
   readonly method: string;
   /** With its query. */

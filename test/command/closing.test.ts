@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { makeClosing } from '../../src/app/closing.ts';
 import { makeLog } from '../../src/log.ts';
@@ -38,7 +39,7 @@ test('a patient part is waited for beyond that, and leaves time to the others', 
     seconds.push(left);
   });
   closing.addPatient('paid', async () => {
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
     isPaid = true;
   });
   await closing.run();

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, makeDatabase, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { openS3Server } from '../s3-server.ts';
+import { openS3Server, s3Settings } from '../s3-server.ts';
 import { upload } from '../upload.ts';
 import { openProxy } from './proxy.ts';
 
@@ -96,13 +96,9 @@ describe('S3 that fails', () => {
     const s3 = await openS3Server();
     const settings = {
       STORES: 'filesystem,database,s3',
-      S3_BUCKET: s3.bucket,
-      S3_ENDPOINT: s3.endpoint,
-      AWS_REGION: 'us-east-1',
+      ...s3Settings(s3),
       HEAL_DELAY_SECONDS: '0',
     };
-    process.env.AWS_ACCESS_KEY_ID = s3.credentials.accessKeyId;
-    process.env.AWS_SECRET_ACCESS_KEY = s3.credentials.secretAccessKey;
     const app = await openTestApp(settings);
     try {
       s3.failNext('500', 6);

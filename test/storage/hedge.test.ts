@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { type Fault, openS3Server, type S3Server } from '../s3-server.ts';
+import { type Fault, openS3Server, type S3Server, s3Settings } from '../s3-server.ts';
 import { upload } from '../upload.ts';
 
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
@@ -19,14 +19,10 @@ describe('S3 that is sick, before stores that are well', () => {
 
   beforeAll(async () => {
     s3 = await openS3Server();
-    process.env.AWS_ACCESS_KEY_ID = s3.credentials.accessKeyId;
-    process.env.AWS_SECRET_ACCESS_KEY = s3.credentials.secretAccessKey;
     app = await openTestApp({
       STORES: 's3,database,filesystem',
-      S3_BUCKET: s3.bucket,
-      S3_ENDPOINT: s3.endpoint,
+      ...s3Settings(s3),
       S3_TIMEOUT_SECONDS: '60',
-      AWS_REGION: 'us-east-1',
       BYTES_CACHE_BYTES: 'off',
       HEAL_DELAY_SECONDS: '3600',
     });

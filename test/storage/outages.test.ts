@@ -4,21 +4,17 @@ import { within } from '../crash/client.ts';
 import { DeleteImageDocument, PurgeImageDocument } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { openS3Server, type S3Server } from '../s3-server.ts';
+import { openS3Server, type S3Server, s3Settings } from '../s3-server.ts';
 import { upload } from '../upload.ts';
 
 let s3: S3Server;
 let app: TestApp;
 beforeAll(async () => {
   s3 = await openS3Server();
-  process.env.AWS_ACCESS_KEY_ID = s3.credentials.accessKeyId;
-  process.env.AWS_SECRET_ACCESS_KEY = s3.credentials.secretAccessKey;
   app = await openTestApp({
     STORES: 'filesystem,s3',
-    S3_BUCKET: s3.bucket,
-    S3_ENDPOINT: s3.endpoint,
+    ...s3Settings(s3),
     S3_TIMEOUT_SECONDS: '2',
-    AWS_REGION: 'us-east-1',
     HEAL_DELAY_SECONDS: '0',
   });
 });
