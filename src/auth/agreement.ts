@@ -6,8 +6,8 @@ import { type SharedValue, sharedValue } from '../database/shared-value.ts';
 import { loadKeptSecret } from './kept-secret.ts';
 
 /**
- * Says at the start in what this server differs from the one of the same database that was started before it, where that keeps what one of them hands out
- * from being good at the other (docs/several-machines.md). Of keys and tokens the database has fingerprints, from which nobody gets them back.
+ * Compares this server with the server that was started before it on the same database, and logs a warning for each setting whose difference makes
+ * addresses, tokens or uploads of one server invalid on the other (docs/several-machines.md). The database holds fingerprints (HMAC-SHA256) of keys and tokens.
  * @param options.needsDataDirectory whether something lies in DATA_DIR that a client may ask for at any server: what arrives for upload targets.
  */
 export async function sayDisagreements(
