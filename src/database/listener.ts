@@ -18,8 +18,12 @@ interface Listener {
   close(): Promise<void>;
 }
 
-/** LISTEN of PostgreSQL on one connection for all channels, made when the first is listened to, and made again when it is lost. */
-export function makeListener(config: SessionConfig): Listener {
+/**
+ * LISTEN of PostgreSQL on one connection for all channels, made when the first is listened to, and made again when it is lost.
+ * @param isAway whether statements are refused because the database is away. It is not connected to before they are sent again: whoever is told
+ *   that notifications have come back (`onGap`) reads what has changed.
+ */
+export function makeListener(config: SessionConfig, isAway: () => boolean): Listener {
   const hearings = new Set<Hearing>();
   let connection: Promise<pg.Client> | null = null;
   let timer: NodeJS.Timeout | undefined;
@@ -60,6 +64,7 @@ export function makeListener(config: SessionConfig): Listener {
     if (hearings.size === 0 || closed) return;
     timer = setTimeout(() => {
       if (closed || connection) return;
+      if (isAway()) return reconnect();
       connection = connect();
       connection.then(
         () => {

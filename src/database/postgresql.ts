@@ -80,7 +80,7 @@ export async function openPostgresql(options: {
     holdsLocks: true,
   });
   const inProcess = makeKeyedLock();
-  const listener = makeListener(config);
+  const listener = makeListener(config, () => connections.isAway);
   const prismaOptions = { onPoolError: () => {}, ...(schema ? { schema } : {}) };
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, prismaOptions),

@@ -199,12 +199,9 @@ export function makeImageBytesFinder(
       // What is heard next forgets all that was remembered before.
       return null;
     }
-    if (remembered.blob.valid && remembered.until > now()) {
-      remembered.used = true;
-      return remembered.image;
-    }
-    drop(remembered.image.uuid);
-    return null;
+    if (!remembered.blob.valid || remembered.until <= now()) return null;
+    remembered.used = true;
+    return remembered.image;
   }
 
   /** One statement for all that wait, so that a crowd costs few of them. */
@@ -221,7 +218,12 @@ export function makeImageBytesFinder(
         remember(image, row.filename !== null, told);
         found.set(by === 'uuid' ? image.uuid : image.filename, image);
       }
-      for (const { key, resolve } of these) resolve(found.get(key) ?? null);
+      for (const { key, resolve } of these) {
+        const image = found.get(key) ?? null;
+        // What was remembered stays until the next answer, also when its time is over: it is given if the database goes away before.
+        if (!image || !isPublic(image)) drop(by === 'uuid' ? key : (uuidOf.get(key) ?? ''));
+        resolve(image);
+      }
     } catch (error) {
       for (const { key, resolve, reject } of these) {
         // The database may have gone since it was asked for.

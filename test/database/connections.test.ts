@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
+import { makeListener } from '../../src/database/listener.ts';
 import { openPostgresql } from '../../src/database/postgresql.ts';
+import { sessionConfig } from '../../src/database/session.ts';
 import { type BreakableWay, openProxy } from '../crash/proxy.ts';
-import { makeDatabase } from '../harness.ts';
+import { eventually, makeDatabase } from '../harness.ts';
 
 /** Longer than a connection may be silent before it is asked about (connections.ts). */
 const LONG_SECONDS = 12;
@@ -123,6 +125,30 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     await expect(writing).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
     await sleep(2500);
     expect((await database.query('SELECT id FROM written')).length).toBeLessThanOrEqual(1);
+  }, 60_000);
+
+  test('that listen come back only when statements are sent again', async () => {
+    let isAway = false;
+    const told: string[] = [];
+    const listener = makeListener(sessionConfig(proxy.url), () => isAway);
+    const lost = Promise.withResolvers<void>();
+    await listener.listen(
+      'things',
+      (payload) => told.push(payload),
+      () => told.push('gap'),
+      () => lost.resolve(),
+    );
+    proxy.cut();
+    await lost.promise;
+    isAway = true;
+    proxy.mend();
+    await sleep(2500);
+    expect(told).toEqual(['gap']);
+    isAway = false;
+    await eventually(() => expect(told).toEqual(['gap', 'gap']));
+    await database.query("SELECT pg_notify('things', 'heard')");
+    await eventually(() => expect(told).toEqual(['gap', 'gap', 'heard']));
+    await listener.close();
   }, 60_000);
 
   test('that are silent do not keep the end waiting', async () => {

@@ -153,7 +153,8 @@ describe('two that change one image at once', () => {
     const deadline = Date.now() + 1000 * Number(process.env.MEETINGS_SECONDS ?? 4);
     await Promise.all(
       Array.from({ length: 12 }, async () => {
-        while (Date.now() < deadline) {
+        // A slow machine is given the time for as many.
+        while (Date.now() < deadline || changed <= 20) {
           gate.refuse(pick([null, 'refused']));
           if (ids.length < 8 || Math.random() < 0.1) await begin();
           const { data, errors } = await pick(sides)(pick(ids));

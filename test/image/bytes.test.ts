@@ -5,16 +5,17 @@ import { AWAY_SECONDS, makeImageBytesFinder, REMEMBER_SECONDS } from '../../src/
 const UUID = (n: number) => `01a1fd86-32a5-704a-8823-${String(n).padStart(12, '0')}`;
 
 /** A database that answers when it is told to, and lets the test tell of changes. */
-function stand(options: { entries?: number; visibility?: string } = {}) {
-  const statements: { keys: string[]; answer: () => void }[] = [];
+/** @param options.visibility null: there is no such image. */
+function stand(options: { entries?: number; visibility?: string | null } = {}) {
+  const statements: { keys: string[]; answer: () => void; fail: () => void }[] = [];
   const channels = new Map<string, { tell(payload: string): void; gap(): void; lose(): void }>();
   let now = 1_000_000;
   let answersAtOnce = true;
   const database = {
     isAway: false,
     query: (_text: string, values: readonly unknown[] = []) =>
-      new Promise<never[]>((resolve) => {
-        const keys = values[0] as string[];
+      new Promise<never[]>((resolve, reject) => {
+        const keys = options.visibility === null ? [] : (values[0] as string[]);
         const rows = keys.map((uuid) => ({
           uuid,
           filename: `${uuid}.png`,
@@ -24,7 +25,7 @@ function stand(options: { entries?: number; visibility?: string } = {}) {
           copies: [],
         }));
         const answer = () => resolve(rows as never[]);
-        statements.push({ keys, answer });
+        statements.push({ keys, answer, fail: () => reject(new Error('The connection was closed.')) });
         if (answersAtOnce) answer();
       }),
     async listen(
@@ -56,6 +57,8 @@ function stand(options: { entries?: number; visibility?: string } = {}) {
     hold: () => {
       answersAtOnce = false;
     },
+    /** Fails the last statement. */
+    fail: () => statements.at(-1)?.fail(),
   };
 }
 
@@ -152,6 +155,34 @@ describe('images whose bytes are asked for', () => {
     database.isAway = false;
     images().gap();
     expect(finder.recall({ uuid: UUID(1) })).toBeNull();
+  });
+
+  test('are given while the database is away also when their time was over as it went', async () => {
+    const { finder, database, images, pass, hold, fail } = stand();
+    await finder.find({ uuid: UUID(1) });
+    pass(REMEMBER_SECONDS + 1);
+    hold();
+    const asked = finder.find({ uuid: UUID(1) });
+    await new Promise((resolve) => setImmediate(resolve));
+    images().lose();
+    database.isAway = true;
+    fail();
+    expect(await asked).toMatchObject({ uuid: UUID(1) });
+    expect(await finder.find({ uuid: UUID(1) })).toMatchObject({ uuid: UUID(1) });
+  });
+
+  test('are not given from what was remembered once they were found to be private or gone', async () => {
+    for (const now of [{ visibility: 'private' }, { visibility: null }]) {
+      const options: { visibility: string | null } = { visibility: 'public' };
+      const { finder, database, images, pass } = stand(options);
+      await finder.find({ uuid: UUID(1) });
+      pass(REMEMBER_SECONDS + 1);
+      Object.assign(options, now);
+      await finder.find({ uuid: UUID(1) });
+      images().lose();
+      database.isAway = true;
+      expect(finder.recall({ uuid: UUID(1) })).toBeNull();
+    }
   });
 
   test('are not remembered when they are private, or when none is to be', async () => {
