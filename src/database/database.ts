@@ -73,6 +73,13 @@ export interface Database extends Queryable {
     onLost?: () => void,
   ): Promise<{ close(): Promise<void> }>;
   /**
+   * Shows all processes of this database that this one lives, until it closes the database or ends in any other way. While its connection is
+   * being made again it is not shown. Resolves also when the database is away: it is shown when it is back.
+   */
+  announce(name: string): Promise<void>;
+  /** Which of the names are announced by a process that lives. */
+  findAnnounced(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /**
    * Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. What only the holder of
    * the lock may write goes by `lock`: PostgreSQL takes a lock from whoever's connection breaks, and `work` may not have noticed.
    */

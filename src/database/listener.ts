@@ -15,16 +15,20 @@ interface Hearing {
 
 interface Listener {
   readonly listen: Database['listen'];
+  /** Holds an advisory lock for as long as there is a connection. It is shared, for an older connection of this process may hold it still. */
+  hold(key: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * LISTEN of PostgreSQL on one connection for all channels, made when the first is listened to, and made again when it is lost.
+ * LISTEN of PostgreSQL on one connection for all channels, made when the first is listened to, and made again when it is lost. It also holds the locks that
+ * show other processes that this one lives.
  * @param isAway whether statements are refused because the database is away. It is not connected to before they are sent again: whoever is told
  *   that notifications have come back (`onGap`) reads what has changed.
  */
 export function makeListener(config: SessionConfig, isAway: () => boolean): Listener {
   const hearings = new Set<Hearing>();
+  const held = new Set<string>();
   let connection: Promise<pg.Client> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
@@ -50,6 +54,7 @@ export function makeListener(config: SessionConfig, isAway: () => boolean): List
     try {
       await client.connect();
       for (const channel of new Set([...hearings].map((each) => each.channel))) await hear(client, channel);
+      for (const key of held) await hold(client, key);
     } catch (error) {
       lost = true;
       clearInterval(heartbeat);
@@ -61,7 +66,7 @@ export function makeListener(config: SessionConfig, isAway: () => boolean): List
 
   function reconnect(): void {
     connection = null;
-    if (hearings.size === 0 || closed) return;
+    if ((hearings.size === 0 && held.size === 0) || closed) return;
     timer = setTimeout(() => {
       if (closed || connection) return;
       if (isAway()) return reconnect();
@@ -94,6 +99,18 @@ export function makeListener(config: SessionConfig, isAway: () => boolean): List
       onGap();
       return { close: async () => void hearings.delete(hearing) };
     },
+    async hold(key) {
+      const first = connection === null;
+      held.add(key);
+      clearTimeout(timer);
+      connection ??= connect();
+      try {
+        const client = await connection;
+        if (!first) await hold(client, key);
+      } catch {
+        reconnect();
+      }
+    },
     async close() {
       closed = true;
       clearTimeout(timer);
@@ -105,4 +122,8 @@ export function makeListener(config: SessionConfig, isAway: () => boolean): List
 
 function hear(client: pg.Client, channel: string) {
   return client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+}
+
+function hold(client: pg.Client, key: string) {
+  return client.query('SELECT pg_advisory_lock_shared($1)', [key]);
 }

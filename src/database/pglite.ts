@@ -67,6 +67,7 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
     }
   }
   const executeScript = async (script: string) => void (await executeSql(script));
+  const announced = new Set<string>();
   const transaction: Database['transaction'] = (work) =>
     pglite.transaction((transaction) => work({ query: queryOn(transaction) }));
   return {
@@ -102,6 +103,9 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
       const exec = (statement: string) => disk.synced(() => pglite.exec(statement));
       return [...vacuumed, ...(await checkpoint({ query, exec }))];
     },
+    // The lock on the directory leaves no other process to tell.
+    announce: async (name) => void announced.add(name),
+    findAnnounced: async (names) => new Set(names.filter((name) => announced.has(name))),
     // The lock on the directory leaves no other process to exclude, so no lock is ever lost.
     exclusively: (name, work) =>
       inProcess(name, () => work({ id: randomUUID(), signal: NEVER, query, transaction, executeScript })),

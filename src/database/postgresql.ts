@@ -86,6 +86,7 @@ export async function openPostgresql(options: {
     adapter: new PrismaPg(pool, prismaOptions),
     transactionOptions: TRANSACTION_OPTIONS,
   });
+  const keyOf = (name: string) => advisoryKey(schema === null ? name : `${schema}.${name}`);
   const statementOf = makeStatements();
   const patiently = makePatience(connections);
 
@@ -281,10 +282,16 @@ export async function openPostgresql(options: {
       return { rows: Array.isArray(result) ? result.flatMap(({ rows }) => rows) : result.rows };
     },
     listen: listener.listen,
+    announce: (name) => listener.hold(keyOf(`announced:${name}`)),
+    async findAnnounced(names) {
+      const keys = new Map(names.map((name) => [keyOf(`announced:${name}`), name]));
+      const rows = await query<{ key: string }>(ANNOUNCED, [[...keys.keys()]]);
+      return new Set(rows.map(({ key }) => keys.get(key) as string));
+    },
     exclusively: (name, work) =>
       inProcess(name, () =>
         withClient(locks, async (client, whole) => {
-          const key = advisoryKey(schema === null ? name : `${schema}.${name}`);
+          const key = keyOf(name);
           await client.query(statementOf('SELECT pg_advisory_lock($1)').with([key], {}));
           const { lock, end } = holdOn(client, whole);
           try {
@@ -385,6 +392,12 @@ function makeStatements(): (text: string) => Statement {
     return statement;
   };
 }
+
+/** The halves of an advisory lock's key are two columns: https://www.postgresql.org/docs/current/view-pg-locks.html */
+const ANNOUNCED = `SELECT DISTINCT key::text AS key FROM (
+    SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  ) held WHERE key = ANY($1::bigint[])`;
 
 /** Advisory locks are 64 bit numbers, shared with whatever else uses the database: take one that nobody picks by hand. */
 function advisoryKey(name: string): string {

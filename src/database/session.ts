@@ -24,6 +24,16 @@ export const SETTINGS: Readonly<Record<string, string>> = {
   jit: 'off',
 };
 
+/**
+ * How PostgreSQL finds that the machine of a client is gone: ten seconds without a word, then three probes. By default it would wait two hours, and hold the
+ * locks of that session meanwhile. Without effect on Unix sockets.
+ */
+const PROBES: Readonly<Record<string, string>> = {
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '3',
+};
+
 export interface SessionConfig extends pg.ClientConfig {
   /** Schema of our tables, as Prisma's addresses name it (`?schema=`); null: the first of the role's search_path, usually `public`. */
   readonly schema: string | null;
@@ -44,7 +54,7 @@ const KEEP_ALIVE_MILLISECONDS = 10_000;
 const SCHEMA = /^[a-z_][a-z0-9_]{0,49}$/;
 
 /** What a SessionClient is made with for an address of PostgreSQL, with the parsers of our types. */
-export function sessionConfig(url: string, settings = SETTINGS): SessionConfig {
+export function sessionConfig(url: string, settings = { ...SETTINGS, ...PROBES }): SessionConfig {
   const address = new URL(url);
   const named = address.searchParams.get('schema');
   // Prisma's word for no schema of one's own.

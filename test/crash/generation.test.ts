@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   AttemptsDocument,
@@ -105,6 +106,51 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
     expect(regenerateImage.image).toMatchObject({ status: 'SUCCESS' });
     expect(gate.calls).toHaveLength(5);
   });
+
+  test.runIf(onPostgresql)(
+    'is missed by one of another machine in less than a minute, and one that lives is not',
+    async () => {
+      const stores = { STORES: 'database' };
+      const other = await start(['serve'], { ...stores, DATA_DIR: path.join(directory, 'other') });
+      const watching = await start(['serve', '--no-workers'], {
+        ...stores,
+        DATA_DIR: path.join(directory, 'watching'),
+      });
+      gate.shut();
+      const [lost] = await generate(other, {});
+      await within(20, async () => expect(gate.waiting()).toBe(1));
+      const first = await start(['serve'], stores);
+      await other.kill();
+      await within(60, async () =>
+        expect(await look(watching, lost?.id as string)).toMatchObject({ error: { code: 'INTERRUPTED' } }),
+      );
+      expect(gate.calls).toHaveLength(1);
+
+      // The queue is told that the one who is asking is gone, while it lives.
+      gate.shut();
+      const [asked] = await generate(first, {});
+      await within(20, async () => expect(gate.waiting()).toBe(1));
+      await start(['serve'], { ...stores, DATA_DIR: path.join(directory, 'second') });
+      const client = new pg.Client({ connectionString: database?.url });
+      await client.connect();
+      await client.query(
+        `UPDATE pgboss.job SET heartbeat_on = now() - interval '1 hour' WHERE state = 'active'`,
+      );
+      await new Promise((resolve) => setTimeout(resolve, 45_000));
+      const { rows } = await client.query(
+        `SELECT count(*)::int AS looks FROM pgboss.job WHERE retry_count > 0 AND state = 'completed'`,
+      );
+      expect(rows).toEqual([{ looks: 2 }]);
+      await client.end();
+      expect(await look(watching, asked?.id as string)).toMatchObject({ status: 'PROCESSING' });
+      gate.open();
+      await within(30, async () =>
+        expect(await look(watching, asked?.id as string)).toMatchObject({ status: 'SUCCESS' }),
+      );
+      expect(gate.calls).toHaveLength(2);
+    },
+    240_000,
+  );
 
   test('before the rest of n = 4 was asked for asks for the rest', async () => {
     const first = await start(['serve'], { GENERATIONS_PER_USER: '1' });

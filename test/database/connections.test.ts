@@ -127,6 +127,17 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     expect((await database.query('SELECT id FROM written')).length).toBeLessThanOrEqual(1);
   }, 60_000);
 
+  test('of a machine that is gone are given up by PostgreSQL in seconds', async () => {
+    const probes = `SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY name`;
+    const wanted = [
+      { name: 'tcp_keepalives_count', setting: '3' },
+      { name: 'tcp_keepalives_idle', setting: '10' },
+      { name: 'tcp_keepalives_interval', setting: '5' },
+    ];
+    expect(await database.query(probes)).toEqual(wanted);
+    expect(await database.exclusively('things', (lock) => lock.query(probes))).toEqual(wanted);
+  });
+
   test('that listen come back only when statements are sent again', async () => {
     let isAway = false;
     const told: string[] = [];
@@ -149,6 +160,20 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     await database.query("SELECT pg_notify('things', 'heard')");
     await eventually(() => expect(told).toEqual(['gap', 'gap', 'heard']));
     await listener.close();
+  }, 60_000);
+
+  test('show who lives, until they are closed', async () => {
+    const other = await openPostgresql({ url: proxy.url, poolSize: 1, onError: () => {} });
+    await other.announce('one');
+    await other.announce('two');
+    await database.announce('two');
+    const living = async () => [...(await database.findAnnounced(['one', 'two', 'three']))].sort();
+    expect(await living()).toEqual(['one', 'two']);
+    proxy.cut();
+    proxy.mend();
+    await eventually(async () => expect(await living()).toEqual(['one', 'two']));
+    await other.close();
+    await eventually(async () => expect(await living()).toEqual(['two']));
   }, 60_000);
 
   test('that are silent do not keep the end waiting', async () => {

@@ -60,6 +60,8 @@ interface Running {
 
 /** When to look again at what another worker seems to be at. */
 const LOOK_AGAIN_SECONDS = 30;
+/** For so long a worker with another disk is missing before it is taken for dead: its connection may only be made again. */
+const MISSING_SECONDS = 10;
 /** How long after it asked a worker with another disk may come back with the answer, and with one that is on record. */
 const FOREIGN_CALL_SECONDS = 10 * 60;
 const FOREIGN_ANSWER_SECONDS = 24 * 3600;
@@ -73,10 +75,14 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   const lanes = deps.providers.all.map(({ name }) => name);
   const overdue = makeOverdue({ ...deps, ledger, lanes });
   let unwatch: Promise<() => void> | null = null;
+  let announced: Promise<void> | null = null;
+  /** Workers with other disks that are missing: since when, and when that was last seen, in milliseconds of performance.now(). */
+  const missing = new Map<string, { since: number; seen: number }>();
 
   async function run(imageId: number): Promise<void> {
     unwatch ??= deps.imageEvents.watch(onChange);
-    await unwatch;
+    announced ??= database.announce(answers.workerId);
+    await Promise.all([unwatch, announced]);
     const [image, generation] = await Promise.all([
       findImageRow(database, imageId),
       findGeneration(database, imageId),
@@ -234,11 +240,28 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
     // In the same process nobody is at it, or `run` would wait for that.
     if (lives === true && generation.askedBy !== answers.workerId)
       return ledger.lookAgain(generation, image, LOOK_AGAIN_SECONDS);
-    if (lives === null && ageOf(generation) < FOREIGN_CALL_SECONDS)
-      return ledger.lookAgain(generation, image, LOOK_AGAIN_SECONDS);
+    if (lives === null && ageOf(generation) < FOREIGN_CALL_SECONDS) {
+      const seconds = await secondsMissing(generation.askedBy ?? '');
+      if (seconds === null) return ledger.lookAgain(generation, image, LOOK_AGAIN_SECONDS);
+      if (seconds < MISSING_SECONDS) return ledger.lookAgain(generation, image, MISSING_SECONDS - seconds);
+    }
     const message =
       'The server stopped while the provider worked. The picture may have been paid for, so the provider was not asked again; regenerateImage asks it.';
     await fail(generation, image, new FixativeError('INTERRUPTED', message, { retryable: true }));
+  }
+
+  /** For how long a worker with another disk has been missing, as far as this process has seen; null: it lives. */
+  async function secondsMissing(workerId: string): Promise<number | null> {
+    const now = performance.now();
+    if ((await database.findAnnounced([workerId])).has(workerId)) {
+      missing.delete(workerId);
+      return null;
+    }
+    const before = missing.get(workerId);
+    // It may have been there between two looks that are far apart.
+    const since = before && now - before.seen < 2 * LOOK_AGAIN_SECONDS * 1000 ? before.since : now;
+    missing.set(workerId, { since, seen: now });
+    return (now - since) / 1000;
   }
 
   /** @param here opens the picture that was answered, where it is at hand already. */
