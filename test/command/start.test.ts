@@ -73,19 +73,36 @@ describe('a start', () => {
   });
 
   test.skipIf(!existsSync('/proc/self/cmdline') || totalmem() < 1.1 * 1024 ** 3)(
-    'bounds the heap of its process, unless whoever starts it has said how large it may be',
+    'bounds the memory of its process, unless whoever starts it has said how large it may be',
     { timeout: 120_000 },
     async () => {
       const flagsOf = async (environment: Record<string, string>) => {
         const started = start(['serve'], environment);
         await until(started, /GraphQL/);
-        const flags = await readFile(`/proc/${started.child.pid}/cmdline`, 'utf8');
+        const [line, variables] = await Promise.all(
+          ['cmdline', 'environ'].map((file) => readFile(`/proc/${started.child.pid}/${file}`, 'utf8')),
+        );
         started.child.kill();
         expect((await started.ended).code).toBe(0);
-        return flags;
+        const ofMalloc = variables?.split('\0').filter((variable) => variable.startsWith('MALLOC_')) ?? [];
+        return [...(line?.split('\0') ?? []).filter((word) => word.startsWith('--m')), ...ofMalloc.sort()];
       };
-      expect(await flagsOf({})).toContain('--max-old-space-size=512');
-      expect(await flagsOf({ NODE_OPTIONS: '--max-old-space-size=300' })).not.toContain('max-old-space-size');
+      const ofMalloc = [
+        'MALLOC_ARENA_MAX=2',
+        'MALLOC_MMAP_THRESHOLD_=65536',
+        'MALLOC_TRIM_THRESHOLD_=131072',
+      ];
+      expect(await flagsOf({})).toEqual([
+        '--max-old-space-size=512',
+        '--max-semi-space-size=16',
+        ...ofMalloc,
+      ]);
+      const told = { NODE_OPTIONS: '--max-old-space-size=300 --max-semi-space-size=20', MALLOC_ARENA_MAX: '4' };
+      expect(await flagsOf(told)).toEqual(['MALLOC_ARENA_MAX=4']);
+      expect(await flagsOf({ NODE_OPTIONS: '--max-old-space-size=300' })).toEqual([
+        '--max-semi-space-size=16',
+        ...ofMalloc,
+      ]);
     },
   );
 
