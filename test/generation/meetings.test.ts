@@ -121,6 +121,24 @@ describe('two that change one image at once', () => {
     expect([(await purged).userErrors, deleteImage.userErrors]).toEqual([[], []]);
   });
 
+  test('the end of a generation that keeps parts, and its cancellation with a purge', async () => {
+    gate.shut();
+    const { id } = await generate({ tool: 'generateIconEmoji', size: '128x128' });
+    await eventually(() => expect(gate.waiting()).toBe(1));
+    const [before, earlier] = [app.logged.length, await app.files('answers')];
+    gate.open();
+    await eventually(async () =>
+      expect(await app.database.query("SELECT 1 FROM generations WHERE state = 'answered'")).toHaveLength(1),
+    );
+    // The picture is being cut out, or its first part written.
+    expect((await cancel(id)).userErrors).toEqual([]);
+    await eventually(async () => expect((await purge(id)).userErrors).toEqual([]));
+    await eventually(async () =>
+      expect((await app.files('answers')).filter((name) => !earlier.includes(name))).toEqual([]),
+    );
+    expect(app.logged.slice(before).filter((line) => line.includes('"level":50'))).toEqual([]);
+  });
+
   test('whatever the two are', async () => {
     const ids: string[] = [];
     const begin = async () => {

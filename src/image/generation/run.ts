@@ -281,8 +281,10 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
       return fail(generation, image, new FixativeError('INTERRUPTED', message, { retryable: true }));
     }
     const done = await attempt(generation, image, 'answered', async () => {
-      await finishGeneration(deps, { generation, image, open }).catch((error) => {
-        if (!(error instanceof Overtaken)) throw error;
+      await finishGeneration(deps, { generation, image, open }).catch(async (error) => {
+        if (error instanceof Overtaken) return;
+        // Purged meanwhile, so that its parts could not be kept.
+        if (await findImageRow(database, generation.imageId)) throw error;
       });
       return true;
     });
