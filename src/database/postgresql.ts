@@ -62,7 +62,12 @@ export async function openPostgresql(options: {
   });
   const config = { ...unwatched, connections };
   const makePool = (Client: typeof SessionClient, of: pg.PoolConfig & Pick<SessionConfig, 'holdsLocks'>) => {
-    const made = new pg.Pool({ ...config, ...of, Client: Client as never });
+    const made = new pg.Pool({
+      ...config,
+      ...of,
+      idleTimeoutMillis: IDLE_MILLISECONDS,
+      Client: Client as never,
+    });
     // The connection itself has reported it.
     made.on('error', () => {});
     return made;
@@ -392,6 +397,9 @@ function makeStatements(): (text: string) => Statement {
     return statement;
   };
 }
+
+/** A connection costs some ten milliseconds of processor time (SCRAM), and what runs every few seconds in an idle server must not make one each time. */
+const IDLE_MILLISECONDS = 60_000;
 
 /** The halves of an advisory lock's key are two columns: https://www.postgresql.org/docs/current/view-pg-locks.html */
 const ANNOUNCED = `SELECT DISTINCT key::text AS key FROM (

@@ -34,14 +34,14 @@ export interface WorkLimits {
 
 /** The shortest that pg-boss allows is 10. */
 const HEARTBEAT_SECONDS = 15;
-const MONITOR_SECONDS = 10;
+const MONITOR_SECONDS = 15;
 /** A job whose worker neither ends it nor dies; longer than any provider may take. */
 const EXPIRE_SECONDS = 3 * 3600;
 /** What is scheduled lies in the queue until its time. */
 const RETENTION_SECONDS = 400 * 86_400;
 const DONE_SECONDS = 3600;
 /** Jobs that are there now are notified; those whose time comes later are found by looking, for which one place of a lane is enough: it wakes the others. */
-const POLL_SECONDS = 2;
+const POLL_SECONDS = 3;
 const SELDOM_SECONDS = 30;
 /** What is drawn here takes the processor itself. */
 const LOCAL_PLACES = 2;

@@ -97,7 +97,10 @@ describe('a start', () => {
         '--max-semi-space-size=16',
         ...ofMalloc,
       ]);
-      const told = { NODE_OPTIONS: '--max-old-space-size=300 --max-semi-space-size=20', MALLOC_ARENA_MAX: '4' };
+      const told = {
+        NODE_OPTIONS: '--max-old-space-size=300 --max-semi-space-size=20',
+        MALLOC_ARENA_MAX: '4',
+      };
       expect(await flagsOf(told)).toEqual(['MALLOC_ARENA_MAX=4']);
       expect(await flagsOf({ NODE_OPTIONS: '--max-old-space-size=300' })).toEqual([
         '--max-semi-space-size=16',
