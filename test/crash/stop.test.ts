@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'graphql-sse';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openEvents } from '../event-source.ts';
@@ -128,6 +129,45 @@ describe('a server that is told to stop', () => {
     while (prompts.at(-1) !== 'an owl') prompts.push((await again.next())?.data.data.imagesUpdated.prompt);
     again.close();
     await next.stop();
+  }, 120_000);
+
+  test('is followed on by a client of graphql-sse at the next server', async () => {
+    const port = String(await freePort());
+    const first = await start('followed', { PORT: port });
+    const client = createClient({
+      url: `${first.url}/graphql`,
+      headers: { authorization: `Bearer ${CRASH_TOKEN}` },
+      retryAttempts: 1000,
+      retry: () => sleep(200),
+    });
+    const heard: string[] = [];
+    let ending: unknown = null;
+    const unsubscribe = client.subscribe<{ imagesUpdated: { status: string } }>(
+      { query: 'subscription { imagesUpdated { status } }' },
+      {
+        next: ({ data }) => heard.push(data?.imagesUpdated.status ?? 'nothing'),
+        error: (error) => {
+          ending = error;
+        },
+        complete: () => {
+          ending = 'complete';
+        },
+      },
+    );
+    await sleep(500);
+    await ask(first, generate);
+    await eventually(() => expect(heard).toContain('SUCCESS'));
+    expect(await first.stop()).toBe(0);
+    heard.length = 0;
+    const second = await start('followed', { PORT: port });
+    await eventually(async () => {
+      await ask(second, generate);
+      expect(heard).toContain('SUCCESS');
+    });
+    expect(ending).toBeNull();
+    unsubscribe();
+    client.dispose();
+    await second.stop();
   }, 120_000);
 
   test('ends before an orchestrator kills it, however silent S3 is', async () => {
