@@ -294,19 +294,38 @@ export async function openPostgresql(options: {
       return new Set(rows.map(({ key }) => keys.get(key) as string));
     },
     exclusively: (name, work) =>
-      inProcess(name, () =>
-        withClient(locks, async (client, whole) => {
-          const key = keyOf(name);
-          await client.query(statementOf('SELECT pg_advisory_lock($1)').with([key], {}));
-          const { lock, end } = holdOn(client, whole);
-          try {
-            return await work(lock);
-          } finally {
-            end();
-            await client.query(statementOf('SELECT pg_advisory_unlock($1)').with([key], {})).catch(() => {});
-          }
-        }),
-      ),
+      inProcess(name, async () => {
+        let isTaken = false;
+        const underLock = () =>
+          withClient(locks, async (client, whole) => {
+            const key = keyOf(name);
+            await client.query(statementOf('SELECT pg_advisory_lock($1)').with([key], {}));
+            isTaken = true;
+            const { lock, end } = holdOn(client, whole);
+            try {
+              return await work(lock);
+            } finally {
+              end();
+              await client
+                .query(statementOf('SELECT pg_advisory_unlock($1)').with([key], {}))
+                .catch(() => {});
+            }
+          });
+        // Whoever waits for a lock waits on a connection, which may break; then another is taken. What `work` throws may be of another service.
+        const outcome = await patiently(
+          () =>
+            underLock().then(
+              (result) => ({ result }),
+              (error) => {
+                if (isTaken) return { error };
+                throw error;
+              },
+            ),
+          () => true,
+        );
+        if ('error' in outcome) throw outcome.error;
+        return outcome.result;
+      }),
     flush: async () => {},
     async close() {
       connections.close();

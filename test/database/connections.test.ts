@@ -138,6 +138,43 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     expect(await database.exclusively('things', (lock) => lock.query(probes))).toEqual(wanted);
   });
 
+  test('that break while a lock is waited for are replaced, and those that hold one are not', async () => {
+    const held = Promise.withResolvers<void>();
+    const holder = database.exclusively('things', () => held.promise);
+    const other = await openPostgresql({ url: proxy.url, poolSize: 1, onError: () => {} });
+    let runs = 0;
+    const waiting = other.exclusively('things', async () => ++runs);
+    const OURS = `locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    const terminate = (isGranted: boolean) =>
+      database.query(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE ${OURS} AND granted = $1`, [
+        isGranted,
+      ]);
+    await eventually(async () => expect(await terminate(false)).toHaveLength(1));
+    await eventually(async () =>
+      expect(await database.query(`SELECT 1 FROM pg_locks WHERE ${OURS} AND NOT granted`)).toHaveLength(1),
+    );
+    held.resolve();
+    await holder;
+    expect(await waiting).toBe(1);
+
+    const lost = other.exclusively('things', async (lock) => {
+      runs++;
+      await terminate(true);
+      await lock.query('SELECT 1');
+    });
+    await expect(lost).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    expect(runs).toBe(2);
+    // Of another service.
+    const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    const failed = other.exclusively('things', () => {
+      runs++;
+      return Promise.reject(refused);
+    });
+    await expect(failed).rejects.toBe(refused);
+    expect(runs).toBe(3);
+    await other.close();
+  }, 60_000);
+
   test('that listen come back only when statements are sent again', async () => {
     let isAway = false;
     const told: string[] = [];
