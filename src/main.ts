@@ -9,7 +9,7 @@ import { setFlagsFromString } from 'node:v8';
 
 // V8 lets garbage lie until its heap has half of the machine's memory (or the container's), at most 4 GB, though some 70 MB of it are in use here, and its
 // young generation may have a hundred. glibc keeps what was freed between what is still in use, in an arena for each thread: buffers from 64 KiB on are mapped
-// by themselves instead, and go back to the system at once (https://man7.org/linux/man-pages/man3/mallopt.3.html). Ten minutes of work took twice the memory
+// by themselves instead, and go back to the system at once (https://man7.org/linux/man-pages/man3/mallopt.3.html). Five minutes of work took twice the memory
 // without these (docs/performance.md). All can be set only when a process begins, so this one begins anew, under the same number. Workers of a cluster get
 // them from the process that began them.
 const MAX_HEAP_MIB = 512;

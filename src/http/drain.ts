@@ -28,9 +28,15 @@ export interface Drain {
   begin(server: Server, pauseSeconds?: number): Promise<void>;
 }
 
+/** An iteration of the event loop that takes no longer had little to do; how long one is waited for. */
+const QUIET_MILLISECONDS = 0.5;
+const QUIET_PATIENCE_MILLISECONDS = 500;
+
 export function makeDrain(): Drain {
   const sockets = new Set<Socket>();
   let ended: Promise<void> | null = null;
+  /** Whether no more connections are accepted. */
+  let isClosed = false;
 
   class LastResponse extends ServerResponse<IncomingMessage> {
     // Every head comes by here, also one that is written by the first `write` or `end`.
@@ -39,7 +45,8 @@ export function makeDrain(): Drain {
       reason?: string | OutgoingHttpHeaders | OutgoingHttpHeader[],
       headers?: OutgoingHttpHeaders | OutgoingHttpHeader[],
     ): this {
-      if (ended) this.shouldKeepAlive = false;
+      // Not earlier: whoever is told so connects anew, and must be refused then.
+      if (isClosed) this.shouldKeepAlive = false;
       return super.writeHead(status, reason as string, headers);
     }
   }
@@ -57,20 +64,37 @@ export function makeDrain(): Drain {
     },
     begin(server, pauseSeconds = PAUSE_SECONDS) {
       if (ended) return ended;
-      ended = new Promise((resolve) => {
-        // The close of an HTTP server would close at once what a proxy may be sending over. What has come by now is accepted before.
-        setImmediate(() => NetServer.prototype.close.call(server, () => resolve()));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      ended = promise;
+      whenQuiet(() => {
+        isClosed = true;
+        // The close of an HTTP server would close at once what a proxy may be sending over.
+        NetServer.prototype.close.call(server, () => resolve());
+        // For connections whose answer had begun by now, without `Connection: close`.
+        server.keepAliveTimeout = PAUSE_SECONDS * 1000;
+        // A server that is busy has not read yet what has come meanwhile: it does so between the timer and this.
+        setTimeout(() => setImmediate(closeIdle), pauseSeconds * 1000).unref();
       });
-      // For connections whose answer had begun by now, without `Connection: close`.
-      server.keepAliveTimeout = PAUSE_SECONDS * 1000;
       const closeIdle = () => {
         server.closeIdleConnections();
         // To Node, one that has not sent a request yet is not idle.
         for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       };
-      // A server that is busy has not read yet what has come meanwhile: it does so between the timer and this.
-      setTimeout(() => setImmediate(closeIdle), pauseSeconds * 1000).unref();
       return ended;
     },
   };
+}
+
+/**
+ * Runs `work` after an iteration of the event loop that had little to do. A connection that comes after the last look for new ones, and before the
+ * socket is closed, is reset by the system although its client may have sent a request; so the two are to be close together.
+ */
+function whenQuiet(work: () => void): void {
+  const latest = performance.now() + QUIET_PATIENCE_MILLISECONDS;
+  const look = (before: number) => {
+    const now = performance.now();
+    if (now - before < QUIET_MILLISECONDS || now > latest) work();
+    else setImmediate(look, now);
+  };
+  setImmediate(() => setImmediate(look, performance.now()));
 }
