@@ -77,8 +77,8 @@ export interface Database extends Queryable {
    * being made again it is not shown. Resolves also when the database is away: it is shown when it is back.
    */
   announce(name: string): Promise<void>;
-  /** Which of the names are announced by a process that lives. */
-  findAnnounced(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Returns whether a living process has announced the name. */
+  isAnnounced(name: string): Promise<boolean>;
   /**
    * Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. What only the holder of
    * the lock may write goes by `lock`: PostgreSQL takes a lock from whoever's connection breaks, and `work` may not have noticed.

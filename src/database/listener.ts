@@ -23,8 +23,8 @@ interface Listener {
 /**
  * LISTEN of PostgreSQL on one connection for all channels, made when the first is listened to, and made again when it is lost. It also holds the locks that
  * show other processes that this one lives.
- * @param isAway whether statements are refused because the database is away. It is not connected to before they are sent again: whoever is told
- *   that notifications have come back (`onGap`) reads what has changed.
+ * @param isAway whether the database is away, so that statements are refused. The listener reconnects only after that: its subscribers read the database
+ *   in `onGap`.
  */
 export function makeListener(config: SessionConfig, isAway: () => boolean): Listener {
   const hearings = new Set<Hearing>();
@@ -81,35 +81,35 @@ export function makeListener(config: SessionConfig, isAway: () => boolean): List
     timer.unref();
   }
 
+  /**
+   * Sends a statement that `connect` also sends on each new connection.
+   * @returns whether the session has it; otherwise a later connection will.
+   */
+  async function send(statement: (client: pg.Client) => Promise<unknown>): Promise<boolean> {
+    const isNew = connection === null;
+    clearTimeout(timer);
+    connection ??= connect();
+    try {
+      const client = await connection;
+      if (!isNew) await statement(client);
+      return true;
+    } catch {
+      reconnect();
+      return false;
+    }
+  }
+
   return {
     async listen(channel, onNotification, onGap, onLost = () => {}) {
       const hearing = { channel, onNotification, onGap, onLost };
-      const first = connection === null;
       hearings.add(hearing);
-      clearTimeout(timer);
-      connection ??= connect();
-      try {
-        const client = await connection;
-        if (!first) await hear(client, channel);
-      } catch {
-        // Whoever listens hears of it when the connection is there.
-        reconnect();
-        return { close: async () => void hearings.delete(hearing) };
-      }
-      onGap();
+      // Otherwise `onGap` is called when the connection is there.
+      if (await send((client) => hear(client, channel))) onGap();
       return { close: async () => void hearings.delete(hearing) };
     },
     async hold(key) {
-      const first = connection === null;
       held.add(key);
-      clearTimeout(timer);
-      connection ??= connect();
-      try {
-        const client = await connection;
-        if (!first) await hold(client, key);
-      } catch {
-        reconnect();
-      }
+      await send((client) => hold(client, key));
     },
     async close() {
       closed = true;

@@ -105,7 +105,7 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
     },
     // The lock on the directory leaves no other process to tell.
     announce: async (name) => void announced.add(name),
-    findAnnounced: async (names) => new Set(names.filter((name) => announced.has(name))),
+    isAnnounced: async (name) => announced.has(name),
     // The lock on the directory leaves no other process to exclude, so no lock is ever lost.
     exclusively: (name, work) =>
       inProcess(name, () => work({ id: randomUUID(), signal: NEVER, query, transaction, executeScript })),

@@ -288,11 +288,7 @@ export async function openPostgresql(options: {
     },
     listen: listener.listen,
     announce: (name) => listener.hold(keyOf(`announced:${name}`)),
-    async findAnnounced(names) {
-      const keys = new Map(names.map((name) => [keyOf(`announced:${name}`), name]));
-      const rows = await query<{ key: string }>(ANNOUNCED, [[...keys.keys()]]);
-      return new Set(rows.map(({ key }) => keys.get(key) as string));
-    },
+    isAnnounced: async (name) => (await query(ANNOUNCED, [keyOf(`announced:${name}`)])).length > 0,
     exclusively: (name, work) =>
       inProcess(name, async () => {
         let isTaken = false;
@@ -311,7 +307,7 @@ export async function openPostgresql(options: {
                 .catch(() => {});
             }
           });
-        // Whoever waits for a lock waits on a connection, which may break; then another is taken. What `work` throws may be of another service.
+        // Retries on a new connection until the lock is taken. An error of `work` goes around `patiently`, because it may come from another service.
         const outcome = await patiently(
           () =>
             underLock().then(
@@ -421,10 +417,9 @@ function makeStatements(): (text: string) => Statement {
 const IDLE_MILLISECONDS = 60_000;
 
 /** The halves of an advisory lock's key are two columns: https://www.postgresql.org/docs/current/view-pg-locks.html */
-const ANNOUNCED = `SELECT DISTINCT key::text AS key FROM (
-    SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  ) held WHERE key = ANY($1::bigint[])`;
+const ANNOUNCED = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (classid::bigint << 32) | objid::bigint = $1::bigint LIMIT 1`;
 
 /** Advisory locks are 64 bit numbers, shared with whatever else uses the database: take one that nobody picks by hand. */
 function advisoryKey(name: string): string {

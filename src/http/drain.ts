@@ -45,7 +45,7 @@ export function makeDrain(): Drain {
       reason?: string | OutgoingHttpHeaders | OutgoingHttpHeader[],
       headers?: OutgoingHttpHeaders | OutgoingHttpHeader[],
     ): this {
-      // Not earlier: whoever is told so connects anew, and must be refused then.
+      // Only after the close: a client that is told `Connection: close` connects again, and must be refused.
       if (isClosed) this.shouldKeepAlive = false;
       return super.writeHead(status, reason as string, headers);
     }
@@ -66,6 +66,11 @@ export function makeDrain(): Drain {
       if (ended) return ended;
       const { promise, resolve } = Promise.withResolvers<void>();
       ended = promise;
+      const closeIdle = () => {
+        server.closeIdleConnections();
+        // To Node, one that has not sent a request yet is not idle.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      };
       whenQuiet(() => {
         isClosed = true;
         // The close of an HTTP server would close at once what a proxy may be sending over.
@@ -75,11 +80,6 @@ export function makeDrain(): Drain {
         // A server that is busy has not read yet what has come meanwhile: it does so between the timer and this.
         setTimeout(() => setImmediate(closeIdle), pauseSeconds * 1000).unref();
       });
-      const closeIdle = () => {
-        server.closeIdleConnections();
-        // To Node, one that has not sent a request yet is not idle.
-        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-      };
       return ended;
     },
   };

@@ -204,7 +204,11 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     await other.announce('one');
     await other.announce('two');
     await database.announce('two');
-    const living = async () => [...(await database.findAnnounced(['one', 'two', 'three']))].sort();
+    const living = async () => {
+      const found: string[] = [];
+      for (const name of ['one', 'two', 'three']) if (await database.isAnnounced(name)) found.push(name);
+      return found;
+    };
     expect(await living()).toEqual(['one', 'two']);
     proxy.cut();
     proxy.mend();

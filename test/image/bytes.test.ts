@@ -4,8 +4,10 @@ import { AWAY_SECONDS, makeImageBytesFinder, REMEMBER_SECONDS } from '../../src/
 
 const UUID = (n: number) => `01a1fd86-32a5-704a-8823-${String(n).padStart(12, '0')}`;
 
-/** A database that answers when it is told to, and lets the test tell of changes. */
-/** @param options.visibility null: there is no such image. */
+/**
+ * A database that answers when it is told to, and lets the test tell of changes.
+ * @param options.visibility null: there is no such image.
+ */
 function stand(options: { entries?: number; visibility?: string | null } = {}) {
   const statements: { keys: string[]; answer: () => void; fail: () => void }[] = [];
   const channels = new Map<string, { tell(payload: string): void; gap(): void; lose(): void }>();

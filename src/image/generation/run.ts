@@ -253,7 +253,7 @@ export function makeGenerationRunner(deps: RunDeps): GenerationRunner {
   /** For how long a worker with another disk has been missing, as far as this process has seen; null: it lives. */
   async function secondsMissing(workerId: string): Promise<number | null> {
     const now = performance.now();
-    if ((await database.findAnnounced([workerId])).has(workerId)) {
+    if (await database.isAnnounced(workerId)) {
       missing.delete(workerId);
       return null;
     }
