@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -104,16 +105,18 @@ function isYoung(orphan: Orphan, graceSeconds: number): boolean {
 async function copyToQuarantine(store: Store, orphan: Orphan, directory: string): Promise<void> {
   const day = path.join(directory, new Date().toISOString().slice(0, 10));
   const file = path.join(day, store.name, path.basename(orphan.key));
+  // A name of its own: a server whose lock was lost may still be copying the same orphan.
+  const part = `${file}.${randomUUID()}.part`;
   await mkdir(path.dirname(file), { recursive: true });
   try {
     const { stream, isUnchanged } = await store.open(orphan.key);
-    const handle = await open(`${file}.part`, 'w');
+    const handle = await open(part, 'wx');
     await pipeline(stream, handle.createWriteStream({ flush: true }));
     if ((await isUnchanged?.()) === false)
       throw new StoreError(`${orphan.key} in ${store.name} changed while it was read.`, store.name);
-    await rename(`${file}.part`, file);
+    await rename(part, file);
   } catch (error) {
-    await rm(`${file}.part`, { force: true });
+    await rm(part, { force: true });
     if (error instanceof NotFoundError) return;
     throw error;
   }

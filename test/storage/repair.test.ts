@@ -1,13 +1,17 @@
 import { cp, link, mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { runClaim } from '../../src/command/claim.ts';
 import { runRestore } from '../../src/command/restore.ts';
 import type { Terminal } from '../../src/command/terminal.ts';
+import type { Database } from '../../src/database/database.ts';
 import { keyOf } from '../../src/storage/blob.ts';
+import { quarantineOrphans } from '../../src/storage/orphans.ts';
 import type { Verification } from '../../src/storage/service.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
+import type { Store } from '../../src/storage/stores/store.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
@@ -164,6 +168,44 @@ describe('repair cannot lose data', () => {
     await runRestore(app, restoreAll, quiet);
     expect((await app.files('quarantine')).map((name) => name.split('/')[0])).not.toContain('2020-01-01');
     expect(await app.files('quarantine')).toHaveLength(3);
+  });
+
+  test('two servers that move the same orphan, one with a lock that it has lost, both end with it whole in quarantine', async () => {
+    const picture = await makePicture({ seed: 40_500 });
+    const source = sourceOf(picture);
+    const memory = makeMemoryStore();
+    await memory.put(keyOf(source.sha256, 'image/png'), source);
+    let reading = 0;
+    const both = Promise.withResolvers<void>();
+    const store: Store = {
+      ...memory,
+      async open(...args) {
+        const opened = await memory.open(...args);
+        if (++reading === 2) both.resolve();
+        return {
+          ...opened,
+          stream: Readable.from(
+            (async function* () {
+              yield picture.subarray(0, 100);
+              await both.promise;
+              yield picture.subarray(100);
+            })(),
+          ),
+        };
+      },
+    };
+    const directory = path.join(app.directory, 'quarantine');
+    const options = { directory, graceSeconds: 0, maxMissingPercent: 100 };
+    const server = (lock: string): Database => ({
+      ...app.database,
+      exclusively: (_, work) => app.database.exclusively(lock, work),
+    });
+    await Promise.all(
+      ['held', 'lost'].map((lock) => quarantineOrphans({ database: server(lock) }, store, options)),
+    );
+    const file = (await app.files('quarantine')).filter((name) => !name.endsWith('manifest.ndjson'));
+    expect(file).toHaveLength(1);
+    expect((await readFile(path.join(directory, file[0] ?? ''))).equals(picture)).toBe(true);
   });
 
   test('an orphan that becomes a blob while it is looked at stays', async () => {
