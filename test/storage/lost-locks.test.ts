@@ -74,8 +74,9 @@ class World {
     this.isFenced = isFenced;
   }
 
-  /** Waits for its turn to arrive. */
+  /** Waits for its turn to arrive. A dead server sends nothing more, not after the schedule either: it would meet the next one in the database. */
   async step(server: object, outlives = false): Promise<void> {
+    if (this.dead.has(server)) await new Promise<never>(() => {});
     if (this.isScheduled) await new Promise<void>((arrive) => this.steps.push({ server, outlives, arrive }));
   }
 
