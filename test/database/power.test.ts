@@ -125,7 +125,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
 
     test('has all that was acknowledged, wherever a checkpoint was', { timeout: 120_000 }, async () => {
       const template = inject('pgliteTemplate');
-      const { pglite: first } = await startPglite(
+      const { pglite: first, disk: firstDisk } = await startPglite(
         home(),
         template ? { loadDataDir: new Blob([fs.readFileSync(template)]) } : {},
         EVENTS,
@@ -133,7 +133,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
       await first.exec(
         'CREATE TABLE kept (id integer PRIMARY KEY, version integer, content text); CREATE INDEX ON kept (content)',
       );
-      await first.close();
+      await firstDisk.synced(() => first.close());
 
       await watch();
       const { pglite, disk } = await startPglite(home(), {}, EVENTS);
@@ -180,7 +180,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
 
       expect(images.length).toBeGreaterThan(4);
       for (const { at, rows } of images) {
-        const { pglite: found } = await startPglite(at, { extensions: { amcheck } }, EVENTS);
+        const { pglite: found, disk: foundDisk } = await startPglite(at, { extensions: { amcheck } }, EVENTS);
         const kept = await found.query<{ id: number; version: number; content: string }>(
           'SELECT id, version, content FROM kept ORDER BY id',
         );
@@ -191,7 +191,8 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
           `SELECT bt_index_check(indexrelid, true) FROM pg_index JOIN pg_class c ON c.oid = indexrelid
              JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'btree' AND indisvalid`,
         );
-        await found.close();
+        // As the server closes it: the files are still being put on the disk until then.
+        await foundDisk.synced(() => found.close());
       }
     });
   },
