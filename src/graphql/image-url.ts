@@ -3,9 +3,9 @@ import { MIN_SIGNED_SECONDS } from '../auth/image-address.ts';
 import { InputError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import {
+  type AskedFormat,
   checkTransform,
   type Fit,
-  type VariantFormat as FormatName,
   formatTransform,
   isListed,
   MAX_AVIF_SIDE,
@@ -40,6 +40,10 @@ const VariantFormat = builder.enumType('VariantFormat', {
       value: 'avif',
       description: `\`image/avif\`, up to ${MAX_AVIF_SIDE} pixels a side; \`quality\` ${QUALITY.avif} by default.`,
     },
+    AUTO: {
+      value: 'auto',
+      description: `What the request takes by its Accept header: AVIF where the variant is within ${MAX_AVIF_SIDE} pixels a side, else WebP, else as without a format. \`quality\` is that of WebP.`,
+    },
   } as const,
 });
 
@@ -64,7 +68,7 @@ interface Wishes {
         readonly width?: number | null | undefined;
         readonly height?: number | null | undefined;
         readonly fit?: Fit | null | undefined;
-        readonly format?: FormatName | null | undefined;
+        readonly format?: AskedFormat | null | undefined;
         readonly quality?: number | null | undefined;
         readonly enlarge?: boolean | null | undefined;
       }

@@ -3,6 +3,7 @@ import type { Authenticator, Credentials } from '../auth/authenticator.ts';
 import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
+import { isOwnPage } from './csrf.ts';
 import type { LetIn } from './graphql.ts';
 import { sendLoginPage } from './login.ts';
 import { sendProblem } from './problem.ts';
@@ -112,15 +113,4 @@ function sendUnauthenticated(exchange: Exchange, { code, message }: FixativeErro
     ? { 'Retry-After': '5' }
     : { 'WWW-Authenticate': 'Bearer error="invalid_token"' };
   sendProblem(exchange, unknown ? 503 : 401, { code, message }, headers);
-}
-
-/**
- * Whether a request that is let in by its cookie was sent by a page of ours. SameSite=Strict keeps other sites out and not other ports
- * of the same host, and a multipart form needs nobody's leave to be sent.
- */
-function isOwnPage({ headers, method }: IncomingMessage): boolean {
-  if (method === 'GET' || method === 'HEAD' || /^Bearer /i.test(headers.authorization ?? '')) return true;
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined) return site === 'same-origin' || site === 'none';
-  return headers.origin === undefined || URL.parse(headers.origin)?.host === headers.host;
 }

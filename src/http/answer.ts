@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 /** Said with everything that is not an image of ours: nothing is cached, guessed or framed. */
 const HEADERS = {
   'Cache-Control': 'no-store',
+  Vary: 'Origin',
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
 };

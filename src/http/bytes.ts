@@ -17,9 +17,11 @@ import {
   parseTransform,
   requireListed,
   type Transform,
+  toListed,
 } from '../storage/variants/transform.ts';
 import type { Variants } from '../storage/variants/variants.ts';
 import { sendError } from './answer.ts';
+import { isOwnPage } from './csrf.ts';
 import type { Delivery } from './delivery.ts';
 import { headersOf, originalOf, variantOf } from './image-body.ts';
 import { type Exchange, send, sendFailure } from './send-bytes.ts';
@@ -43,7 +45,7 @@ export interface BytesDeps extends BytesSettings {
   readonly log: Logger;
 }
 
-/** `GET /images/{uuid}[/{any-name}][?w=&h=&fit=&format=&quality=&enlarge=][&expires=&signature=]` */
+/** `GET /images/{uuid}[/{any-name}][?w=&h=&fit=&format=&quality=&q=&enlarge=][&expires=&signature=]` */
 export async function serveImage(
   deps: BytesDeps,
   exchange: Exchange,
@@ -85,8 +87,10 @@ function readWish(
   try {
     const transform = parseTransform(query);
     const grant = grantOf(transform ? formatTransform(transform) : '');
-    if (transform && !grant.size) requireListed(transform, variantSizes);
-    return { transform, grant };
+    if (!transform || grant.size) return { transform, grant };
+    // Whoever signs means just this.
+    if (query.has('signature')) requireListed(transform, variantSizes);
+    return { transform: toListed(transform, variantSizes), grant };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     sendError(response, 400, error);
@@ -101,15 +105,19 @@ function readWish(
  */
 async function letIn(
   deps: BytesDeps,
-  { headers: { authorization, cookie } }: IncomingMessage,
+  request: IncomingMessage,
   image: ImageBytes | null,
   grant: Grant,
 ): Promise<LetInBy | null> {
   if (image && isPublic(image)) return 'public';
   if (grant.access) return image ? 'signature' : null;
+  const { authorization, cookie } = request.headers;
   let caller: Caller | null = null;
   try {
-    caller = await deps.authenticator.authenticate({ authorization, cookie });
+    caller = await deps.authenticator.authenticate({
+      authorization,
+      cookie: isOwnPage(request) ? cookie : undefined,
+    });
   } catch (error) {
     if (!(error instanceof FixativeError && error.code === 'UNAUTHENTICATED')) throw error;
   }
@@ -136,11 +144,13 @@ export async function serve(
         response,
         403,
         { code: 'FORBIDDEN', message: 'Pages of other sites may not show this image (HOTLINK_ALLOW).' },
-        { Vary: 'Referer, Sec-Fetch-Site, Sec-Fetch-Dest' },
+        { Vary: 'Origin, Referer, Sec-Fetch-Site, Sec-Fetch-Dest' },
       );
     } else {
-      const body = transform ? variantOf(deps, image, transform, grant) : originalOf(deps, image, by);
-      await send(deps, exchange, body, headersOf(deps.sharing, request.headers, by));
+      const body = transform
+        ? variantOf(deps, image, { transform, grant, accept: request.headers.accept })
+        : originalOf(deps, image, by);
+      await send(deps, exchange, body, headersOf(deps.sharing, by, body));
     }
   } catch (error) {
     sendFailure(deps, exchange, error);

@@ -1,10 +1,10 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Plugin } from 'graphql-yoga';
 import { badRequest } from './bad-request.ts';
 import type { ServerContext } from './request-body.ts';
 
 /** Any of these, with any value, says that a program chose the headers: a page of another site may send none without our leave. */
-const DELIBERATE = [
+export const DELIBERATE = [
   'x-graphql-csrf',
   'x-graphql-require-preflight',
   'graphql-require-preflight',
@@ -29,8 +29,25 @@ export function mayBeForged(headers: IncomingHttpHeaders): boolean {
   // none: its user typed the address.
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
   const from = headers.origin ?? headers.referer;
-  return !(from && headers.host && URL.parse(from)?.host === headers.host);
+  return !(from && isOfHost(from, headers));
 }
+
+/**
+ * Whether a request that is let in by its cookie was sent by a page of ours. SameSite=Strict keeps other sites out and not other ports
+ * of the same host, and a multipart form needs nobody's leave to be sent. What a page reads is asked for with its Origin, or is a
+ * picture, which `Cross-Origin-Resource-Policy` keeps from it.
+ */
+export function isOwnPage({ headers, method }: Pick<IncomingMessage, 'headers' | 'method'>): boolean {
+  const { origin } = headers;
+  if (/^Bearer /i.test(headers.authorization ?? '')) return true;
+  if (method === 'GET' || method === 'HEAD') return origin === undefined || isOfHost(origin, headers);
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin' || site === 'none';
+  return origin === undefined || isOfHost(origin, headers);
+}
+
+const isOfHost = (address: string, { host }: IncomingHttpHeaders) =>
+  host !== undefined && URL.parse(address)?.host === host;
 
 /** Refuses such requests before anything of them is read. A GET without an operation only shows GraphiQL. */
 export function useCsrfPrevention(): Plugin<object, ServerContext> {

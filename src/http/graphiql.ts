@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import { weightsOf } from './accept.ts';
 import { matches } from './conditions.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 
@@ -71,16 +72,7 @@ export function makeGraphiql({ compressed }: { readonly compressed: boolean }) {
 
 /** The coding that a browser takes, the smaller one first. @param header Accept-Encoding (RFC 9110, 12.5.3) */
 function codingOf(header: string): Coding | null {
-  const taken = new Map(
-    header.split(',').map((each) => {
-      const [name = '', ...parameters] = each
-        .trim()
-        .toLowerCase()
-        .split(/\s*;\s*/);
-      const quality = parameters.find((parameter) => parameter.startsWith('q='));
-      return [name, quality === undefined ? 1 : Number(quality.slice(2))] as const;
-    }),
-  );
+  const taken = weightsOf(header);
   const takes = (name: Coding) => (taken.get(name) ?? 0) > 0;
   if (takes('br')) return 'br';
   return takes('gzip') ? 'gzip' : null;

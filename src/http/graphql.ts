@@ -125,7 +125,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
 const HEADERS = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
-  Vary: 'Accept, Accept-Encoding, Authorization, Cookie',
+  Vary: 'Accept, Accept-Encoding, Authorization, Cookie, Origin',
 };
 
 function setHeaders(res: ServerResponse): void {

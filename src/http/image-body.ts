@@ -1,10 +1,11 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Grant } from '../auth/image-address.ts';
 import type { ImageBytes } from '../image/bytes.ts';
 import type { Given, Storage } from '../storage/service.ts';
 import type { ByteRange } from '../storage/stores/store.ts';
-import { MAX_VARIANT_SIDE, planVariant, type Transform } from '../storage/variants/transform.ts';
+import { MAX_VARIANT_SIDE, negotiate, planVariant, type Transform } from '../storage/variants/transform.ts';
 import type { Variants } from '../storage/variants/variants.ts';
+import { weightsOf } from './accept.ts';
 import { dispositionOf } from './content-disposition.ts';
 import type { Delivery, Handed } from './delivery.ts';
 import { type LetInBy, type Sharing, sharingHeaders } from './sharing.ts';
@@ -15,6 +16,8 @@ export interface Body {
   readonly mimeType: string;
   /** Content-Disposition. */
   readonly disposition: string;
+  /** Whether Accept decides what it is. */
+  readonly isNegotiated: boolean;
   /** Lets somebody else give it; null: nobody can. */
   hand?(request: IncomingMessage): Promise<Handed | null>;
   open(): Promise<Opened>;
@@ -38,6 +41,7 @@ export function originalOf(
     etag: `"${blob.sha256}"`,
     mimeType: blob.mimeType,
     disposition: dispositionOf(image),
+    isNegotiated: false,
     ...(delivery && { hand: (request: IncomingMessage) => delivery.hand(request, image, by) }),
     open: async () => ({ bytes: blob.bytes, take, discard: async () => {} }),
   };
@@ -46,17 +50,21 @@ export function originalOf(
 export function variantOf(
   deps: { readonly variants: Variants; readonly variantSizes: readonly number[] },
   image: ImageBytes,
-  transform: Transform,
-  grant: Grant,
+  { transform, grant, accept }: { transform: Transform; grant: Grant; accept: string | undefined },
 ): Body {
   const { blob } = image;
   const maxSide = grant.size ? MAX_VARIANT_SIDE : Math.max(...deps.variantSizes);
-  const plan = planVariant(blob, transform, maxSide);
+  const isNegotiated = transform.format === 'auto';
+  const weights = weightsOf(accept);
+  const takes = (mimeType: string) => (weights.get(mimeType) ?? 0) > 0;
+  const asked = isNegotiated ? negotiate(blob, transform, { takes, maxSide }) : transform;
+  const plan = planVariant(blob, asked, maxSide);
   const extension = plan.format === 'jpeg' ? 'jpg' : plan.format;
   return {
     etag: deps.variants.etagOf(blob, plan),
     mimeType: `image/${plan.format}`,
     disposition: dispositionOf(image, extension),
+    isNegotiated,
     async open() {
       const { bytes, content, stream, discard } = await deps.variants.open(blob, plan);
       const take = (range?: ByteRange): Given => {
@@ -74,8 +82,8 @@ const PRIVATE_SECONDS = 300;
 /** What goes with every answer that says something of an image. */
 export function headersOf(
   sharing: Sharing,
-  headers: IncomingHttpHeaders,
   by: LetInBy,
+  { isNegotiated }: Pick<Body, 'isNegotiated'>,
 ): Record<string, string> {
   return {
     'X-Content-Type-Options': 'nosniff',
@@ -83,7 +91,7 @@ export function headersOf(
     // A public address names bytes that never change, so whoever has them has them for good.
     'Cache-Control':
       by === 'public' ? 'public, max-age=31536000, immutable' : `private, max-age=${PRIVATE_SECONDS}`,
-    ...sharingHeaders(sharing, headers, by),
+    ...sharingHeaders(sharing, by, isNegotiated ? ['Accept'] : []),
   };
 }
 

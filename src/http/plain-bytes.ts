@@ -7,9 +7,9 @@ import type { ImageBytes } from '../image/bytes.ts';
 import { isPublic, parseUuid } from '../image/image.ts';
 import { type BytesDeps, serve } from './bytes.ts';
 import { matches } from './conditions.ts';
-import { describe, headersOf, originalOf } from './image-body.ts';
+import { type Body, describe, headersOf, originalOf } from './image-body.ts';
 import { type Exchange, sendContent, sendFailure, sendGiven } from './send-bytes.ts';
-import { isAlike, type Sharing } from './sharing.ts';
+import type { Sharing } from './sharing.ts';
 
 const ROOM = '/images/';
 const NAME_AT = ROOM.length + '01a1fd86-32a5-704a-8823-284343d934b2'.length;
@@ -25,7 +25,7 @@ export function servePlainImage(
   exchange: Exchange,
   path: string,
 ): boolean | Promise<boolean> {
-  if (!path.startsWith(ROOM) || !isAlike(deps.sharing) || deps.delivery) return false;
+  if (!path.startsWith(ROOM) || deps.sharing.hotlinkAllow.length > 0 || deps.delivery) return false;
   if (path.length > NAME_AT && (path[NAME_AT] !== '/' || path.includes('/', NAME_AT + 1))) return false;
   const { headers } = exchange.request;
   if (headers.range !== undefined || headers['if-match'] !== undefined) return false;
@@ -88,7 +88,7 @@ function readyOf(deps: BytesDeps, image: ImageBytes): Ready {
   const known = readyHeads.get(image);
   if (known) return known;
   const body = originalOf(deps, image, 'public');
-  const unchanged = ['ETag', body.etag, ...alikeHeaders(deps.sharing)];
+  const unchanged = ['ETag', body.etag, ...alikeHeaders(deps.sharing, body)];
   const whole = [...unchanged, 'Content-Length', String(image.blob.bytes)];
   for (const [name, value] of Object.entries(describe(body))) whole.push(name, value);
   const ready = { etag: body.etag, unchanged, whole };
@@ -98,11 +98,11 @@ function readyOf(deps: BytesDeps, image: ImageBytes): Ready {
 
 const headersOfAlike = new WeakMap<Sharing, readonly string[]>();
 
-/** What goes with every public image, as a list, where they are shared with all alike. */
-function alikeHeaders(sharing: Sharing): readonly string[] {
+/** What goes with every public image, as a list, where pages of all hosts may show them. */
+function alikeHeaders(sharing: Sharing, original: Body): readonly string[] {
   const known = headersOfAlike.get(sharing);
   if (known) return known;
-  const headers = Object.entries(headersOf(sharing, {}, 'public')).flat();
+  const headers = Object.entries(headersOf(sharing, 'public', original)).flat();
   headersOfAlike.set(sharing, headers);
   return headers;
 }

@@ -11,6 +11,7 @@ import { makeAdmission } from './admission.ts';
 import { sendJson } from './answer.ts';
 import { type BytesSettings, serveFilename, serveImage } from './bytes.ts';
 import { makeCompress } from './compression.ts';
+import { shareWithOrigin } from './cors.ts';
 import { makeDrain } from './drain.ts';
 import { type GraphqlOptions, makeGraphqlHandler } from './graphql.ts';
 import { makeHostCheck } from './host.ts';
@@ -150,9 +151,9 @@ export function makeHttpServer(deps: {
       return { methods: READ, serve: (exchange, query) => serveFilename(bytes, exchange, { name, query }) };
     if (room !== 'uploads') return null;
     return {
-      methods: ['PUT', 'OPTIONS'],
+      methods: ['PUT'],
       serve(exchange, query) {
-        const refusal = exchange.request.method === 'PUT' ? traffic.enterUpload(exchange, null) : null;
+        const refusal = traffic.enterUpload(exchange, null);
         if (refusal) return sendRefusal(exchange, refusal);
         return serveUpload(deps.uploads, exchange, { id: name, query });
       },
@@ -191,6 +192,7 @@ export function makeHttpServer(deps: {
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     lingerAfter(request, response);
     compress?.(request, response);
+    if (shareWithOrigin(bytes.sharing.corsOrigins, { request, response })) return;
     // Whoever asks whether the process lives is told so, however much there is to do.
     const refusal = request.url === '/health' ? null : traffic.enter({ request, response });
     if (refusal) return sendRefusal({ request, response }, refusal);

@@ -1,9 +1,9 @@
 /** Which pages of other sites may show our images (hotlinks), and which of their scripts may read the bytes (CORS). */
 import type { IncomingHttpHeaders } from 'node:http';
+import { type CorsOrigins, corsHeaders, isEveryOrigin } from './cors.ts';
 
 export interface Sharing {
-  /** Origins whose scripts may read bytes; `*`: every one, of public images. */
-  readonly corsOrigins: readonly string[];
+  readonly corsOrigins: CorsOrigins;
   /** Hosts whose pages may show public images, `*.example.com` with all below; empty: every one. */
   readonly hotlinkAllow: readonly string[];
   readonly publicUrl: () => string;
@@ -13,32 +13,24 @@ export interface Sharing {
 export type LetInBy = 'public' | 'signature' | 'caller';
 
 /**
- * A signed address is made to be shown by pages of others, and is a secret of those who have it: listed origins may read it, `*` is not meant for
- * it. What a token or a cookie lets in to is for pages of this server.
+ * What an answer with bytes says of who may use it. Of what everybody may read it says so whoever asks, because a cache gives it on to others; of the
+ * rest `shareWithOrigin` says it to the origin that asks.
+ * @param others headers of the request that decide what is answered.
  */
 export function sharingHeaders(
   { corsOrigins, hotlinkAllow }: Sharing,
-  { origin }: IncomingHttpHeaders,
   by: LetInBy,
-): Record<string, string> {
-  const vary: string[] = by === 'public' ? [] : ['Authorization', 'Cookie'];
+  others: readonly string[] = [],
+): Readonly<Record<string, string>> {
+  const vary = by === 'public' ? [...others] : [...others, 'Authorization', 'Cookie'];
   if (by === 'public' && hotlinkAllow.length > 0) vary.push('Referer', 'Sec-Fetch-Site', 'Sec-Fetch-Dest');
-  let allowed: string | null = null;
-  if (by === 'public' && corsOrigins.includes('*')) allowed = '*';
-  else if (by !== 'caller' && corsOrigins.length > 0) {
-    vary.push('Origin');
-    if (origin !== undefined && corsOrigins.includes(origin)) allowed = origin;
-  }
+  const isForAll = by !== 'caller' && isEveryOrigin(corsOrigins);
+  if (corsOrigins.length > 0 && !isForAll) vary.push('Origin');
   return {
     'Cross-Origin-Resource-Policy': by === 'caller' ? 'same-origin' : 'cross-origin',
-    ...(allowed === null ? {} : { 'Access-Control-Allow-Origin': allowed }),
+    ...(isForAll ? corsHeaders(corsOrigins, {}) : {}),
     ...(vary.length === 0 ? {} : { Vary: vary.join(', ') }),
   };
-}
-
-/** Whether a public image is shared with all who ask for it alike, whatever they say of themselves. */
-export function isAlike({ corsOrigins, hotlinkAllow }: Sharing): boolean {
-  return hotlinkAllow.length === 0 && (corsOrigins.length === 0 || corsOrigins.includes('*'));
 }
 
 /**

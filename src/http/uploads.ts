@@ -29,23 +29,13 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 
 /**
  * `PUT /uploads/{id}?expires=…&signature=…`: the bytes of an upload target. The signature in the address takes the place of any other
- * authentication, and no cookie is looked at, so pages of every origin may send here. The address is never logged.
+ * authentication, and no cookie is looked at. The address is never logged.
  */
 export async function serveUpload(
   deps: UploadsDeps,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
   address: { id: string; query: URLSearchParams },
 ): Promise<void> {
-  response.setHeader('Access-Control-Allow-Origin', '*');
-  if (request.method === 'OPTIONS') {
-    response.writeHead(204, {
-      'Access-Control-Allow-Methods': 'PUT',
-      'Access-Control-Allow-Headers': 'content-type',
-      'Access-Control-Max-Age': '600',
-    });
-    response.end();
-    return;
-  }
   try {
     deps.uploadAddress.check(address.id, address.query);
     const target = await requireReceivable(deps, address.id);

@@ -21,7 +21,8 @@ interface Answer {
 describe.each([
   ['shared with all alike', {}],
   ['shared with the scripts of all', { CORS_ORIGINS: '*' }],
-  ['not kept in memory', { HOT_IMAGES_BYTES: '0', HOT_IMAGES: '0' }],
+  ['shared with the scripts of a few', { CORS_ORIGINS: 'https://app.example.com' }],
+  ['not kept in memory', { BYTES_CACHE_BYTES: 'off', IMAGE_CACHE_ENTRIES: '0' }],
 ])('bytes that are %s', (_name, settings) => {
   let app: TestApp;
   let images: { uuid: string; sha256: string; filename: string; bytes: number }[];
@@ -128,7 +129,7 @@ describe.each([
         ...some(0.1, 'if-modified-since', dates),
         ...some(0.1, 'if-unmodified-since', dates),
         ...some(0.2, 'authorization', [`Bearer ${ROOT_TOKEN}`, 'Bearer nobody', 'Basic eA==', '']),
-        ...some(0.1, 'origin', ['https://other.test', 'null']),
+        ...some(0.1, 'origin', ['https://other.test', 'https://app.example.com', 'null']),
         ...some(0.1, 'referer', ['https://other.test/page']),
         ...some(0.1, 'accept', ['image/webp', 'text/html', '*/*']),
         ...some(0.05, 'cookie', ['fixative_session=x']),

@@ -123,7 +123,7 @@ describe.skipIf(!hasNginx)('DELIVERY=x-accel behind a real nginx (skipped where 
     expect((await body(owner)).equals(content)).toBe(true);
     expect(Object.fromEntries(owner.headers)).toMatchObject({
       'cache-control': 'private, max-age=300',
-      vary: 'Authorization, Cookie',
+      vary: 'Authorization, Cookie, Origin',
       'cross-origin-resource-policy': 'same-origin',
     });
   });

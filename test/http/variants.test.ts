@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DamagedObjectError } from '../../src/storage/stores/store.ts';
 import { openVariantCache } from '../../src/storage/variants/cache.ts';
-import { checkTransform, planVariant } from '../../src/storage/variants/transform.ts';
+import { checkTransform, negotiate, planVariant } from '../../src/storage/variants/transform.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
@@ -166,9 +166,13 @@ describe('a variant', () => {
   test('is refused with what is allowed, whether there is an image or not', async () => {
     const at = await keep(await makePicture({ seed: seed++ }));
     const bad: [string, RegExp][] = [
-      ['w=17', /one of 16, 32, 64, 128/],
-      ['w=16&h=4096', /one of 16, 32, 64, 128/],
-      ['w=16&quality=81', /quality one of 50, 65, 80, 90/],
+      ['w=17&h=32', /one of 16, 32, 64, 128/],
+      ['w=16&h=4096&fit=contain', /one of 16, 32, 64, 128/],
+      ['w=16&q=80&quality=80', /q and quality are the same/],
+      ['q=101', /from 1 to 100/],
+      ['width=16', /no parameter .*width.*; there are w, h, fit/],
+      ['v=17&utm_source=x', /no parameter ..v../],
+      ['w=16&__proto__=1', /no parameter .*__proto__/],
       ['w=0', /w is no whole number/],
       ['w=-16', /w is no/],
       ['w=16.0', /w is no/],
@@ -177,12 +181,13 @@ describe('a variant', () => {
       ['w=99999', /from 1 to 4096/],
       ['w=16&w=32', /more than once/],
       ['w=16&fit=fill', /fit is one of cover, contain, inside/],
-      ['format=svg', /format is one of webp, jpeg, png, avif/],
+      ['format=svg', /format is one of webp, jpeg, png, avif, auto/],
       ['format=__proto__', /format is one of/],
       ['quality=101', /from 1 to 100/],
       ['w=16&enlarge=true', /enlarge is 1/],
       ['w=4096&format=avif', /AVIF goes up to 2048/],
-      ['w=17&signature=abc', /Without a signature/],
+      ['w=17&signature=abc', /Without a valid signature/],
+      ['w=16&q=75&signature=abc', /Without a valid signature/],
     ];
     for (const [query, message] of bad) {
       for (const address of [at, `/images/${crypto.randomUUID()}`, '/generated/nothing.png']) {
@@ -191,7 +196,78 @@ describe('a variant', () => {
         expect(await response.text()).toMatch(message);
       }
     }
-    expect((await get(`${at}?v=17&utm_source=x`)).status).toBe(200);
+    expect((await get(`${at}?`)).status).toBe(200);
+  });
+
+  test('is rounded up to a listed one, so that one picture has so many and no more', async () => {
+    const at = await keep(await makeFlag(1600, 800));
+    const before = app.variants.made;
+    const tags = new Set<string>();
+    // What next/image asks for by default: its widths, and a quality that is not listed.
+    for (const width of [16, 32, 48, 64, 96, 128, 256, 384, 640, 750, 828, 1080, 1200, 1920, 2048, 3840]) {
+      const listed = [16, 32, 64, 128].find((each) => each >= width) ?? 128;
+      for (const query of [`w=${width}&q=75`, `w=${width}&quality=80`, `w=${width}&h=4000&fit=inside&q=80`]) {
+        const { response, facts } = await picture(`${at}?${query}`);
+        expect([facts.width, facts.height], query).toEqual([listed, listed / 2]);
+        tags.add(response.headers.get('etag') ?? '');
+      }
+    }
+    expect(tags.size).toBe(4);
+    expect(app.variants.made).toBe(before + 4);
+    const jpeg = await keep(
+      await sharp(await makeFlag(64, 32))
+        .jpeg()
+        .toBuffer(),
+    );
+    const tagOf = async (query: string) => (await get(`${jpeg}?${query}`)).headers.get('etag');
+    for (const [asked, listed] of [
+      [1, 50],
+      [51, 65],
+      [75, 80],
+      [81, 90],
+      [100, 90],
+    ] as const)
+      expect(await tagOf(`w=32&q=${asked}`)).toBe(await tagOf(`w=32&q=${listed}`));
+    expect((await picture(`${at}?h=40`)).facts).toMatchObject({ width: 128, height: 64 });
+    expect((await get(`${at}?w=40&h=40&fit=cover`)).status).toBe(400);
+  });
+
+  test('of the format auto is what the asker takes', async () => {
+    const at = await keep(await makeFlag(200, 100));
+    const formatFor = async (accept: string, query = 'w=64&format=auto') => {
+      const response = await get(`${at}?${query}`, { accept });
+      expect(Object.fromEntries(response.headers)).toMatchObject({ vary: 'Accept' });
+      const { format } = await sharp(Buffer.from(await response.arrayBuffer())).metadata();
+      const etag = response.headers.get('etag') ?? '';
+      expect((await get(`${at}?${query}`, { accept, 'if-none-match': etag })).status).toBe(304);
+      const name = format === 'heif' ? 'avif' : format;
+      expect(response.headers.get('content-type')).toBe(`image/${name}`);
+      return name;
+    };
+    const chromium = 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8';
+    expect(await formatFor(chromium)).toBe('avif');
+    expect(await formatFor('image/webp,*/*')).toBe('webp');
+    expect(await formatFor('image/avif;q=0, IMAGE/WEBP ; q=0.5')).toBe('webp');
+    expect(await formatFor('image/*,*/*')).toBe('png');
+    expect(await formatFor('')).toBe('png');
+    expect(await formatFor(chromium, 'format=auto')).toBe('avif');
+    // On the scale of WebP, where 80 is what AVIF has by itself.
+    const tagOf = async (query: string) =>
+      (await get(`${at}?${query}`, { accept: chromium })).headers.get('etag');
+    expect(await tagOf('w=64&format=auto&q=80')).toBe(await tagOf('w=64&format=avif&q=50'));
+    const address = await signed(uuidOf(at), { width: 77, format: 'AUTO' });
+    expect(address).toContain('?w=77&format=auto&signature=');
+    expect((await get(address, { accept: chromium })).headers.get('content-type')).toBe('image/avif');
+  });
+
+  test('of the format auto is not cut down to what AVIF takes', () => {
+    const original = { mimeType: 'image/png', width: 4000, height: 3000 };
+    const taken = { takes: () => true, maxSide: 4096 };
+    const auto = (width: number | null) => checkTransform({ format: 'auto', width });
+    expect(negotiate(original, auto(null), taken).format).toBe('webp');
+    expect(negotiate(original, auto(2049), taken).format).toBe('webp');
+    expect(negotiate(original, auto(2048), taken).format).toBe('avif');
+    expect(negotiate(original, auto(null), { ...taken, maxSide: 2048 }).format).toBe('avif');
   });
 
   test('of any size up to 4096 is had by a signature for just that', async () => {

@@ -8,6 +8,9 @@ export const FITS = ['cover', 'contain', 'inside'] as const;
 export type Fit = (typeof FITS)[number];
 export const VARIANT_FORMATS = ['webp', 'jpeg', 'png', 'avif'] as const;
 export type VariantFormat = (typeof VARIANT_FORMATS)[number];
+/** `auto`: the smallest that the asker takes, of those that `negotiate` knows. */
+export const ASKED_FORMATS = [...VARIANT_FORMATS, 'auto'] as const;
+export type AskedFormat = (typeof ASKED_FORMATS)[number];
 
 /** In pixels; of what is signed. What is not is bounded by VARIANT_SIZES. */
 export const MAX_VARIANT_SIDE = 4096;
@@ -23,18 +26,25 @@ export interface Transform {
   /** Only where both are given; null: cover. */
   readonly fit: Fit | null;
   /** null: the original's, and PNG for a GIF. */
-  readonly format: VariantFormat | null;
+  readonly format: AskedFormat | null;
   /** 1 to 100, where the format has one; null: the format's own. */
   readonly quality: number | null;
   /** Whether it may be larger than the original. */
   readonly enlarge: boolean;
 }
 
-const NAMES = ['w', 'h', 'fit', 'format', 'quality', 'enlarge'] as const;
+const NAMES = ['w', 'h', 'fit', 'format', 'quality', 'q', 'enlarge'] as const;
+/** They say who may have it, and are looked at elsewhere. */
+const SIGNED_NAMES = ['expires', 'signature'];
 
 /** @returns null where the address asks for the original. @throws InputError INVALID_INPUT that says what is allowed. */
 export function parseTransform(query: URLSearchParams): Transform | null {
   const given = NAMES.filter((name) => query.has(name));
+  const unknown = [...query.keys()].find((name) => ![...NAMES, ...SIGNED_NAMES].includes(name));
+  if (unknown !== undefined)
+    throw invalid(
+      `There is no parameter ${JSON.stringify(unknown.slice(0, 50))}; there are ${NAMES.join(', ')}.`,
+    );
   if (given.length === 0) return null;
   const twice = given.find((name) => query.getAll(name).length > 1);
   if (twice) throw invalid(`${twice} is given more than once.`);
@@ -44,14 +54,15 @@ export function parseTransform(query: URLSearchParams): Transform | null {
     if (!/^[1-9]\d{0,4}$/.test(text)) throw invalid(`${name} is no whole number.`);
     return Number(text);
   };
+  if (query.has('q') && query.has('quality')) throw invalid('q and quality are the same; give one of them.');
   const enlarge = query.get('enlarge');
   if (enlarge !== null && enlarge !== '1') throw invalid('enlarge is 1 or left out.');
   return checkTransform({
     width: number('w'),
     height: number('h'),
     fit: oneOf('fit', query.get('fit'), FITS),
-    format: oneOf('format', query.get('format'), VARIANT_FORMATS),
-    quality: number('quality'),
+    format: oneOf('format', query.get('format'), ASKED_FORMATS),
+    quality: number('quality') ?? number('q'),
     enlarge: enlarge === '1',
   });
 }
@@ -94,12 +105,43 @@ export function isListed({ width, height, quality }: Transform, sizes: readonly 
   );
 }
 
+/**
+ * The next larger variant that may be had without a signature; the largest, where none is larger. A box that is to be filled is not rounded: it would
+ * have other proportions, and show another part of the picture.
+ * @throws InputError INVALID_INPUT
+ */
+export function toListed(transform: Transform, sizes: readonly number[]): Transform {
+  const { width, height, fit, quality } = transform;
+  const isBox = width !== null && height !== null && fit !== 'inside';
+  if (isBox && !(sizes.includes(width) && sizes.includes(height))) throw notListed(sizes);
+  return {
+    ...transform,
+    width: nextListed(width, sizes),
+    height: nextListed(height, sizes),
+    quality: nextListed(quality, LISTED_QUALITIES),
+  };
+}
+
+/** @param listed in ascending order. */
+function nextListed(value: number | null, listed: readonly number[]): number | null {
+  if (value === null) return null;
+  return listed.find((each) => each >= value) ?? listed.at(-1) ?? value;
+}
+
 /** @throws InputError INVALID_INPUT */
 export function requireListed(transform: Transform, sizes: readonly number[]): void {
-  if (isListed(transform, sizes)) return;
-  throw invalid(
-    `Without a signature w and h are one of ${sizes.join(', ')}, and quality one of ${LISTED_QUALITIES.join(', ')}. \`Image.url(transform)\` signs others.`,
+  if (!isListed(transform, sizes)) throw notListed(sizes);
+}
+
+const notListed = (sizes: readonly number[]) =>
+  invalid(
+    `Without a valid signature w and h of a box are each one of ${sizes.join(', ')}. \`Image.url(transform)\` signs others; one side alone is rounded up, and so is fit=inside.`,
   );
+
+interface Original {
+  readonly mimeType: string;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** What is to be made of one picture, in pixels. */
@@ -121,13 +163,29 @@ export const QUALITY: Readonly<Record<VariantFormat, number | null>> = {
   png: null,
 };
 
-/** @param original of one frame, as a browser shows it. @param maxSide what neither side is to pass. */
-export function planVariant(
-  original: { readonly mimeType: string; readonly width: number; readonly height: number },
+/** By so much AVIF's scale of quality is lower than WebP's and JPEG's, which `quality` of the format `auto` is on. */
+const AVIF_LESS_QUALITY = 30;
+
+/** The format that `auto` stands for: AVIF where it is large enough for the picture, then WebP, then as without a format. */
+export function negotiate(
+  original: Original,
   transform: Transform,
-  maxSide: number,
-): Plan {
-  const format = transform.format ?? formatOf(original.mimeType);
+  { takes, maxSide }: { takes(mimeType: string): boolean; maxSide: number },
+): Transform {
+  const webp = { ...transform, format: 'webp' } as const;
+  const { width, height } = planVariant(original, webp, maxSide);
+  if (takes('image/avif') && Math.max(width, height) <= MAX_AVIF_SIDE) {
+    const { quality } = transform;
+    const less = quality === null ? null : Math.max(1, quality - AVIF_LESS_QUALITY);
+    return { ...transform, format: 'avif', quality: less };
+  }
+  return takes('image/webp') ? webp : { ...transform, format: null };
+}
+
+/** @param original of one frame, as a browser shows it. @param maxSide what neither side is to pass. */
+export function planVariant(original: Original, transform: Transform, maxSide: number): Plan {
+  const asked = transform.format === 'auto' ? null : transform.format;
+  const format = asked ?? formatOf(original.mimeType);
   const quality = QUALITY[format] === null ? null : (transform.quality ?? QUALITY[format]);
   const bound = format === 'avif' ? Math.min(maxSide, MAX_AVIF_SIDE) : maxSide;
   return { ...sidesOf(original, transform, bound), format, quality };

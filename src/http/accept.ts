@@ -1,0 +1,13 @@
+/** What a header such as Accept or Accept-Encoding takes, in lower case, and how gladly, from 0 to 1 (RFC 9110, 12.4.2). */
+export function weightsOf(header: string | undefined): ReadonlyMap<string, number> {
+  return new Map(
+    (header ?? '').split(',').map((each) => {
+      const [name = '', ...parameters] = each
+        .trim()
+        .toLowerCase()
+        .split(/\s*;\s*/);
+      const weight = parameters.find((parameter) => parameter.startsWith('q='));
+      return [name, weight === undefined ? 1 : Number(weight.slice(2))] as const;
+    }),
+  );
+}
