@@ -87,7 +87,8 @@ export function headersOf(
 ): Record<string, string> {
   return {
     'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'; sandbox",
+    // Chromium styles the page that it shows a picture in.
+    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     // A public address names bytes that never change, so whoever has them has them for good.
     'Cache-Control':
       by === 'public' ? 'public, max-age=31536000, immutable' : `private, max-age=${PRIVATE_SECONDS}`,

@@ -43,7 +43,7 @@ describe('GET /images', () => {
       'content-length': String(picture.length),
       'accept-ranges': 'bytes',
       'x-content-type-options': 'nosniff',
-      'content-security-policy': "default-src 'none'; sandbox",
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
       'content-disposition': `inline; filename="${image.filename}"; filename*=UTF-8''picture.png`,
     });
   });

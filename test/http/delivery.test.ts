@@ -58,7 +58,7 @@ describe.skipIf(!hasNginx)('DELIVERY=x-accel behind a real nginx (skipped where 
       'content-length': String(content.length),
       'accept-ranges': 'bytes',
       'x-content-type-options': 'nosniff',
-      'content-security-policy': "default-src 'none'; sandbox",
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
       'cross-origin-resource-policy': 'cross-origin',
       'access-control-allow-origin': '*',
       'content-disposition': `inline; filename="${image.filename}"; filename*=UTF-8''picture.png`,

@@ -80,7 +80,7 @@ describe('a variant', () => {
         'content-length': String(bytes.length),
         'cache-control': 'public, max-age=31536000, immutable',
         'x-content-type-options': 'nosniff',
-        'content-security-policy': "default-src 'none'; sandbox",
+        'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
       });
       expect(response.headers.get('content-disposition')).toMatch(/\.(\w+)"; filename\*=UTF-8''picture\.\1$/);
       expect(response.headers.get('content-disposition')).toContain(
