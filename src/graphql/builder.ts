@@ -84,7 +84,7 @@ builder.queryType({
 });
 builder.mutationType({
   description:
-    'What can be changed. To have images made and to end that takes the scope IMAGES_GENERATE, tokens ADMIN, all else IMAGES_WRITE. What an input can cause is in `userErrors` of the payload. Several in one document are run one after the other.',
+    'What can be changed. To have images made and to end that takes the scope IMAGES_GENERATE, tokens ADMIN, all else IMAGES_WRITE. What an input can cause is in `userErrors` of the payload. Several in one document are run one after the other; where one is refused or fails, only its payload is null, and the others run.',
 });
 builder.subscriptionType({
   description: 'Over server-sent events: GET or POST /graphql with `Accept: text/event-stream`.',

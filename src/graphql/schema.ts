@@ -25,6 +25,7 @@ import './token.ts';
 import { builder } from './builder.ts';
 import { readAfresh } from './fresh-reads.ts';
 import { guard } from './guard.ts';
+import { makePayloadsNullable } from './nullable-payloads.ts';
 
 const DESCRIPTION = [
   'The API of Fixative, a server that keeps the images of AI products permanent. It generates images, takes uploads and fetches images from addresses that will expire. It keeps verified copies of the bytes in several stores, and repairs them.',
@@ -47,4 +48,4 @@ const built = new GraphQLSchema({
   description: DESCRIPTION,
 });
 
-export const schema = guard(readAfresh(built));
+export const schema = guard(readAfresh(makePayloadsNullable(built)));

@@ -87,6 +87,24 @@ describe('introspection', () => {
     expect(validate(buildClientSchema(plain), document)).toEqual([]);
   });
 
+  test('says that every payload of a mutation may be null, and nothing of a query that was not', () => {
+    const { types } = served.__schema;
+    const fields = (name: string) => {
+      const type = types.find((each) => each.name === name);
+      return type?.kind === 'OBJECT' ? type.fields : [];
+    };
+    expect(fields('Mutation').map(({ type }) => type.kind)).toEqual(fields('Mutation').map(() => 'OBJECT'));
+    expect(fields('Query').filter(({ type }) => type.kind !== 'NON_NULL')).toMatchObject([
+      { name: 'image' },
+      { name: 'node' },
+    ]);
+  });
+
+  test('says that a picture to work from is exactly one thing', () => {
+    const type = served.__schema.types.find(({ name }) => name === 'PictureSourceInput');
+    expect(type).toMatchObject({ kind: 'INPUT_OBJECT', isOneOf: true });
+  });
+
   test('says what the schema is', async () => {
     expect(served.__schema.description).toContain('keeps the images of AI products permanent');
     expect(buildSchema(await text()).description).toBe(served.__schema.description);
