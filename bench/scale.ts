@@ -18,7 +18,7 @@ import type { ImageFilter } from '../src/image/conditions.ts';
 import { countImages } from '../src/image/count.ts';
 import { writeCursor } from '../src/image/cursor.ts';
 import { findByHashes } from '../src/image/duplicates.ts';
-import { type ImageOrder, listImages } from '../src/image/list.ts';
+import { type ImageOrder, listImages, type PageArgs } from '../src/image/list.ts';
 import { findExpired } from '../src/image/purge.ts';
 import { makeQuotas } from '../src/image/quota.ts';
 import { countStats } from '../src/image/stats.ts';
@@ -56,15 +56,22 @@ interface Size {
 
 type Ask = (database: Database, size: Size) => Promise<unknown>;
 
+type CursorOf = (size: Size) => Promise<string>;
+
 const page = (
   filter: ImageFilter,
-  more: { order?: ImageOrder; after?: (size: Size) => Promise<string> } = {},
+  more: { order?: ImageOrder; after?: CursorOf; before?: CursorOf; backward?: boolean } = {},
 ): Ask => {
-  const cursors = new Map<number, string>();
+  const cursors = new Map<number, Pick<PageArgs, 'after' | 'before'>>();
   return async (database, size) => {
-    if (more.after && !cursors.has(size.rows)) cursors.set(size.rows, await more.after(size));
-    const after = cursors.get(size.rows) ?? null;
-    return listImages(database, filter, { first: 20, after, order: more.order, cards: true });
+    const { rows } = size;
+    const known = cursors.get(rows) ?? {
+      after: await more.after?.(size),
+      before: await more.before?.(size),
+    };
+    cursors.set(rows, known);
+    const sizes = more.backward ? { last: 20 } : { first: 20 };
+    return listImages(database, filter, { ...sizes, ...known, order: more.order, cards: true });
   };
 };
 const count =
@@ -75,6 +82,9 @@ const stats =
   (filter: ImageFilter): Ask =>
   (database) =>
     countStats({ database }, filter);
+
+/** What lists show. */
+const LISTED = 'deleted_at IS NULL AND part_of IS NULL';
 
 /** The cursor of the image that lies so deep in a list. */
 const deep =
@@ -97,10 +107,27 @@ const QUOTAS = { quotaBytes: 1e18, quotaImages: 1e12, quotaGenerationsPerDay: nu
 
 const QUESTIONS: Record<string, Ask> = {
   'page of all': page({}),
-  'page 5,000 and deeper, of all': page({}, { after: deep('deleted_at IS NULL AND part_of IS NULL', 0.5) }),
+  'page 5,000 and deeper, of all': page({}, { after: deep(LISTED, 0.5) }),
   'page of a light user': page({ userId: LIGHT }),
   'page of a heavy user': page({ userId: HEAVY }),
   'page deep in a heavy user': page({ userId: HEAVY }, { after: deep(`user_id = '${HEAVY}'`, 0.05) }),
+  'between two cursors, of all': page({}, { after: deep(LISTED, 0.5), before: deep(LISTED, 0.7) }),
+  'between two cursors, of all, from their end': page(
+    {},
+    { after: deep(LISTED, 0.5), before: deep(LISTED, 0.7), backward: true },
+  ),
+  'between two cursors, of a heavy user': page(
+    { userId: HEAVY },
+    { after: deep(`user_id = '${HEAVY}'`, 0.01), before: deep(`user_id = '${HEAVY}'`, 0.05) },
+  ),
+  'between two cursors, tag (1 of 1,000) and status': page(
+    { tags: [RARER], status: ['success'] },
+    { after: deep(LISTED, 0.2), before: deep(LISTED, 0.7) },
+  ),
+  'between two cursors, word (1 of 1,000)': page(
+    { search: 'w700' },
+    { after: deep(LISTED, 0.2), before: deep(LISTED, 0.7) },
+  ),
   'page of a year': page(YEAR),
   'tag (common) and status': page({ tags: [COMMON], status: ['success'] }),
   'tag (1 of 1,000) and status': page({ tags: [RARER], status: ['success'] }),

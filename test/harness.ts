@@ -13,6 +13,13 @@ import { parseConfig } from '../src/config.ts';
 
 export const ROOT_TOKEN = 'test-root-token-0123456789';
 
+/** Data of an answer without errors: only an error makes the payload of a mutation null. */
+export type Succeeded<Data> = {
+  [Field in keyof Data]: Data[Field] extends { userErrors: unknown } | null
+    ? NonNullable<Data[Field]>
+    : Data[Field];
+};
+
 export interface TestApp extends Omit<App, 'close'> {
   readonly url: string;
   readonly directory: string;
@@ -27,7 +34,7 @@ export interface TestApp extends Omit<App, 'close'> {
   ask<Result, Variables>(
     document: TypedDocumentNode<Result, Variables>,
     variables: Variables,
-  ): Promise<Result>;
+  ): Promise<Succeeded<Result>>;
   /** A request with the root token, unless `headers` says otherwise. */
   fetch(
     path: string,
@@ -104,7 +111,7 @@ export async function openTestApp(
     async ask(document, variables) {
       const { data, errors } = await test.send(document, variables);
       expect(errors).toBeUndefined();
-      return data;
+      return data as Succeeded<typeof data>;
     },
     fetch: (address, { headers, ...init } = {}) =>
       fetch(url + address, {

@@ -7,7 +7,7 @@ import {
   UploadImageDocument,
   type UploadImageMutation,
 } from './generated/graphql.ts';
-import type { TestApp } from './harness.ts';
+import type { Succeeded, TestApp } from './harness.ts';
 
 export interface TestFile {
   readonly content: Uint8Array | string;
@@ -20,9 +20,12 @@ export async function upload(
   app: TestApp,
   file: TestFile,
   input: Record<string, unknown> = {},
-): Promise<UploadImageMutation['uploadImage']> {
+): Promise<Succeeded<UploadImageMutation>['uploadImage']> {
   const response = await app.fetch('/graphql', { method: 'POST', body: uploadForm(file, input) });
-  const { data, errors } = (await response.json()) as { data: UploadImageMutation; errors?: unknown };
+  const { data, errors } = (await response.json()) as {
+    data: Succeeded<UploadImageMutation>;
+    errors?: unknown;
+  };
   if (errors) throw new Error(JSON.stringify(errors));
   return data.uploadImage;
 }
@@ -48,12 +51,12 @@ export async function generateWithFile(
   app: TestApp,
   input: GenerateImageInput,
   { place, content }: { place: string; content: Uint8Array },
-): Promise<GenerateImageMutation['generateImage']> {
+): Promise<Succeeded<GenerateImageMutation>['generateImage']> {
   const body = new FormData();
   const query = print(GenerateImageDocument);
   body.append('operations', JSON.stringify({ query, variables: { input } }));
   body.append('map', JSON.stringify({ 0: [`variables.input.${place}.file`] }));
   body.append('0', new File([content as BlobPart], 'picture.png'));
   const response = await app.fetch('/graphql', { method: 'POST', body });
-  return ((await response.json()) as { data: GenerateImageMutation }).data.generateImage;
+  return ((await response.json()) as { data: Succeeded<GenerateImageMutation> }).data.generateImage;
 }

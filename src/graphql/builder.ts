@@ -45,11 +45,12 @@ export const builder = new SchemaBuilder<{
       description: 'Where a page begins and ends: https://relay.dev/graphql/connections.htm',
     },
     hasNextPageFieldOptions: {
-      description: 'Whether images follow the page; going backward with `last`, whether `before` was given.',
+      description:
+        'Whether images follow the page. With `before`: true; otherwise, going backward with `last`: false.',
     },
     hasPreviousPageFieldOptions: {
       description:
-        'Going backward with `last`, whether images come before the page; otherwise whether `after` was given.',
+        'Whether images come before the page. With `after`: true; otherwise, going forward with `first`: false.',
     },
     startCursorFieldOptions: {
       description:
@@ -60,18 +61,17 @@ export const builder = new SchemaBuilder<{
         'The cursor of the last image of the page, as `after` of the next one; null where the page is empty.',
     },
     firstArgOptions: {
-      description: `How many images, 1 to ${MAX_PAGE_SIZE}, forward; ${DEFAULT_PAGE_SIZE} where neither \`first\` nor \`last\` is given. Not with \`last\` or \`before\`.`,
+      description: `How many images at most, 0 to ${MAX_PAGE_SIZE}: the first ones of the list, or of those between \`after\` and \`before\`. Default: ${DEFAULT_PAGE_SIZE}, unless \`last\` is given. Not with \`last\`.`,
     },
     afterArgOptions: {
       description:
-        'The page begins behind the image of this cursor. INVALID_CURSOR for one of another order; not with `last`.',
+        'Only images behind the one of this cursor. INVALID_CURSOR for one of another order. Together with `before`: the images between both; none if `before` does not come after `after`.',
     },
     lastArgOptions: {
-      description: `How many images, 1 to ${MAX_PAGE_SIZE}, backward: the last ones of the list, or those ahead of \`before\`. Not with \`first\` or \`after\`.`,
+      description: `How many images at most, 0 to ${MAX_PAGE_SIZE}: the last ones of the list, or of those between \`after\` and \`before\`. Default: ${DEFAULT_PAGE_SIZE}, if \`before\` alone is given. Not with \`first\`.`,
     },
     beforeArgOptions: {
-      description:
-        'The page ends ahead of the image of this cursor. INVALID_CURSOR for one of another order; only with `last`.',
+      description: 'Only images ahead of the one of this cursor. INVALID_CURSOR for one of another order.',
     },
     clientMutationId: 'omit',
     cursorType: 'String',
@@ -84,7 +84,7 @@ builder.queryType({
 });
 builder.mutationType({
   description:
-    'What can be changed. To have images made and to end that takes the scope IMAGES_GENERATE, tokens ADMIN, all else IMAGES_WRITE. What an input can cause is in `userErrors` of the payload. Several in one document are run one after the other.',
+    'What can be changed. To have images made and to end that takes the scope IMAGES_GENERATE, tokens ADMIN, all else IMAGES_WRITE. What an input can cause is in `userErrors` of the payload. Several in one document are run one after the other; where one is refused or fails, only its payload is null, and the others run.',
 });
 builder.subscriptionType({
   description: 'Over server-sent events: GET or POST /graphql with `Accept: text/event-stream`.',

@@ -34,7 +34,7 @@ builder.prismaObjectFields(Image, (t) => ({
     type: [Image],
     description: 'The images that were edited from it, newest first; none of those in the trash.',
     args: {
-      first: t.arg.int({ defaultValue: DEFAULT_EDITS, description: `1 to ${MAX_EDITS}.` }),
+      first: t.arg.int({ defaultValue: DEFAULT_EDITS, description: `How many images, 0 to ${MAX_EDITS}.` }),
     },
     resolve: async ({ id }, { first }, context) =>
       takeRelated(

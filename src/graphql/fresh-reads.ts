@@ -1,6 +1,7 @@
-import { GraphQLObjectType, type GraphQLSchema } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import type { GraphqlContext } from './context.ts';
 import { MAX_RELATED_PER_REQUEST } from './related.ts';
+import { fieldsOf } from './root-fields.ts';
 
 /**
  * Clears the loaders wherever the database may have changed since they read it: before and after each mutation of a document, and before each
@@ -30,10 +31,4 @@ export function readAfresh(schema: GraphQLSchema): GraphQLSchema {
     };
   }
   return schema;
-}
-
-function fieldsOf(schema: GraphQLSchema, name: string) {
-  const type = schema.getType(name);
-  if (!(type instanceof GraphQLObjectType)) throw new Error(`There is no type ${name}.`);
-  return Object.values(type.getFields());
 }

@@ -1,5 +1,5 @@
 import { ownerFor } from '../auth/authorization.ts';
-import { atPath, InputError } from '../errors.ts';
+import { atPath } from '../errors.ts';
 import { cancelGeneration } from '../image/cancel.ts';
 import {
   DEFAULT_WAIT_SECONDS,
@@ -18,7 +18,8 @@ import { imageFields } from './image-input.ts';
 import { answer, type ImagePayload, imagePayload, type Payload, USER_ERRORS } from './payload.ts';
 
 const PictureSourceInput = builder.inputType('PictureSourceInput', {
-  description: 'A picture to work from: exactly one of these.',
+  description: 'A picture to work from: exactly one of these. Leave the other out; null is not allowed.',
+  isOneOf: true,
   fields: (t) => ({
     id: t.id({ description: 'An image that is kept.' }),
     file: t.field({
@@ -143,22 +144,15 @@ const CancelGenerationInput = builder.inputType('CancelGenerationInput', {
   fields: (t) => ({ id: t.id(IMAGE_ID) }),
 });
 
-type SourceInput = {
-  readonly id?: string | null | undefined;
-  readonly file?: Promise<ReceivedFile> | null | undefined;
-};
+/** GraphQL sees to it that exactly one is given. */
+type SourceInput = { readonly id: string } | { readonly file: Promise<ReceivedFile> };
 
-function parseSource({ id, file }: SourceInput, ...path: string[]): PictureSource {
-  if (id != null && file == null) return { uuid: parseImageId(id, ['input', ...path, 'id']) };
-  if (file != null && id == null) {
-    const received = atPath(['input', ...path, 'file'], file);
-    // It is heard of where it is awaited, if it is.
-    received.catch(() => {});
-    return { file: received };
-  }
-  throw new InputError('INVALID_INPUT', `Give ${path.join('.')} an id or a file, and not both.`, {
-    path: ['input', ...path],
-  });
+function parseSource(source: SourceInput, ...path: string[]): PictureSource {
+  if ('id' in source) return { uuid: parseImageId(source.id, ['input', ...path, 'id']) };
+  const file = atPath(['input', ...path, 'file'], source.file);
+  // It is heard of where it is awaited, if it is.
+  file.catch(() => {});
+  return { file };
 }
 
 builder.mutationFields((t) => ({

@@ -119,7 +119,7 @@ builder.queryField('images', (t) =>
     {
       type: Image,
       description:
-        'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100.',
+        'A page of images, newest first unless `orderBy` says otherwise; 20 unless `first` or `last` says, at most 100. Paged as Relay has it.',
       args: {
         filter: t.arg(WHICH_IMAGES),
         orderBy: t.arg({ type: ImageOrder, description: 'In which order; newest first without it.' }),

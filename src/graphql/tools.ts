@@ -55,7 +55,7 @@ const SizeRange = builder.objectRef<{ minSide: number; maxSide: number }>('SizeR
 const Model = builder.objectRef<ListedModel>('Model').implement({
   description: 'What a provider makes images with. What it cannot do is refused before it is paid for.',
   fields: (t) => ({
-    id: t.string({ description: 'What `generateImage` takes as `model`.', resolve: ({ model }) => model.id }),
+    id: t.id({ description: 'What `generateImage` takes as `model`.', resolve: ({ model }) => model.id }),
     provider: t.string({
       description: 'Who serves it, as `Image.provider` says it.',
       resolve: ({ model }) => model.provider,

@@ -22,6 +22,19 @@ export const ErrorCode = builder.enumType('ErrorCode', {
   },
 });
 
+/** One type for all errors of limits, so that a document may select `unit` of several of them. */
+const LimitUnit = builder.enumType('LimitUnit', {
+  description: 'Unit of a limit.',
+  values: {
+    BYTES: { value: 'bytes', description: 'Bytes.' },
+    PIXELS: { value: 'pixels', description: 'Pixels: of a side, or of the whole image.' },
+    FRAMES: { value: 'frames', description: 'Frames of an animation.' },
+    SECONDS: { value: 'seconds', description: 'Seconds that it takes to decode an image.' },
+    IMAGES: { value: 'images', description: 'Images of a user.' },
+    GENERATIONS: { value: 'generations', description: 'Generations of a user in one day, in UTC.' },
+  } as const,
+});
+
 /** GraphQL takes an Error that a resolver returns for a failure of the field, so it travels in a wrapper. */
 export interface Fault<Type extends FixativeError = FixativeError> {
   readonly fault: Type;
@@ -74,9 +87,10 @@ builder.objectRef<Fault<TooLargeError>>('TooLargeError').implement({
       nullable: true,
       description: 'What came, where it is known.',
     }),
-    unit: t.string({
+    unit: t.field({
+      type: LimitUnit,
       resolve: ({ fault }) => fault.unit,
-      description: '`bytes`, `pixels`, `frames` or `seconds`.',
+      description: 'Unit of `limit` and `actual`: BYTES, PIXELS, FRAMES or SECONDS.',
     }),
   }),
 });
@@ -152,9 +166,10 @@ builder.objectRef<Fault<QuotaExceededError>>('QuotaExceededError').implement({
       description: 'What the user has already, in `unit`, without what was asked for now.',
       resolve: ({ fault }) => fault.used,
     }),
-    unit: t.string({
+    unit: t.field({
+      type: LimitUnit,
       resolve: ({ fault }) => fault.unit,
-      description: '`bytes`, `images` or `generations`.',
+      description: 'Unit of `limit` and `used`: BYTES, IMAGES or GENERATIONS.',
     }),
     resetsAt: t.field({
       type: 'DateTime',

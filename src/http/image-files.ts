@@ -43,6 +43,6 @@ function readFirst(query: URLSearchParams): number | null {
   const shown = JSON.stringify(text.slice(0, 50));
   throw new InputError(
     'INVALID_INPUT',
-    `${name} is ${shown}; it is a whole number from 1 to ${MAX_PAGE_SIZE}.`,
+    `${name} is ${shown}; it is a whole number from 0 to ${MAX_PAGE_SIZE}.`,
   );
 }

@@ -16,22 +16,29 @@ export function writeCursor(field: string, cursor: Cursor): string {
 /** A timestamptz as PostgreSQL writes it in UTC. */
 const TIMESTAMP = /^(-?infinity|\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00( BC)?)$/;
 
-/** @throws InputError INVALID_CURSOR */
-export function parseCursor(field: string, text: string): Cursor {
+/** @param argument the name of the argument that it was given as. @throws InputError INVALID_CURSOR */
+export function parseCursor(field: string, text: string, argument: 'after' | 'before'): Cursor {
   const [, of, key = '', id] =
     /^([a-zA-Z]+):(.{1,40}):(\d{1,16})$/.exec(
       Buffer.from(text.slice(0, 200), 'base64url').toString('latin1'),
     ) ?? [];
   const parsed = field === 'bytes' ? parseBytes(key) : parseTimestamp(key);
-  if (of !== field || parsed === null || !Number.isSafeInteger(Number(id))) throw invalidCursor(field, text);
+  if (of !== field || parsed === null || !Number.isSafeInteger(Number(id)))
+    throw invalidCursor(field, { [argument]: text });
   return { key: parsed, id: Number(id) };
 }
 
-export function invalidCursor(field: string, text: string): InputError {
+/** @param given the cursors that were given, of which one or both are at fault. */
+export function invalidCursor(
+  field: string,
+  given: { readonly after?: string | null | undefined; readonly before?: string | null | undefined },
+): InputError {
+  const names = (['after', 'before'] as const).filter((name) => given[name] != null);
+  const cursors = names.map((name) => `${name} ${JSON.stringify(given[name]?.slice(0, 50))}`);
   return new InputError(
     'INVALID_CURSOR',
-    `The cursor ${JSON.stringify(text.slice(0, 50))} is not one of a list ordered by ${field}. Begin again without one.`,
-    { path: ['after'] },
+    `The cursor ${cursors.join(' or ')} is not one of a list ordered by ${field}. Begin again without one.`,
+    { path: names.slice(0, 1) },
   );
 }
 

@@ -65,7 +65,7 @@ async function* walkImages(
       order: { field: 'createdAt', direction: 'asc' },
     });
     for (const { node, cursor } of page.edges)
-      yield { image: node, createdAt: isoOfTimestamp(String(parseCursor('createdAt', cursor).key)) };
+      yield { image: node, createdAt: isoOfTimestamp(String(parseCursor('createdAt', cursor, 'after').key)) };
     if (!page.pageInfo.hasNextPage) return;
     after = page.pageInfo.endCursor;
   }

@@ -60,8 +60,8 @@ export interface EditsKey {
 
 /** @throws InputError INVALID_INPUT */
 export function parseEditsCount(first: number): number {
-  if (first >= 1 && first <= MAX_EDITS) return first;
-  throw new InputError('INVALID_INPUT', `first is ${first}; it goes from 1 to ${MAX_EDITS}.`, {
+  if (first >= 0 && first <= MAX_EDITS) return first;
+  throw new InputError('INVALID_INPUT', `first is ${first}; it goes from 0 to ${MAX_EDITS}.`, {
     path: ['first'],
   });
 }

@@ -15,6 +15,10 @@ export interface ImageOrder {
 
 export const DEFAULT_ORDER: ImageOrder = { field: 'createdAt', direction: 'desc' };
 
+/**
+ * A page as Relay has it (https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm): of the images between `after` and `before`,
+ * the first or the last ones.
+ */
 export interface PageArgs {
   readonly first?: number | null | undefined;
   readonly after?: string | null | undefined;
@@ -39,7 +43,7 @@ export const MAX_PAGE_SIZE = 100;
  * One page of images, by a prepared statement that begins where the cursor says: a keyset walk on an index (walk.ts), so that page
  * 10,000 costs what page 1 costs (https://use-the-index-luke.com/no-offset). It does not go through Prisma's client, which
  * costs four times as much as PostgreSQL's answer itself.
- * @throws InputError INVALID_CURSOR, INVALID_INPUT for a page size outside 1 to 100.
+ * @throws InputError INVALID_CURSOR, INVALID_INPUT for a page size outside 0 to 100, and for `first` with `last`.
  */
 export async function listImages(
   db: Pick<Database, 'query' | 'snapshot'>,
@@ -51,19 +55,20 @@ export async function listImages(
   },
 ): Promise<ImagePage> {
   const order = args.order ?? DEFAULT_ORDER;
-  const { size, backward, from } = parsePageArgs(args, order);
+  const { size, backward, after, before } = parsePageArgs(args, order);
   const key = ORDER_KEYS[order.field];
   const rows = await walkImages<ImageRow & { cursorKey: Cursor['key'] }>(db, filter, {
     order: key,
     // Backwards is the same walk in the other direction, turned round at the end.
     descending: (order.direction === 'desc') !== backward,
-    from,
+    from: backward ? before : after,
+    to: backward ? after : before,
+    // One more, to know whether there are more.
     count: size + 1,
     columns: `${args.cards ? CARD_COLUMNS : IMAGE_COLUMNS}, ${key.cursor} AS "cursorKey"`,
   }).catch((error) => {
     // Days that the calendar does not have are known to PostgreSQL.
-    if (from && isDataFault(error))
-      throw invalidCursor(order.field, (backward ? args.before : args.after) ?? '');
+    if ((after || before) && isDataFault(error)) throw invalidCursor(order.field, args);
     throw error;
   });
   const more = rows.length > size;
@@ -73,9 +78,9 @@ export async function listImages(
   return {
     edges,
     pageInfo: {
-      // What lies behind the page in the direction of the walk is known; before it is whatever the cursor came from.
-      hasNextPage: backward ? from !== null : more,
-      hasPreviousPage: backward ? more : from !== null,
+      // Where a page ends at a cursor, the image of that cursor lies beyond it.
+      hasNextPage: before !== null || (!backward && more),
+      hasPreviousPage: after !== null || (backward && more),
       startCursor: edges[0]?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
@@ -183,23 +188,16 @@ function parsePageArgs(args: PageArgs, order: ImageOrder) {
   if (args.first != null && args.last != null) {
     throw new InputError('INVALID_INPUT', 'Give first or last, not both.', { path: ['last'] });
   }
-  if ((args.last != null && args.after != null) || (args.last == null && args.before != null)) {
-    throw new InputError(
-      'INVALID_INPUT',
-      'Page forward with first and after, backward with last and before.',
-      {
-        path: [args.last != null ? 'after' : 'before'],
-      },
-    );
-  }
-  const backward = args.last != null;
+  // A client that says no more than `before` asks for the page ahead of it.
+  const backward = args.last != null || (args.first == null && args.before != null && args.after == null);
   const size = args.last ?? args.first ?? DEFAULT_PAGE_SIZE;
-  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE_SIZE) {
+  if (!Number.isInteger(size) || size < 0 || size > MAX_PAGE_SIZE) {
     const name = backward ? 'last' : 'first';
-    throw new InputError('INVALID_INPUT', `${name} is ${size}; it goes from 1 to ${MAX_PAGE_SIZE}.`, {
+    throw new InputError('INVALID_INPUT', `${name} is ${size}; it goes from 0 to ${MAX_PAGE_SIZE}.`, {
       path: [name],
     });
   }
-  const cursor = backward ? args.before : args.after;
-  return { size, backward, from: cursor == null ? null : parseCursor(order.field, cursor) };
+  const cursorOf = (name: 'after' | 'before') =>
+    args[name] == null ? null : parseCursor(order.field, args[name], name);
+  return { size, backward, after: cursorOf('after'), before: cursorOf('before') };
 }

@@ -29,11 +29,19 @@ export interface WalkOrder {
   readonly ofTags: boolean;
 }
 
+/** Where an image stands in an order: its value, and its id among equals. */
+interface Place {
+  readonly key: string | number;
+  readonly id: number;
+}
+
 export interface Walk {
   readonly order: WalkOrder;
   readonly descending: boolean;
-  /** Begins behind this image: its value in the order, and its id. */
-  readonly from: { readonly key: string | number; readonly id: number } | null;
+  /** Begins behind this image; null: at the beginning of the list. */
+  readonly from: Place | null;
+  /** Ends ahead of this image; null: at the end of the list. */
+  readonly to: Place | null;
   /** At most MAX_WALKED. */
   readonly count: number;
   /** What is read of the images, as a list of expressions of `i`. */
@@ -209,24 +217,25 @@ async function chooseTag(db: Queryable, filter: ImageFilter): Promise<string | n
   return rarest?.tag ?? first;
 }
 
-/** What is walked, from where the walk begins, in its order. */
-function source({ bounds, tag }: Way, { order, descending, from }: Walk, columns: string) {
+/** What is walked, from where the walk begins to where it ends, in its order. */
+function source({ bounds, tag }: Way, walk: Walk, columns: string) {
+  const { order, descending } = walk;
   const conditions = new Conditions(bounds);
   if (tag !== null) conditions.add(`i.tag = ${conditions.value(tag)}`);
-  addPlace(conditions, { order, descending, from });
+  addRange(conditions, walk);
   const direction = descending ? 'DESC' : 'ASC';
   const text = `SELECT ${columns} FROM ${tag === null ? 'generated_images' : TAGGED_IMAGES} i${conditions.where()}
     ORDER BY ${order.column} ${direction}, i.id ${direction}`;
   return { text, values: conditions.values };
 }
 
-function addPlace(
-  conditions: Conditions,
-  { order, descending, from }: Pick<Walk, 'order' | 'descending' | 'from'>,
-) {
-  if (from === null) return;
-  const [key, id] = [conditions.value(from.key), conditions.value(from.id)];
-  conditions.add(`(${order.column}, i.id) ${descending ? '<' : '>'} (${key}${order.cast}, ${id}::bigint)`);
+function addRange(conditions: Conditions, { order, descending, from, to }: Walk) {
+  const add = (place: Place, operator: string) => {
+    const [key, id] = [conditions.value(place.key), conditions.value(place.id)];
+    conditions.add(`(${order.column}, i.id) ${operator} (${key}${order.cast}, ${id}::bigint)`);
+  };
+  if (from) add(from, descending ? '<' : '>');
+  if (to) add(to, descending ? '>' : '<');
 }
 
 /** @param looks how many images are looked at; null: as many as it takes. */
@@ -282,7 +291,7 @@ async function find<Row>(
   most: number | null,
 ): Promise<Row[] | null> {
   const conditions = new Conditions(filter, [], await wordingOf(db, filter));
-  addPlace(conditions, walk);
+  addRange(conditions, walk);
   const direction = walk.descending ? 'DESC' : 'ASC';
   // Apart from the order and the limit, or they would decide how it is found.
   const rows = await db.query<Row & { excess: boolean }>(

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { CRASH_TOKEN } from '../crash/client.ts';
 import { runCommand, type ServerProcess, startServer } from '../crash/server.ts';
 import type { UploadImageMutation } from '../generated/graphql.ts';
-import { makeDatabase } from '../harness.ts';
+import { makeDatabase, type Succeeded } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { uploadForm } from '../upload.ts';
 
@@ -53,7 +53,10 @@ describe('a backup as docs/backup.md says', () => {
       headers: { authorization: `Bearer ${CRASH_TOKEN}` },
       body: uploadForm({ content: picture }, { tags: ['kept', `tag-${seed}`], prompt: 'a prompt' }),
     });
-    const { data, errors } = (await response.json()) as { data: UploadImageMutation; errors?: unknown };
+    const { data, errors } = (await response.json()) as {
+      data: Succeeded<UploadImageMutation>;
+      errors?: unknown;
+    };
     expect(errors).toBeUndefined();
     expect(data.uploadImage.userErrors).toEqual([]);
     return data.uploadImage.image?.sha256 ?? '';

@@ -6,8 +6,10 @@
 import {
   type GraphQLArgument,
   type GraphQLInputField,
+  type GraphQLInputObjectType,
   type GraphQLInputType,
   type GraphQLNamedType,
+  GraphQLNonNull,
   type GraphQLSchema,
   getNamedType,
   isAbstractType,
@@ -234,7 +236,7 @@ class Maker {
       return `[${chance.many(0, 3, () => this.#literal(type.ofType, depth + 1, null)).join(', ')}]`;
     }
     if (isInputObjectType(type)) {
-      const fields = this.#fieldsOf(type.getFields(), depth).map(
+      const fields = this.#fieldsOf(type, depth).map(
         (field) => `${field.name}: ${this.#literal(field.type, depth + 1, field)}`,
       );
       if (chance.of(0.01)) fields.push('nosuch: 1');
@@ -325,7 +327,7 @@ class Maker {
       return chance.many(0, 3, (at) => this.#valueOf(type.ofType, depth + 1, path && [...path, String(at)]));
     }
     if (isInputObjectType(type)) {
-      const fields = this.#fieldsOf(type.getFields(), depth);
+      const fields = this.#fieldsOf(type, depth);
       const entries = fields.map((field): [string, unknown] => [
         field.name,
         this.#valueOf(field.type, depth + 1, path && [...path, field.name]),
@@ -342,9 +344,16 @@ class Maker {
     return this.#scalar(type.name);
   }
 
-  #fieldsOf(fields: Readonly<Record<string, GraphQLInputField>>, depth: number): GraphQLInputField[] {
+  /** Of a OneOf input object exactly one, most of the time. */
+  #fieldsOf(type: GraphQLInputObjectType, depth: number): InputField[] {
+    const chance = this.#chance;
+    const fields = Object.values(type.getFields());
+    if (type.isOneOf && chance.of(0.97)) {
+      const { name, type: nullable } = chance.oneOf(fields);
+      return [{ name, type: new GraphQLNonNull(nullable) }];
+    }
     const share = depth > 2 ? 0.1 : 0.3;
-    return Object.values(fields).filter((field) => this.#chance.of(isRequired(field) ? 0.99 : share));
+    return fields.filter((field) => chance.of(isRequired(field) ? 0.99 : share));
   }
 
   #scalar(name: string): unknown {
@@ -373,6 +382,8 @@ class Maker {
     }
   }
 }
+
+type InputField = Pick<GraphQLInputField, 'name' | 'type'> & { readonly defaultValue?: unknown };
 
 function isRequired({ type, defaultValue }: { type: GraphQLInputType; defaultValue?: unknown }): boolean {
   return isNonNullType(type) && defaultValue === undefined;

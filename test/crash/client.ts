@@ -1,6 +1,7 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { print } from 'graphql';
 import { fetch } from 'undici';
+import type { Succeeded } from '../harness.ts';
 
 export const CRASH_TOKEN = 'crash-test-token-0123456789';
 
@@ -9,13 +10,13 @@ export async function askServer<Result, Variables>(
   { url }: { readonly url: string },
   document: TypedDocumentNode<Result, Variables>,
   variables: Variables,
-): Promise<Result> {
+): Promise<Succeeded<Result>> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { authorization: `Bearer ${CRASH_TOKEN}`, 'content-type': 'application/json' },
     body: JSON.stringify({ query: print(document), variables }),
   });
-  const { data, errors } = (await response.json()) as { data: Result; errors?: unknown };
+  const { data, errors } = (await response.json()) as { data: Succeeded<Result>; errors?: unknown };
   if (errors) throw new Error(JSON.stringify(errors));
   return data;
 }

@@ -12,6 +12,7 @@ import {
   UpdateImageDocument,
   type UploadImageMutation,
 } from '../generated/graphql.ts';
+import type { Succeeded } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { uploadForm } from '../upload.ts';
 import { askServer, CRASH_TOKEN, within } from './client.ts';
@@ -71,19 +72,28 @@ const settings = (more: Record<string, string> = {}) => ({
   ...more,
 });
 
-async function upload({ url }: ServerProcess, seed: number): Promise<UploadImageMutation['uploadImage']> {
+async function upload(
+  { url }: ServerProcess,
+  seed: number,
+): Promise<Succeeded<UploadImageMutation>['uploadImage']> {
   const picture = await makePicture({ width: 60, height: 60, seed });
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { authorization: `Bearer ${CRASH_TOKEN}` },
     body: uploadForm({ content: picture }),
   });
-  const { data, errors } = (await response.json()) as { data: UploadImageMutation; errors?: unknown };
+  const { data, errors } = (await response.json()) as {
+    data: Succeeded<UploadImageMutation>;
+    errors?: unknown;
+  };
   expect(errors).toBeUndefined();
   return data.uploadImage;
 }
 
-async function expectServed({ url }: ServerProcess, { image }: UploadImageMutation['uploadImage']) {
+async function expectServed(
+  { url }: ServerProcess,
+  { image }: Succeeded<UploadImageMutation>['uploadImage'],
+) {
   const response = await fetch(url + new URL(image?.url ?? '').pathname);
   expect(response.status).toBe(200);
   expect(sha256(new Uint8Array(await response.arrayBuffer()))).toBe(image?.sha256);

@@ -10,7 +10,7 @@ import { expect, test } from 'vitest';
 import { openPglite } from '../../src/database/pglite.ts';
 import { keyOf } from '../../src/storage/blob.ts';
 import { UploadImageDocument, type UploadImageMutation } from '../generated/graphql.ts';
-import { makeDatabase, pick } from '../harness.ts';
+import { makeDatabase, pick, type Succeeded } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { runCommand, type ServerProcess, startServer } from './server.ts';
 
@@ -179,7 +179,7 @@ async function upload(url: string, seed: number): Promise<Acknowledged[]> {
     headers: { authorization: `Bearer ${TOKEN}` },
     body: form,
   });
-  const { data } = (await response.json()) as { data: UploadImageMutation };
+  const { data } = (await response.json()) as { data: Succeeded<UploadImageMutation> };
   const { image, userErrors } = data.uploadImage;
   if (!image?.url) throw new Error(JSON.stringify(userErrors));
   return [{ url: image.url, sha256: sha256(picture) }];

@@ -7,7 +7,7 @@ import { print } from 'graphql';
 import { FormData, fetch } from 'undici';
 import { expect, test } from 'vitest';
 import { UploadImageDocument, type UploadImageMutation } from '../generated/graphql.ts';
-import { eventually, makeDatabase } from '../harness.ts';
+import { eventually, makeDatabase, type Succeeded } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { runCommand, startServer } from './server.ts';
 
@@ -101,7 +101,7 @@ async function upload(url: string, content: Uint8Array): Promise<Kept> {
   form.append('map', '{"0":["variables.input.file"]}');
   form.append('0', new File([content as BlobPart], 'x.png'));
   const response = await fetch(`${url}/graphql`, { method: 'POST', headers, body: form });
-  const { data } = (await response.json()) as { data: UploadImageMutation };
+  const { data } = (await response.json()) as { data: Succeeded<UploadImageMutation> };
   const { image } = data.uploadImage;
   return {
     id: image?.id ?? '',

@@ -379,7 +379,7 @@ describe.each(Object.entries(WAYS))('%s', (name, way) => {
       const answer = await send(actor, await way.ask(userId === undefined ? {} : { userId }));
       if (owner === null) {
         expect(codeOf(answer), answer.text).toBe('FORBIDDEN');
-        expect(answer.body.data ?? null).toBe(null);
+        expect(Object.values(answer.body.data ?? {})).toEqual([null]);
       } else {
         expect(answer.body.errors, `${actor} for ${userId}`).toBeUndefined();
         expect(await way.owner(answer.body.data as never), `${actor} for ${userId}`).toBe(owner);
@@ -486,6 +486,29 @@ describe('subscriptions', () => {
     await app.services.tokens.revoke(apiToken.id);
     await touch(image, 'after');
     expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+});
+
+test('a mutation that is refused does not take away the payloads of those that have run', async () => {
+  const { id } = await keep();
+  const token = await newToken(OWNER, ['images:read', 'images:write']);
+  const query = `mutation ($id: ID!) {
+    before: updateImage(input: { id: $id, addTags: ["before"] }) { image { tags } userErrors { code } }
+    made: generateImage(input: { prompt: "a fox" }) { images { id } }
+    after: updateImage(input: { id: $id, addTags: ["after"] }) { image { tags } userErrors { code } }
+  }`;
+  const response = await app.fetch('/graphql', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables: { id } }),
+  });
+  expect(await response.json()).toMatchObject({
+    data: {
+      before: { image: { tags: ['before'] }, userErrors: [] },
+      made: null,
+      after: { image: { tags: ['before', 'after'] }, userErrors: [] },
+    },
+    errors: [{ path: ['made'], extensions: { code: 'FORBIDDEN' } }],
   });
 });
 

@@ -169,6 +169,26 @@ describe('generateImage', () => {
     expect(await app.database.query('SELECT id FROM generated_images')).toHaveLength(rows.length);
   });
 
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    [
+      'both',
+      { id: 'x', file: null },
+      /Exactly one key must be specified for OneOf type "PictureSourceInput"/,
+    ],
+    ['neither', {}, /Exactly one key must be specified/],
+    ['an id of null', { id: null }, /"id" must be non-null/],
+  ])('refuses a reference with %s as the specification has it', async (_name, reference, message) => {
+    const input = { prompt: 'a fox', references: [reference] } as never;
+    for (const field of ['references', 'mask']) {
+      const given = field === 'mask' ? { prompt: 'a fox', mask: reference } : input;
+      const { data, errors } = await app.send(GenerateImageDocument, { input: given as never });
+      expect(data).toBeUndefined();
+      expect(errors?.every(({ extensions }) => extensions?.code === 'BAD_REQUEST')).toBe(true);
+      expect(errors?.[0]?.message).toMatch(message);
+      expect(errors?.[0]?.message).toContain(`input.${field}`);
+    }
+  });
+
   test('refuses a request that is larger than any can be', async () => {
     const response = await app.fetch('/graphql', {
       method: 'POST',

@@ -119,6 +119,49 @@ describe('images', () => {
     },
   );
 
+  test('answers the range between two cursors, from either end', async () => {
+    const { edges } = await list({ filter: { userId: 'fox' }, first: 30 });
+    const ids = edges.map(({ node }) => node.id);
+    const [after, before] = [edges[4]?.cursor ?? '', edges[15]?.cursor ?? ''];
+    const page = async (variables: ImagesQueryVariables) => {
+      const { nodes, pageInfo } = await list({ filter: { userId: 'fox' }, ...variables });
+      const { hasPreviousPage, hasNextPage } = pageInfo;
+      return [nodes.map(({ id }) => id), hasPreviousPage, hasNextPage];
+    };
+    expect(await page({ after, before })).toEqual([ids.slice(5, 15), true, true]);
+    expect(await page({ first: 3, after, before })).toEqual([ids.slice(5, 8), true, true]);
+    expect(await page({ last: 3, after, before })).toEqual([ids.slice(12, 15), true, true]);
+    expect(await page({ first: 3, before })).toEqual([ids.slice(0, 3), false, true]);
+    expect(await page({ first: 100, before })).toEqual([ids.slice(0, 15), false, true]);
+    expect(await page({ last: 100, after: edges[29]?.cursor ?? '' })).toMatchObject([
+      { length: FOXES - 30 },
+      true,
+      false,
+    ]);
+    // As a page back, although neither says how long it is.
+    expect(await page({ before: edges[25]?.cursor ?? '' })).toEqual([ids.slice(5, 25), true, true]);
+    expect(await page({ after: before, before: after })).toMatchObject([[], true, true]);
+  });
+
+  test('answers an empty page of none, with its count', async () => {
+    const filter = { userId: 'fox' };
+    const [, second] = (await list({ filter, first: 2 })).edges;
+    const empty = { startCursor: null, endCursor: null };
+    expect(await list({ filter, first: 0 })).toEqual({
+      edges: [],
+      nodes: [],
+      totalCount: FOXES,
+      pageInfo: { ...empty, hasPreviousPage: false, hasNextPage: true },
+    });
+    expect(await list({ filter, last: 0, before: second?.cursor ?? '' })).toMatchObject({
+      edges: [],
+      totalCount: FOXES,
+      pageInfo: { ...empty, hasPreviousPage: true, hasNextPage: true },
+    });
+    expect((await list({ filter: { userId: 'nobody' }, first: 0 })).pageInfo.hasNextPage).toBe(false);
+    expect(await count({ userId: 'fox' })).toBe(FOXES);
+  });
+
   test('orders by time, newest first, and by bytes', async () => {
     const newest = await list({ filter: { userId: 'fox' }, first: 100 });
     const times = newest.edges.map(({ node }) => node.createdAt);
@@ -174,12 +217,20 @@ describe('images', () => {
       { after: Buffer.from('createdAt:99999999999999999999:5').toString('base64url') },
       'INVALID_CURSOR',
     ],
-    ['a page of none', { first: 0 }, 'INVALID_INPUT'],
+    ['a page of fewer than none', { first: -1 }, 'INVALID_INPUT'],
     ['a page of 101', { first: 101 }, 'INVALID_INPUT'],
     ['a page of -1', { last: -1 }, 'INVALID_INPUT'],
     ['first and last', { first: 1, last: 1 }, 'INVALID_INPUT'],
-    ['first with before', { first: 1, before: 'x' }, 'INVALID_INPUT'],
-    ['last with after', { last: 1, after: 'x' }, 'INVALID_INPUT'],
+    ['a cursor that is none as before', { first: 1, before: 'x' }, 'INVALID_CURSOR'],
+    ['last with a cursor that is none as after', { last: 1, after: 'x' }, 'INVALID_CURSOR'],
+    [
+      'a day that no calendar has, as one of two cursors',
+      {
+        after: Buffer.from('createdAt:2026-01-02 00:00:00+00:1').toString('base64url'),
+        before: Buffer.from('createdAt:2026-02-30 00:00:00+00:1').toString('base64url'),
+      },
+      'INVALID_CURSOR',
+    ],
     ['NUL in a filter', { filter: { userId: 'a\0' } }, 'INVALID_INPUT'],
     ['NUL in the one tag of a filter', { filter: { tags: ['a\0'] } }, 'INVALID_INPUT'],
     ['NUL in any tag of a filter', { filter: { userId: 'fox', anyTag: ['a\0'] } }, 'INVALID_INPUT'],

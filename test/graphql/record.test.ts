@@ -1,7 +1,7 @@
 import { print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RecordImageDocument, type RecordImageMutation } from '../generated/graphql.ts';
-import { openTestApp, type TestApp } from '../harness.ts';
+import { openTestApp, type Succeeded, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { type Listener, listen } from '../source/fetching.ts';
 import { uploadForm } from '../upload.ts';
@@ -47,7 +47,7 @@ describe('recordImage', () => {
   async function send(content: Uint8Array | string, input: Record<string, unknown>) {
     const body = uploadForm({ content, name: 'sent.png' }, input, print(RecordImageDocument));
     const response = await app.fetch('/graphql', { method: 'POST', body });
-    return ((await response.json()) as { data: RecordImageMutation }).data.recordImage;
+    return ((await response.json()) as { data: Succeeded<RecordImageMutation> }).data.recordImage;
   }
 
   test('fetches what another service made, and keeps all that it says of it', async () => {

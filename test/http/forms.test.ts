@@ -300,7 +300,7 @@ test.each([
   ['limit=abc', 'limit is "abc"'],
   ['first=1e3', 'first is "1e3"'],
   ['first=0x10', 'first is "0x10"'],
-  ['first=0', 'first is 0'],
+  ['first=-1', 'first is -1'],
   ['first=101', 'first is 101'],
 ])('the HTTP list says what is wrong with %s', async (query, message) => {
   const response = await app.fetch(`/api/images/generated?${query}`);
@@ -308,5 +308,10 @@ test.each([
   const { error } = (await response.json()) as { error: { code: string; message: string } };
   expect(error.code).toBe('INVALID_INPUT');
   expect(error.message).toContain(message);
-  expect(error.message).toMatch(/from 1 to 100/);
+  expect(error.message).toMatch(/from 0 to 100/);
+});
+
+test('the HTTP list has an empty page for first=0', async () => {
+  const response = await app.fetch('/api/images/generated?first=0');
+  expect([response.status, await response.json()]).toEqual([200, { images: [], nextCursor: null }]);
 });

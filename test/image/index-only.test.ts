@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Queryable } from '../../src/database/database.ts';
+import type { Database, Queryable } from '../../src/database/database.ts';
+import type { ImageFilter } from '../../src/image/conditions.ts';
 import { countImages } from '../../src/image/count.ts';
+import { type ImageOrder, listImages } from '../../src/image/list.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 
 describe('what is counted is read from one index, and from no row', () => {
@@ -46,5 +48,53 @@ describe('what is counted is read from one index, and from no row', () => {
     expect(counted).toEqual({ count: 200, exact: true });
     expect(plans).toHaveLength(1);
     expect(JSON.stringify(plans)).toContain('Index Only Scan using idx_generated_images_unsuccessful');
+  });
+});
+
+describe('a page between two cursors is an index walk', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await openTestApp();
+    await app.database.query(
+      `INSERT INTO generated_images (user_id, prompt, bytes, tags, created_at)
+         SELECT 'u' || n % 400, repeat('p', 300), n, CASE WHEN n % 4 = 0 THEN ARRAY['t'] END, timestamptz '2026-01-01' + make_interval(secs => n)
+         FROM generate_series(1, 40000) n`,
+    );
+    await app.database.executeSql('ANALYZE');
+  });
+  afterAll(() => app.close());
+
+  const newest: ImageOrder = { field: 'createdAt', direction: 'desc' };
+  test.each<[string, ImageFilter, ImageOrder, string]>([
+    ['of all', {}, newest, 'idx_generated_images_created_at_id'],
+    ['of a user', { userId: 'u7' }, newest, 'idx_generated_images_listed'],
+    ['of a tag', { tags: ['t'] }, newest, 'image_tags'],
+    ['by bytes', {}, { field: 'bytes', direction: 'asc' }, 'idx_generated_images_bytes_id'],
+  ])('%s', async (_name, filter, order, index) => {
+    const { edges } = await listImages(app.database, filter, { first: 100, order });
+    const range = { after: edges[10]?.cursor ?? null, before: edges[90]?.cursor ?? null };
+    for (const size of [{ first: 20 }, { last: 20 }]) {
+      const plans: string[] = [];
+      const explained: Pick<Database, 'query' | 'snapshot'> = {
+        ...app.database,
+        async query(text, values, options) {
+          plans.push(JSON.stringify(await app.database.query(`EXPLAIN ${text}`, values, options)));
+          return app.database.query(text, values, options);
+        },
+      };
+      const page = await listImages(explained, filter, { ...size, ...range, order });
+      expect(page.edges.map(({ cursor }) => cursor)).toEqual(
+        edges
+          .slice(11, 90)
+          .map(({ cursor }) => cursor)
+          .slice(...('first' in size ? [0, 20] : [-20])),
+      );
+      expect(plans).toHaveLength(1);
+      // Both cursors bound what is read of the index, whose order is that of the list.
+      expect(plans[0]).toMatch(new RegExp(`Index (Only )?Scan( Backward)? using \\w*${index}`));
+      expect(plans[0]).toMatch(/Index Cond: [^"]*ROW\([^"]* < ROW\([^"]*/);
+      expect(plans[0]).toMatch(/Index Cond: [^"]*ROW\([^"]* > ROW\([^"]*/);
+      expect(plans[0]).not.toMatch(/"\s*(->\s*)?Sort\b/);
+    }
   });
 });

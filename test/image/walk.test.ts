@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImageFilter } from '../../src/image/conditions.ts';
 import { countImages } from '../../src/image/count.ts';
-import { DEFAULT_ORDER, type ImageOrder, listImages } from '../../src/image/list.ts';
+import { writeCursor } from '../../src/image/cursor.ts';
+import { DEFAULT_ORDER, type ImageOrder, listImages, type PageArgs } from '../../src/image/list.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
 const IMAGES = 3000;
@@ -208,6 +209,55 @@ describe('lists and counts', () => {
   };
 
   test('are what a plain filter finds', () => check(300));
+
+  /** A page by https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm, of a list that is at hand; cursors are places in it. */
+  const relay = (all: readonly number[], args: Record<keyof PageArgs, number | null>) => {
+    const { first, last, after, before } = args;
+    const start = after === null ? 0 : after + 1;
+    const range = all.slice(start, Math.max(start, before ?? all.length));
+    const ofFirst = first === null ? range : range.slice(0, first);
+    return {
+      ids: last === null ? ofFirst : ofFirst.slice(Math.max(0, ofFirst.length - last)),
+      hasPreviousPage: (last !== null && range.length > last) || after !== null,
+      hasNextPage: (first !== null && range.length > first) || before !== null,
+    };
+  };
+
+  test('are paged as Relay pages a plain list, from either end and between any two cursors', async () => {
+    const byId = new Map(images.map((image) => [image.id, image]));
+    for (let i = 0; i < 500; i++) {
+      const filter = random() < 0.3 ? {} : makeFilter(random);
+      const order = ORDERS[Math.floor(random() * ORDERS.length)] as ImageOrder;
+      const all = expected(filter, order);
+      const place = () => (random() < 0.5 || all.length === 0 ? null : Math.floor(random() * all.length));
+      const size = Math.floor(random() * (random() < 0.3 ? 3 : 101));
+      const [after, before] = [place(), place()];
+      const sizes = random() < 0.5 ? { first: size, last: null } : { first: null, last: size };
+      const cursor = (at: number | null) => {
+        const image = at === null ? undefined : byId.get(all[at] as number);
+        if (!image) return null;
+        const time = new Date(image.created).toISOString().replace(/T(.*)\.000Z/, ' $1+00');
+        return writeCursor(order.field, {
+          key: order.field === 'bytes' ? (image.bytes ?? 0) : time,
+          id: image.id,
+        });
+      };
+      const about = JSON.stringify({ filter, order, ...sizes, after, before });
+      const page = { ...sizes, after: cursor(after), before: cursor(before), order, cards: true };
+      const { edges, pageInfo } = await listImages(app.database, filter, page);
+      const meant = relay(all, { ...sizes, after, before });
+      expect(
+        edges.map(({ node }) => Number(node.id)),
+        about,
+      ).toEqual(meant.ids);
+      expect(pageInfo, about).toEqual({
+        hasPreviousPage: meant.hasPreviousPage,
+        hasNextPage: meant.hasNextPage,
+        startCursor: edges[0]?.cursor ?? null,
+        endCursor: edges.at(-1)?.cursor ?? null,
+      });
+    }
+  });
 
   test('count to the limit, and say that it is an estimate beyond it', async () => {
     // Where rows of the table are looked at, a tenth of the limit; what no index finds is asked of all that are looked at.
