@@ -46,6 +46,9 @@ export function uploadForm(
   return form;
 }
 
+/** Stands in the variables of a form where a file of it belongs. */
+export const FILE_OF_FORM = null as unknown as File;
+
 /** Generates from a file that comes along. @param place where in the input it belongs: `references.0`, `mask`. */
 export async function generateWithFile(
   app: TestApp,

@@ -13,7 +13,7 @@ import {
 } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { generateWithFile } from '../upload.ts';
+import { FILE_OF_FORM, generateWithFile } from '../upload.ts';
 import { type Gate, openGate } from './gate.ts';
 
 describe('a generation, in hard cases', () => {
@@ -192,7 +192,7 @@ describe('a generation, in hard cases', () => {
     const count = async () =>
       (await app.ask(ImagesDocument, { filter: { tool: 'reference' } })).images.totalCount;
     const before = await count();
-    const input = { prompt: 'a fox', tool: 'generateUserImage', references: [{ file: null }] };
+    const input = { prompt: 'a fox', tool: 'generateUserImage', references: [{ file: FILE_OF_FORM }] };
     const { userErrors } = await generateWithFile(app, input, {
       place: 'references.0',
       content: await makePicture({ width: 64, height: 64, seed: 5 }),
@@ -210,7 +210,7 @@ describe('a server that keeps nothing, with a file to work from', () => {
       tool: 'imageEditor',
       model: 'sample',
       size: '64x64',
-      references: [{ file: null }],
+      references: [{ file: FILE_OF_FORM }],
     };
     const made = await generateWithFile(app, input, {
       place: 'references.0',

@@ -11,7 +11,7 @@ import {
 } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { generateWithFile } from '../upload.ts';
+import { FILE_OF_FORM, generateWithFile } from '../upload.ts';
 
 /** Where the pictures are put to be looked at, if anywhere. */
 const LOOK = process.env.LOOK_AT_PICTURES;
@@ -118,7 +118,7 @@ describe('every tool, on the provider sample, through the front door', () => {
     const input = {
       ...{ tool: 'imageEditor', model: 'sample', prompt: 'a door', size: '256x256', waitSeconds: 60 },
       references: [{ id: first?.id as string }],
-      mask: { file: null },
+      mask: { file: FILE_OF_FORM },
     };
     const { images, userErrors } = await generateWithFile(app, input, { place: 'mask', content: mask });
     expect(userErrors).toEqual([]);
@@ -197,7 +197,7 @@ describe('every tool, on the provider sample, through the front door', () => {
       tool: 'stagedPhoto',
       model: 'sample',
       prompt: 'on a beach',
-      references: [{ file: null }],
+      references: [{ file: FILE_OF_FORM }],
       waitSeconds: 60,
     };
     const { images, userErrors } = await generateWithFile(app, input, {
