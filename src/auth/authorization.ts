@@ -54,6 +54,12 @@ export const NEEDED_SCOPES = {
     references: 'images:read',
     whole: 'images:read',
   },
+  /** What `node` and `nodes` find, by type. Without the scope there is no such object. */
+  Node: {
+    ApiToken: 'admin',
+    Copy: 'images:read',
+    Image: 'images:read',
+  },
   http: {
     '/api/images/generated': 'images:read',
     /** Of private images; public ones ask nobody. */

@@ -38,10 +38,15 @@ export interface TokenInput {
 export interface Tokens {
   /** @throws InputError INVALID_INPUT. @returns the token itself besides, for this once. */
   create(input: TokenInput): Promise<{ token: string; apiToken: ApiToken }>;
-  /** Ends a token; one that has ended already keeps its time. @throws InputError INVALID_ID, NotFoundError. */
+  /**
+   * Ends a token; one that has ended already keeps its time.
+   * @param id its UUID, or its id in GraphQL. @throws InputError INVALID_ID, NotFoundError.
+   */
   revoke(id: string): Promise<ApiToken>;
   /** Newest first, at most MAX_LISTED. */
   list(options: { revoked: boolean }): Promise<ApiToken[]>;
+  /** One token or null for each UUID, in their order; revoked ones too. */
+  find(ids: readonly string[]): Promise<(ApiToken | null)[]>;
   /** Whose token it is; null where it is none, or one no more. Costs a statement every ten seconds and not each time. */
   authenticate(presented: string): Promise<Caller | null>;
   /** Resolves when what is under way is written. */
@@ -64,7 +69,8 @@ const CREATE = `INSERT INTO api_tokens AS t (name, hash, start, user_id, scopes,
   RETURNING ${COLUMNS}`;
 const REVOKE = `UPDATE api_tokens t SET revoked_at = coalesce(t.revoked_at, now()) WHERE t.id = $1::uuid RETURNING ${COLUMNS}`;
 const LIST = `SELECT ${COLUMNS} FROM api_tokens t WHERE $1 OR t.revoked_at IS NULL ORDER BY t.id DESC LIMIT ${MAX_LISTED}`;
-const FIND = `SELECT ${COLUMNS}, t.hash FROM api_tokens t WHERE t.hash = $1`;
+const BY_IDS = `SELECT ${COLUMNS} FROM api_tokens t WHERE t.id = ANY($1::uuid[])`;
+const BY_HASH = `SELECT ${COLUMNS}, t.hash FROM api_tokens t WHERE t.hash = $1`;
 /** Several servers may see it used at once; one of them writes. */
 const WRITE_USE = `UPDATE api_tokens SET last_used_at = now()
   WHERE id = $1::uuid AND (last_used_at IS NULL OR last_used_at < now() - interval '${WRITE_USE_EVERY_SECONDS} seconds')`;
@@ -96,11 +102,11 @@ export function openTokens(database: Database, log: Logger): Tokens {
     writing.add(written);
   }
 
-  async function find(hashed: string): Promise<Remembered | null> {
+  async function recognize(hashed: string): Promise<Remembered | null> {
     const known = remembered.get(hashed);
     if (known) return known;
     const before = revocations;
-    const [row] = await database.query<ApiToken & { hash: string }>(FIND, [hashed]);
+    const [row] = await database.query<ApiToken & { hash: string }>(BY_HASH, [hashed]);
     if (!row || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hashed)) || !isValid(row)) return null;
     const { id, name, userId, scopes } = row;
     const found = {
@@ -125,7 +131,7 @@ export function openTokens(database: Database, log: Logger): Tokens {
     },
 
     async revoke(idText) {
-      const id = parseUuid(idText);
+      const id = parseTokenId(idText);
       const path = ['input', 'id'];
       if (!id)
         throw new InputError(
@@ -145,9 +151,15 @@ export function openTokens(database: Database, log: Logger): Tokens {
 
     list: ({ revoked }) => database.query<ApiToken>(LIST, [revoked]),
 
+    async find(ids) {
+      const rows = await database.query<ApiToken>(BY_IDS, [ids]);
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      return ids.map((id) => byId.get(id) ?? null);
+    },
+
     async authenticate(presented) {
       if (!TOKEN.test(presented)) return null;
-      const known = await find(hashOf(presented));
+      const known = await recognize(hashOf(presented));
       if (known) noteUse(known);
       return known?.caller ?? null;
     },
@@ -156,6 +168,12 @@ export function openTokens(database: Database, log: Logger): Tokens {
       await Promise.all(writing);
     },
   };
+}
+
+/** Returns the UUID in either form of the id of a token; null for anything else. */
+function parseTokenId(text: string): string | null {
+  const [, uuid = text] = /^ApiToken:(.+)$/.exec(Buffer.from(text.slice(0, 100), 'base64').toString()) ?? [];
+  return parseUuid(uuid);
 }
 
 const hashOf = (token: string) => hash('sha256', token, 'hex');

@@ -3,6 +3,7 @@ import { allows } from '../auth/authorization.ts';
 import type { Queryable } from '../database/database.ts';
 import type { CopyState as State } from '../storage/blob.ts';
 import { builder } from './builder.ts';
+import { encodeId } from './global-id.ts';
 
 export interface CopyRow {
   readonly blobId: number;
@@ -12,9 +13,21 @@ export interface CopyRow {
   readonly bytes: number | null;
   readonly verifiedAt: Date | null;
   readonly error: string | null;
-  /** Whether it is told of an image whose bytes are not for everybody. */
-  readonly isPrivate?: boolean;
 }
+
+/** A copy as it is told of one image; several images may share the bytes. */
+export interface CopyOfImage extends CopyRow {
+  readonly imageUuid: string;
+  /** Whether the bytes of this image are not for everybody. */
+  readonly isPrivate: boolean;
+}
+
+/**
+ * What identifies a copy in the schema. Not its blob: `url` is null for a private image, and two images of one blob may differ in that. A
+ * client that caches by id would show the one for the other.
+ */
+export const copyKey = ({ imageUuid, store }: Pick<CopyOfImage, 'imageUuid' | 'store'>) =>
+  `${imageUuid}:${store}`;
 
 export const CopyState = builder.enumType('CopyState', {
   description: 'What is known of a copy.',
@@ -30,9 +43,17 @@ export const CopyState = builder.enumType('CopyState', {
   },
 });
 
-export const Copy = builder.objectRef<CopyRow>('Copy').implement({
+export const Copy = builder.objectRef<CopyOfImage>('Copy').implement({
   description: "An image's bytes in one store.",
+  interfaces: [builder.nodeInterfaceRef() as never],
+  isTypeOf: (value) =>
+    typeof value === 'object' && value !== null && 'imageUuid' in value && 'store' in value,
   fields: (t) => ({
+    id: t.id({
+      description:
+        'Opaque, and the same for ever: of this image in this store. Images that share bytes have copies with ids of their own.',
+      resolve: (copy) => encodeId({ type: 'Copy', key: copyKey(copy) }),
+    }),
     store: t.exposeString('store', {
       description: 'The store, as `Store.name` says it; it may be one that is not configured any more.',
     }),

@@ -1,10 +1,10 @@
-import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
 import { type ErrorCode as Code, ERROR_CODES, InputError } from '../errors.ts';
 import type { AnsweredImage } from '../image/generate.ts';
 import { IMAGE_ORIGINS, type Image as ImageModel, isPublic, parseUuid } from '../image/image.ts';
 import { builder } from './builder.ts';
 import type { GraphqlContext } from './context.ts';
-import { Copy, type CopyRow } from './copy.ts';
+import { Copy, type CopyOfImage, type CopyRow } from './copy.ts';
+import { decodeId, encodeId } from './global-id.ts';
 import { ImageTransform, urlOf } from './image-url.ts';
 import { Provenance } from './provenance.ts';
 import { ErrorCode } from './user-error.ts';
@@ -273,10 +273,11 @@ export const Image = builder.prismaObject('Image', {
 });
 
 /** The copies of an image's bytes, as they are told of this image: others may share them. */
-export async function copiesOf(image: ImageModel, { loaders }: GraphqlContext): Promise<CopyRow[]> {
+export async function copiesOf(image: ImageModel, { loaders }: GraphqlContext): Promise<CopyOfImage[]> {
   if (image.blobId === null) return [];
   const copies = await loaders.copiesOfBlob.load(Number(image.blobId));
-  return isPublic(image) ? copies : copies.map((copy) => ({ ...copy, isPrivate: true }));
+  const of = { imageUuid: image.uuid, isPrivate: !isPublic(image) };
+  return copies.map((copy) => ({ ...copy, ...of }));
 }
 
 /** How an argument or a field names an image, as `parseImageId` reads it. */
@@ -285,7 +286,7 @@ export const IMAGE_ID = {
   description: 'Which image: its `id`, or its `uuid`; INVALID_ID for what is neither.',
 } as const;
 
-export const encodeImageId = (uuid: string) => encodeGlobalID('Image', uuid);
+export const encodeImageId = (uuid: string) => encodeId({ type: 'Image', key: uuid });
 
 function isKept(image: ImageModel): boolean {
   return image.blobId !== null && image.status === 'success' && image.deletedAt === null;
@@ -306,20 +307,12 @@ function errorOf(image: ImageModel): ImageErrorShape | null {
  * @throws InputError INVALID_ID
  */
 export function parseImageId(id: string, path: readonly string[] = ['id']): string {
-  const uuid = parseUuid(id) ?? parseUuid(decode(id));
+  const decoded = decodeId(id);
+  const uuid = parseUuid(id) ?? (decoded?.type === 'Image' ? parseUuid(decoded.key) : null);
   if (uuid) return uuid;
   throw new InputError('INVALID_ID', `${JSON.stringify(id.slice(0, 100))} is not the id of an image.`, {
     path,
   });
-}
-
-function decode(id: string): string {
-  try {
-    const { typename, id: uuid } = decodeGlobalID(id);
-    return typename === 'Image' ? uuid : '';
-  } catch {
-    return '';
-  }
 }
 
 /** @throws InputError NOT_FOUND, INVALID_ID */
@@ -331,39 +324,12 @@ export async function requireImage(context: GraphqlContext, id: string): Promise
   throw new InputError('NOT_FOUND', `There is no image ${JSON.stringify(id.slice(0, 100))}.`, { path });
 }
 
-builder.queryFields((t) => ({
-  image: t.field({
+builder.queryField('image', (t) =>
+  t.field({
     type: Image,
     nullable: true,
     description: 'One image by its id or uuid; null when there is none.',
     args: { id: t.arg.id(IMAGE_ID) },
     resolve: (_root, { id }, context) => context.loaders.imageByUuid.load(parseImageId(id)),
   }),
-  node: t.field({
-    type: builder.nodeInterfaceRef(),
-    nullable: true,
-    description: 'Anything that has an id; null when there is none.',
-    args: { id: t.arg.id(IMAGE_ID) },
-    resolve: (_root, { id }, context) => context.loaders.imageByUuid.load(parseImageId(id)),
-  }),
-  nodes: t.field({
-    type: [builder.nodeInterfaceRef()],
-    nullable: { list: false, items: true },
-    description: 'Up to 100 at once, in the order of the ids.',
-    args: {
-      ids: t.arg.idList({
-        required: true,
-        description:
-          'Each an `Image.id` or `Image.uuid`; null is answered where there is no such image. INVALID_ID for what is neither, INVALID_INPUT for more than 100.',
-      }),
-    },
-    resolve: (_root, { ids }, context) => {
-      if (ids.length > 100) {
-        throw new InputError('INVALID_INPUT', `There are ${ids.length} ids; 100 are allowed.`, {
-          path: ['ids'],
-        });
-      }
-      return Promise.all(ids.map((id) => context.loaders.imageByUuid.load(parseImageId(id, ['ids']))));
-    },
-  }),
-}));
+);

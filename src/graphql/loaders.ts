@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import { visibleTo } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
+import type { ApiToken } from '../auth/tokens.ts';
 import { findByHashes, findPurges } from '../image/duplicates.ts';
 import { type EditsKey, findByIds, findEdits, findParts } from '../image/family.ts';
 import type { Generation } from '../image/generation/work.ts';
@@ -88,6 +89,12 @@ export class Loaders {
 
   get provenanceOfBlob(): DataLoader<number, Provenance | null> {
     return this.#make('provenanceOfBlob', () => makeProvenanceLoader(this.#services.database));
+  }
+
+  /** Of all tokens, revoked ones too: who may see them is for the caller of this to know. */
+  get tokenById(): DataLoader<string, ApiToken | null> {
+    const { tokens } = this.#services;
+    return this.#make('tokenById', () => new DataLoader((ids) => tokens.find(ids)));
   }
 
   /** Forgets everything that was read: the next to ask reads the database. */

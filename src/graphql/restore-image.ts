@@ -1,7 +1,7 @@
 import { FixativeError } from '../errors.ts';
 import { restoreImage } from '../image/restore.ts';
 import { builder } from './builder.ts';
-import { Copy, type CopyRow } from './copy.ts';
+import { Copy, type CopyOfImage } from './copy.ts';
 import { copiesOf, IMAGE_ID, requireImage } from './image.ts';
 import { answer, IMAGE, type ImagePayload, USER_ERRORS } from './payload.ts';
 
@@ -14,7 +14,7 @@ const RestoreImageInput = builder.inputType('RestoreImageInput', {
 });
 
 interface RestorePayload extends ImagePayload {
-  readonly restored: readonly CopyRow[];
+  readonly restored: readonly CopyOfImage[];
   readonly source: string | null;
 }
 

@@ -22,6 +22,7 @@ import './update-image.ts';
 import './trash.ts';
 import './store.ts';
 import './token.ts';
+import './node.ts';
 import { builder } from './builder.ts';
 import { readAfresh } from './fresh-reads.ts';
 import { guard } from './guard.ts';

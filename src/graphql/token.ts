@@ -1,6 +1,7 @@
 import { SCOPES } from '../auth/caller.ts';
 import { type ApiToken as ApiTokenShape, MAX_LISTED } from '../auth/tokens.ts';
 import { builder } from './builder.ts';
+import { encodeId } from './global-id.ts';
 import { answer, type Payload, USER_ERRORS } from './payload.ts';
 
 const Scope = builder.enumType('Scope', {
@@ -16,8 +17,13 @@ const Scope = builder.enumType('Scope', {
 
 const ApiToken = builder.objectRef<ApiTokenShape>('ApiToken').implement({
   description: 'A token that lets a program in. The token itself is shown once, when it is made.',
+  interfaces: [builder.nodeInterfaceRef() as never],
+  isTypeOf: (value) => typeof value === 'object' && value !== null && 'scopes' in value && 'start' in value,
   fields: (t) => ({
-    id: t.exposeID('id', { description: 'What `revokeToken` takes.' }),
+    id: t.id({
+      description: 'Opaque, and the same for ever. `revokeToken` and `node` take it.',
+      resolve: ({ id }) => encodeId({ type: 'ApiToken', key: id }),
+    }),
     name: t.exposeString('name', { description: 'For people, as `createToken` was given it.' }),
     start: t.exposeString('start', { description: 'Its first characters, by which to tell tokens apart.' }),
     userId: t.exposeString('userId', {
@@ -74,7 +80,13 @@ const CreateTokenInput = builder.inputType('CreateTokenInput', {
 
 const RevokeTokenInput = builder.inputType('RevokeTokenInput', {
   description: 'The token that is to end.',
-  fields: (t) => ({ id: t.id({ required: true, description: 'The `id` of the token.' }) }),
+  fields: (t) => ({
+    id: t.id({
+      required: true,
+      description:
+        'Which token: its `id`, or the UUID that `fixative token list` shows; INVALID_ID for anything else.',
+    }),
+  }),
 });
 
 interface TokenPayload extends Payload {

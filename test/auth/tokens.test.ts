@@ -30,6 +30,11 @@ describe('API tokens', () => {
   const REVOKE = `mutation ($id: ID!) { revokeToken(input: { id: $id }) { apiToken { id revokedAt } userErrors { code path } } }`;
   const LIST = `query ($revoked: Boolean) { tokens(revoked: $revoked) { id name start lastUsedAt revokedAt } }`;
   const PROBE = '{ tools { name } }';
+  /** The UUID in a global id. */
+  const uuidOf = (id: string) =>
+    Buffer.from(id, 'base64')
+      .toString()
+      .replace(/^ApiToken:/, '');
   async function create(input: object): Promise<{ token: string; id: string }> {
     const { data } = await ask(CREATE, { input: { name: 'a test', scopes: ['IMAGES_READ'], ...input } });
     return { token: data.createToken.token, id: data.createToken.apiToken.id };
@@ -53,7 +58,7 @@ describe('API tokens', () => {
       revokedAt: null,
     });
     const rows = await app.database.query<{ hash: string }>('SELECT * FROM api_tokens WHERE id = $1', [
-      apiToken.id,
+      uuidOf(apiToken.id),
     ]);
     expect(rows[0]?.hash).toBe(createHash('sha256').update(token).digest('hex'));
     expect(JSON.stringify(rows)).not.toContain(token);
@@ -81,7 +86,7 @@ describe('API tokens', () => {
     const valid = await create({});
     const expired = await create({});
     await app.database.query(`UPDATE api_tokens SET expires_at = now() - interval '1 second' WHERE id = $1`, [
-      expired.id,
+      uuidOf(expired.id),
     ]);
     const revoked = await create({});
     await ask(REVOKE, { id: revoked.id });
@@ -112,13 +117,15 @@ describe('API tokens', () => {
     expect((await ask(PROBE, {}, as(token))).status).toBe(200);
     const first = (await ask(REVOKE, { id })).data.revokeToken.apiToken;
     expect((await ask(PROBE, {}, as(token))).status).toBe(401);
-    // Once more changes nothing.
-    expect((await ask(REVOKE, { id })).data.revokeToken.apiToken).toEqual(first);
+    // Once more changes nothing, also by the UUID, which the command line shows.
+    for (const again of [id, uuidOf(id)])
+      expect((await ask(REVOKE, { id: again })).data.revokeToken.apiToken).toEqual(first);
     const listed = async (revoked: boolean) =>
       (await ask(LIST, { revoked })).data.tokens.some((each: { id: string }) => each.id === id);
     expect([await listed(false), await listed(true)]).toEqual([false, true]);
     for (const [other, code] of [
       ['x', 'INVALID_ID'],
+      [Buffer.from(`Image:${uuidOf(id)}`).toString('base64'), 'INVALID_ID'],
       ['01900000-0000-7000-8000-000000000000', 'NOT_FOUND'],
     ])
       expect((await ask(REVOKE, { id: other })).data.revokeToken).toEqual({
@@ -169,7 +176,7 @@ describe('API tokens', () => {
 
     await app.database.query(
       `UPDATE api_tokens SET last_used_at = now() - interval '2 minutes' WHERE id = $1`,
-      [id],
+      [uuidOf(id)],
     );
     expect((await ask(PROBE, {}, as(token))).status).toBe(200);
     await eventually(async () => expect(Date.now() - Date.parse(await used())).toBeLessThan(10_000));

@@ -428,6 +428,92 @@ describe.each(Object.entries(WAYS))('%s', (name, way) => {
   });
 });
 
+/** What `node` finds, by type. */
+const NODES: Record<string, { make: () => Promise<string>; absent: () => string; seenBy: readonly Actor[] }> =
+  {
+    Image: {
+      make: async () => globalId('Image', (await keep()).id),
+      absent: () => globalId('Image', randomUUID()),
+      seenBy: ['owner', 'service', 'admin'],
+    },
+    Copy: {
+      make: async () => globalId('Copy', `${(await keep()).id}:filesystem`),
+      absent: () => globalId('Copy', `${randomUUID()}:filesystem`),
+      seenBy: ['owner', 'service', 'admin'],
+    },
+    ApiToken: {
+      make: async () => {
+        const scopes = ['images:read'];
+        const { apiToken } = await app.services.tokens.create({ name: 'to find', userId: OWNER, scopes });
+        return globalId('ApiToken', apiToken.id);
+      },
+      absent: () => globalId('ApiToken', randomUUID()),
+      seenBy: ['admin'],
+    },
+  };
+const globalId = (type: string, key: string) => Buffer.from(`${type}:${key}`).toString('base64');
+
+describe('node', () => {
+  test('is tried for every type that implements Node', async () => {
+    const { body } = await send('admin', { query: getIntrospectionQuery() });
+    const schema = buildClientSchema(body.data as never);
+    const names = schema.getPossibleTypes(schema.getType('Node') as never).map(({ name }) => name);
+    expect(names.sort()).toEqual(Object.keys(NODES).sort());
+    expect(Object.keys(NEEDED_SCOPES.Node).sort()).toEqual(names);
+  });
+
+  test.each(Object.entries(NODES))(
+    'finds %s for those who see it',
+    async (type, { make, absent, seenBy }) => {
+      const query =
+        'query ($id: ID!) { node(id: $id) { __typename id } nodes(ids: [$id]) { __typename id } }';
+      const [id, none] = [await make(), absent()];
+      for (const actor of ['other', 'owner', 'service', 'admin'] as const) {
+        const answer = await send(actor, { query, variables: { id } });
+        const without = await send(actor, { query, variables: { id: none } });
+        expect(without.body, actor).toEqual({ data: { node: null, nodes: [null] } });
+        const found = { __typename: type, id };
+        if (seenBy.includes(actor))
+          expect(answer.body, actor).toEqual({ data: { node: found, nodes: [found] } });
+        else expect([answer.status, answer.text], actor).toEqual([without.status, without.text]);
+      }
+    },
+  );
+
+  test('asks the database for no token on behalf of somebody who is no admin', async () => {
+    const { query } = app.database;
+    const sent: string[] = [];
+    const spied = app.services.database as { query: typeof query };
+    spied.query = (text, values, options) => {
+      sent.push(text);
+      return query(text, values, options);
+    };
+    try {
+      const id = await NODES.ApiToken?.make();
+      sent.length = 0;
+      const asked = { query: 'query ($id: ID!) { nodes(ids: [$id, $id]) { id } }', variables: { id } };
+      await send('service', asked);
+      expect(sent.filter((text) => text.includes('ANY($1::uuid[])'))).toEqual([]);
+      await send('admin', asked);
+      expect(sent.filter((text) => text.includes('ANY($1::uuid[])'))).toHaveLength(1);
+    } finally {
+      spied.query = query;
+    }
+  });
+
+  test.each([
+    globalId('Store', 'filesystem'),
+    globalId('ApiToken', 'x'),
+    globalId('Copy', 'x:filesystem'),
+    globalId('Copy', randomUUID()),
+    globalId('constructor', randomUUID()),
+  ])('has INVALID_ID for what is no id: %s', async (id) => {
+    const query = 'query ($id: ID!) { node(id: $id) { id } }';
+    for (const actor of ['owner', 'admin'] as const)
+      expect(codeOf(await send(actor, { query, variables: { id } }))).toBe('INVALID_ID');
+  });
+});
+
 describe('subscriptions', () => {
   const one = parse('subscription ($id: ID!) { imageUpdated(id: $id) { prompt tags } }') as never;
   const many = parse('subscription { imagesUpdated { id prompt tags } }') as never;

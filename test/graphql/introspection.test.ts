@@ -100,6 +100,31 @@ describe('introspection', () => {
     ]);
   });
 
+  test('has the types that docs/schema.md says the identity of, each with its key', async () => {
+    const docs = await readFile(fileURLToPath(new URL('../../docs/schema.md', import.meta.url)), 'utf8');
+    const rows = [...docs.matchAll(/^\| (`[A-Z][^|]*) \| (`\w+`|none) \|/gm)];
+    const keys = new Map(
+      rows.flatMap(([, types = '', key = '']) =>
+        types.split(', ').map((type) => [type.replaceAll('`', ''), key.replaceAll('`', '')] as const),
+      ),
+    );
+    const objects = served.__schema.types.filter((type) => type.kind === 'OBJECT');
+    const told = objects.filter(
+      ({ name, interfaces }) =>
+        !/^__|^(Query|Mutation|Subscription)$|Payload$/.test(name) &&
+        !interfaces.some((each) => each.name === 'UserError'),
+    );
+    expect([...keys.keys()].sort()).toEqual(told.map(({ name }) => name).sort());
+    for (const { name, fields, interfaces } of told) {
+      const key = keys.get(name);
+      const field = fields.find((each) => each.name === (key === 'none' ? 'id' : key));
+      // What has an id has it for a key.
+      if (key === 'none') expect(field, name).toBeUndefined();
+      else expect(field?.type.kind, name).toBe('NON_NULL');
+      if (interfaces.some((each) => each.name === 'Node')) expect(key, name).toBe('id');
+    }
+  });
+
   test('says that a picture to work from is exactly one thing', () => {
     const type = served.__schema.types.find(({ name }) => name === 'PictureSourceInput');
     expect(type).toMatchObject({ kind: 'INPUT_OBJECT', isOneOf: true });

@@ -279,6 +279,44 @@ describe('images', () => {
     }
   });
 
+  test('gives each copy an id of its own, the same each time, by which node finds it', async () => {
+    const content = await makePicture({ seed: 8050 });
+    const [first, second] = [await upload(app, { content }), await upload(app, { content })];
+    await app.storage.settled();
+    const document = parse(
+      'query Copies($ids: [ID!]!) { nodes(ids: $ids) { ... on Image { copies { id store key url } } } }',
+    ) as TypedDocumentNode<
+      { nodes: { copies: { id: string; store: string }[] }[] },
+      { ids: (string | undefined)[] }
+    >;
+    const ask = async () =>
+      (await app.ask(document, { ids: [first.image?.id, second.image?.id] })).nodes.map(
+        ({ copies }) => copies,
+      );
+    const [ofFirst = [], ofSecond = []] = await ask();
+    expect(ofFirst.map(({ store }) => store)).toEqual(['filesystem', 'database']);
+    expect(ofSecond.map(({ store }) => store)).toEqual(['filesystem', 'database']);
+    const ids = [...ofFirst, ...ofSecond].map(({ id }) => id);
+    // Images may share bytes and differ in who is given them.
+    expect(new Set(ids).size).toBe(4);
+    expect(await ask()).toEqual([ofFirst, ofSecond]);
+    const found = parse(
+      'query Found($ids: [ID!]!) { nodes(ids: $ids) { ... on Copy { id store key url } } }',
+    ) as typeof document;
+    expect((await app.ask(found, { ids })).nodes).toEqual([...ofFirst, ...ofSecond]);
+  });
+
+  test('has no key twice in lists of stores, tools and models', async () => {
+    const document = parse(
+      'query Keys { stores { name } tools { name } models { id } }',
+    ) as TypedDocumentNode<Record<string, { name?: string; id?: string }[]>, object>;
+    for (const [name, list] of Object.entries(await app.ask(document, {}))) {
+      const keys = list.map((each) => each.id ?? each.name);
+      expect(keys.length, name).toBeGreaterThan(1);
+      expect(new Set(keys).size, name).toBe(keys.length);
+    }
+  });
+
   test('answers many ids at once, in their order', async () => {
     const page = await list({ filter: { userId: 'fox' }, first: 5 });
     const ids = page.nodes.map((node) => node.id).reverse();
