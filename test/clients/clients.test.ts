@@ -113,7 +113,7 @@ describe.skipIf(!isInstalled)('a front end', () => {
       uploads: 3,
       first: 2,
       merged: 3,
-      tags: { __refs: undefined },
+      tags: ['changed'],
       copiesOfEach: [2, 2, 2],
       copiesInAll: 6,
       last: 'SUCCESS',

@@ -15,8 +15,7 @@ const made: { generateImage?: { images: { id: string }[] } } = await ask(
 const statuses: string[] = [];
 const query = 'subscription ($id: ID!) { imageUpdated(id: $id) { status } }';
 const variables = { id: made.generateImage?.images[0]?.id };
-for await (const { data } of client.iterate<{ imageUpdated: { status: string } }>({ query, variables }))
-{
+for await (const { data } of client.iterate<{ imageUpdated: { status: string } }>({ query, variables })) {
   statuses.push(data?.imageUpdated.status ?? 'none');
   if (statuses.at(-1) === 'SUCCESS') break;
 }

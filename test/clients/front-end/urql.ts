@@ -19,7 +19,9 @@ const client = new Client({
       schema: schema as never,
       keys,
       resolvers: { Query: { images: relayPagination() } },
-      logger: (_severity, message) => void warnings.push(message),
+      logger(severity, message) {
+        if (severity !== 'debug') warnings.push(message);
+      },
     }),
     fetchExchange,
   ],
@@ -36,14 +38,14 @@ const UPLOAD = gql`
 const LIST = gql`
   query ($after: String) {
     images(filter: { userId: "urql" }, first: 2, after: $after) {
-      nodes { id tags copies { id store state } error { code } attempts { error { code } } }
+      nodes { id tags copies { id store state } error { code } attempts { startedAt } }
       edges { cursor node { id } }
       pageInfo { hasNextPage endCursor }
     }
     imageStats { total byTool { tool total } byDay { day total } }
     stores { name copies }
     tools { name }
-    models { id provider sizes }
+    models { id provider sizes sizeRange { maxSide } }
   }
 `;
 

@@ -29,7 +29,7 @@ export const image = graphql`
     id
     tags
     status
-    copies { store state }
+    copies { id store state }
   }
 `;
 
