@@ -61,7 +61,7 @@ export const builder = new SchemaBuilder<{
         'The cursor of the last image of the page, as `after` of the next one; null where the page is empty.',
     },
     firstArgOptions: {
-      description: `How many images at most, 0 to ${MAX_PAGE_SIZE}: the first ones of the list, or of those between \`after\` and \`before\`. Default: ${DEFAULT_PAGE_SIZE}, unless \`last\` is given. Not with \`last\`.`,
+      description: `How many images at most, 0 to ${MAX_PAGE_SIZE}: the first ones of the list, or of those between \`after\` and \`before\`. Default: ${DEFAULT_PAGE_SIZE}, unless \`last\` or \`before\` alone is given. Not with \`last\`.`,
     },
     afterArgOptions: {
       description:

@@ -51,7 +51,7 @@ export const Copy = builder.objectRef<CopyOfImage>('Copy').implement({
   fields: (t) => ({
     id: t.id({
       description:
-        'Opaque, and the same for ever: of this image in this store. Images that share bytes have copies with ids of their own.',
+        'Opaque, and the same for ever. Images that share bytes have copies of their own, with other ids.',
       resolve: (copy) => encodeId({ type: 'Copy', key: copyKey(copy) }),
     }),
     store: t.exposeString('store', {

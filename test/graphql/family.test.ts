@@ -227,7 +227,8 @@ describe('parts and edits', () => {
         app.send(parse(`{ images(first: 1) { nodes { ${text} } } }`) as never, {});
       expect((await ask(nested(1))).errors).toBeUndefined();
       expect((await ask(nested(3))).errors?.[0]).toMatchObject({ extensions: { code: 'LIMIT_REACHED' } });
-      for (const first of [0, 101, -1])
+      expect((await ask('edits(first: 0) { id }')).data).toEqual({ images: { nodes: [{ edits: [] }] } });
+      for (const first of [101, -1])
         expect((await ask(`edits(first: ${first}) { id }`)).errors?.[0]).toMatchObject({
           extensions: { code: 'INVALID_INPUT' },
         });

@@ -56,7 +56,7 @@ describe('a user may have', () => {
               __typename: 'QuotaExceededError',
               limit: 60_000,
               used: content.length,
-              unit: 'bytes',
+              unit: 'BYTES',
               resetsAt: null,
             },
           ],
@@ -103,7 +103,7 @@ describe('a user may have', () => {
       generateImage: { userErrors: { resetsAt: string }[] };
     };
     const [error] = generateImage.userErrors;
-    expect(error).toMatchObject({ limit: 2, used: 2, unit: 'generations' });
+    expect(error).toMatchObject({ limit: 2, used: 2, unit: 'GENERATIONS' });
     const wait = Date.parse(error?.resetsAt ?? '') - Date.now();
     expect(wait).toBeGreaterThan(0);
     expect(wait).toBeLessThanOrEqual(86_400_000);
