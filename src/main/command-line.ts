@@ -16,6 +16,7 @@ import {
   runWithTokens,
 } from '../command/token.ts';
 import { type Config, parseConfig, secretsOf, warningsOf } from '../config.ts';
+import { hasDatabase } from '../database/data-directory.ts';
 import { FixativeError } from '../errors.ts';
 import type { ImageFilter } from '../image/conditions.ts';
 import { parseImageFilter } from '../image/filter-json.ts';
@@ -84,9 +85,13 @@ async function withApp(
   { stopped, ...options }: OpenOptions = { works: false },
 ): Promise<ExitCode> {
   const config = readConfig();
+  const told = appOptions(config);
+  // Before anything large is loaded: a start says at once what it does.
+  if (config.databaseUrl === null && !hasDatabase(config.dataDirectory))
+    told.log.info('Preparing the database (first start)…');
   const { openApp } = await import('../app.ts');
   const stopping = new AbortController();
-  const opening = openApp(config, { ...appOptions(config), ...options, signal: stopping.signal });
+  const opening = openApp(config, { ...told, ...options, signal: stopping.signal });
   let isOpen = false;
   void stopped?.then(() => {
     if (isOpen) return;
@@ -514,6 +519,16 @@ program
         return runClaim(app.storage, name, terminal);
       }),
     ),
+  );
+
+program
+  .command('prepare')
+  .description('make the database that a first start begins from; `npm ci` has done so')
+  .action(
+    command(async () => {
+      const { runPrepare } = await import('../command/prepare.ts');
+      return runPrepare();
+    }),
   );
 
 program
