@@ -189,7 +189,7 @@ const program = new Command('fixative')
   });
 
 program
-  .command('serve', { isDefault: true })
+  .command('serve')
   .description('serve GraphQL and images, and work: generate, repair, verify, purge')
   .option('--no-workers', 'only serve; `work` does the rest, in processes of its own')
   .option(
@@ -543,5 +543,6 @@ program
   );
 
 export async function runCommandLine(): Promise<void> {
+  if (process.argv.length <= 2) program.help();
   await program.parseAsync();
 }

@@ -193,6 +193,23 @@ describe('the command line', { timeout: 180_000 }, () => {
     }
   });
 
+  test('shows all commands when it is given none', async () => {
+    const { code, out, note } = await run([]);
+    expect([code, note]).toEqual([0, '']);
+    for (const command of [
+      'serve',
+      'work',
+      'migrate',
+      'verify',
+      'restore',
+      'import',
+      'export',
+      'token',
+      'claim',
+    ])
+      expect(out).toMatch(new RegExp(`^ +${command} `, 'm'));
+  });
+
   test('says at once what a first start does, and how many migrations it applied', async () => {
     const environment = { DATA_DIR: path.join(directory, 'first'), PORT: '0' };
     for (const isFirst of [true, false]) {
