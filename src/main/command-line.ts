@@ -115,7 +115,26 @@ async function withApp(
 /** `timeout`, npm and a terminal send one signal to a process and to its group, so it comes twice. A person takes longer to ask again. */
 const SAME_SIGNAL_MS = 300;
 
-/** Resolves at the first SIGINT or SIGTERM; the next one that is meant ends the process. */
+/** Those of package.json that run this. */
+const NPM_SCRIPTS = ['start', 'fixative'];
+const LOOK_FOR_PARENT_MS = 500;
+
+/**
+ * Resolves when the process that started this one has ended. npm passes a SIGTERM to the shell that it runs a script in, and not every shell passes it on:
+ * dash ends, and what it ran lives on without anybody who would end it.
+ */
+function orphaned(): Promise<void> {
+  const { ppid } = process;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (process.ppid === ppid) return;
+      clearInterval(timer);
+      resolve();
+    }, LOOK_FOR_PARENT_MS).unref();
+  });
+}
+
+/** Resolves at the first SIGINT or SIGTERM, or where npm was sent one; the next one that is meant ends the process. */
 function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
     let first: number | undefined;
@@ -125,6 +144,7 @@ function firstSignal(): Promise<void> {
       resolve();
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+    if (NPM_SCRIPTS.includes(process.env.npm_lifecycle_event ?? '')) void orphaned().then(resolve);
   });
 }
 
