@@ -44,6 +44,10 @@ export interface Tokens {
   list(options: { revoked: boolean }): Promise<ApiToken[]>;
   /** Whose token it is; null where it is none, or one no more. Costs a statement every ten seconds and not each time. */
   authenticate(presented: string): Promise<Caller | null>;
+  /** The same for a session, which knows only which token it was opened with. */
+  authenticateId(id: string): Promise<Caller | null>;
+  /** Returns what a session is opened with; null where it is no token, or one no more. */
+  identify(presented: string): Promise<{ id: string; expiresAt: Date | null } | null>;
   /** Resolves when what is under way is written. */
   close(): Promise<void>;
 }
@@ -65,12 +69,14 @@ const CREATE = `INSERT INTO api_tokens AS t (name, hash, start, user_id, scopes,
 const REVOKE = `UPDATE api_tokens t SET revoked_at = coalesce(t.revoked_at, now()) WHERE t.id = $1::uuid RETURNING ${COLUMNS}`;
 const LIST = `SELECT ${COLUMNS} FROM api_tokens t WHERE $1 OR t.revoked_at IS NULL ORDER BY t.id DESC LIMIT ${MAX_LISTED}`;
 const FIND = `SELECT ${COLUMNS}, t.hash FROM api_tokens t WHERE t.hash = $1`;
+const FIND_BY_ID = `SELECT ${COLUMNS} FROM api_tokens t WHERE t.id = $1::uuid`;
 /** Several servers may see it used at once; one of them writes. */
 const WRITE_USE = `UPDATE api_tokens SET last_used_at = now()
   WHERE id = $1::uuid AND (last_used_at IS NULL OR last_used_at < now() - interval '${WRITE_USE_EVERY_SECONDS} seconds')`;
 
 interface Remembered {
   readonly id: string;
+  readonly expiresAt: Date | null;
   readonly caller: Caller;
   /** When its use was last written, in milliseconds. */
   usedAt: number;
@@ -97,20 +103,29 @@ export function openTokens(database: Database, log: Logger): Tokens {
   }
 
   async function find(hashed: string): Promise<Remembered | null> {
-    const known = remembered.get(hashed);
+    return findOnce(hashed, async () => {
+      const [row] = await database.query<ApiToken & { hash: string }>(FIND, [hashed]);
+      return row && timingSafeEqual(Buffer.from(row.hash), Buffer.from(hashed)) ? row : null;
+    });
+  }
+
+  /** @param key a hash or an id, which are never alike. */
+  async function findOnce(key: string, read: () => Promise<ApiToken | null>): Promise<Remembered | null> {
+    const known = remembered.get(key);
     if (known) return known;
     const before = revocations;
-    const [row] = await database.query<ApiToken & { hash: string }>(FIND, [hashed]);
-    if (!row || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hashed)) || !isValid(row)) return null;
-    const { id, name, userId, scopes } = row;
+    const row = await read();
+    if (!row || !isValid(row)) return null;
+    const { id, name, userId, scopes, expiresAt } = row;
     const found = {
       id,
+      expiresAt,
       caller: makeCaller({ kind: 'token', name, userId, scopes: scopes.filter(isScope) }),
       usedAt: row.lastUsedAt?.getTime() ?? 0,
     };
-    const until = Math.min(Date.now() + REMEMBER_SECONDS * 1000, row.expiresAt?.getTime() ?? Infinity);
+    const until = Math.min(Date.now() + REMEMBER_SECONDS * 1000, expiresAt?.getTime() ?? Infinity);
     // What was read before a revocation may be the token that it revoked.
-    if (before === revocations) remembered.set(hashed, found, until);
+    if (before === revocations) remembered.set(key, found, until);
     return found;
   }
 
@@ -151,6 +166,17 @@ export function openTokens(database: Database, log: Logger): Tokens {
       if (known) noteUse(known);
       return known?.caller ?? null;
     },
+
+    async authenticateId(id) {
+      const known = await findOnce(id, async () => {
+        const [row] = await database.query<ApiToken>(FIND_BY_ID, [id]);
+        return row ?? null;
+      });
+      if (known) noteUse(known);
+      return known?.caller ?? null;
+    },
+
+    identify: async (presented) => (TOKEN.test(presented) ? find(hashOf(presented)) : null),
 
     async close() {
       await Promise.all(writing);

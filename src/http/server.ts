@@ -16,7 +16,6 @@ import { type GraphqlOptions, makeGraphqlHandler } from './graphql.ts';
 import { makeHostCheck } from './host.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
-import { serveLogin } from './login.ts';
 import { serveMetrics } from './metrics.ts';
 import { servePlainImage } from './plain-bytes.ts';
 import { sendProblem } from './problem.ts';
@@ -65,7 +64,7 @@ export function makeHttpServer(deps: {
   const { services, authenticator, workers, log } = deps;
   const traffic = makeTraffic(deps.limits, log);
   const graphql = makeGraphqlHandler(services, { ...deps.limits, traffic }, log);
-  const { authenticate, admit, letIn } = makeAdmission(authenticator, traffic);
+  const { authenticate, admit, logIn, letIn } = makeAdmission(authenticator, traffic);
   const faultOfHost = makeHostCheck();
   const compress = deps.limits.compression ? makeCompress() : null;
   const bytes = { ...deps.bytes, storage: services.storage, authenticator, log };
@@ -127,8 +126,7 @@ export function makeHttpServer(deps: {
     },
     '/login': {
       methods: ['GET', 'HEAD', 'POST'],
-      serve: (exchange) =>
-        serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') }),
+      serve: (exchange) => logIn(exchange, { secure: services.publicUrl().startsWith('https:') }),
     },
     '/api/images/generated': {
       methods: READ,
