@@ -56,6 +56,8 @@ or the root token (<code>FIXATIVE_ROOT_TOKEN</code>, or the file <code>root-toke
 <form method="post" action="/login">
 <input name="token" type="password" autocomplete="current-password" aria-label="Token" required autofocus>
 <button>Log in</button></form>`),
+    // Under `no-referrer` a browser sends `Origin: null` along with the form, and to plain http nothing else that says whose page it is.
+    { 'Referrer-Policy': 'same-origin' },
   );
 }
 

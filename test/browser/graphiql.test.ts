@@ -2,7 +2,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GRAPHIQL_TABS } from '../../src/http/graphiql-tabs.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
-import { CHROMIUM, openBrowser, type TestBrowser } from './chromium.ts';
+import { CHROMIUM, openBrowser, PLAIN_HOST, type TestBrowser } from './chromium.ts';
 
 /** Debian's; a browser is not something that npm brings along. */
 describe.skipIf(!CHROMIUM)('in a browser', () => {
@@ -174,14 +174,20 @@ describe.skipIf(!CHROMIUM)('in a browser', () => {
     }
   });
 
-  test('the root token, typed into the page, logs in as well', async () => {
+  test('the root token, typed into the page, logs in as well, also over plain http', async () => {
     const page = await browser.newPage();
     await browser.clearCookies();
-    await page.goto(`${app.url}/graphql`);
+    await page.goto(`${app.url.replace('127.0.0.1', PLAIN_HOST)}/graphql`);
     if (process.env.SCREENSHOTS)
       await page.screenshot({ path: path.join(process.env.SCREENSHOTS, 'login.png') });
     await page.fill('input[name=token]', 'test-root-token-0123456789');
     await page.click('button');
     await page.waitForSelector('.graphiql-execute-button', { timeout: 30_000 });
+    await page.click('.graphiql-execute-button');
+    await page.waitForFunction(
+      () => document.querySelector('.result-window')?.textContent?.includes('SUCCESS'),
+      null,
+      { timeout: 30_000 },
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,8 @@ import { openPglite } from '../../src/database/pglite.ts';
 import { makeTemplate, readTemplate, TEMPLATE_FILE } from '../../src/database/template.ts';
 import { eventually } from '../harness.ts';
 
-const TEMPLATE_MODULE = fileURLToPath(new URL('../../src/database/template.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TEMPLATE_MODULE = path.join(ROOT, 'src/database/template.ts');
 
 let directory: string;
 let opened: Database[];
@@ -85,6 +86,42 @@ describe('a database that is made from the prepared one', () => {
     const database = await open('database', TEMPLATE_FILE);
     expect(await migrate(database)).toEqual([]);
     expect((await readdir(directory)).sort()).toEqual(['database']);
+  });
+});
+
+describe('the installation', () => {
+  /** A checkout as it is in the first layer of a container image: with what `npm ci` reads, and without the sources. */
+  async function install(schema: string) {
+    await mkdir(path.join(directory, 'prisma'));
+    for (const name of ['prisma/install.js', 'prisma.config.ts', 'package.json'])
+      await copyFile(path.join(ROOT, name), path.join(directory, name));
+    await writeFile(path.join(directory, 'prisma/schema.prisma'), schema);
+    await symlink(path.join(ROOT, 'node_modules'), path.join(directory, 'node_modules'));
+    const child = spawn(process.execPath, ['prisma/install.js'], {
+      cwd: directory,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        said += chunk;
+      });
+    const [code] = await once(child, 'close');
+    return { code, said };
+  }
+
+  test('goes on without a prepared database, and says so', async () => {
+    const { code, said } = await install(await readFile(path.join(ROOT, 'prisma/schema.prisma'), 'utf8'));
+    expect([code, said]).toEqual([
+      0,
+      expect.stringMatching(/^The database .* takes 10 to 20 seconds longer: .*\n$/),
+    ]);
+    expect(await readdir(path.join(directory, 'src/database/generated/client'))).toContain('client.ts');
+  });
+
+  test('fails when Prisma’s client cannot be generated, with what Prisma says', async () => {
+    const { code, said } = await install('model Broken {');
+    expect([code, said]).toEqual([1, expect.stringMatching(/model Broken/)]);
   });
 });
 
