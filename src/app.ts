@@ -8,11 +8,12 @@ import { loadSigningKeys, makeSigner } from './auth/signature.ts';
 import { openTokens } from './auth/tokens.ts';
 import { makeUploadAddress } from './auth/upload-address.ts';
 import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './config.ts';
-import { type DataDirectory, lockDataDirectory } from './database/data-directory.ts';
+import { type DataDirectory, databaseDirectoryOf, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
 import { DISK_WORDS, diskFaultOf } from './database/disk-fault.ts';
 import { migrate } from './database/migrate.ts';
 import { sharedValue } from './database/shared-value.ts';
+import { TEMPLATE_FILE } from './database/template.ts';
 import { FixativeError } from './errors.ts';
 import type { Services } from './graphql/context.ts';
 import {
@@ -113,8 +114,6 @@ export interface AppOptions {
   readonly works?: boolean;
   /** Ends the opening between two of its steps. */
   readonly signal?: AbortSignal;
-  /** For tests: a dump that the embedded database begins from when it is new. */
-  readonly pgliteTemplate?: Blob;
   /** For tests: stores in place of those that the configuration names. */
   readonly stores?: (database: Database) => Promise<Store[]>;
   /** For tests: which of those must hold an image before it is acknowledged. */
@@ -387,7 +386,7 @@ function startFault({ dataDirectory }: Config, error: unknown): unknown {
 /** Opens only the database, for `migrate`. */
 export async function openDatabase(
   config: Config,
-  options: Pick<AppOptions, 'log' | 'processId' | 'onEnd' | 'pgliteTemplate'> & {
+  options: Pick<AppOptions, 'log' | 'processId' | 'onEnd'> & {
     readonly diskHealth?: DiskHealth;
   },
 ): Promise<{ database: Database; release: () => Promise<void> }> {
@@ -410,14 +409,14 @@ export async function openDatabase(
   try {
     const { openPglite } = await import('./database/pglite.ts');
     const database = await openPglite({
-      directory: path.join(config.dataDirectory, 'database'),
+      directory: databaseDirectoryOf(config.dataDirectory),
       watch: {
         floorBytes: Math.floor(config.minFreeBytes / WRITE_FLOOR_PART),
         log: options.log,
         onEnd: options.onEnd,
         onFault: (error) => options.diskHealth?.note('the embedded database', error),
       },
-      ...(options.pgliteTemplate ? { template: options.pgliteTemplate } : {}),
+      template: TEMPLATE_FILE,
     });
     return {
       database,

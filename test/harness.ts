@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
@@ -7,9 +7,10 @@ import { print } from 'graphql';
 import pg from 'pg';
 import pino from 'pino';
 import { Agent, type FormData, fetch } from 'undici';
-import { expect, inject } from 'vitest';
+import { expect } from 'vitest';
 import { type App, type AppOptions, openApp } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
+import { readTemplate, TEMPLATE_FILE } from '../src/database/template.ts';
 
 export const ROOT_TOKEN = 'test-root-token-0123456789';
 
@@ -77,7 +78,6 @@ export async function openTestApp(
   );
   const logged: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line) => void logged.push(line) });
-  const template = inject('pgliteTemplate');
   const app = await openApp(config, {
     log,
     processId: process.pid,
@@ -88,7 +88,6 @@ export async function openTestApp(
       throw new Error(reason);
     },
     works: true,
-    ...(template ? { pgliteTemplate: new Blob([await readFile(template)]) } : {}),
     ...options,
   });
   await app.server.listen('127.0.0.1', 0);
@@ -139,6 +138,13 @@ export async function openTestApp(
 /** One of them, by chance. */
 export const pick = <Value>(values: readonly Value[]): Value =>
   values[Math.floor(Math.random() * values.length)] as Value;
+
+/** Makes a database in an empty directory, shut down, as a first start does. */
+export async function unpackTemplate(directory: string): Promise<void> {
+  const template = await readTemplate(TEMPLATE_FILE);
+  if (typeof template === 'string') throw new Error(template);
+  await template.unpack(directory);
+}
 
 /** Waits until something is so, looking often; fails after a minute, for a machine with other work is slow. */
 export async function eventually(check: () => Promise<void> | void): Promise<void> {

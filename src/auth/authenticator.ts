@@ -11,7 +11,7 @@ export const SESSION_SECONDS = 30 * 24 * 60 * 60;
 /** How long the link that a server prints at its start logs browsers in. */
 export const LOGIN_DAYS = 7;
 
-type Purpose = 'session' | 'login';
+type Purpose = 'session' | 'token-session' | 'login';
 
 /** What came with a request. */
 export interface Credentials {
@@ -28,30 +28,51 @@ export interface Authenticator {
   authenticate(credentials: Credentials): Promise<Caller | null>;
   /** The code of the link that logs a browser in, at every server with the same root token, for LOGIN_DAYS from the start. */
   readonly loginCode: string;
-  /** Exchanges the code, or the root token itself, for the value of a session cookie; null when it is neither. */
-  openSession(codeOrToken: string): string | null;
+  /** Exchanges the code of the link for a session; null when it is not valid. */
+  openSessionByCode(code: string): Session | null;
+  /** Exchanges the root token, or an API token, for a session; null when it is neither, or is valid no more. */
+  openSessionByToken(token: string): Promise<Session | null>;
+}
+
+export interface Session {
+  /** The value of the cookie. */
+  readonly value: string;
+  /** How long it lasts. */
+  readonly seconds: number;
 }
 
 /**
  * A session is its expiry and a MAC of it under the root token: nothing is kept, it survives a restart, and it ends when the
- * root token changes. The code of the login link is made in the same way.
+ * root token changes. The code of the login link is made in the same way. The session of an API token says besides which one that is, by its id: the token
+ * itself is looked up each time, so that the session allows what the token allows and ends with it.
  */
 export function makeAuthenticator(
   rootToken: string,
-  { tokens, jwt }: { tokens: Pick<Tokens, 'authenticate'>; jwt: JwtVerifier | null },
+  {
+    tokens,
+    jwt,
+  }: { tokens: Pick<Tokens, 'authenticate' | 'authenticateId' | 'identify'>; jwt: JwtVerifier | null },
 ): Authenticator {
   const isRootToken = makeComparison(rootToken);
-  const macOf = (purpose: Purpose, expiry: string) =>
-    createHmac('sha256', rootToken).update(`${purpose}:${expiry}`).digest('base64url');
+  const macOf = (purpose: Purpose, claim: string) =>
+    createHmac('sha256', rootToken).update(`${purpose}:${claim}`).digest('base64url');
 
-  function makeTicket(purpose: Purpose, seconds: number): string {
-    const expiry = String(Math.floor(Date.now() / 1000) + seconds);
-    return `${expiry}.${macOf(purpose, expiry)}`;
+  function makeTicket(purpose: Purpose, seconds: number, ...claims: string[]): string {
+    const claim = [String(Math.floor(Date.now() / 1000) + seconds), ...claims].join('.');
+    return `${claim}.${macOf(purpose, claim)}`;
   }
 
   function isTicket(purpose: Purpose, value: string): boolean {
-    const [expiry = '', mac = ''] = value.split('.');
-    return makeComparison(macOf(purpose, expiry))(mac) && Number(expiry) > Date.now() / 1000;
+    const end = value.lastIndexOf('.');
+    const claim = value.slice(0, Math.max(end, 0));
+    const [expiry] = claim.split('.');
+    return makeComparison(macOf(purpose, claim))(value.slice(end + 1)) && Number(expiry) > Date.now() / 1000;
+  }
+
+  async function callerOfSession(value: string): Promise<Caller | null> {
+    if (isTicket('session', value)) return ROOT;
+    const [, id = ''] = value.split('.');
+    return isTicket('token-session', value) ? tokens.authenticateId(id) : null;
   }
 
   async function callerOf(token: string): Promise<Caller> {
@@ -62,17 +83,24 @@ export function makeAuthenticator(
     throw new FixativeError('UNAUTHENTICATED', 'The token is not valid, or is valid no more.');
   }
 
+  const rootSession = () => ({ value: makeTicket('session', SESSION_SECONDS), seconds: SESSION_SECONDS });
+
   return {
     loginCode: makeTicket('login', LOGIN_DAYS * 86_400),
     async authenticate({ authorization, cookie }) {
       const token = authorization && /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
       if (token) return callerOf(token);
       const session = cookie && readCookie(cookie, SESSION_COOKIE);
-      return session && isTicket('session', session) ? ROOT : null;
+      return session ? callerOfSession(session) : null;
     },
-    openSession(codeOrToken) {
-      if (!isTicket('login', codeOrToken) && !isRootToken(codeOrToken)) return null;
-      return makeTicket('session', SESSION_SECONDS);
+    openSessionByCode: (code) => (isTicket('login', code) ? rootSession() : null),
+    async openSessionByToken(token) {
+      if (isRootToken(token)) return rootSession();
+      const known = await tokens.identify(token);
+      if (!known) return null;
+      const left = known.expiresAt ? Math.floor((known.expiresAt.getTime() - Date.now()) / 1000) : Infinity;
+      const seconds = Math.max(0, Math.min(SESSION_SECONDS, left));
+      return { value: makeTicket('token-session', seconds, known.id), seconds };
     },
   };
 }

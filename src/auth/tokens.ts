@@ -49,6 +49,10 @@ export interface Tokens {
   find(ids: readonly string[]): Promise<(ApiToken | null)[]>;
   /** Whose token it is; null where it is none, or one no more. Costs a statement every ten seconds and not each time. */
   authenticate(presented: string): Promise<Caller | null>;
+  /** The same for a session, which knows only which token it was opened with. */
+  authenticateId(id: string): Promise<Caller | null>;
+  /** Returns what a session is opened with; null where it is no token, or one no more. */
+  identify(presented: string): Promise<{ id: string; expiresAt: Date | null } | null>;
   /** Resolves when what is under way is written. */
   close(): Promise<void>;
 }
@@ -77,6 +81,7 @@ const WRITE_USE = `UPDATE api_tokens SET last_used_at = now()
 
 interface Remembered {
   readonly id: string;
+  readonly expiresAt: Date | null;
   readonly caller: Caller;
   /** When its use was last written, in milliseconds. */
   usedAt: number;
@@ -103,20 +108,29 @@ export function openTokens(database: Database, log: Logger): Tokens {
   }
 
   async function recognize(hashed: string): Promise<Remembered | null> {
-    const known = remembered.get(hashed);
+    return recognizeBy(hashed, async () => {
+      const [row] = await database.query<ApiToken & { hash: string }>(BY_HASH, [hashed]);
+      return row && timingSafeEqual(Buffer.from(row.hash), Buffer.from(hashed)) ? row : null;
+    });
+  }
+
+  /** @param key a hash or an id, which are never alike. */
+  async function recognizeBy(key: string, read: () => Promise<ApiToken | null>): Promise<Remembered | null> {
+    const known = remembered.get(key);
     if (known) return known;
     const before = revocations;
-    const [row] = await database.query<ApiToken & { hash: string }>(BY_HASH, [hashed]);
-    if (!row || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hashed)) || !isValid(row)) return null;
-    const { id, name, userId, scopes } = row;
+    const row = await read();
+    if (!row || !isValid(row)) return null;
+    const { id, name, userId, scopes, expiresAt } = row;
     const found = {
       id,
+      expiresAt,
       caller: makeCaller({ kind: 'token', name, userId, scopes: scopes.filter(isScope) }),
       usedAt: row.lastUsedAt?.getTime() ?? 0,
     };
-    const until = Math.min(Date.now() + REMEMBER_SECONDS * 1000, row.expiresAt?.getTime() ?? Infinity);
+    const until = Math.min(Date.now() + REMEMBER_SECONDS * 1000, expiresAt?.getTime() ?? Infinity);
     // What was read before a revocation may be the token that it revoked.
-    if (before === revocations) remembered.set(hashed, found, until);
+    if (before === revocations) remembered.set(key, found, until);
     return found;
   }
 
@@ -163,6 +177,17 @@ export function openTokens(database: Database, log: Logger): Tokens {
       if (known) noteUse(known);
       return known?.caller ?? null;
     },
+
+    async authenticateId(id) {
+      const known = await recognizeBy(id, async () => {
+        const [row] = await database.query<ApiToken>(BY_IDS, [[id]]);
+        return row ?? null;
+      });
+      if (known) noteUse(known);
+      return known?.caller ?? null;
+    },
+
+    identify: async (presented) => (TOKEN.test(presented) ? recognize(hashOf(presented)) : null),
 
     async close() {
       await Promise.all(writing);

@@ -78,7 +78,7 @@ Fixative is ready.
   GraphQL    ${url}/graphql
   Token      ${config.rootToken ? 'FIXATIVE_ROOT_TOKEN' : `${config.dataDirectory}/root-token`}
   Stores     ${app.storage.stores.map((store) => store.name).join(', ')}
-  Database   ${database}${app.migrated.length > 0 ? ` (migrated: ${app.migrated.join(', ')})` : ''}
+  Database   ${database}${app.migrated.length > 0 ? ` (${app.migrated.length} migrations applied)` : ''}
 
 `);
   await stopped;

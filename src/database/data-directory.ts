@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { FixativeError } from '../errors.ts';
@@ -10,6 +11,18 @@ import { tryLockFile } from './file-lock.ts';
 export interface DataDirectory {
   readonly path: string;
   release(): Promise<void>;
+}
+
+/** Where the files of the embedded database are. */
+export const databaseDirectoryOf = (directory: string) => path.join(directory, 'database');
+
+/** Is there while the files of a new database are being written. */
+export const unfinishedMarkOf = (databaseDirectory: string) => `${databaseDirectory}.unfinished`;
+
+/** Returns whether the embedded database was made; quick, and loads nothing. */
+export function hasDatabase(directory: string): boolean {
+  const database = databaseDirectoryOf(directory);
+  return existsSync(path.join(database, 'PG_VERSION')) && !existsSync(unfinishedMarkOf(database));
 }
 
 /** @param processId is told to whoever finds it locked. */

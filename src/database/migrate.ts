@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FixativeError } from '../errors.ts';
-import type { Database, HeldLock } from './database.ts';
+import type { Database, HeldLock, Queryable } from './database.ts';
 import { isDatabaseAway } from './faults.ts';
 import { openSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
@@ -25,8 +25,15 @@ export interface MigrationState {
   readonly edited: readonly string[];
 }
 
+/** What can be migrated: a database, or one that is only being made (template.ts). */
+export interface Migrated extends Queryable {
+  readonly schema: string | null;
+  exclusively<Result>(name: string, work: (lock: MigrationLock) => Promise<Result>): Promise<Result>;
+}
+type MigrationLock = Pick<HeldLock, 'query' | 'executeScript'>;
+
 /** Compares prisma/migrations with Prisma's own table of what was applied, by plain statements: no engine is loaded. */
-export async function readMigrationState(database: Database): Promise<MigrationState> {
+export async function readMigrationState(database: Queryable): Promise<MigrationState> {
   const migrations = await readMigrations();
   const [table] = await database.query<{ there: boolean }>(
     `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS there`,
@@ -62,7 +69,7 @@ export async function readMigrationState(database: Database): Promise<MigrationS
  * @returns the names of the migrations that were applied now.
  * @throws FixativeError CONFLICT when a later version has migrated the database; INTERNAL with the database's message when a migration fails.
  */
-export async function migrate(database: Database): Promise<string[]> {
+export async function migrate(database: Migrated): Promise<string[]> {
   const state = await readMigrationState(database);
   requireKnown(state);
   if (state.pending.length === 0) return [];
@@ -96,7 +103,7 @@ const BOOKKEEPING = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT,
   rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`;
 
-function apply(lock: HeldLock, migration: Migration): Promise<void> {
+function apply(lock: MigrationLock, migration: Migration): Promise<void> {
   // Names and checksums have no character that would need quoting.
   return run(
     lock,
@@ -110,7 +117,7 @@ function apply(lock: HeldLock, migration: Migration): Promise<void> {
  * Completes a migration that Prisma's engine began. The engine records the end after the SQL has been committed, so a kill leaves either all of the
  * SQL or nothing of it.
  */
-async function settle(lock: HeldLock, migration: Migration): Promise<void> {
+async function settle(lock: MigrationLock, migration: Migration): Promise<void> {
   const { name, sql } = migration;
   const unfinished = `migration_name = '${name}' AND finished_at IS NULL AND rolled_back_at IS NULL`;
   const record = `UPDATE _prisma_migrations SET finished_at = now(), checksum = '${sha256(sql)}', logs = NULL, applied_steps_count = 1 WHERE ${unfinished}`;
@@ -127,7 +134,7 @@ async function settle(lock: HeldLock, migration: Migration): Promise<void> {
 }
 
 /** Several statements sent as one simple query are one transaction: https://www.postgresql.org/docs/current/protocol-flow.html */
-async function run(lock: HeldLock, { name, sql }: Migration, record: string): Promise<void> {
+async function run(lock: MigrationLock, { name, sql }: Migration, record: string): Promise<void> {
   try {
     await lock.executeScript(`${sql}\n;\n${record};`);
   } catch (error) {
@@ -150,7 +157,7 @@ function isApplied(error: unknown): boolean {
 }
 
 /** The schema that the address names. Whether it is there is looked up, because to create it takes a right even where it is. */
-async function createSchema({ schema }: Database, lock: HeldLock): Promise<void> {
+async function createSchema({ schema }: Migrated, lock: MigrationLock): Promise<void> {
   if (schema === null) return;
   const [found] = await lock.query<{ there: boolean }>(
     'SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS there',
@@ -217,7 +224,8 @@ interface Migration {
   readonly sql: string;
 }
 
-async function readMigrations(): Promise<Migration[]> {
+/** Those of this version, in the order in which they are applied. */
+export async function readMigrations(): Promise<Migration[]> {
   const entries = await readdir(MIGRATIONS_DIRECTORY, { withFileTypes: true }).catch(() => []);
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   return Promise.all(

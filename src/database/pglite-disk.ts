@@ -25,14 +25,14 @@ const START_PARAMS = [
 
 /**
  * Starts PGlite on the files in a directory, of which the caller holds the lock.
- * @param options.loadDataDir a dump to begin from; only tests have one, whose files are thrown away.
+ * @param options.isWritten whether the files were written just now, and may not be on the disk yet.
  */
 export async function startPglite(
   directory: string,
-  options: Omit<PGliteOptions, 'dataDir'>,
+  { isWritten = false, ...options }: Omit<PGliteOptions, 'dataDir'> & { isWritten?: boolean },
   events: FileEvents,
 ): Promise<{ pglite: PGlite; disk: Disk }> {
-  const isOnDisk = options.loadDataDir !== undefined || (await wasShutDown(directory));
+  const isOnDisk = !isWritten && (await wasShutDown(directory));
   // PostgreSQL's own lock keeps nobody out here, and one that the power has left empty would keep us out.
   await rm(path.join(directory, 'postmaster.pid'), { force: true });
   const pglite = await PGlite.create({

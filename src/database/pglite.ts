@@ -6,6 +6,7 @@ import { type PGlite, types } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { FixativeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { unfinishedMarkOf } from './data-directory.ts';
 import type { Database, Queryable } from './database.ts';
 import { DISK_WORDS, diskFaultOf } from './disk-fault.ts';
 import { PrismaClient } from './generated/client/client.ts';
@@ -14,18 +15,14 @@ import { autovacuum, checkpoint } from './maintenance.ts';
 import { type Disk, startPglite, syncDirectory } from './pglite-disk.ts';
 import { type Room, watchRoom } from './pglite-room.ts';
 import { SETTINGS, settingStatement } from './session.ts';
+import { readTemplate } from './template.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 import { JSON_TEXT, JSONB, TEXT_ARRAY, TIMESTAMPTZ, typeParserOf } from './type-parsers.ts';
 
-export interface PgliteDatabase extends Database {
-  /** A dump of the directory, to begin another from. */
-  dump(): Promise<Blob>;
-}
-
 export interface PgliteOptions {
   readonly directory: string;
-  /** A dump of a directory to begin from when there is none yet; tests start four times as fast with it. */
-  readonly template?: Blob;
+  /** File of a prepared database to begin from when there is none yet (template.ts). */
+  readonly template?: string;
   /** Not for a database that is thrown away. */
   readonly watch?: DiskWatch;
 }
@@ -44,7 +41,7 @@ export interface DiskWatch {
  * Opens PostgreSQL embedded in this process, with its files in `directory`. The caller holds the lock on the directory
  * (data-directory.ts): PGlite takes none of its own, and two processes on one directory corrupt it.
  */
-export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
+export async function openPglite(options: PgliteOptions): Promise<Database> {
   const { pglite, disk, room } = await create(options);
   const adapter = new PrismaPGlite(pglite);
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
@@ -110,7 +107,6 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
     exclusively: (name, work) =>
       inProcess(name, () => work({ id: randomUUID(), signal: NEVER, query, transaction, executeScript })),
     flush: disk.flush,
-    dump: () => pglite.dumpDataDir('none'),
     async close() {
       room.close();
       await prisma.$disconnect();
@@ -127,12 +123,12 @@ const PARSERS = Object.fromEntries(
 );
 
 /**
- * PGlite copies a new database into its directory file by file, and opens none that is there in part. So it is on record that one is being made: what a
+ * A new database is written into its directory file by file, and PGlite opens none that is there in part. So it is on record that one is being made: what a
  * process that was killed left of it has never held anything, and is made again.
  */
 async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: Disk; room: Room }> {
   const { directory, template, watch = UNWATCHED } = options;
-  const unfinished = `${directory}.unfinished`;
+  const unfinished = unfinishedMarkOf(directory);
   let fault: unknown = null;
   let room: Room | undefined;
   const reasonOf = (what: string) =>
@@ -145,9 +141,10 @@ async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: D
     const isNew = existsSync(unfinished);
     if (isNew) await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { recursive: true });
+    if (isNew) await begin(directory, template, watch.log);
     const { pglite, disk } = await startPglite(
       directory,
-      { ...(template ? { loadDataDir: template } : {}), parsers: PARSERS },
+      { parsers: PARSERS, isWritten: isNew },
       {
         onEnd: (what) => watch.onEnd(reasonOf(what)),
         onFault(error) {
@@ -183,6 +180,16 @@ async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: D
       { cause: error },
     );
   }
+}
+
+/** Unpacks the prepared database. Where there is none PGlite makes one itself when it starts, which takes long enough to be said. */
+async function begin(directory: string, file: string | undefined, log: Logger | null): Promise<void> {
+  const template = file === undefined ? 'none was prepared' : await readTemplate(file);
+  if (typeof template === 'string') {
+    log?.info(`A new database takes 10 to 20 seconds, because ${template}.`);
+    return;
+  }
+  await template.unpack(directory);
 }
 
 /** Of what the disk said last, for people. */

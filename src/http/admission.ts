@@ -5,7 +5,7 @@ import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
 import { isOwnPage } from './csrf.ts';
 import type { LetIn } from './graphql.ts';
-import { sendLoginPage } from './login.ts';
+import { sendLoginPage, serveLogin } from './login.ts';
 import { sendProblem } from './problem.ts';
 import { sendRefusal, type Traffic } from './traffic.ts';
 
@@ -20,6 +20,8 @@ export interface Admission {
   authenticate(exchange: Exchange, options: { page: boolean }): Promise<Caller | null>;
   /** Returns the caller of an address that needs a scope. */
   admit(exchange: Exchange, path: keyof typeof NEEDED_SCOPES.http): Promise<Caller | null>;
+  /** Answers `/login`; what is not valid there is counted as everywhere. */
+  logIn(exchange: Exchange, options: { secure: boolean }): Promise<void>;
   /** Checks the credentials again for as long as the caller is the same: they may be revoked. */
   letIn(request: IncomingMessage, caller: Caller): LetIn;
 }
@@ -84,6 +86,17 @@ export function makeAdmission(
     return null;
   }
 
+  async function logIn(exchange: Exchange, { secure }: { secure: boolean }): Promise<void> {
+    const { request } = exchange;
+    const full = traffic.hasFailed(request);
+    if (full) return sendRefusal(exchange, full);
+    if (!isOwnPage(request)) {
+      const message = 'Only the login page of this server may log a browser in.';
+      return sendProblem(exchange, 403, { code: 'FORBIDDEN', message });
+    }
+    await serveLogin(authenticator, exchange, { secure, onFailure: () => traffic.takeFailure(request) });
+  }
+
   function letIn(request: IncomingMessage, caller: Caller): LetIn {
     const credentials = credentialsOf(request);
     const isLetIn = () =>
@@ -98,7 +111,7 @@ export function makeAdmission(
     return { caller, isLetIn };
   }
 
-  return { authenticate, admit, letIn };
+  return { authenticate, admit, logIn, letIn };
 }
 
 const credentialsOf = ({ headers: { authorization, cookie } }: IncomingMessage): Credentials => ({

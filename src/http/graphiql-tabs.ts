@@ -1,3 +1,6 @@
+/** Stands where a person puts an id. */
+export const ID_PLACEHOLDER = 'an id from the tab Images';
+
 /**
  * The tabs that GraphiQL opens with: the main way through the house, one step each. Inputs stand in the documents, because Yoga's
  * GraphiQL does not show the variables of a default tab.
@@ -47,6 +50,41 @@ query Images {
 `,
   },
   {
+    query: `# One image, by its id or uuid.
+# Put an id in: run the tab Images and copy one from its answer.
+query Image {
+  image(id: "${ID_PLACEHOLDER}") {
+    uuid
+    status
+    prompt
+    model
+    url
+    mimeType
+    width
+    height
+    sha256
+    error { code message }
+    copies { store state verifiedAt key }
+  }
+}
+`,
+  },
+  {
+    query: `# Each image as it is made and as it changes, until you press stop.
+# Run this, then run GenerateImage in another window of the browser.
+subscription ImagesUpdated {
+  imagesUpdated(filter: { userId: "user123" }) {
+    id
+    status
+    prompt
+    url
+    updatedAt
+    error { code message }
+  }
+}
+`,
+  },
+  {
     query: `# What each store holds, and what is missing or corrupt.
 query Stores {
   stores {
@@ -64,9 +102,10 @@ query Stores {
   },
   {
     query: `# Make every store hold a healthy copy again.
-# Take the id from the list; delete a file below data/images first, to see it come back.
+# Delete a file below data/images first, to see it come back.
+# Put an id in: run the tab Images and copy one from its answer.
 mutation RestoreImage {
-  restoreImage(input: { id: "" }) {
+  restoreImage(input: { id: "${ID_PLACEHOLDER}" }) {
     restored { store state bytes }
     source
     userErrors { code message }

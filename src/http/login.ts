@@ -1,39 +1,49 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Authenticator, LOGIN_DAYS, SESSION_COOKIE, SESSION_SECONDS } from '../auth/authenticator.ts';
+import { type Authenticator, LOGIN_DAYS, SESSION_COOKIE } from '../auth/authenticator.ts';
 import { sendHtml } from './answer.ts';
+import { page } from './page.ts';
 import { begin } from './request-body.ts';
+import { type Refusal, sendRefusal } from './traffic.ts';
 
 const MAX_FORM_BYTES = 4096;
 
-/** `GET /login?code=…` (the link that the server prints) and `POST /login` (a form with the token). */
+/**
+ * `GET /login?code=…` (the link that the server prints) and `POST /login` (a form with the root token or an API token). A link takes no token: addresses are
+ * kept in histories, and whoever sends one to somebody else would have that one's browser work for a token of the sender's.
+ * @param options.onFailure is told of what is not valid. It may refuse to take more.
+ */
 export async function serveLogin(
   authenticator: Authenticator,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
-  options: { secure: boolean },
+  { secure, onFailure }: { secure: boolean; onFailure: () => Refusal | null },
 ): Promise<void> {
-  const given =
-    request.method === 'POST'
-      ? new URLSearchParams(await readForm(request, response)).get('token')
-      : (URL.parse(request.url ?? '/', 'http://localhost')?.searchParams.get('code') ?? null);
-  const session = given && authenticator.openSession(given.trim());
+  const isForm = request.method === 'POST';
+  const given = isForm
+    ? new URLSearchParams(await readForm(request, response)).get('token')
+    : (URL.parse(request.url ?? '/', 'http://localhost')?.searchParams.get('code') ?? null);
+  const value = given?.trim() ?? '';
+  const session =
+    authenticator.openSessionByCode(value) ??
+    (isForm && value !== '' ? await authenticator.openSessionByToken(value) : null);
   if (!session) {
-    sendLoginPage(
-      response,
-      given ? `That is not valid. A link is good for ${LOGIN_DAYS} days from the start of its server.` : '',
-    );
+    const refusal = given === null ? null : onFailure();
+    if (refusal) sendRefusal({ request, response }, refusal);
+    else sendLoginPage(response, given === null ? '' : isForm ? WRONG_TOKEN : WRONG_LINK);
     return;
   }
-  const cookie = `${SESSION_COOKIE}=${session}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict${options.secure ? '; Secure' : ''}`;
+  const cookie = `${SESSION_COOKIE}=${session.value}; Path=/; Max-Age=${session.seconds}; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
   // A page and not a redirect: a browser that came here from elsewhere would not send a SameSite=Strict cookie along with one.
   sendHtml(
     response,
     200,
-    page('<p>You are logged in. <a href="/graphql">Open GraphiQL</a></p>', 'url=/graphql'),
-    {
-      'Set-Cookie': cookie,
-    },
+    page('<p>You are logged in. <a href="/graphql">Open GraphiQL</a></p>', { refresh: '/graphql' }),
+    { 'Set-Cookie': cookie },
   );
 }
+
+const WRONG_LINK = `The link is not valid. It is good for ${LOGIN_DAYS} days from the start of its server.`;
+const WRONG_TOKEN =
+  'The token is not valid, or is valid no more. The tokens of an identity provider (JWT) are not taken here.';
 
 /** For a browser that is not logged in. */
 export function sendLoginPage(response: ServerResponse, note: string): void {
@@ -41,11 +51,13 @@ export function sendLoginPage(response: ServerResponse, note: string): void {
     response,
     401,
     page(`${note ? `<p class="note">${note}</p>` : ''}
-<p>Open the link that the server printed when it started, or paste its root token
-(<code>FIXATIVE_ROOT_TOKEN</code>, or the file <code>root-token</code> in <code>DATA_DIR</code>).</p>
+<p>Open the link that the server printed when it started, or paste a token: an API token, which allows here what it allows elsewhere,
+or the root token (<code>FIXATIVE_ROOT_TOKEN</code>, or the file <code>root-token</code> in <code>DATA_DIR</code>).</p>
 <form method="post" action="/login">
-<input name="token" type="password" autocomplete="current-password" aria-label="Root token" required autofocus>
+<input name="token" type="password" autocomplete="current-password" aria-label="Token" required autofocus>
 <button>Log in</button></form>`),
+    // Under `no-referrer` a browser sends `Origin: null` along with the form, and to plain http nothing else that says whose page it is.
+    { 'Referrer-Policy': 'same-origin' },
   );
 }
 
@@ -63,14 +75,4 @@ async function readForm(request: IncomingMessage, response: ServerResponse): Pro
     return '';
   }
   return text;
-}
-
-function page(body: string, refresh?: string): string {
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fixative</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">${refresh ? `<meta http-equiv="refresh" content="0;${refresh}">` : ''}
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color:#222}
-h1{font-weight:600}input{font:inherit;padding:.5rem;width:65%}button{font:inherit;padding:.5rem 1rem}.note{color:#a00}
-@media(prefers-color-scheme:dark){body{background:#1b1b1f;color:#ddd}a{color:#9cf}}</style></head>
-<body><h1>Fixative</h1>${body}</body></html>
-`;
 }

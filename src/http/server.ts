@@ -14,10 +14,10 @@ import { makeCompress } from './compression.ts';
 import { shareWithOrigin } from './cors.ts';
 import { makeDrain } from './drain.ts';
 import { type GraphqlOptions, makeGraphqlHandler } from './graphql.ts';
+import { serveHome } from './home.ts';
 import { makeHostCheck } from './host.ts';
 import { serveImageFiles } from './image-files.ts';
 import { lingerAfter } from './linger.ts';
-import { serveLogin } from './login.ts';
 import { serveMetrics } from './metrics.ts';
 import { servePlainImage } from './plain-bytes.ts';
 import { sendProblem } from './problem.ts';
@@ -66,7 +66,7 @@ export function makeHttpServer(deps: {
   const { services, authenticator, workers, log } = deps;
   const traffic = makeTraffic(deps.limits, log);
   const graphql = makeGraphqlHandler(services, { ...deps.limits, traffic }, log);
-  const { authenticate, admit, letIn } = makeAdmission(authenticator, traffic);
+  const { authenticate, admit, logIn, letIn } = makeAdmission(authenticator, traffic);
   const faultOfHost = makeHostCheck();
   const compress = deps.limits.compression ? makeCompress() : null;
   const bytes = { ...deps.bytes, storage: services.storage, authenticator, log };
@@ -114,8 +114,11 @@ export function makeHttpServer(deps: {
   const routes: Readonly<Record<string, Route>> = {
     '/': {
       methods: READ,
-      serve: ({ response }) =>
-        void response.writeHead(302, { Location: '/graphql', 'Cache-Control': 'no-store' }).end(),
+      serve: (exchange) =>
+        serveHome(exchange, {
+          isReady: async () => (await readiness()).ready,
+          graphiql: deps.limits.graphiql,
+        }),
     },
     '/health': { methods: READ, serve: ({ response }) => sendJson(response, 200, { status: 'alive' }) },
     '/ready': { methods: READ, serve: ({ response }) => serveReady(response) },
@@ -128,8 +131,7 @@ export function makeHttpServer(deps: {
     },
     '/login': {
       methods: ['GET', 'HEAD', 'POST'],
-      serve: (exchange) =>
-        serveLogin(authenticator, exchange, { secure: services.publicUrl().startsWith('https:') }),
+      serve: (exchange) => logIn(exchange, { secure: services.publicUrl().startsWith('https:') }),
     },
     '/api/images/generated': {
       methods: READ,
@@ -164,7 +166,7 @@ export function makeHttpServer(deps: {
    * Ready is: the database and every required store answer. Of the others it is only said; they are not waited for, because whoever asks waits for a
    * second or so. Neither is it unready for workers that do not look for work, nor for a full disk: what is there is served without them.
    */
-  async function serveReady(response: ServerResponse): Promise<void> {
+  async function readiness() {
     const { stores: all, required } = services.storage;
     const asked = all.map(async (store) => {
       const isRequired = required.has(store.name);
@@ -178,6 +180,11 @@ export function makeHttpServer(deps: {
     const stores = await Promise.all(asked);
     const away = stores.filter(({ isThere }) => !isThere);
     const ready = database && !away.some(({ isRequired }) => isRequired) && !drain.hasBegun;
+    return { ready, database, stores };
+  }
+
+  async function serveReady(response: ServerResponse): Promise<void> {
+    const { ready, database, stores } = await readiness();
     const since = workers.secondsSinceLook();
     sendJson(response, ready ? 200 : 503, {
       status: ready ? 'ready' : 'not ready',

@@ -16,6 +16,7 @@ import {
   runWithTokens,
 } from '../command/token.ts';
 import { type Config, parseConfig, secretsOf, warningsOf } from '../config.ts';
+import { hasDatabase } from '../database/data-directory.ts';
 import { FixativeError } from '../errors.ts';
 import type { ImageFilter } from '../image/conditions.ts';
 import { parseImageFilter } from '../image/filter-json.ts';
@@ -84,9 +85,13 @@ async function withApp(
   { stopped, ...options }: OpenOptions = { works: false },
 ): Promise<ExitCode> {
   const config = readConfig();
+  const told = appOptions(config);
+  // Before anything large is loaded: a start says at once what it does.
+  if (config.databaseUrl === null && !hasDatabase(config.dataDirectory))
+    told.log.info('Preparing the database (first start)…');
   const { openApp } = await import('../app.ts');
   const stopping = new AbortController();
-  const opening = openApp(config, { ...appOptions(config), ...options, signal: stopping.signal });
+  const opening = openApp(config, { ...told, ...options, signal: stopping.signal });
   let isOpen = false;
   void stopped?.then(() => {
     if (isOpen) return;
@@ -110,7 +115,26 @@ async function withApp(
 /** `timeout`, npm and a terminal send one signal to a process and to its group, so it comes twice. A person takes longer to ask again. */
 const SAME_SIGNAL_MS = 300;
 
-/** Resolves at the first SIGINT or SIGTERM; the next one that is meant ends the process. */
+/** Those of package.json that run this. */
+const NPM_SCRIPTS = ['start', 'fixative'];
+const LOOK_FOR_PARENT_MS = 500;
+
+/**
+ * Resolves when the process that started this one has ended. npm passes a SIGTERM to the shell that it runs a script in, and not every shell passes it on:
+ * dash ends, and what it ran lives on without anybody who would end it.
+ */
+function orphaned(): Promise<void> {
+  const { ppid } = process;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (process.ppid === ppid) return;
+      clearInterval(timer);
+      resolve();
+    }, LOOK_FOR_PARENT_MS).unref();
+  });
+}
+
+/** Resolves at the first SIGINT or SIGTERM, or where npm was sent one; the next one that is meant ends the process. */
 function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
     let first: number | undefined;
@@ -120,6 +144,7 @@ function firstSignal(): Promise<void> {
       resolve();
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+    if (NPM_SCRIPTS.includes(process.env.npm_lifecycle_event ?? '')) void orphaned().then(resolve);
   });
 }
 
@@ -184,7 +209,7 @@ const program = new Command('fixative')
   });
 
 program
-  .command('serve', { isDefault: true })
+  .command('serve')
   .description('serve GraphQL and images, and work: generate, repair, verify, purge')
   .option('--no-workers', 'only serve; `work` does the rest, in processes of its own')
   .option(
@@ -517,6 +542,16 @@ program
   );
 
 program
+  .command('prepare')
+  .description('make the database that a first start begins from; `npm ci` has done so')
+  .action(
+    command(async () => {
+      const { runPrepare } = await import('../command/prepare.ts');
+      return runPrepare();
+    }),
+  );
+
+program
   .command('schema')
   .description('print the GraphQL schema')
   .action(
@@ -528,5 +563,6 @@ program
   );
 
 export async function runCommandLine(): Promise<void> {
+  if (process.argv.length <= 2) program.help();
   await program.parseAsync();
 }

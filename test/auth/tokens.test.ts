@@ -197,17 +197,6 @@ describe('API tokens', () => {
     expect((await ask(LIST, {}, as(admin.token))).errors).toBeUndefined();
   });
 
-  test('open no session: the login page takes the root token only', async () => {
-    const { token } = await create({ scopes: ['ADMIN'] });
-    const response = await app.fetch('/login', {
-      method: 'POST',
-      body: new URLSearchParams({ token }).toString(),
-      headers: { authorization: '', 'content-type': 'application/x-www-form-urlencoded' },
-    });
-    expect([response.status, response.headers.get('set-cookie')]).toEqual([401, null]);
-    expect(await response.text()).not.toContain(token);
-  });
-
   test('are in no log and no error, also where the database fails', async () => {
     const { token } = await create({});
     const { query } = app.database;

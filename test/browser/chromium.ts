@@ -9,6 +9,9 @@ export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr
   (file) => existsSync(file),
 );
 
+/** This machine under a name that the browser does not trust over http, as it trusts no machine of a local network. */
+export const PLAIN_HOST = 'fixative.test';
+
 export interface TestBrowser {
   readonly browser: BrowserContext;
   close(): Promise<void>;
@@ -27,6 +30,7 @@ export async function openBrowser(): Promise<TestBrowser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`,
     ],
     viewport: { width: 1400, height: 900 },
   });

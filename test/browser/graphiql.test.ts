@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openTestApp, type TestApp } from '../harness.ts';
-import { CHROMIUM, openBrowser, type TestBrowser } from './chromium.ts';
+import { GRAPHIQL_TABS } from '../../src/http/graphiql-tabs.ts';
+import { eventually, openTestApp, type TestApp } from '../harness.ts';
+import { CHROMIUM, openBrowser, PLAIN_HOST, type TestBrowser } from './chromium.ts';
 
 /** Debian's; a browser is not something that npm brings along. */
 describe.skipIf(!CHROMIUM)('in a browser', () => {
@@ -51,14 +52,142 @@ describe.skipIf(!CHROMIUM)('in a browser', () => {
     expect(failures).toEqual([]);
   });
 
-  test('the root token, typed into the page, logs in as well', async () => {
+  test('each tab of GraphiQL opens at the first click, a new one too', async () => {
+    const page = await browser.newPage();
+    await page.goto(`${app.url}/login?code=${app.authenticator.loginCode}`);
+    await page.waitForSelector('.graphiql-execute-button', { timeout: 30_000 });
+    await page.evaluate(() => localStorage.clear());
+    await page.reload();
+    await page.waitForSelector('.graphiql-execute-button', { timeout: 30_000 });
+    // What the tabs do when they appear is over.
+    await page.waitForTimeout(1500);
+    const tabs = () =>
+      page.$$eval('.graphiql-tab', (all) =>
+        all.map((tab) => ({
+          name: tab.querySelector('.graphiql-tab-button')?.textContent,
+          left: tab.getBoundingClientRect().left,
+          isOpen: tab.classList.contains('graphiql-tab-active'),
+        })),
+      );
+    /** As a person does, who presses for a moment. */
+    const clickTab = async (index: number) => {
+      const box = await page.locator('.graphiql-tab-button').nth(index).boundingBox();
+      if (!box) throw new Error(`There is no tab ${index}.`);
+      await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+      await page.mouse.down();
+      await page.waitForTimeout(60);
+      const pressed = await tabs();
+      await page.mouse.up();
+      await page.waitForFunction(
+        (at) =>
+          document.querySelectorAll('.graphiql-tab')[at]?.classList.contains('graphiql-tab-active') ?? false,
+        index,
+        { timeout: 5000 },
+      );
+      return pressed;
+    };
+    const before = await tabs();
+    expect(before.map(({ name }) => name)).toEqual([
+      'GenerateImage',
+      'Images',
+      'Image',
+      'ImagesUpdated',
+      'Stores',
+      'RestoreImage',
+    ]);
+    const places = before.map(({ left }) => left);
+    for (const index of [5, 2, 4, 1, 3, 0])
+      expect((await clickTab(index)).map(({ left }) => left)).toEqual(places);
+    await page.click('.graphiql-tab-add');
+    await page.waitForTimeout(1000);
+    for (const index of [2, 6, 0]) await clickTab(index);
+    await page.evaluate(() => localStorage.clear());
+    await page.close();
+  }, 180_000);
+
+  test('the tab with a subscription shows an image as it is made', async () => {
+    const page = await browser.newPage();
+    await page.goto(`${app.url}/graphql`);
+    await page.waitForSelector('.graphiql-execute-button', { timeout: 30_000 });
+    await page.waitForTimeout(1500);
+    await page.click('.graphiql-tab-button >> text=ImagesUpdated');
+    await page.click('.graphiql-execute-button');
+    const response = page.locator('.result-window');
+    const generate = GRAPHIQL_TABS[0]?.query.replace('A beautiful sunset', 'A quiet sunset');
+    await eventually(async () => {
+      await app.fetch('/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: generate }),
+      });
+      // The editor shows spaces that do not break.
+      expect((await response.textContent())?.replaceAll('\u00a0', ' ')).toContain('A quiet sunset');
+    });
+    if (process.env.SCREENSHOTS)
+      await page.screenshot({ path: path.join(process.env.SCREENSHOTS, 'subscription.png') });
+    await page.close();
+  }, 180_000);
+
+  test('an API token, typed into the page, shows what it allows, field by field', async () => {
+    const { token } = await app.services.tokens.create({
+      name: 'a guest',
+      userId: 'user123',
+      scopes: ['images:read'],
+    });
     const page = await browser.newPage();
     await browser.clearCookies();
     await page.goto(`${app.url}/graphql`);
+    await page.fill('input[name=token]', token);
+    await page.click('button');
+    await page.waitForSelector('.graphiql-execute-button', { timeout: 30_000 });
+    await page.waitForTimeout(1500);
+    for (const [tab, shown] of [
+      ['Stores', 'FORBIDDEN'],
+      ['Images', 'totalCount'],
+    ] as const) {
+      await page.click(`.graphiql-tab-button >> text="${tab}"`);
+      await page.click('.graphiql-execute-button');
+      await page.waitForFunction(
+        (text) => document.querySelector('.result-window')?.textContent?.includes(text),
+        shown,
+        { timeout: 30_000 },
+      );
+    }
+    await page.close();
+  }, 180_000);
+
+  test('the first page says what this is, in the light and in the dark, without a script', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await browser.newPage();
+      await page.emulateMedia({ colorScheme });
+      const faults: string[] = [];
+      page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+      await page.goto(`${app.url}/`);
+      expect(await page.textContent('.up')).toContain('ready');
+      expect(await page.$$eval('script', (all) => all.length)).toBe(0);
+      expect(faults.filter((text) => !text.includes('favicon'))).toEqual([]);
+      if (process.env.SCREENSHOTS)
+        await page.screenshot({ path: path.join(process.env.SCREENSHOTS, `home-${colorScheme}.png`) });
+      await page.click('text=Log in');
+      expect(await page.textContent('button')).toBe('Log in');
+      await page.close();
+    }
+  });
+
+  test('the root token, typed into the page, logs in as well, also over plain http', async () => {
+    const page = await browser.newPage();
+    await browser.clearCookies();
+    await page.goto(`${app.url.replace('127.0.0.1', PLAIN_HOST)}/graphql`);
     if (process.env.SCREENSHOTS)
       await page.screenshot({ path: path.join(process.env.SCREENSHOTS, 'login.png') });
     await page.fill('input[name=token]', 'test-root-token-0123456789');
     await page.click('button');
     await page.waitForSelector('.graphiql-execute-button', { timeout: 30_000 });
+    await page.click('.graphiql-execute-button');
+    await page.waitForFunction(
+      () => document.querySelector('.result-window')?.textContent?.includes('SUCCESS'),
+      null,
+      { timeout: 30_000 },
+    );
   });
 });

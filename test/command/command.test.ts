@@ -193,6 +193,48 @@ describe('the command line', { timeout: 180_000 }, () => {
     }
   });
 
+  test('shows all commands when it is given none', async () => {
+    const { code, out, note } = await run([]);
+    expect([code, note]).toEqual([0, '']);
+    for (const command of [
+      'serve',
+      'work',
+      'migrate',
+      'verify',
+      'restore',
+      'import',
+      'export',
+      'token',
+      'claim',
+    ])
+      expect(out).toMatch(new RegExp(`^ +${command} `, 'm'));
+  });
+
+  test('says at once what a first start does, and how many migrations it applied', async () => {
+    const environment = { DATA_DIR: path.join(directory, 'first'), PORT: '0' };
+    for (const isFirst of [true, false]) {
+      const child = start(['serve'], environment);
+      let note = '';
+      let out = '';
+      let before = '';
+      child.stderr?.on('data', (chunk) => {
+        note += chunk;
+      });
+      await new Promise<void>((resolve) => {
+        child.stdout?.on('data', (chunk) => {
+          before ||= note;
+          out += chunk;
+          if (/Database .*\n/.test(out)) resolve();
+        });
+      });
+      child.kill('SIGTERM');
+      await new Promise((resolve) => child.once('close', resolve));
+      expect(/Preparing the database \(first start\)/.test(before)).toBe(isFirst);
+      // What was prepared at the installation has them already.
+      expect(out).toMatch(/Database +embedded, in \S+\n/);
+    }
+  });
+
   test('goes on, and shows no stack, when nobody reads what it writes', async () => {
     const child = start(['schema']);
     child.stdout?.destroy();

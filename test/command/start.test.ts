@@ -147,6 +147,39 @@ describe('a start', () => {
     120_000,
   );
 
+  test.skipIf(process.platform === 'win32')(
+    'that npm has begun stops with the shell of npm, which keeps SIGTERM to itself',
+    async () => {
+      const dataDirectory = path.join(directory, `data-${names++}`);
+      // A shell that has more to do than this does not make way for it.
+      const shell = spawn('/bin/sh', ['-c', '"$0" "$1" serve; exit 7', process.execPath, MAIN], {
+        cwd: directory,
+        env: {
+          PATH: process.env.PATH ?? '',
+          PORT: '0',
+          DATA_DIR: dataDirectory,
+          npm_lifecycle_event: 'start',
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let said = '';
+      for (const stream of [shell.stdout, shell.stderr])
+        stream.on('data', (chunk) => {
+          said += chunk;
+        });
+      // Both ends of the pipes are closed when the server has ended.
+      const ended = once(shell, 'close');
+      while (!/is ready/.test(said)) await sleep(50);
+      shell.kill('SIGTERM');
+      await ended;
+      expect(said).toContain('Stopping: what is under way is finished first.');
+      const again = start(['serve'], { DATA_DIR: dataDirectory });
+      await until(again, /is ready/);
+      expect((await stop(again)).code).toBe(0);
+    },
+    120_000,
+  );
+
   /** A server that takes connections and says nothing. */
   async function silent<Result>(run: (port: number) => Promise<Result>): Promise<Result> {
     const server = createServer(() => {});

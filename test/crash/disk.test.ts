@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetch } from 'undici';
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   CreateUploadTargetDocument,
   ImagesDocument,
   UpdateImageDocument,
   type UploadImageMutation,
 } from '../generated/graphql.ts';
-import type { Succeeded } from '../harness.ts';
+import { type Succeeded, unpackTemplate } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { uploadForm } from '../upload.ts';
 import { askServer, CRASH_TOKEN, within } from './client.ts';
@@ -59,7 +59,7 @@ afterEach(async () => {
 async function makeHome(): Promise<void> {
   const database = path.join(home, 'database');
   await mkdir(database, { recursive: true });
-  execFileSync('tar', ['-xf', inject('pgliteTemplate'), '-C', database]);
+  await unpackTemplate(database);
 }
 
 const settings = (more: Record<string, string> = {}) => ({

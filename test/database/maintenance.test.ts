@@ -1,22 +1,24 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import { openPglite, type PgliteDatabase } from '../../src/database/pglite.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/database/database.ts';
+import { openPglite } from '../../src/database/pglite.ts';
 import { wasShutDown } from '../../src/database/pglite-disk.ts';
+import { TEMPLATE_FILE } from '../../src/database/template.ts';
 
 describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
   let directory: string;
-  let database: PgliteDatabase;
-  const open = (template?: Blob) =>
-    openPglite({ directory: path.join(directory, 'database'), ...(template ? { template } : {}) });
+  let database: Database;
+  const open = () => openPglite({ directory: path.join(directory, 'database'), template: TEMPLATE_FILE });
   beforeEach(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'fixative-vacuum-'));
-    const template = inject('pgliteTemplate');
-    database = await open(template ? new Blob([await readFile(template)]) : undefined);
+    database = await open();
     await database.executeSql(
       'CREATE TABLE "Large" (id serial PRIMARY KEY, data bytea); ALTER TABLE "Large" ALTER data SET STORAGE EXTERNAL',
     );
+    // What it begins from was checkpointed when it was prepared.
+    await database.executeSql('CHECKPOINT');
   });
   afterEach(async () => {
     await database.close();

@@ -4,8 +4,9 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { amcheck } from '@electric-sql/pglite/contrib/amcheck';
-import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startPglite } from '../../src/database/pglite-disk.ts';
+import { unpackTemplate } from '../harness.ts';
 
 /** Called before our fsync of a file. */
 let beforeSync: (descriptor: number) => void = () => {};
@@ -124,12 +125,9 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
       createHash('sha512').update(`${id}:${version}`).digest('hex').repeat(20);
 
     test('has all that was acknowledged, wherever a checkpoint was', { timeout: 120_000 }, async () => {
-      const template = inject('pgliteTemplate');
-      const { pglite: first, disk: firstDisk } = await startPglite(
-        home(),
-        template ? { loadDataDir: new Blob([fs.readFileSync(template)]) } : {},
-        EVENTS,
-      );
+      fs.mkdirSync(home());
+      await unpackTemplate(home());
+      const { pglite: first, disk: firstDisk } = await startPglite(home(), {}, EVENTS);
       await first.exec(
         'CREATE TABLE kept (id integer PRIMARY KEY, version integer, content text); CREATE INDEX ON kept (content)',
       );

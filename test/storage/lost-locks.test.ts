@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database, HeldLock } from '../../src/database/database.ts';
 import { makeKeyedLock } from '../../src/database/keyed-lock.ts';
-import { openPglite, type PgliteDatabase } from '../../src/database/pglite.ts';
+import { openPglite } from '../../src/database/pglite.ts';
+import { TEMPLATE_FILE } from '../../src/database/template.ts';
 import { StoreError } from '../../src/errors.ts';
 import { keyOf } from '../../src/storage/blob.ts';
 import { makeDiskHealth } from '../../src/storage/disk-health.ts';
@@ -32,7 +33,7 @@ import {
  * says that they are.
  */
 
-const template = inject('pgliteTemplate');
+const elsewhere = process.env.TEST_DATABASE_URL;
 const log = pino({ level: 'silent' });
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const sha256Of = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
@@ -149,7 +150,7 @@ class World {
 }
 
 /** The database as one server sees it. A transaction arrives whole; its answer, too, takes its time. */
-function databaseOf(world: World, server: object, real: PgliteDatabase): Database {
+function databaseOf(world: World, server: object, real: Database): Database {
   const send = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     await world.step(server);
     const result = await world.counted(work);
@@ -232,14 +233,14 @@ const spooler = {
   sweep: async () => {},
 } as Partial<Spooler> as Spooler;
 
-describe.skipIf(!template)('whoever keeps, removes, restores and quarantines the same bytes', () => {
+describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the same bytes', () => {
   let directory: string;
-  let database: PgliteDatabase;
+  let database: Database;
   beforeAll(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'fixative-locks-'));
     database = await openPglite({
       directory: path.join(directory, 'database'),
-      template: new Blob([await readFile(template)]),
+      template: TEMPLATE_FILE,
     });
   });
   afterAll(async () => {
