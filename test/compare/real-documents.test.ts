@@ -36,8 +36,12 @@ beforeAll(async () => {
         visibility: i % 4 === 0 ? 'PRIVATE' : 'PUBLIC',
       },
     );
-    ids.push(image?.id ?? '', image?.url?.split('/')[4] ?? '');
+    const uuid = image?.url?.split('/')[4] ?? '';
+    ids.push(image?.id ?? '', uuid);
+    if (i < 2) ids.push(Buffer.from(`Copy:${uuid}:filesystem`).toString('base64'));
   }
+  const { apiToken } = await app.services.tokens.create({ name: 'x', scopes: ['images:read'] });
+  ids.push(Buffer.from(`ApiToken:${apiToken.id}`).toString('base64'));
   await app.storage.settled();
 });
 afterAll(async () => {
