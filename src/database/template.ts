@@ -15,6 +15,7 @@ import { zstdCompress, zstdDecompress } from 'node:zlib';
 import { renewIdentity } from './identity.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { startPglite } from './pglite-disk.ts';
+import { SETTINGS, settingStatement } from './session.ts';
 
 /** Where `npm ci` keeps it. */
 export const TEMPLATE_FILE = fileURLToPath(
@@ -107,6 +108,8 @@ async function makeDatabase(directory: string): Promise<void> {
     (await pglite.query<Row>(text, [...values])).rows;
   const executeScript = async (script: string) => void (await pglite.exec(script));
   try {
+    const session = settingStatement(SETTINGS);
+    await pglite.query(session.text, session.values);
     await migrate({ schema: null, query, exclusively: (_name, work) => work({ query, executeScript }) });
   } finally {
     await disk.synced(() => pglite.close());
