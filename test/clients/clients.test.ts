@@ -3,7 +3,7 @@
  * compiled by TypeScript, bundled, and run as processes against a server.
  */
 import { execFile } from 'node:child_process';
-import { stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -49,6 +49,7 @@ describe.skipIf(!isInstalled)('a front end', () => {
       'generated/genql',
       '--esm',
     );
+    await mkdir(path.join(directory, 'generated', 'relay'), { recursive: true });
     await bin('relay-compiler/cli.js');
     await bin('gql.tada/bin/cli.js', 'generate-output');
   }, 300_000);
