@@ -46,11 +46,11 @@ export const builder = new SchemaBuilder<{
     },
     hasNextPageFieldOptions: {
       description:
-        'Whether images follow the page. With `before`: true; otherwise, going backward with `last`: false.',
+        'Whether more images follow. Going forward (`first`): whether more follow ahead of `before`, or in the list. Going backward (`last`, or `before` alone): whether an image is at `before` or follows it; false without `before`.',
     },
     hasPreviousPageFieldOptions: {
       description:
-        'Whether images come before the page. With `after`: true; otherwise, going forward with `first`: false.',
+        'Whether more images precede. Going backward (`last`, or `before` alone): whether more precede behind `after`, or in the list. Going forward (`first`): whether an image is at `after` or precedes it; false without `after`.',
     },
     startCursorFieldOptions: {
       description:

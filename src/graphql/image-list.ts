@@ -127,9 +127,9 @@ builder.queryField('images', (t) =>
       resolve: async (_root, { filter, orderBy, ...page }, { services, caller }, info) => {
         const conditions: Filter = visibleFilter(caller, filter);
         // Where only the count is asked for, no page is read; its arguments are checked all the same.
-        const { list, cards } = wishesOf(info);
+        const { list, cards, pageInfo } = wishesOf(info);
         const { database, totalCountLimit } = services;
-        const args = { ...page, order: orderBy, cards };
+        const args = { ...page, order: orderBy, cards, pageInfo };
         const found = list ? await listImages(database, conditions, args) : listNothing(args);
         let counted: Promise<ImageCount> | null = null;
         const count = () => (counted ??= countImages(database, conditions, totalCountLimit));
@@ -162,7 +162,11 @@ interface Wishes {
   readonly list: boolean;
   /** Whether what is selected of the images is no more than a card shows. */
   readonly cards: boolean;
+  /** The fields of `pageInfo` that are selected. */
+  readonly pageInfo: ReadonlySet<string>;
 }
+
+const BOTH_ENDS = new Set(['hasNextPage', 'hasPreviousPage']);
 
 /** The fields of Image that need no more than CARD_COLUMNS. */
 const CARD_FIELDS = new Set(
@@ -190,7 +194,7 @@ const known = new WeakMap<object, Wishes>();
 /** What a document selects of a page, found out once for each. @skip and @include are left aside: to read too much is no fault. */
 function wishesOf({ fieldNodes, fragments }: GraphQLResolveInfo): Wishes {
   const [node] = fieldNodes;
-  if (!node || fieldNodes.length > 1) return { list: true, cards: false };
+  if (!node || fieldNodes.length > 1) return { list: true, cards: false, pageInfo: BOTH_ENDS };
   const found = known.get(node);
   if (found) return found;
   const fields = (set: SelectionSetNode | undefined): FieldNode[] =>
@@ -207,6 +211,7 @@ function wishesOf({ fieldNodes, fragments }: GraphQLResolveInfo): Wishes {
   const wishes = {
     list: page.some(({ name }) => !COUNT_FIELDS.has(name.value)),
     cards: images.every(({ name }) => CARD_FIELDS.has(name.value)),
+    pageInfo: new Set(within(page, 'pageInfo').map(({ name }) => name.value)),
   };
   known.set(node, wishes);
   return wishes;

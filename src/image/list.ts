@@ -52,21 +52,30 @@ export async function listImages(
     order?: ImageOrder | null | undefined;
     /** Read CARD_COLUMNS only; everything else of the images is undefined then, whatever their type says. */
     cards?: boolean;
+    /** Fields of `pageInfo` to determine. Without it, the side that paging comes from says false and costs no statement. */
+    pageInfo?: ReadonlySet<string>;
   },
 ): Promise<ImagePage> {
   const order = args.order ?? DEFAULT_ORDER;
   const { size, backward, after, before } = parsePageArgs(args, order);
   const key = ORDER_KEYS[order.field];
-  const rows = await walkImages<ImageRow & { cursorKey: Cursor['key'] }>(db, filter, {
+  // Backwards is the same walk in the other direction, turned round at the end.
+  const descending = (order.direction === 'desc') !== backward;
+  const from = backward ? before : after;
+  const walking = walkImages<ImageRow & { cursorKey: Cursor['key'] }>(db, filter, {
     order: key,
-    // Backwards is the same walk in the other direction, turned round at the end.
-    descending: (order.direction === 'desc') !== backward,
-    from: backward ? before : after,
+    descending,
+    from,
     to: backward ? after : before,
     // One more, to know whether there are more.
     count: size + 1,
     columns: `${args.cards ? CARD_COLUMNS : IMAGE_COLUMNS}, ${key.cursor} AS "cursorKey"`,
-  }).catch((error) => {
+  });
+  const isAsked = from !== null && args.pageInfo?.has(backward ? 'hasNextPage' : 'hasPreviousPage');
+  const [rows, behind] = await Promise.all([
+    walking,
+    isAsked ? existsBehind(db, filter, { order: key, descending, from }) : false,
+  ]).catch((error) => {
     // Days that the calendar does not have are known to PostgreSQL.
     if ((after || before) && isDataFault(error)) throw invalidCursor(order.field, args);
     throw error;
@@ -78,13 +87,29 @@ export async function listImages(
   return {
     edges,
     pageInfo: {
-      // Where a page ends at a cursor, the image of that cursor lies beyond it.
-      hasNextPage: before !== null || (!backward && more),
-      hasPreviousPage: after !== null || (backward && more),
+      // What lies beyond the cursor that a walk ends at does not count, or a client would page on without end.
+      hasNextPage: backward ? behind : more,
+      hasPreviousPage: backward ? more : behind,
       startCursor: edges[0]?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
+}
+
+/** Returns whether the filter finds an image at the cursor that a walk begins at, or on the other side of it. */
+async function existsBehind(
+  db: Pick<Database, 'query' | 'snapshot'>,
+  filter: ImageFilter,
+  { order, descending, from }: { order: OrderKey; descending: boolean; from: Cursor },
+): Promise<boolean> {
+  // Nearly always the cursor's own image is still there, which costs one row.
+  const conditions = new Conditions(filter);
+  const [key, id] = [conditions.value(from.key), conditions.value(from.id)];
+  conditions.add(`${order.column} = ${key}${order.cast} AND i.id = ${id}::bigint`);
+  const text = `SELECT 1 FROM generated_images i${conditions.where()}`;
+  if ((await db.query(text, conditions.values)).length > 0) return true;
+  const back = { order, descending: !descending, from, to: null, count: 1, columns: 'i.id' };
+  return (await walkImages(db, filter, back)).length > 0;
 }
 
 /** What listImages answers where nobody wants images. @throws as listImages, for its arguments. */

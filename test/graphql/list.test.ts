@@ -128,19 +128,87 @@ describe('images', () => {
       const { hasPreviousPage, hasNextPage } = pageInfo;
       return [nodes.map(({ id }) => id), hasPreviousPage, hasNextPage];
     };
-    expect(await page({ after, before })).toEqual([ids.slice(5, 15), true, true]);
+    expect(await page({ after, before })).toEqual([ids.slice(5, 15), true, false]);
     expect(await page({ first: 3, after, before })).toEqual([ids.slice(5, 8), true, true]);
+    expect(await page({ first: 10, after, before })).toEqual([ids.slice(5, 15), true, false]);
     expect(await page({ last: 3, after, before })).toEqual([ids.slice(12, 15), true, true]);
+    expect(await page({ last: 10, after, before })).toEqual([ids.slice(5, 15), false, true]);
     expect(await page({ first: 3, before })).toEqual([ids.slice(0, 3), false, true]);
-    expect(await page({ first: 100, before })).toEqual([ids.slice(0, 15), false, true]);
+    expect(await page({ first: 100, before })).toEqual([ids.slice(0, 15), false, false]);
     expect(await page({ last: 100, after: edges[29]?.cursor ?? '' })).toMatchObject([
       { length: FOXES - 30 },
-      true,
+      false,
       false,
     ]);
     // As a page back, although neither says how long it is.
     expect(await page({ before: edges[25]?.cursor ?? '' })).toEqual([ids.slice(5, 25), true, true]);
-    expect(await page({ after: before, before: after })).toMatchObject([[], true, true]);
+    expect(await page({ before: edges[20]?.cursor ?? '' })).toEqual([ids.slice(0, 20), false, true]);
+    expect(await page({ after: before, before: after })).toEqual([[], true, false]);
+    expect(await page({ last: 3, after: before, before: after })).toEqual([[], false, true]);
+  });
+
+  /** Follows the cursors of pages until there are no more, and fails where that does not end. */
+  async function followPages(size: number, between: { after: string; before: string }, backward: boolean) {
+    const pages: string[][] = [];
+    const range = { ...between };
+    for (;;) {
+      const { nodes, pageInfo } = await list({
+        filter: { userId: 'fox' },
+        ...(backward ? { last: size } : { first: size }),
+        ...range,
+      });
+      pages.push(nodes.map(({ id }) => id));
+      expect(pages.length, 'pages').toBeLessThan(10);
+      if (!(backward ? pageInfo.hasPreviousPage : pageInfo.hasNextPage)) return pages;
+      if (backward) range.before = pageInfo.startCursor ?? '';
+      else range.after = pageInfo.endCursor ?? '';
+    }
+  }
+
+  test.each([
+    [2, [2, 2, 1]],
+    [5, [5]],
+    [1, [1, 1, 1, 1, 1]],
+    [7, [5]],
+  ])('ends after the pages of %i between two cursors, forward and backward', async (size, lengths) => {
+    const { edges } = await list({ filter: { userId: 'fox' }, first: 30 });
+    const between = { after: edges[4]?.cursor ?? '', before: edges[10]?.cursor ?? '' };
+    const ids = edges.slice(5, 10).map(({ node }) => node.id);
+    const forward = await followPages(size, between, false);
+    expect(forward.map(({ length }) => length)).toEqual(lengths);
+    expect(forward.flat()).toEqual(ids);
+    const backward = await followPages(size, between, true);
+    expect(backward.map(({ length }) => length)).toEqual(lengths);
+    expect(backward.toReversed().flat()).toEqual(ids);
+  });
+
+  test('says that nothing lies at a cursor whose image is gone, unless another image does beyond it', async () => {
+    const filter = { userId: 'gone' };
+    await app.database.query(
+      `INSERT INTO generated_images (user_id, prompt, storage_url, created_at)
+       SELECT 'gone', i::text, '', TIMESTAMPTZ '2026-02-01' - i * INTERVAL '1 day' FROM generate_series(0, 4) i`,
+    );
+    const { edges } = await list({ filter, first: 5 });
+    const cursor = (at: number) => edges[at]?.cursor ?? '';
+    const ends = async () => {
+      const back = await list({ filter, last: 2, before: cursor(4) });
+      const on = await list({ filter, first: 2, after: cursor(0) });
+      expect(back.edges.map(({ node }) => node.prompt)).toEqual(['2', '3']);
+      expect(on.edges.map(({ node }) => node.prompt)).toEqual(['1', '2']);
+      return [back.pageInfo.hasNextPage, on.pageInfo.hasPreviousPage];
+    };
+    expect(await ends()).toEqual([true, true]);
+    await app.database.query(
+      `UPDATE generated_images SET deleted_at = now() WHERE user_id = 'gone' AND prompt = '4'`,
+    );
+    await app.database.query(`DELETE FROM generated_images WHERE user_id = 'gone' AND prompt = '0'`);
+    expect(await ends()).toEqual([false, false]);
+    await app.database.query(
+      `INSERT INTO generated_images (user_id, prompt, storage_url, created_at)
+       VALUES ('gone', 'newer', '', '2026-03-01'), ('gone', 'older', '', '2026-01-01')`,
+    );
+    expect(await ends()).toEqual([true, true]);
+    await app.database.query(`DELETE FROM generated_images WHERE user_id = 'gone'`);
   });
 
   test('answers an empty page of none, with its count', async () => {
@@ -355,6 +423,24 @@ describe('images', () => {
 
     test('by one statement for a page', async () => {
       expect(await statements(ImagePageDocument, { filter, first: 20 })).toHaveLength(1);
+    });
+    test('by one more where it is asked what lies on the side that paging comes from', async () => {
+      const [edge] = (await list({ filter, first: 1 })).edges;
+      const after = edge?.cursor ?? '';
+      expect(await statements(ImagePageDocument, { filter, first: 2, after })).toHaveLength(1);
+      const ask = (field: string, args: string) =>
+        statements(
+          parse(
+            `query Q($filter: ImageFilter) { images(filter: $filter, ${args}) { ...P } }
+             fragment P on ImageConnection { nodes { id } pageInfo { ${field} } }`,
+          ),
+          { filter },
+        );
+      expect(await ask('hasPreviousPage', `first: 2, after: "${after}"`)).toHaveLength(2);
+      expect(await ask('hasPreviousPage', 'first: 2')).toHaveLength(1);
+      expect(await ask('hasNextPage', `last: 2, before: "${after}"`)).toHaveLength(2);
+      expect(await ask('hasPreviousPage', `last: 2, before: "${after}"`)).toHaveLength(1);
+      expect(await ask('hasNextPage', `first: 2, before: "${after}"`)).toHaveLength(1);
     });
     test('by one more for all copies of the page', async () => {
       const document = parse(

@@ -210,31 +210,64 @@ describe('lists and counts', () => {
 
   test('are what a plain filter finds', () => check(300));
 
-  /** A page by https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm, of a list that is at hand; cursors are places in it. */
-  const relay = (all: readonly number[], args: Record<keyof PageArgs, number | null>) => {
+  /**
+   * The algorithms of https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm, step by step. An edge is the place of its image
+   * among all images, and its cursor too; a cursor whose image the filter does not find keeps its place.
+   */
+  const relay = (allEdges: readonly number[], args: Record<keyof PageArgs, number | null>) => {
     const { first, last, after, before } = args;
-    const start = after === null ? 0 : after + 1;
-    const range = all.slice(start, Math.max(start, before ?? all.length));
-    const ofFirst = first === null ? range : range.slice(0, first);
-    return {
-      ids: last === null ? ofFirst : ofFirst.slice(Math.max(0, ofFirst.length - last)),
-      hasPreviousPage: (last !== null && range.length > last) || after !== null,
-      hasNextPage: (first !== null && range.length > first) || before !== null,
+    const applyCursorsToEdges = () => {
+      let edges = allEdges;
+      if (after !== null) edges = edges.filter((edge) => edge > after);
+      if (before !== null) edges = edges.filter((edge) => edge < before);
+      return edges;
     };
+    const edgesToReturn = () => {
+      let edges = applyCursorsToEdges();
+      if (first !== null && edges.length > first) edges = edges.slice(0, first);
+      if (last !== null && edges.length > last) edges = edges.slice(edges.length - last);
+      return edges;
+    };
+    const hasPreviousPage = () => {
+      if (last !== null) return applyCursorsToEdges().length > last;
+      if (after !== null) return allEdges.some((edge) => edge <= after);
+      return false;
+    };
+    const hasNextPage = () => {
+      if (first !== null) return applyCursorsToEdges().length > first;
+      if (before !== null) return allEdges.some((edge) => edge >= before);
+      return false;
+    };
+    return { edges: edgesToReturn(), hasPreviousPage: hasPreviousPage(), hasNextPage: hasNextPage() };
   };
+
+  const BOTH = new Set(['hasPreviousPage', 'hasNextPage']);
 
   test('are paged as Relay pages a plain list, from either end and between any two cursors', async () => {
     const byId = new Map(images.map((image) => [image.id, image]));
     for (let i = 0; i < 500; i++) {
       const filter = random() < 0.3 ? {} : makeFilter(random);
       const order = ORDERS[Math.floor(random() * ORDERS.length)] as ImageOrder;
-      const all = expected(filter, order);
-      const place = () => (random() < 0.5 || all.length === 0 ? null : Math.floor(random() * all.length));
+      const everything = expected({ trash: 'include', parts: true }, order);
+      const places = new Map(everything.map((id, at) => [id, at]));
+      const all = expected(filter, order).map((id) => places.get(id) as number);
+      const place = () => {
+        if (random() < 0.5) return null;
+        // Of any image, at the ends of the list rather often: what lies behind the last that is found is nothing.
+        const among = random() < 0.4 && all.length > 0 ? all : [...everything.keys()];
+        const near = Math.min(among.length, random() < 0.3 ? 5 : among.length);
+        const at = Math.floor(random() * near);
+        return among.at(random() < 0.5 ? at : -1 - at) as number;
+      };
       const size = Math.floor(random() * (random() < 0.3 ? 3 : 101));
       const [after, before] = [place(), place()];
-      const sizes = random() < 0.5 ? { first: size, last: null } : { first: null, last: size };
+      const sizes = [
+        { first: size, last: null },
+        { first: null, last: size },
+        { first: null, last: null },
+      ][Math.floor(random() * 2.3)] as { first: number | null; last: number | null };
       const cursor = (at: number | null) => {
-        const image = at === null ? undefined : byId.get(all[at] as number);
+        const image = at === null ? undefined : byId.get(everything[at] as number);
         if (!image) return null;
         const time = new Date(image.created).toISOString().replace(/T(.*)\.000Z/, ' $1+00');
         return writeCursor(order.field, {
@@ -243,13 +276,24 @@ describe('lists and counts', () => {
         });
       };
       const about = JSON.stringify({ filter, order, ...sizes, after, before });
-      const page = { ...sizes, after: cursor(after), before: cursor(before), order, cards: true };
+      const page = {
+        ...sizes,
+        after: cursor(after),
+        before: cursor(before),
+        order,
+        cards: true,
+        pageInfo: BOTH,
+      };
       const { edges, pageInfo } = await listImages(app.database, filter, page);
-      const meant = relay(all, { ...sizes, after, before });
+      // Without a size: 20, backward where only `before` is given.
+      const isBefore = before !== null && after === null;
+      const byDefault = isBefore ? { first: null, last: 20 } : { first: 20, last: null };
+      const isSized = sizes.first !== null || sizes.last !== null;
+      const meant = relay(all, { ...(isSized ? sizes : byDefault), after, before });
       expect(
         edges.map(({ node }) => Number(node.id)),
         about,
-      ).toEqual(meant.ids);
+      ).toEqual(meant.edges.map((at) => everything[at]));
       expect(pageInfo, about).toEqual({
         hasPreviousPage: meant.hasPreviousPage,
         hasNextPage: meant.hasNextPage,
