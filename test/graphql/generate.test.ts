@@ -1,5 +1,7 @@
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AttemptsDocument, GenerateImageDocument, ImagesDocument } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
@@ -187,6 +189,19 @@ describe('generateImage', () => {
       expect(errors?.[0]?.message).toMatch(message);
       expect(errors?.[0]?.message).toContain(`input.${field}`);
     }
+  });
+
+  test.each([
+    ['null in the document beside an id', '', '{ id: "a", file: null }', {}],
+    ['null in the document alone', '', '{ id: null }', {}],
+    ['a variable that may be null', '($file: Upload)', '{ file: $file }', { file: null }],
+  ])('refuses a mask with %s when it validates the document', async (_name, variables, mask, values) => {
+    const document = parse(
+      `mutation M${variables} { generateImage(input: { prompt: "a fox", mask: ${mask} }) { userErrors { message } } }`,
+    ) as TypedDocumentNode<unknown, object>;
+    const { data, errors } = await app.send(document, values);
+    expect(data).toBeUndefined();
+    expect(errors).toMatchObject([{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }]);
   });
 
   test('refuses a request that is larger than any can be', async () => {
