@@ -1,8 +1,8 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
 /**
- * A typed client, as a front end takes it over (docs/clients.md): `schema` becomes the address of the server or a copy of schema.graphql, `documents` and
- * the directory are yours. Here it is for the documents of our own tests.
+ * A typed client, as a front end takes it over (docs/clients.md): `schema` becomes a copy of schema.graphql or the server with a
+ * token, `documents` and the directory are yours. Here it is for the documents of our own tests.
  */
 const config: CodegenConfig = {
   schema: 'schema.graphql',

@@ -234,6 +234,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const tokens = openTokens(database, log);
     closing.add('tokens', () => tokens.close());
     const authenticator = makeAuthenticator(rootToken, {
+      isSecure: config.publicUrl?.startsWith('https:') ?? false,
       tokens,
       jwt: await openJwtVerifier(config, log),
     });

@@ -12,7 +12,18 @@ import {
   readProviders,
 } from './config/providers.ts';
 import { faultsOfStores, readStores, STORE_SETTINGS, type StoresConfig } from './config/stores.ts';
-import { bytes, bytesOrOff, flag, GiB, httpUrl, KiB, list, MiB, wholeNumber } from './config/values.ts';
+import {
+  bytes,
+  bytesOrOff,
+  flag,
+  GiB,
+  httpUrl,
+  KiB,
+  list,
+  MiB,
+  origins,
+  wholeNumber,
+} from './config/values.ts';
 import { FixativeError } from './errors.ts';
 
 export type { JwtConfig } from './config/jwt.ts';
@@ -166,14 +177,7 @@ const Environment = z.object({
   UPLOAD_TARGET_SECONDS: wholeNumber(60, 86_400).default(3600),
   DEFAULT_VISIBILITY: z.enum(['public', 'private'], 'public or private').default('public'),
   SIGNED_URL_MAX_SECONDS: wholeNumber(60, 604_800).default(604_800),
-  CORS_ORIGINS: list
-    .refine(
-      (entries) =>
-        entries.every((entry) => ['*', 'none'].includes(entry) || URL.parse(entry)?.origin === entry),
-      'origins such as https://app.example.com, divided by commas, or *, or none',
-    )
-    .transform((entries) => entries.filter((entry) => entry !== 'none'))
-    .default(['*']),
+  CORS_ORIGINS: origins.default(['*']),
   HOTLINK_ALLOW: list
     .transform((entries) => entries.map((entry) => entry.toLowerCase()))
     .refine(

@@ -34,6 +34,37 @@ test('is frozen', () => {
   expect(Object.isFrozen(parseConfig({}, '/srv'))).toBe(true);
 });
 
+test('takes origins as browsers write them, and no star where it would mean more than is meant', () => {
+  const good = [
+    '*',
+    'https://app.example.com',
+    'http://localhost:5173',
+    'http://[::1]:3000',
+    'https://*.example.com',
+    'https://*.my_team.example.co.uk:8443',
+    'capacitor://localhost',
+    'tauri://localhost',
+  ];
+  expect(parseConfig({ CORS_ORIGINS: good.join(', ') }, '/srv').corsOrigins).toEqual(good);
+  expect(parseConfig({ CORS_ORIGINS: 'none' }, '/srv').corsOrigins).toEqual([]);
+  for (const bad of [
+    'app.example.com',
+    'https://app.example.com/',
+    'https://app.example.com/path',
+    'HTTPS://App.example.com',
+    'https://*',
+    'https://*.com',
+    'https://foo.*.com',
+    'https://app-*.vercel.app',
+    'https://a*b.example.com',
+    'https://*.*.example.com',
+    'https://*.example.com/',
+    '*.example.com',
+    'null',
+  ])
+    expect(() => parseConfig({ CORS_ORIGINS: bad }, '/srv'), bad).toThrow('CORS_ORIGINS');
+});
+
 test('takes a variable that is set to nothing as not set', () => {
   expect(parseConfig({ PORT: '', STORES: ' ' }, '/srv')).toMatchObject({
     port: 4000,

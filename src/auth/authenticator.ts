@@ -4,7 +4,11 @@ import { type Caller, ROOT } from './caller.ts';
 import type { JwtVerifier } from './jwt.ts';
 import type { Tokens } from './tokens.ts';
 
-export const SESSION_COOKIE = 'fixative_session';
+/**
+ * Where all of the server's addresses are https, the name keeps other hosts and plain http from setting the cookie (RFC 6265bis, 4.1.3.2). On plain http
+ * nothing does.
+ */
+const SESSION_COOKIES = { https: '__Host-fixative_session', http: 'fixative_session' } as const;
 /** In the compact form (RFC 7515, 7.1). */
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 export const SESSION_SECONDS = 30 * 24 * 60 * 60;
@@ -19,6 +23,15 @@ export interface Credentials {
   readonly cookie: string | undefined;
 }
 
+/**
+ * Returns the token of an Authorization header of the scheme Bearer (RFC 6750, 2.1), which may be malformed; null where the scheme is another. Whoever
+ * asks whether a request came by a token must ask here: then nobody is taken to have sent one whose cookie is looked at.
+ */
+export function bearerOf(authorization: string | undefined): string | null {
+  const [, token] = /^Bearer(?:\s+(.*))?$/is.exec(authorization ?? '') ?? [null, null];
+  return authorization !== undefined && token !== null ? (token ?? '').trim() : null;
+}
+
 /** Says who is asking, by what came with a request. Every comparison takes the same time whatever it compares. */
 export interface Authenticator {
   /**
@@ -26,6 +39,10 @@ export interface Authenticator {
    * @throws FixativeError UNAUTHENTICATED for a token that is not valid; IDENTITY_UNAVAILABLE when that cannot be known.
    */
   authenticate(credentials: Credentials): Promise<Caller | null>;
+  /** The name of the cookie that a session is kept in. */
+  readonly cookieName: string;
+  /** Whether that cookie is for https only. */
+  readonly isSecure: boolean;
   /** The code of the link that logs a browser in, at every server with the same root token, for LOGIN_DAYS from the start. */
   readonly loginCode: string;
   /** Exchanges the code of the link for a session; null when it is not valid. */
@@ -51,8 +68,14 @@ export function makeAuthenticator(
   {
     tokens,
     jwt,
-  }: { tokens: Pick<Tokens, 'authenticate' | 'authenticateId' | 'identify'>; jwt: JwtVerifier | null },
+    isSecure,
+  }: {
+    tokens: Pick<Tokens, 'authenticate' | 'authenticateId' | 'identify'>;
+    jwt: JwtVerifier | null;
+    isSecure: boolean;
+  },
 ): Authenticator {
+  const cookieName = SESSION_COOKIES[isSecure ? 'https' : 'http'];
   const isRootToken = makeComparison(rootToken);
   const macOf = (purpose: Purpose, claim: string) =>
     createHmac('sha256', rootToken).update(`${purpose}:${claim}`).digest('base64url');
@@ -86,11 +109,13 @@ export function makeAuthenticator(
   const rootSession = () => ({ value: makeTicket('session', SESSION_SECONDS), seconds: SESSION_SECONDS });
 
   return {
+    cookieName,
+    isSecure,
     loginCode: makeTicket('login', LOGIN_DAYS * 86_400),
     async authenticate({ authorization, cookie }) {
-      const token = authorization && /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
-      if (token) return callerOf(token);
-      const session = cookie && readCookie(cookie, SESSION_COOKIE);
+      const token = bearerOf(authorization);
+      if (token !== null) return callerOf(token);
+      const session = cookie && readCookie(cookie, cookieName);
       return session ? callerOfSession(session) : null;
     },
     openSessionByCode: (code) => (isTicket('login', code) ? rootSession() : null),
@@ -112,10 +137,9 @@ function makeComparison(secret: string): (given: string) => boolean {
   return (given) => timingSafeEqual(digest(given), expected);
 }
 
+/** Returns the value of a cookie; nothing where there are several of the name, of which another page may have set one. */
 function readCookie(header: string, name: string): string | undefined {
-  for (const pair of header.split(';')) {
-    const [key, value] = pair.trim().split('=', 2);
-    if (key === name) return value;
-  }
-  return undefined;
+  const pairs = header.split(';').map((pair) => pair.trim().split('=', 2));
+  const [found, other] = pairs.filter(([key]) => key === name);
+  return other ? undefined : found?.[1];
 }

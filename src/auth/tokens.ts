@@ -47,7 +47,7 @@ export interface Tokens {
   list(options: { revoked: boolean }): Promise<ApiToken[]>;
   /** One token or null for each UUID, in their order; revoked ones too. */
   find(ids: readonly string[]): Promise<(ApiToken | null)[]>;
-  /** Whose token it is; null where it is none, or one no more. Costs a statement every ten seconds and not each time. */
+  /** Returns the caller; null if the token is unknown, expired or revoked. Costs a statement every ten seconds and not each time. */
   authenticate(presented: string): Promise<Caller | null>;
   /** The same for a session, which knows only which token it was opened with. */
   authenticateId(id: string): Promise<Caller | null>;

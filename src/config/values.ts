@@ -51,3 +51,23 @@ export const httpUrl = z
     'an address that begins with http:// or https://',
   )
   .transform((text) => text.replace(/\/+$/, ''));
+
+/** Of one label below the top at least: `*.com` would be everybody. */
+const BELOW = /^https?:\/\/\*\.(?:[a-z0-9_-]+\.)+[a-z0-9-]+(?::\d+)?$/;
+/** Of apps, whose pages have a scheme of their own: `capacitor://localhost`. */
+const APP = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+$/;
+
+/** Origins as browsers write them, `https://*.example.com`, `*`; `none` is no entry. */
+export const origins = list
+  .refine(
+    (entries) =>
+      entries.every(
+        (entry) =>
+          ['*', 'none'].includes(entry) ||
+          BELOW.test(entry) ||
+          APP.test(entry) ||
+          (!entry.includes('*') && URL.parse(entry)?.origin === entry),
+      ),
+    'origins such as https://app.example.com or https://*.example.com, divided by commas, or *, or none',
+  )
+  .transform((entries) => entries.filter((entry) => entry !== 'none'));

@@ -5,7 +5,7 @@ import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
 import { isOwnPage } from './csrf.ts';
 import type { LetIn } from './graphql.ts';
-import { sendLoginPage, serveLogin } from './login.ts';
+import { sendLoginPage, serveLogin, serveLogout } from './login.ts';
 import { sendProblem } from './problem.ts';
 import { sendRefusal, type Traffic } from './traffic.ts';
 
@@ -21,7 +21,9 @@ export interface Admission {
   /** Returns the caller of an address that needs a scope. */
   admit(exchange: Exchange, path: keyof typeof NEEDED_SCOPES.http): Promise<Caller | null>;
   /** Answers `/login`; what is not valid there is counted as everywhere. */
-  logIn(exchange: Exchange, options: { secure: boolean }): Promise<void>;
+  logIn(exchange: Exchange): Promise<void>;
+  /** Answers `/logout`. */
+  logOut(exchange: Exchange): void;
   /** Checks the credentials again for as long as the caller is the same: they may be revoked. */
   letIn(request: IncomingMessage, caller: Caller): LetIn;
 }
@@ -86,15 +88,24 @@ export function makeAdmission(
     return null;
   }
 
-  async function logIn(exchange: Exchange, { secure }: { secure: boolean }): Promise<void> {
+  async function logIn(exchange: Exchange): Promise<void> {
     const { request } = exchange;
     const full = traffic.hasFailed(request);
     if (full) return sendRefusal(exchange, full);
-    if (!isOwnPage(request)) {
-      const message = 'Only the login page of this server may log a browser in.';
-      return sendProblem(exchange, 403, { code: 'FORBIDDEN', message });
-    }
-    await serveLogin(authenticator, exchange, { secure, onFailure: () => traffic.takeFailure(request) });
+    if (isOfOtherPage(exchange)) return;
+    await serveLogin(authenticator, exchange, () => traffic.takeFailure(request));
+  }
+
+  function logOut(exchange: Exchange): void {
+    if (!isOfOtherPage(exchange)) serveLogout(authenticator, exchange);
+  }
+
+  /** Whether it was sent by a page of another origin, and is answered with that. */
+  function isOfOtherPage(exchange: Exchange): boolean {
+    if (isOwnPage(exchange.request)) return false;
+    const message = 'Only pages of this server may log a browser in or out.';
+    sendProblem(exchange, 403, { code: 'FORBIDDEN', message });
+    return true;
   }
 
   function letIn(request: IncomingMessage, caller: Caller): LetIn {
@@ -111,7 +122,7 @@ export function makeAdmission(
     return { caller, isLetIn };
   }
 
-  return { authenticate, admit, logIn, letIn };
+  return { authenticate, admit, logIn, logOut, letIn };
 }
 
 const credentialsOf = ({ headers: { authorization, cookie } }: IncomingMessage): Credentials => ({

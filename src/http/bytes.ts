@@ -88,7 +88,7 @@ function readWish(
     const transform = parseTransform(query);
     const grant = grantOf(transform ? formatTransform(transform) : '');
     if (!transform || grant.size) return { transform, grant };
-    // Whoever signs means just this.
+    // What is signed is not rounded.
     if (query.has('signature')) requireListed(transform, variantSizes);
     return { transform: toListed(transform, variantSizes), grant };
   } catch (error) {

@@ -15,6 +15,8 @@ const SHARED = /^\/(?:graphql|api|uploads|images|generated)(?:[/?]|$)/;
 const METHODS = 'GET, HEAD, POST, PUT';
 /** What our clients send beyond what the Fetch standard lets every page send. */
 const HEADERS = [
+  'accept',
+  'accept-language',
   'authorization',
   'content-type',
   'cache-control',
@@ -22,6 +24,7 @@ const HEADERS = [
   'if-modified-since',
   'if-none-match',
   'if-range',
+  'if-unmodified-since',
   'last-event-id',
   'range',
   ...DELIBERATE,
@@ -48,12 +51,12 @@ function isListed(origins: CorsOrigins, origin: string): boolean {
     if (at < 0) return entry === origin;
     const [before, after] = [entry.slice(0, at), entry.slice(at + 1)];
     if (!origin.startsWith(before) || !origin.endsWith(after)) return false;
-    return /^[a-z0-9.-]+$/.test(origin.slice(before.length, -after.length));
+    return /^[a-z0-9._-]+$/.test(origin.slice(before.length, -after.length));
   });
 }
 
 /**
- * What lets the pages of an origin read an answer; empty: they may not. With `*` it is the same for all, so that caches need to know one answer only.
+ * Returns the CORS headers for an origin; empty where it is not allowed. With `*` they are the same for every origin, so that caches can share the answer.
  * A listed origin may send credentials (its own proxy may look at cookies, and some clients always send them); this server looks at none of them.
  */
 export function corsHeaders(

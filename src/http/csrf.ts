@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Plugin } from 'graphql-yoga';
+import { bearerOf } from '../auth/authenticator.ts';
 import { badRequest } from './bad-request.ts';
 import type { ServerContext } from './request-body.ts';
 
@@ -21,7 +22,7 @@ const SIMPLE_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data'
  */
 export function mayBeForged(headers: IncomingHttpHeaders): boolean {
   // Another scheme may be the browser's own doing, and does not say who asks.
-  if (/^Bearer /i.test(headers.authorization ?? '')) return false;
+  if (bearerOf(headers.authorization) !== null) return false;
   if (DELIBERATE.some((name) => headers[name])) return false;
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   if (type && !SIMPLE_TYPES.includes(type)) return false;
@@ -34,12 +35,12 @@ export function mayBeForged(headers: IncomingHttpHeaders): boolean {
 
 /**
  * Whether a request that is let in by its cookie was sent by a page of ours. SameSite=Strict keeps other sites out and not other ports
- * of the same host, and a multipart form needs nobody's leave to be sent. What a page reads is asked for with its Origin, or is a
- * picture, which `Cross-Origin-Resource-Policy` keeps from it.
+ * of the same host, and a multipart form needs nobody's leave to be sent. Reads of another origin carry `Origin`; an image without it is kept from
+ * the page by `Cross-Origin-Resource-Policy`, and from a frame by `frame-ancestors` (image-body.ts).
  */
 export function isOwnPage({ headers, method }: Pick<IncomingMessage, 'headers' | 'method'>): boolean {
   const { origin } = headers;
-  if (/^Bearer /i.test(headers.authorization ?? '')) return true;
+  if (bearerOf(headers.authorization) !== null) return true;
   if (method === 'GET' || method === 'HEAD') return origin === undefined || isOfHost(origin, headers);
   const site = headers['sec-fetch-site'];
   if (site !== undefined) return site === 'same-origin' || site === 'none';

@@ -54,7 +54,7 @@ export function makeGraphiql({ compressed }: { readonly compressed: boolean }) {
       ETag: coding === null ? etag : etag.replace(/"$/, `-${coding}"`),
       // A newer server has another page; asking costs a header.
       'Cache-Control': 'private, no-cache',
-      Vary: 'Accept, Accept-Encoding, Authorization, Cookie',
+      Vary: 'Accept, Accept-Encoding, Authorization, Cookie, Origin',
       'X-Content-Type-Options': 'nosniff',
       'X-Frame-Options': 'DENY',
       'Referrer-Policy': 'no-referrer',

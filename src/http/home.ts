@@ -19,15 +19,27 @@ const ADDRESSES = {
  */
 export async function serveHome(
   { request, response }: { request: IncomingMessage; response: ServerResponse },
-  { isReady, graphiql }: { isReady: () => Promise<boolean>; graphiql: boolean },
+  {
+    isReady,
+    graphiql,
+    hasSession,
+  }: { isReady: () => Promise<boolean>; graphiql: boolean; hasSession: boolean },
 ): Promise<void> {
-  const vary = { Vary: 'Accept, Accept-Encoding' };
+  const vary = { Vary: 'Accept, Accept-Encoding, Cookie' };
   if (!request.headers.accept?.includes('text/html'))
     return sendJson(response, 200, { name: 'Fixative', ...ADDRESSES }, vary);
-  sendHtml(response, 200, home({ isReady: await isReady(), graphiql }), vary);
+  sendHtml(response, 200, home({ isReady: await isReady(), graphiql, hasSession }), vary);
 }
 
-function home({ isReady, graphiql }: { isReady: boolean; graphiql: boolean }): string {
+function home({
+  isReady,
+  graphiql,
+  hasSession,
+}: {
+  isReady: boolean;
+  graphiql: boolean;
+  hasSession: boolean;
+}): string {
   return page(`
 <p>This server keeps the images of AI products permanent. It generates, receives or fetches an image once, keeps several verified
 copies of its bytes, and repairs one that is damaged.</p>
@@ -44,5 +56,6 @@ copies of its bytes, and repairs one that is damaged.</p>
 <dt><code>/api/images/generated</code></dt><dd>a list of images in JSON</dd>
 <dt><a href="/health">/health</a>, <a href="/ready">/ready</a></dt><dd>whether the process lives; whether it can do its work</dd>
 </dl>
+${hasSession ? '<form method="post" action="/logout"><button>Log out</button></form>' : ''}
 <p>The documentation is in <code>README.md</code> and <code>docs/</code>, beside the source of this server.</p>`);
 }

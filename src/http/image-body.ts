@@ -55,9 +55,7 @@ export function variantOf(
   const { blob } = image;
   const maxSide = grant.size ? MAX_VARIANT_SIDE : Math.max(...deps.variantSizes);
   const isNegotiated = transform.format === 'auto';
-  const weights = weightsOf(accept);
-  const takes = (mimeType: string) => (weights.get(mimeType) ?? 0) > 0;
-  const asked = isNegotiated ? negotiate(blob, transform, { takes, maxSide }) : transform;
+  const asked = isNegotiated ? negotiate(blob, transform, { takes: takesOf(accept), maxSide }) : transform;
   const plan = planVariant(blob, asked, maxSide);
   const extension = plan.format === 'jpeg' ? 'jpg' : plan.format;
   return {
@@ -76,6 +74,16 @@ export function variantOf(
   };
 }
 
+/** What an Accept header takes; nothing in it is anything. */
+function takesOf(accept: string | undefined): (mimeType: string, any?: 'any') => boolean {
+  const weights = weightsOf(accept || '*/*');
+  return (mimeType, any) => {
+    const named = weights.get(mimeType);
+    if (named !== undefined || !any) return (named ?? 0) > 0;
+    return (weights.get('image/*') ?? weights.get('*/*') ?? 0) > 0;
+  };
+}
+
 /** How long a browser may show a private image without asking again: its leave may be taken away. */
 const PRIVATE_SECONDS = 300;
 
@@ -88,7 +96,7 @@ export function headersOf(
   return {
     'X-Content-Type-Options': 'nosniff',
     // Chromium styles the page that it shows a picture in.
-    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    'Content-Security-Policy': `default-src 'none'; style-src 'unsafe-inline'; sandbox${by === 'caller' ? "; frame-ancestors 'self'" : ''}`,
     // A public address names bytes that never change, so whoever has them has them for good.
     'Cache-Control':
       by === 'public' ? 'public, max-age=31536000, immutable' : `private, max-age=${PRIVATE_SECONDS}`,

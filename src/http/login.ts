@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Authenticator, LOGIN_DAYS, SESSION_COOKIE } from '../auth/authenticator.ts';
+import { type Authenticator, LOGIN_DAYS, type Session } from '../auth/authenticator.ts';
 import { sendHtml } from './answer.ts';
 import { page } from './page.ts';
 import { begin } from './request-body.ts';
@@ -8,14 +8,14 @@ import { type Refusal, sendRefusal } from './traffic.ts';
 const MAX_FORM_BYTES = 4096;
 
 /**
- * `GET /login?code=…` (the link that the server prints) and `POST /login` (a form with the root token or an API token). A link takes no token: addresses are
- * kept in histories, and whoever sends one to somebody else would have that one's browser work for a token of the sender's.
- * @param options.onFailure is told of what is not valid. It may refuse to take more.
+ * `GET /login?code=…` (the link that the server prints) and `POST /login` (a form with the root token or an API token). GET accepts no token: URLs
+ * stay in browser histories, and a link of an attacker would log its reader in to the attacker's account (login CSRF).
+ * @param onFailure is told of what is not valid. It may refuse to take more.
  */
 export async function serveLogin(
   authenticator: Authenticator,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
-  { secure, onFailure }: { secure: boolean; onFailure: () => Refusal | null },
+  onFailure: () => Refusal | null,
 ): Promise<void> {
   const isForm = request.method === 'POST';
   const given = isForm
@@ -31,19 +31,30 @@ export async function serveLogin(
     else sendLoginPage(response, given === null ? '' : isForm ? WRONG_TOKEN : WRONG_LINK);
     return;
   }
-  const cookie = `${SESSION_COOKIE}=${session.value}; Path=/; Max-Age=${session.seconds}; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
   // A page and not a redirect: a browser that came here from elsewhere would not send a SameSite=Strict cookie along with one.
   sendHtml(
     response,
     200,
     page('<p>You are logged in. <a href="/graphql">Open GraphiQL</a></p>', { refresh: '/graphql' }),
-    { 'Set-Cookie': cookie },
+    { 'Set-Cookie': cookieOf(authenticator, session) },
   );
 }
 
+/** `POST /logout`: the browser forgets its session. */
+export function serveLogout(authenticator: Authenticator, { response }: { response: ServerResponse }): void {
+  sendHtml(response, 200, page('<p>You are logged out. <a href="/login">Log in</a></p>'), {
+    'Set-Cookie': cookieOf(authenticator, { value: '', seconds: 0 }),
+  });
+}
+
+const cookieOf = (
+  { cookieName, isSecure }: Pick<Authenticator, 'cookieName' | 'isSecure'>,
+  { value, seconds }: Session,
+) =>
+  `${cookieName}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`;
+
 const WRONG_LINK = `The link is not valid. It is good for ${LOGIN_DAYS} days from the start of its server.`;
-const WRONG_TOKEN =
-  'The token is not valid, or is valid no more. The tokens of an identity provider (JWT) are not taken here.';
+const WRONG_TOKEN = 'The token is unknown, expired or revoked. JWTs are not accepted here; use an API token.';
 
 /** For a browser that is not logged in. */
 export function sendLoginPage(response: ServerResponse, note: string): void {

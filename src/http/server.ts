@@ -50,6 +50,8 @@ export interface Workers {
   /** Seconds since each of them has looked for work; null where this process takes none. */
   secondsSinceLook(): number | null;
 }
+/** How long the page at `/` says what it has found out. */
+const HOME_SECONDS = 5;
 /** How long /ready waits for a store that may be away. */
 const OPTIONAL_STORE_SECONDS = 0.5;
 
@@ -66,7 +68,7 @@ export function makeHttpServer(deps: {
   const { services, authenticator, workers, log } = deps;
   const traffic = makeTraffic(deps.limits, log);
   const graphql = makeGraphqlHandler(services, { ...deps.limits, traffic }, log);
-  const { authenticate, admit, logIn, letIn } = makeAdmission(authenticator, traffic);
+  const { authenticate, admit, logIn, logOut, letIn } = makeAdmission(authenticator, traffic);
   const faultOfHost = makeHostCheck();
   const compress = deps.limits.compression ? makeCompress() : null;
   const bytes = { ...deps.bytes, storage: services.storage, authenticator, log };
@@ -116,7 +118,8 @@ export function makeHttpServer(deps: {
       methods: READ,
       serve: (exchange) =>
         serveHome(exchange, {
-          isReady: async () => (await readiness()).ready,
+          isReady: () => isReady(),
+          hasSession: exchange.request.headers.cookie?.includes(authenticator.cookieName) ?? false,
           graphiql: deps.limits.graphiql,
         }),
     },
@@ -131,8 +134,9 @@ export function makeHttpServer(deps: {
     },
     '/login': {
       methods: ['GET', 'HEAD', 'POST'],
-      serve: (exchange) => logIn(exchange, { secure: services.publicUrl().startsWith('https:') }),
+      serve: (exchange) => logIn(exchange),
     },
+    '/logout': { methods: ['POST'], serve: (exchange) => logOut(exchange) },
     '/api/images/generated': {
       methods: READ,
       async serve(exchange, query) {
@@ -182,6 +186,9 @@ export function makeHttpServer(deps: {
     const ready = database && !away.some(({ isRequired }) => isRequired) && !drain.hasBegun;
     return { ready, database, stores };
   }
+
+  /** For a page that anybody may look at: asked anew every five seconds at most. */
+  const isReady = makeRemembered(HOME_SECONDS, async () => (await readiness()).ready);
 
   async function serveReady(response: ServerResponse): Promise<void> {
     const { ready, database, stores } = await readiness();
@@ -269,6 +276,16 @@ export function makeHttpServer(deps: {
       // What checks the connections ends with this.
       server.close();
     },
+  };
+}
+
+/** Finds something out, and answers the same for so long. */
+function makeRemembered<Value>(seconds: number, find: () => Promise<Value>): () => Promise<Value> {
+  let known: { value: Promise<Value>; until: number } | null = null;
+  return () => {
+    if (known === null || known.until < Date.now())
+      known = { value: find(), until: Date.now() + seconds * 1000 };
+    return known.value;
   };
 }
 

@@ -13,8 +13,8 @@ export interface Sharing {
 export type LetInBy = 'public' | 'signature' | 'caller';
 
 /**
- * What an answer with bytes says of who may use it. Of what everybody may read it says so whoever asks, because a cache gives it on to others; of the
- * rest `shareWithOrigin` says it to the origin that asks.
+ * Returns the CORP, CORS and Vary headers of an answer with bytes. What every origin may read does not depend on the request, because caches share
+ * the answer; to other answers `shareWithOrigin` adds the CORS headers of the origin that asks.
  * @param others headers of the request that decide what is answered.
  */
 export function sharingHeaders(

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openPglite } from '../../src/database/pglite.ts';
+import { TEMPLATE_FILE } from '../../src/database/template.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const TOKEN = 'a-token-for-the-command-line';
@@ -167,6 +169,16 @@ describe('the command line', { timeout: 180_000 }, () => {
 
   test('migrates, and says whether the database is up to date', async () => {
     const environment = { DATA_DIR: path.join(directory, 'other') };
+    // A new database has all of them. This is how it looks where the last one was interrupted.
+    const database = await openPglite({
+      directory: path.join(environment.DATA_DIR, 'database'),
+      template: TEMPLATE_FILE,
+    });
+    await database.query(
+      `UPDATE _prisma_migrations SET finished_at = NULL
+       WHERE migration_name = (SELECT max(migration_name) FROM _prisma_migrations)`,
+    );
+    await database.close();
     const before = await run(['migrate', '--check'], environment);
     expect(before).toMatchObject({ code: 3, out: expect.stringContaining('not up to date') });
     const applied = await run(['migrate', '--json'], environment);

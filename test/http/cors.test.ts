@@ -141,7 +141,10 @@ describe('as delivered, for pages of every origin', () => {
       body: new URLSearchParams({ token: ROOT_TOKEN }),
     });
     const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? '';
-    expect((await ask(app, image.path, { headers: { cookie } })).status).toBe(200);
+    const own200 = await ask(app, image.path, { headers: { cookie } });
+    expect(own200.status).toBe(200);
+    // Another page could show it in a frame otherwise.
+    expect(own200.headers.get('content-security-policy')).toContain("frame-ancestors 'self'");
     const own = { cookie, origin: app.url };
     expect((await ask(app, image.path, { headers: own })).status).toBe(200);
     expect((await ask(app, '/graphql', { method: 'POST', headers: { ...own, ...json }, body })).status).toBe(
@@ -153,6 +156,37 @@ describe('as delivered, for pages of every origin', () => {
     expect((await ask(app, '/graphql?query={__typename}', { headers: foreign })).status).toBe(403);
     const posted = { method: 'POST', headers: { ...foreign, ...json }, body };
     expect((await ask(app, '/graphql', posted)).status).toBe(403);
+    // A header that is no token must not pass for one while the cookie is looked at.
+    for (const authorization of [
+      'Bearer a b',
+      'Bearer',
+      'Bearer ',
+      'bearer\tx',
+      'BEARER x, y',
+      'Bearer  fx_no  ',
+    ]) {
+      const headers = { ...foreign, authorization };
+      expect((await ask(app, image.path, { headers })).status, authorization).toBe(404);
+      expect((await ask(app, '/api/images/generated', { headers })).status, authorization).toBe(401);
+      const sent = { method: 'POST', headers: { ...headers, ...json }, body };
+      expect((await ask(app, '/graphql', sent)).status, authorization).toBe(401);
+      const form = new FormData();
+      form.append('operations', body);
+      form.append('map', '{}');
+      expect(
+        (await ask(app, '/graphql', { method: 'POST', headers, body: form })).status,
+        authorization,
+      ).toBe(401);
+    }
+    expect(
+      (
+        await ask(app, '/graphql', {
+          method: 'POST',
+          headers: { ...foreign, ...json, authorization: 'Basic eA==' },
+          body,
+        })
+      ).status,
+    ).toBe(403);
   });
 });
 

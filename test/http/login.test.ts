@@ -174,7 +174,7 @@ describe('a browser that logs in by an API token', () => {
     for (const token of [`fx_${'A'.repeat(43)}`, 'eyJhbGciOiJub25lIn0.e30.x', 'x']) {
       const response = await logIn(app, token);
       expect([response.status, response.headers.get('set-cookie')]).toEqual([401, null]);
-      expect(await response.text()).toContain('The token is not valid');
+      expect(await response.text()).toContain('unknown, expired or revoked');
     }
   });
 });
@@ -203,4 +203,66 @@ test('tokens cannot be tried without end at the login page', async () => {
   const right = await logIn(app, token);
   expect([right.status, right.headers.get('set-cookie')]).toEqual([429, null]);
   await app.close();
+});
+
+describe('a session', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await openTestApp();
+  });
+  afterAll(() => app.close());
+
+  const cookieOf = (response: Awaited<ReturnType<typeof logIn>>) =>
+    response.headers.get('set-cookie')?.split(';')[0] ?? '';
+  const status = async (cookie: string, of = app) =>
+    (
+      await of.fetch('/graphql?query={__typename}', {
+        headers: { authorization: '', cookie, 'x-graphql-csrf': '1' },
+      })
+    ).status;
+
+  test('is none where there are two, of which another page of the host may have set one', async () => {
+    const cookie = cookieOf(await logIn(app, ROOT_TOKEN));
+    const { token } = await app.services.tokens.create({ name: 'of somebody else', scopes: ['images:read'] });
+    const planted = cookieOf(await logIn(app, token));
+    expect(await status(cookie)).toBe(200);
+    expect(await status(`theme=dark; ${cookie}; x=1`)).toBe(200);
+    expect(await status(`${planted}; ${cookie}`)).toBe(401);
+    expect(await status(`${cookie}; ${planted}`)).toBe(401);
+  });
+
+  test('behind https is under a name that no other host can set', async () => {
+    const other = await openTestApp({ PUBLIC_URL: 'https://images.example.com' });
+    try {
+      const response = await logIn(other, ROOT_TOKEN);
+      expect(response.headers.get('set-cookie')).toMatch(
+        /^__Host-fixative_session=[^;]+; Path=\/; .*; Secure$/,
+      );
+      const cookie = cookieOf(response);
+      expect(await status(cookie, other)).toBe(200);
+      expect(await status(cookie.replace('__Host-', ''), other)).toBe(401);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('ends by the button of the page at /, for pages of this server', async () => {
+    const cookie = cookieOf(await logIn(app, ROOT_TOKEN));
+    const home = (headers: Record<string, string>) =>
+      app
+        .fetch('/', { headers: { authorization: '', accept: 'text/html', ...headers } })
+        .then((page) => page.text());
+    expect(await home({ cookie })).toContain('action="/logout"');
+    expect(await home({})).not.toContain('/logout');
+    const logOut = (headers: Record<string, string>) =>
+      app.fetch('/logout', { method: 'POST', headers: { ...form, cookie, ...headers } });
+    const foreign = await logOut({ origin: 'https://other.example' });
+    expect([foreign.status, foreign.headers.get('set-cookie')]).toEqual([403, null]);
+    const own = await logOut({ origin: app.url });
+    expect([own.status, own.headers.get('set-cookie')]).toEqual([
+      200,
+      'fixative_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict',
+    ]);
+    expect((await app.fetch('/logout')).status).toBe(405);
+  });
 });

@@ -36,11 +36,14 @@ export interface Transform {
 const NAMES = ['w', 'h', 'fit', 'format', 'quality', 'q', 'enlarge'] as const;
 /** They say who may have it, and are looked at elsewhere. */
 const SIGNED_NAMES = ['expires', 'signature'];
+/** What tools append to links, and pages to an address that is to be fetched anew: an address that is given out stays good with it. */
+const APPENDED = /^(?:utm_[a-z]+|fbclid|gclid|msclkid|igshid|mc_[ce]id|dpl|v|t|_)$/;
 
 /** @returns null where the address asks for the original. @throws InputError INVALID_INPUT that says what is allowed. */
 export function parseTransform(query: URLSearchParams): Transform | null {
   const given = NAMES.filter((name) => query.has(name));
-  const unknown = [...query.keys()].find((name) => ![...NAMES, ...SIGNED_NAMES].includes(name));
+  const known: readonly string[] = [...NAMES, ...SIGNED_NAMES];
+  const unknown = [...query.keys()].find((name) => !known.includes(name) && !APPENDED.test(name));
   if (unknown !== undefined)
     throw invalid(
       `There is no parameter ${JSON.stringify(unknown.slice(0, 50))}; there are ${NAMES.join(', ')}.`,
@@ -51,7 +54,7 @@ export function parseTransform(query: URLSearchParams): Transform | null {
   const number = (name: (typeof NAMES)[number]) => {
     const text = query.get(name);
     if (text === null) return null;
-    if (!/^[1-9]\d{0,4}$/.test(text)) throw invalid(`${name} is no whole number.`);
+    if (!/^\d{1,9}$/.test(text)) throw invalid(`${name} is no whole number.`);
     return Number(text);
   };
   if (query.has('q') && query.has('quality')) throw invalid('q and quality are the same; give one of them.');
@@ -113,7 +116,11 @@ export function isListed({ width, height, quality }: Transform, sizes: readonly 
 export function toListed(transform: Transform, sizes: readonly number[]): Transform {
   const { width, height, fit, quality } = transform;
   const isBox = width !== null && height !== null && fit !== 'inside';
-  if (isBox && !(sizes.includes(width) && sizes.includes(height))) throw notListed(sizes);
+  if (isBox && !(sizes.includes(width) && sizes.includes(height))) {
+    throw invalid(
+      `Without a signature w and h of a box are each one of ${sizes.join(', ')}. \`Image.url(transform)\` signs others. One side alone, and a box with fit=inside, is rounded up.`,
+    );
+  }
   return {
     ...transform,
     width: nextListed(width, sizes),
@@ -128,15 +135,13 @@ function nextListed(value: number | null, listed: readonly number[]): number | n
   return listed.find((each) => each >= value) ?? listed.at(-1) ?? value;
 }
 
-/** @throws InputError INVALID_INPUT */
+/** Refuses what a signature was to allow, and does not. @throws InputError INVALID_INPUT */
 export function requireListed(transform: Transform, sizes: readonly number[]): void {
-  if (!isListed(transform, sizes)) throw notListed(sizes);
-}
-
-const notListed = (sizes: readonly number[]) =>
-  invalid(
-    `Without a valid signature w and h of a box are each one of ${sizes.join(', ')}. \`Image.url(transform)\` signs others; one side alone is rounded up, and so is fit=inside.`,
+  if (isListed(transform, sizes)) return;
+  throw invalid(
+    'The signature is not of this address, or it has expired. Ask `Image.url(transform)` for another.',
   );
+}
 
 interface Original {
   readonly mimeType: string;
@@ -163,23 +168,30 @@ export const QUALITY: Readonly<Record<VariantFormat, number | null>> = {
   png: null,
 };
 
-/** By so much AVIF's scale of quality is lower than WebP's and JPEG's, which `quality` of the format `auto` is on. */
+/** Subtracted from `quality` where `auto` selects AVIF, whose scale of quality is lower than that of WebP. */
 const AVIF_LESS_QUALITY = 30;
 
-/** The format that `auto` stands for: AVIF where it is large enough for the picture, then WebP, then as without a format. */
+/**
+ * The format that `auto` stands for: the first that the request takes of AVIF (where it is large enough for the picture), WebP, and the original's.
+ * PNG where it takes none of them, because every client reads it.
+ * @param takes whether the Accept header names a type, or with `any` also by a wildcard.
+ */
 export function negotiate(
   original: Original,
   transform: Transform,
-  { takes, maxSide }: { takes(mimeType: string): boolean; maxSide: number },
+  { takes, maxSide }: { takes(mimeType: string, any?: 'any'): boolean; maxSide: number },
 ): Transform {
-  const webp = { ...transform, format: 'webp' } as const;
-  const { width, height } = planVariant(original, webp, maxSide);
-  if (takes('image/avif') && Math.max(width, height) <= MAX_AVIF_SIDE) {
-    const { quality } = transform;
-    const less = quality === null ? null : Math.max(1, quality - AVIF_LESS_QUALITY);
-    return { ...transform, format: 'avif', quality: less };
-  }
-  return takes('image/webp') ? webp : { ...transform, format: null };
+  const { width, height } = planVariant(original, { ...transform, format: 'webp' }, maxSide);
+  const isSmall = Math.max(width, height) <= MAX_AVIF_SIDE;
+  const own = formatOf(original.mimeType);
+  const format =
+    (isSmall && takes('image/avif') && 'avif') ||
+    (takes('image/webp') && 'webp') ||
+    (takes(`image/${own}`, 'any') && own) ||
+    'png';
+  const { quality } = transform;
+  const isLess = format === 'avif' && quality !== null;
+  return { ...transform, format, quality: isLess ? Math.max(1, quality - AVIF_LESS_QUALITY) : quality };
 }
 
 /** @param original of one frame, as a browser shows it. @param maxSide what neither side is to pass. */
