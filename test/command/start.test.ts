@@ -180,14 +180,15 @@ describe('a start', () => {
     120_000,
   );
 
-  /** A server that takes connections and says nothing. */
-  async function silent<Result>(run: (port: number) => Promise<Result>): Promise<Result> {
+  /** A server that takes connections and says nothing. @param run is given when the first of them has come, too. */
+  async function silent(run: (port: number, connected: Promise<unknown>) => Promise<void>): Promise<void> {
     const server = createServer(() => {});
+    const connected = once(server, 'connection');
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const sockets = new Set<import('node:net').Socket>();
     server.on('connection', (socket) => sockets.add(socket.on('error', () => {})));
     try {
-      return await run((server.address() as AddressInfo).port);
+      await run((server.address() as AddressInfo).port, connected);
     } finally {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -197,10 +198,9 @@ describe('a start', () => {
   test.each(['serve', 'work'])(
     'of %s that waits for a silent database ends when it is told to stop',
     async (command) => {
-      await silent(async (port) => {
+      await silent(async (port, connected) => {
         const started = start([command], { DATABASE_URL: `postgresql://a:b@127.0.0.1:${port}/c` });
-        await sleep(2500);
-        expect(started.child.exitCode).toBeNull();
+        await connected;
         const { code, seconds } = await stop(started);
         expect(code).toBe(0);
         expect(seconds).toBeLessThan(SECONDS);
@@ -210,11 +210,10 @@ describe('a start', () => {
   );
 
   test('of several processes that waits for a silent database ends when it is told to stop', async () => {
-    await silent(async (port) => {
+    await silent(async (port, connected) => {
       const url = `postgresql://a:b@127.0.0.1:${port}/c`;
       const started = start(['serve', '--processes', '2'], { DATABASE_URL: url });
-      await sleep(3000);
-      expect(started.child.exitCode).toBeNull();
+      await connected;
       const { code, seconds } = await stop(started);
       expect(code).toBe(0);
       expect(seconds).toBeLessThan(SECONDS);
