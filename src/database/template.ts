@@ -7,7 +7,6 @@ import { createHash, hash, randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -76,10 +75,12 @@ export async function readTemplate(file: string): Promise<Template | string> {
  * @throws Error where it cannot be written.
  */
 export async function makeTemplate(file: string): Promise<void> {
-  const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-template-'));
+  const directory = path.dirname(file);
+  await mkdir(directory, { recursive: true });
+  // Beside the file, so that what a killed installation leaves goes with `node_modules`.
+  const scratch = await mkdtemp(path.join(directory, 'making-'));
   const writing = `${file}.${randomUUID()}`;
   try {
-    await mkdir(path.dirname(file), { recursive: true });
     await makeDatabase(scratch);
     const rest = await promisify(zstdCompress)(await packed(scratch));
     const head: Head = { fingerprint: await fingerprint(), sha256: hash('sha256', rest) };

@@ -188,11 +188,17 @@ function mask(error: unknown, log: Logger): GraphQLError {
     : (diskErrorOf('The server', thrown) ?? thrown);
   const where = error instanceof GraphQLError ? whereOf(error) : {};
   if (error instanceof GraphQLError && original === undefined) {
-    // What graphql-js says of variables has no code, and belongs to no field.
-    if (error.extensions.code !== undefined || error.path) return error;
+    if (error.extensions.code !== undefined) return error;
+    // What graphql-js says of variables has no code, and belongs to no field; of arguments it says it when their field is run.
+    const isOfArgument = error.path !== undefined && /^Argument "/.test(error.message);
+    if (error.path && !isOfArgument) return error;
     return new GraphQLError(error.message, {
       ...where,
-      extensions: { ...error.extensions, code: 'BAD_REQUEST', http: { status: 400 } },
+      extensions: {
+        ...error.extensions,
+        code: 'BAD_REQUEST',
+        ...(isOfArgument ? {} : { http: { status: 400 } }),
+      },
     });
   }
   if (original instanceof RangeError && /call stack/.test(original.message)) {

@@ -191,6 +191,18 @@ describe('generateImage', () => {
     }
   });
 
+  test('refuses a reference by a variable that is null when its field is run, and runs the others', async () => {
+    const document = parse(
+      `mutation M($file: Upload) {
+        made: generateImage(input: { prompt: "a fox", model: "sample", size: "64x64" }) { userErrors { message } }
+        refused: generateImage(input: { prompt: "a fox", references: [{ file: $file }] }) { userErrors { message } }
+      }`,
+    ) as TypedDocumentNode<unknown, object>;
+    const { data, errors } = await app.send(document, { file: null });
+    expect(data).toEqual({ made: { userErrors: [] }, refused: null });
+    expect(errors).toMatchObject([{ path: ['refused'], extensions: { code: 'BAD_REQUEST' } }]);
+  });
+
   test.each([
     ['null in the document beside an id', '', '{ id: "a", file: null }', {}],
     ['null in the document alone', '', '{ id: null }', {}],
