@@ -363,18 +363,19 @@ describe('a request that a page of another site can have sent', () => {
   const host = () => new URL(app.url).host;
 
   test('is refused by GET and as multipart', async () => {
-    for (const headers of [
-      {},
-      { 'sec-fetch-site': 'cross-site' },
-      { 'sec-fetch-site': 'same-site' },
-      { origin: 'https://elsewhere.example' },
-    ]) {
+    for (const headers of [{}, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }]) {
       const response = await ask(headers as Record<string, string>);
       expect([response.status, await response.text()]).toEqual([
         400,
         expect.stringContaining('x-graphql-csrf'),
       ]);
     }
+    // Whoever says that it is another page has no session here at all.
+    const foreign = await ask({ origin: 'https://elsewhere.example' });
+    expect([foreign.status, await foreign.text()]).toEqual([
+      403,
+      expect.stringContaining('this server only'),
+    ]);
     const form = await app.fetch('/graphql', {
       method: 'POST',
       headers: { authorization: '', cookie, 'content-type': 'multipart/form-data; boundary=x' },
