@@ -177,7 +177,7 @@ describe.each(SHELLS)('the commands of the README, pasted into $name', ({ comman
       await paste(below('ask() {'));
       expect(await paste(below('generateImage'))).toMatch(/"status":"SUCCESS".*"state":"STORED"/);
       await sleep(pause);
-      expect(await paste(below('grep -i etag'))).toMatch(/^etag: "[0-9a-f]{64}"/im);
+      expect(await paste(below('grep -i ^etag'))).toMatch(/^etag: "[0-9a-f]{64}"/im);
       await sleep(pause);
       const lost = await paste(below('rm "$FILE"'));
       expect(lost).toContain('the address answers with the same bytes');
