@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openTestApp, type TestApp } from '../harness.ts';
+import { eventually, openTestApp, type TestApp } from '../harness.ts';
 
 describe('the first page', () => {
   let app: TestApp;
@@ -45,11 +45,16 @@ describe('the first page', () => {
     }
   });
 
-  test('says that the server is not ready when its database is away', async () => {
+  test('says within seconds that the server is not ready when its database is away, and asks it no more often', async () => {
     const spy = vi.spyOn(app.database, 'query').mockRejectedValue(new Error('away'));
-    const text = await (await ask('text/html')).text();
+    const isOfHome = () => spy.mock.calls.filter(([text]) => text === 'SELECT 1').length;
+    await eventually(async () =>
+      expect(await (await ask('text/html')).text()).toContain('The server is not ready.'),
+    );
+    const asked = isOfHome();
+    for (let time = 0; time < 5; time++) await (await ask('text/html')).text();
+    expect(isOfHome() - asked).toBeLessThan(5);
     spy.mockRestore();
-    expect(text).toContain('The server is not ready.');
   });
 });
 
