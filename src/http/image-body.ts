@@ -91,7 +91,7 @@ const PRIVATE_SECONDS = 300;
 export function headersOf(
   sharing: Sharing,
   by: LetInBy,
-  { isNegotiated }: Pick<Body, 'isNegotiated'>,
+  { isNegotiated }: Pick<Body, 'isNegotiated'> = { isNegotiated: false },
 ): Record<string, string> {
   return {
     'X-Content-Type-Options': 'nosniff',

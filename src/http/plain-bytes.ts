@@ -7,7 +7,7 @@ import type { ImageBytes } from '../image/bytes.ts';
 import { isPublic, parseUuid } from '../image/image.ts';
 import { type BytesDeps, serve } from './bytes.ts';
 import { matches } from './conditions.ts';
-import { type Body, describe, headersOf, originalOf } from './image-body.ts';
+import { describe, headersOf, originalOf } from './image-body.ts';
 import { type Exchange, sendContent, sendFailure, sendGiven } from './send-bytes.ts';
 import type { Sharing } from './sharing.ts';
 
@@ -88,7 +88,7 @@ function readyOf(deps: BytesDeps, image: ImageBytes): Ready {
   const known = readyHeads.get(image);
   if (known) return known;
   const body = originalOf(deps, image, 'public');
-  const unchanged = ['ETag', body.etag, ...alikeHeaders(deps.sharing, body)];
+  const unchanged = ['ETag', body.etag, ...alikeHeaders(deps.sharing)];
   const whole = [...unchanged, 'Content-Length', String(image.blob.bytes)];
   for (const [name, value] of Object.entries(describe(body))) whole.push(name, value);
   const ready = { etag: body.etag, unchanged, whole };
@@ -99,10 +99,10 @@ function readyOf(deps: BytesDeps, image: ImageBytes): Ready {
 const headersOfAlike = new WeakMap<Sharing, readonly string[]>();
 
 /** What goes with every public image, as a list, where pages of all hosts may show them. */
-function alikeHeaders(sharing: Sharing, original: Body): readonly string[] {
+function alikeHeaders(sharing: Sharing): readonly string[] {
   const known = headersOfAlike.get(sharing);
   if (known) return known;
-  const headers = Object.entries(headersOf(sharing, 'public', original)).flat();
+  const headers = Object.entries(headersOf(sharing, 'public')).flat();
   headersOfAlike.set(sharing, headers);
   return headers;
 }

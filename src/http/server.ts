@@ -134,9 +134,9 @@ export function makeHttpServer(deps: {
     },
     '/login': {
       methods: ['GET', 'HEAD', 'POST'],
-      serve: (exchange) => logIn(exchange),
+      serve: logIn,
     },
-    '/logout': { methods: ['POST'], serve: (exchange) => logOut(exchange) },
+    '/logout': { methods: ['POST'], serve: logOut },
     '/api/images/generated': {
       methods: READ,
       async serve(exchange, query) {

@@ -35,15 +35,15 @@ export interface Transform {
 
 const NAMES = ['w', 'h', 'fit', 'format', 'quality', 'q', 'enlarge'] as const;
 /** They say who may have it, and are looked at elsewhere. */
-const SIGNED_NAMES = ['expires', 'signature'];
+const SIGNED_NAMES = ['expires', 'signature'] as const;
+const KNOWN_NAMES: ReadonlySet<string> = new Set([...NAMES, ...SIGNED_NAMES]);
 /** What tools append to links, and pages to an address that is to be fetched anew: an address that is given out stays good with it. */
 const APPENDED = /^(?:utm_[a-z]+|fbclid|gclid|msclkid|igshid|mc_[ce]id|dpl|v|t|_)$/;
 
 /** @returns null where the address asks for the original. @throws InputError INVALID_INPUT that says what is allowed. */
 export function parseTransform(query: URLSearchParams): Transform | null {
   const given = NAMES.filter((name) => query.has(name));
-  const known: readonly string[] = [...NAMES, ...SIGNED_NAMES];
-  const unknown = [...query.keys()].find((name) => !known.includes(name) && !APPENDED.test(name));
+  const unknown = [...query.keys()].find((name) => !KNOWN_NAMES.has(name) && !APPENDED.test(name));
   if (unknown !== undefined)
     throw invalid(
       `There is no parameter ${JSON.stringify(unknown.slice(0, 50))}; there are ${NAMES.join(', ')}.`,
