@@ -8,12 +8,16 @@ import { loadSigningKeys, makeSigner } from './auth/signature.ts';
 import { openTokens } from './auth/tokens.ts';
 import { makeUploadAddress } from './auth/upload-address.ts';
 import type { Config, GithubConfig, ProviderName, S3Config, StoreKind } from './config.ts';
-import { type DataDirectory, databaseDirectoryOf, lockDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
-import { DISK_WORDS, diskFaultOf } from './database/disk-fault.ts';
 import { migrate } from './database/migrate.ts';
+import {
+  type DataDirectory,
+  databaseDirectoryOf,
+  lockDataDirectory,
+} from './database/pglite/data-directory.ts';
+import { DISK_WORDS, diskFaultOf } from './database/pglite/disk-fault.ts';
+import { TEMPLATE_FILE } from './database/pglite/template.ts';
 import { sharedValue } from './database/shared-value.ts';
-import { TEMPLATE_FILE } from './database/template.ts';
 import { FixativeError } from './errors.ts';
 import type { Services } from './graphql/context.ts';
 import {
@@ -21,15 +25,15 @@ import {
   makeAccelDelivery,
   makeRedirectDelivery,
   type PresignedAnswer,
-} from './http/delivery.ts';
-import { readPersistedOperations } from './http/persisted-operations.ts';
+} from './http/bytes/delivery.ts';
+import { readPersistedOperations } from './http/operations/persisted-operations.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeImageBytesFinder } from './image/bytes.ts';
-import { makeImageEvents } from './image/events.ts';
-import { openAnswers } from './image/generation/answers.ts';
-import { makePlaces } from './image/generation/places.ts';
-import { makeGenerationRunner } from './image/generation/run.ts';
-import { makeQuotas } from './image/quota.ts';
+import { makeImageEvents } from './image/events/events.ts';
+import { makePlaces } from './image/generation/provider-concurrency.ts';
+import { openAnswers } from './image/generation/provider-responses.ts';
+import { makeGenerationRunner } from './image/generation/worker.ts';
+import { makeQuotas } from './image/ingest/quota.ts';
 import { openGenerationJobs } from './job/generations.ts';
 import { runScheduledPurge } from './job/purge.ts';
 import { type Schedule, startSchedule } from './job/schedule.ts';
@@ -46,18 +50,18 @@ import { openOpenAiProvider } from './provider/openai.ts';
 import { openOpenAiCompatibleProvider } from './provider/openai-compatible.ts';
 import { makeProviders } from './provider/providers.ts';
 import { openReplicateProvider } from './provider/replicate.ts';
-import { makeSampleProvider } from './provider/sample.ts';
+import { makeSampleProvider } from './provider/sample/sample.ts';
 import { openXaiProvider } from './provider/xai.ts';
 import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
 import { type DiskHealth, makeDiskHealth } from './storage/disk-health.ts';
-import { makeHotBytes } from './storage/hot.ts';
 import { makeOutages, type Outages } from './storage/outages.ts';
-import { makePictureReader } from './storage/picture.ts';
+import { makePictureReader } from './storage/picture/picture.ts';
+import { makeHotBytes } from './storage/read/memory-cache.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
-import { makeSpaceGuard } from './storage/space.ts';
-import { openSpooler } from './storage/spool.ts';
+import { makeSpaceGuard } from './storage/spool/space.ts';
+import { openSpooler } from './storage/spool/spool.ts';
 import { withCircuit } from './storage/stores/circuit.ts';
 import { makeDatabaseStore } from './storage/stores/database.ts';
 import { openFilesystemStore } from './storage/stores/filesystem.ts';
@@ -408,7 +412,7 @@ export async function openDatabase(
   }
   const directory: DataDirectory = await lockDataDirectory(config.dataDirectory, options.processId);
   try {
-    const { openPglite } = await import('./database/pglite.ts');
+    const { openPglite } = await import('./database/pglite/pglite.ts');
     const database = await openPglite({
       directory: databaseDirectoryOf(config.dataDirectory),
       watch: {
@@ -507,7 +511,7 @@ async function openStores(
     database: () => makeDatabaseStore({ name: 'database', database }),
     // What speaks to a service is loaded only when it is configured: the S3 client alone takes a quarter of a second.
     s3: async () => {
-      const { openS3Store } = await import('./storage/stores/s3.ts');
+      const { openS3Store } = await import('./storage/stores/s3/s3.ts');
       const { publicUrl, ...settings } = config.s3 as S3Config;
       if (publicUrl) {
         const base = [publicUrl, settings.prefix.replace(/\/+$/, '')].filter(Boolean).join('/');
@@ -518,7 +522,7 @@ async function openStores(
       return closing(s3);
     },
     github: async () => {
-      const { openGithubStore } = await import('./storage/stores/github.ts');
+      const { openGithubStore } = await import('./storage/stores/github/github.ts');
       const github = await openGithubStore({ name: 'github', ...(config.github as GithubConfig) });
       copyUrls.set('github', github.rawUrl);
       return closing(github);
@@ -540,7 +544,7 @@ async function openStores(
 /** Bytes arrive at S3 itself where it is a store. */
 async function openS3Arrivals(config: Config) {
   if (!config.stores.includes('s3')) return { s3Arrivals: null, closeS3Arrivals: async () => {} };
-  const { openS3Store } = await import('./storage/stores/s3.ts');
+  const { openS3Store } = await import('./storage/stores/s3/s3.ts');
   const { ARRIVALS_PREFIX, makeS3Arrivals } = await import('./storage/arrivals/s3.ts');
   const { publicUrl: _, ...settings } = config.s3 as S3Config;
   const prefix = `${settings.prefix.replace(/\/+$/, '')}/${ARRIVALS_PREFIX}`;

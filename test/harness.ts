@@ -10,7 +10,7 @@ import { Agent, type FormData, fetch } from 'undici';
 import { expect } from 'vitest';
 import { type App, type AppOptions, openApp } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
-import { readTemplate, TEMPLATE_FILE } from '../src/database/template.ts';
+import { readTemplate, TEMPLATE_FILE } from '../src/database/pglite/template.ts';
 
 export const ROOT_TOKEN = 'test-root-token-0123456789';
 

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import type { LocalFile } from '../src/storage/local-file.ts';
+import type { LocalFile } from '../src/storage/spool/local-file.ts';
 
 /** Has a file of this machine open for as long as something is done with it. */
 export async function withLocalFile<Result>(

@@ -4,7 +4,7 @@
  */
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
-import type { PictureType } from '../src/storage/sniff.ts';
+import type { PictureType } from '../src/storage/picture/sniff.ts';
 
 interface Encoding {
   readonly mimeType: PictureType;

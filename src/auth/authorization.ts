@@ -10,7 +10,7 @@ import type { Caller, Scope } from './caller.ts';
 
 /**
  * The scope that each way in needs; null: whoever is let in. A field of Query, Mutation or Subscription that is not named here does not
- * get into the schema (graphql/guard.ts).
+ * get into the schema (graphql/builder/require-scopes.ts).
  */
 export const NEEDED_SCOPES = {
   Query: {

@@ -1,6 +1,6 @@
 import type { ImageDeps } from '../image/image.ts';
-import { type DirectoryImport, type FileOutcome, importDirectory } from '../image/import-directory.ts';
-import type { IngestDeps } from '../image/ingest.ts';
+import { type DirectoryImport, type FileOutcome, importDirectory } from '../image/import/import-directory.ts';
+import type { IngestDeps } from '../image/ingest/ingest.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
 /** How each outcome is told in the summary. */

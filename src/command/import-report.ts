@@ -1,4 +1,4 @@
-import type { ImportOptions, ImportResult } from '../image/import-run.ts';
+import type { ImportOptions, ImportResult } from '../image/import/import-run.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
 /** What every importer shows: how it is going, what was refused and why, and how it went. Ends with 3 when something was refused. */

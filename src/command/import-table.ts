@@ -1,9 +1,9 @@
 import type { Database } from '../database/database.ts';
 import { openForeignDatabase } from '../database/foreign.ts';
 import { FixativeError } from '../errors.ts';
-import { openForeignTable } from '../image/foreign-table.ts';
-import { importTable } from '../image/import-table.ts';
-import type { RescueDeps } from '../image/rescue.ts';
+import { openForeignTable } from '../image/import/foreign-table.ts';
+import type { RescueDeps } from '../image/import/import-image.ts';
+import { importTable } from '../image/import/import-table.ts';
 import { makeImportReport } from './import-report.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 

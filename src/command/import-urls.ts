@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
-import { importUrls, parseAddressList } from '../image/import-urls.ts';
-import type { RescueDeps } from '../image/rescue.ts';
+import type { RescueDeps } from '../image/import/import-image.ts';
+import { importUrls, parseAddressList } from '../image/import/import-urls.ts';
 import { decodeUtf8 } from '../text.ts';
 import { makeImportReport } from './import-report.ts';
 import type { ExitCode, Terminal } from './terminal.ts';

@@ -1,4 +1,4 @@
-import { makeTemplate, readTemplate, TEMPLATE_FILE } from '../database/template.ts';
+import { makeTemplate, readTemplate, TEMPLATE_FILE } from '../database/pglite/template.ts';
 import { EXIT, type ExitCode } from './terminal.ts';
 
 /** Makes what the first start begins from, if it is not there yet. */

@@ -1,8 +1,8 @@
 import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
-import type { ImageFilter } from '../image/conditions.ts';
 import { findImages, parseUuid } from '../image/image.ts';
-import { type ImagePage, listImages, MAX_PAGE_SIZE } from '../image/list.ts';
+import type { ImageFilter } from '../image/list/conditions.ts';
+import { type ImagePage, listImages, MAX_PAGE_SIZE } from '../image/list/list.ts';
 import { restoreImage } from '../image/restore.ts';
 import { walkLacking } from '../storage/blob.ts';
 import type { Restoration, Storage } from '../storage/service.ts';

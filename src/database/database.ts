@@ -53,7 +53,7 @@ export interface Database extends Queryable {
   queryBytes(text: string, values: readonly unknown[], room?: Buffer): Promise<(Uint8Array | null)[]>;
   /**
    * A transaction of plain statements; rolled back when `work` throws. `work` is run again where the transaction and another waited for each other
-   * (database/deadlock.ts), so it changes nothing but the database.
+   * (database/driver/deadlock.ts), so it changes nothing but the database.
    */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
   /** The same with Prisma's client. */

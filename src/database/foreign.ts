@@ -1,8 +1,8 @@
 import { types } from 'pg';
 import { parseExactly } from '../json.ts';
 import type { Queryable } from './database.ts';
-import { SessionClient, sessionConfig } from './session.ts';
-import { JSON_TEXT, JSONB } from './type-parsers.ts';
+import { SessionClient, sessionConfig } from './driver/session.ts';
+import { JSON_TEXT, JSONB } from './driver/type-parsers.ts';
 
 /** Another system's database. */
 export interface ForeignDatabase extends Queryable {

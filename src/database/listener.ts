@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Database } from './database.ts';
-import { SessionClient, type SessionConfig } from './session.ts';
+import { SessionClient, type SessionConfig } from './driver/session.ts';
 
 /** How long a lost connection waits before it is made again, and how often a silent one is asked whether it is there. */
 const RECONNECT_SECONDS = 1;

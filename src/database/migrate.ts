@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FixativeError } from '../errors.ts';
 import type { Database, HeldLock, Queryable } from './database.ts';
-import { isDatabaseAway } from './faults.ts';
+import { isDatabaseAway } from './driver/errors.ts';
 import { openSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
 const PRISMA_DIRECTORY = fileURLToPath(new URL('../../prisma', import.meta.url));
@@ -184,7 +184,7 @@ export async function writeMigration(name: string): Promise<{ file: string; sql:
 /** The SQL that leads from the migrations to schema.prisma; they are tried on an embedded database that is thrown away. */
 export async function diffMigrations(): Promise<string> {
   const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-migration-'));
-  const { openPglite } = await import('./pglite.ts');
+  const { openPglite } = await import('./pglite/pglite.ts');
   const database = await openPglite({ directory: scratch });
   try {
     return await withEngine(database, async (engine) => {

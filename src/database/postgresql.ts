@@ -3,16 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
-import { BinaryRowsClient } from './binary-rows.ts';
-import { watchConnections } from './connections.ts';
 import type { Database, HeldLock, PrismaTransaction, Queryable, QueryOptions } from './database.ts';
-import { afterDeadlocks } from './deadlock.ts';
-import { DatabaseUnavailableError, isUnreachable, isUnsent } from './faults.ts';
-import { PrismaClient } from './generated/client/client.ts';
-import { makeKeyedLock } from './keyed-lock.ts';
-import { isOutdated, makeLanes } from './lanes.ts';
-import { makeListener } from './listener.ts';
-import { makePatience } from './patience.ts';
+import { BinaryRowsClient } from './driver/binary-rows.ts';
+import { watchConnections } from './driver/connections.ts';
+import { afterDeadlocks } from './driver/deadlock.ts';
+import { DatabaseUnavailableError, isUnreachable, isUnsent } from './driver/errors.ts';
+import { makePatience } from './driver/retry.ts';
 import {
   CONNECT_MILLISECONDS,
   checkSession,
@@ -20,7 +16,11 @@ import {
   SessionClient,
   type SessionConfig,
   sessionConfig,
-} from './session.ts';
+} from './driver/session.ts';
+import { isOutdated, makeLanes } from './driver/shared-connections.ts';
+import { PrismaClient } from './generated/client/client.ts';
+import { makeKeyedLock } from './keyed-lock.ts';
+import { makeListener } from './listener.ts';
 import { TRANSACTION_OPTIONS } from './transaction-options.ts';
 
 /** Statement texts come from the code, so there are few; the limit only keeps a mistake from filling the server's memory. */
@@ -360,7 +360,7 @@ function makeScriptable(adapter: PrismaPg, pool: pg.Pool): SqlMigrationAwareDriv
 /** Whether another connection may be had at once: not where all of the pool's have been in use for a while. */
 const isWorthAgain = (error: unknown) => !/^timeout exceeded/.test((error as Error).message);
 
-/** Runs statements again, planned anew, where tables have changed under one that was prepared (lanes.ts). The connection of that one is given up. */
+/** Runs statements again, planned anew, where tables have changed under one that was prepared (database/driver/shared-connections.ts). The connection of that one is given up. */
 function orAnew<Result>(run: (options: QueryOptions) => Promise<Result>): Promise<Result> {
   return run({}).catch((error) => {
     if (isOutdated(error)) return run({ planned: true });

@@ -2,8 +2,8 @@ import type { Caller } from '../auth/caller.ts';
 import type { ImageAddress } from '../auth/image-address.ts';
 import type { Tokens } from '../auth/tokens.ts';
 import type { ForgetsImages } from '../image/bytes.ts';
-import type { GenerateDeps } from '../image/generate.ts';
-import type { UploadTargetDeps } from '../image/upload-target.ts';
+import type { GenerateDeps } from '../image/generation/generate.ts';
+import type { UploadTargetDeps } from '../image/upload/upload-target.ts';
 import type { Loaders } from './loaders.ts';
 
 /** What resolvers call. The same for every request. */

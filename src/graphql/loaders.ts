@@ -2,15 +2,15 @@ import DataLoader from 'dataloader';
 import { visibleTo } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { ApiToken } from '../auth/tokens.ts';
-import { findByHashes, findPurges } from '../image/duplicates.ts';
-import { type EditsKey, findByIds, findEdits, findParts } from '../image/family.ts';
-import type { Generation } from '../image/generation/work.ts';
+import type { Generation } from '../image/generation/generation.ts';
 import { findImages, type Image } from '../image/image.ts';
+import { findByHashes, findPurges } from '../image/related/duplicates.ts';
+import { type EditsKey, findByIds, findEdits, findParts } from '../image/related/family.ts';
 import type { Provenance } from '../provenance/provenance.ts';
 import type { Services } from './context.ts';
-import { type CopyRow, makeCopyLoader } from './copy.ts';
-import { makeGenerationLoader } from './generation.ts';
-import { makeProvenanceLoader } from './provenance.ts';
+import { type CopyRow, makeCopyLoader } from './image/copy.ts';
+import { makeGenerationLoader } from './image/generation.ts';
+import { makeProvenanceLoader } from './image/provenance.ts';
 
 /**
  * What finds things for one request, each by one statement for all that are asked for at once, and only what the caller may see: other images

@@ -2,11 +2,11 @@
 import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
 import { InputError } from '../errors.ts';
 import { parseUuid } from '../image/image.ts';
-import { builder } from './builder.ts';
+import { builder } from './builder/builder.ts';
+import { decodeId, type GlobalId, type NodeType } from './builder/global-id.ts';
 import type { GraphqlContext } from './context.ts';
-import { type CopyOfImage, copyKey } from './copy.ts';
-import { decodeId, type GlobalId, type NodeType } from './global-id.ts';
-import { copiesOf } from './image.ts';
+import { type CopyOfImage, copyKey } from './image/copy.ts';
+import { copiesOf } from './image/image.ts';
 
 const MAX_NODES = 100;
 

@@ -1,32 +1,32 @@
 /** The schema: every type says itself to the builder when its file is read; `schema.graphql` is what comes of it. */
 import { GraphQLDirective, GraphQLSchema, specifiedDirectives } from 'graphql';
-import './scalars.ts';
+import './builder/scalars.ts';
 import './user-error.ts';
-import './copy.ts';
-import './provenance.ts';
-import './image.ts';
-import './duplicates.ts';
-import './family.ts';
-import './image-list.ts';
-import './image-stats.ts';
-import './generate-image.ts';
-import './generation.ts';
-import './image-subscription.ts';
+import './image/copy.ts';
+import './image/provenance.ts';
+import './image/image.ts';
+import './image/duplicates.ts';
+import './image/family.ts';
+import './image/image-list.ts';
+import './image/image-stats.ts';
+import './mutations/generate-image.ts';
+import './image/generation.ts';
+import './image/image-subscription.ts';
 import './tools.ts';
-import './upload-image.ts';
-import './upload-target.ts';
-import './import-image.ts';
-import './record-image.ts';
-import './restore-image.ts';
-import './update-image.ts';
-import './trash.ts';
+import './mutations/upload-image.ts';
+import './mutations/upload-target.ts';
+import './mutations/import-image.ts';
+import './mutations/record-image.ts';
+import './mutations/restore-image.ts';
+import './mutations/update-image.ts';
+import './mutations/trash.ts';
 import './store.ts';
 import './token.ts';
 import './node.ts';
-import { builder } from './builder.ts';
-import { readAfresh } from './fresh-reads.ts';
-import { guard } from './guard.ts';
-import { makePayloadsNullable } from './nullable-payloads.ts';
+import { builder } from './builder/builder.ts';
+import { readAfresh } from './builder/fresh-reads.ts';
+import { makePayloadsNullable } from './builder/nullable-payloads.ts';
+import { guard } from './builder/require-scopes.ts';
 
 const DESCRIPTION = [
   'The API of Fixative, a server that keeps the images of AI products permanent. It generates images, takes uploads and fetches images from addresses that will expire. It keeps verified copies of the bytes in several stores, and repairs them.',

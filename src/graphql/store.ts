@@ -1,5 +1,5 @@
 import type { StoreHealth } from '../storage/service.ts';
-import { builder } from './builder.ts';
+import { builder } from './builder/builder.ts';
 
 const Store = builder.objectRef<StoreHealth>('Store').implement({
   description: 'A place that holds copies.',

@@ -1,8 +1,8 @@
 import { SCOPES } from '../auth/caller.ts';
 import { type ApiToken as ApiTokenShape, MAX_LISTED } from '../auth/tokens.ts';
-import { builder } from './builder.ts';
-import { encodeId } from './global-id.ts';
-import { answer, type Payload, USER_ERRORS } from './payload.ts';
+import { builder } from './builder/builder.ts';
+import { encodeId } from './builder/global-id.ts';
+import { answer, type Payload, USER_ERRORS } from './mutations/payload.ts';
 
 const Scope = builder.enumType('Scope', {
   description: 'What a token allows.',

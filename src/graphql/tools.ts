@@ -1,7 +1,7 @@
 import type { Model as ModelShape } from '../provider/provider.ts';
 import type { Tool as ToolShape } from '../tool/tool.ts';
 import { TOOLS } from '../tool/tools.ts';
-import { builder } from './builder.ts';
+import { builder } from './builder/builder.ts';
 
 const Tool = builder.objectRef<ToolShape>('Tool').implement({
   description: 'A named preset for a purpose: what `generateImage` takes as `tool`.',

@@ -10,8 +10,8 @@ import {
   TooLargeError,
   UnsupportedTypeError,
 } from '../errors.ts';
-import { SUPPORTED_TYPES } from '../storage/sniff.ts';
-import { builder } from './builder.ts';
+import { SUPPORTED_TYPES } from '../storage/picture/sniff.ts';
+import { builder } from './builder/builder.ts';
 
 export const ErrorCode = builder.enumType('ErrorCode', {
   description: 'What went wrong, for programs. More may be added.',

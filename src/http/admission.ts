@@ -4,10 +4,10 @@ import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
 import { isOwnPage } from './csrf.ts';
-import type { LetIn } from './graphql.ts';
-import { sendLoginPage, serveLogin, serveLogout } from './login.ts';
-import { sendProblem } from './problem.ts';
-import { sendRefusal, type Traffic } from './traffic.ts';
+import type { LetIn } from './operations/graphql.ts';
+import { sendLoginPage, serveLogin, serveLogout } from './pages/login.ts';
+import { sendProblem } from './response/problem.ts';
+import { sendRefusal, type Traffic } from './traffic/traffic.ts';
 
 interface Exchange {
   readonly request: IncomingMessage;

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { DELIBERATE } from './csrf.ts';
-import { sendProblem } from './problem.ts';
+import { sendProblem } from './response/problem.ts';
 
 /** Origins as browsers write them, with `https://*.example.com` for all below it; `*`: every one. */
 export type CorsOrigins = readonly string[];

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Plugin } from 'graphql-yoga';
 import { bearerOf } from '../auth/authenticator.ts';
-import { badRequest } from './bad-request.ts';
-import type { ServerContext } from './request-body.ts';
+import { badRequest } from './body/bad-request.ts';
+import type { ServerContext } from './body/request-body.ts';
 
 /** Any of these, with any value, says that a program chose the headers: a page of another site may send none without our leave. */
 export const DELIBERATE = [

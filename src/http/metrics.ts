@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Queryable } from '../database/database.ts';
-import { countOpenGenerations } from '../image/generation/work.ts';
+import { countOpenGenerations } from '../image/generation/generation.ts';
 import type { Storage } from '../storage/service.ts';
 
 /** `GET /metrics`: figures for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/). */

@@ -9,14 +9,14 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FixativeError } from '../errors.ts';
 import { type Blob, extensionOf, findBlob } from '../storage/blob.ts';
-import { flush } from '../storage/flush.ts';
+import { flush } from '../storage/spool/flush.ts';
 import { isoOfTimestamp } from '../time.ts';
-import type { ImageFilter } from './conditions.ts';
-import { parseCursor } from './cursor.ts';
 import type { Image, ImageDeps } from './image.ts';
-import { listImages, MAX_PAGE_SIZE } from './list.ts';
-import { makeSidecar } from './sidecar.ts';
-import { runWorkers } from './workers.ts';
+import { runWorkers } from './import/concurrency.ts';
+import { makeSidecar } from './import/sidecar.ts';
+import type { ImageFilter } from './list/conditions.ts';
+import { parseCursor } from './list/cursor.ts';
+import { listImages, MAX_PAGE_SIZE } from './list/list.ts';
 
 export interface Export {
   readonly directory: string;

@@ -1,9 +1,9 @@
 import { InputError } from '../errors.ts';
 import type { Image } from './image.ts';
-import { ingest } from './ingest.ts';
+import type { RescueDeps } from './import/import-image.ts';
+import { ingest } from './ingest/ingest.ts';
 import { checkCreatedAt, parseOptional } from './input.ts';
-import type { RescueDeps } from './rescue.ts';
-import { MAX_PROMPT_LENGTH, parseUploadInput, type ReceivedFile, type UploadInput } from './upload.ts';
+import { MAX_PROMPT_LENGTH, parseUploadInput, type ReceivedFile, type UploadInput } from './upload/upload.ts';
 
 /** What another service says of an image that it has made. */
 export interface RecordInput extends UploadInput {

@@ -1,11 +1,11 @@
 import type { Database } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import type { ForgetsImages } from './bytes.ts';
-import { lockTree, TREE } from './family.ts';
-import { makeFilename, originalNameOf } from './filename.ts';
 import { findImageRow, IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type Visibility } from './image.ts';
-import { explainDataFault } from './ingest.ts';
+import { makeFilename, originalNameOf } from './ingest/filename.ts';
+import { explainDataFault } from './ingest/ingest.ts';
 import { LIMITS, parseMetadata, parseOptional, parseTags } from './input.ts';
+import { lockTree, TREE } from './related/family.ts';
 
 /** What may be changed of an image. A field that is absent (undefined) stays as it is; null empties it. */
 export interface ImageChanges {

@@ -1,14 +1,14 @@
 import type { PgBoss, QueueResult } from 'pg-boss';
 import type { Logger } from 'pino';
 import type { Database, Queryable } from '../database/database.ts';
-import { diskFaultOf } from '../database/disk-fault.ts';
-import { isDatabaseAway } from '../database/faults.ts';
-import type { GenerationRunner } from '../image/generation/run.ts';
-import { type GenerationQueue, LOCAL_LANE } from '../image/generation/work.ts';
+import { isDatabaseAway } from '../database/driver/errors.ts';
+import { diskFaultOf } from '../database/pglite/disk-fault.ts';
+import { type GenerationQueue, LOCAL_LANE } from '../image/generation/generation.ts';
+import type { GenerationRunner } from '../image/generation/worker.ts';
 
 /**
  * The queue of generations, on pg-boss (https://pgboss.io) in the same database: a lane for each provider, so that one that is slow or limited holds up
- * none of the others. A job says only that it is time to look at a generation (image/generation/run.ts), and a worker that dies is
+ * none of the others. A job says only that it is time to look at a generation (image/generation/worker.ts), and a worker that dies is
  * noticed by its heartbeat, whereupon another looks.
  */
 export interface GenerationJobs extends GenerationQueue {

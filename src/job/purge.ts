@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { ImageDeps } from '../image/image.ts';
-import { purgeTrash } from '../image/purge.ts';
+import { purgeTrash } from '../image/trash/purge.ts';
 
 /** How long the key of a request is known. */
 const REQUEST_DAYS = 90;

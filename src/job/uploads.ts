@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
-import { COMPLETE_GRACE_SECONDS } from '../image/upload-target.ts';
+import { COMPLETE_GRACE_SECONDS } from '../image/upload/upload-target.ts';
 import type { Arrivals } from '../storage/arrivals/arrivals.ts';
 
 /** A closed target answers a repeated completeUpload for so long. */

@@ -16,10 +16,10 @@ import {
   runWithTokens,
 } from '../command/token.ts';
 import { type Config, parseConfig, secretsOf, warningsOf } from '../config.ts';
-import { hasDatabase } from '../database/data-directory.ts';
+import { hasDatabase } from '../database/pglite/data-directory.ts';
 import { FixativeError } from '../errors.ts';
-import type { ImageFilter } from '../image/conditions.ts';
-import { parseImageFilter } from '../image/filter-json.ts';
+import type { ImageFilter } from '../image/list/conditions.ts';
+import { parseImageFilter } from '../image/list/filter-json.ts';
 import { makeLog } from '../log.ts';
 
 // Whoever reads no more (`| head -1`) misses the rest; what is being done is done, and ends with the code that it would.

@@ -1,5 +1,5 @@
 import { KiB, MiB } from '../config.ts';
-import type { Pieces } from '../storage/containers/pieces.ts';
+import type { Pieces } from '../storage/picture/containers/pieces.ts';
 
 export const LIMITS = {
   /** The most that one text, EXIF block or XMP packet may have, compressed or not. */

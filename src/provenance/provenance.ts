@@ -6,9 +6,9 @@
  * and proves nothing either: anybody can write anything into a picture. Of content credentials (C2PA, https://c2pa.org) it says
  * that the file carries some, which is no word on whether they are valid.
  */
-import { Pieces } from '../storage/containers/pieces.ts';
-import type { LocalFile, RandomReader } from '../storage/local-file.ts';
-import { type PictureType, SNIFF_BYTES, sniff } from '../storage/sniff.ts';
+import { Pieces } from '../storage/picture/containers/pieces.ts';
+import { type PictureType, SNIFF_BYTES, sniff } from '../storage/picture/sniff.ts';
+import type { LocalFile, RandomReader } from '../storage/spool/local-file.ts';
 import { readAvif } from './carriers/avif.ts';
 import { readGif } from './carriers/gif.ts';
 import { readJpeg } from './carriers/jpeg.ts';

@@ -9,7 +9,7 @@ import { TransformStream } from 'node:stream/web';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as Undici from 'undici';
 import { ProviderError } from '../errors.ts';
-import { type LiftedAnswer, liftPictures } from './lift.ts';
+import { type LiftedAnswer, liftPictures } from './sample/lift.ts';
 
 /** What is known of a call while it runs; the family's `look` adds to it. */
 export interface Call {

@@ -3,7 +3,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import type * as Undici from 'undici';
 import { FixativeError } from '../errors.ts';
-import { type Spool, type Spooler, tooLarge } from '../storage/spool.ts';
+import { type Spool, type Spooler, tooLarge } from '../storage/spool/spool.ts';
 import { decodeText } from '../text.ts';
 import { forbidden, makeAddressGuard, notPublic } from './address.ts';
 import { expiryOf } from './expiry.ts';

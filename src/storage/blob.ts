@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts';
-import { type PictureType, SUPPORTED_TYPES } from './sniff.ts';
+import { type PictureType, SUPPORTED_TYPES } from './picture/sniff.ts';
 import type { Store } from './stores/store.ts';
 
 /** What the storage service knows of a blob: its name, its facts, and where its copies should be. */

@@ -1,4 +1,4 @@
-import { type DiskFault, diskFaultOf } from '../database/disk-fault.ts';
+import { type DiskFault, diskFaultOf } from '../database/pglite/disk-fault.ts';
 import type { Logger } from '../log.ts';
 
 export interface DiskHealth {

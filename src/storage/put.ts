@@ -1,12 +1,12 @@
 import type { HeldLock } from '../database/database.ts';
-import { isDatabaseAway } from '../database/faults.ts';
+import { isDatabaseAway } from '../database/driver/errors.ts';
 import { TooLargeError } from '../errors.ts';
 import { type Blob, copyIn, findBlob } from './blob.ts';
 import { type ProvenCopy, recordPending, recordStored, recordTooLarge } from './copies.ts';
-import { examine, proven } from './examine.ts';
+import { examine, proven } from './read/examine.ts';
 import { deleteUnrecorded, findRetiredKeys, keyFor } from './retired-keys.ts';
 import type { Recorder, StorageDeps } from './service.ts';
-import { formatBytes, type Spool } from './spool.ts';
+import { formatBytes, type Spool } from './spool/spool.ts';
 import type { Store } from './stores/store.ts';
 
 // One statement, so that nobody's insert comes in between. The facts of a blob that is known stay as they are.

@@ -1,5 +1,5 @@
 import type { Database, HeldLock, PrismaTransaction } from '../database/database.ts';
-import { isDatabaseAway } from '../database/faults.ts';
+import { isDatabaseAway } from '../database/driver/errors.ts';
 import { StoreError } from '../errors.ts';
 import { recordError } from './copies.ts';
 import { clearRetiredKeys, deleteCopy } from './retired-keys.ts';

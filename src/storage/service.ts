@@ -1,26 +1,26 @@
 import type { Logger } from 'pino';
 import type { Database, PrismaTransaction, Queryable } from '../database/database.ts';
-import type { DiskFault } from '../database/disk-fault.ts';
+import type { DiskFault } from '../database/pglite/disk-fault.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Blob } from './blob.ts';
-import { type Buffers, makeBuffers } from './buffers.ts';
 import type { DiskHealth } from './disk-health.ts';
-import { type Given, makeGiver } from './give.ts';
 import { type BlobsInDanger, countInDanger, health, type StoreHealth } from './health.ts';
-import type { HotBytes } from './hot.ts';
-import { type OpenBlob, open } from './open.ts';
-import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './orphans.ts';
 import type { Outages } from './outages.ts';
-import type { ReadPicture } from './picture.ts';
+import type { ReadPicture } from './picture/picture.ts';
 import { put } from './put.ts';
+import { type Buffers, makeBuffers } from './read/buffers.ts';
+import type { HotBytes } from './read/memory-cache.ts';
+import { type OpenBlob, open } from './read/open.ts';
+import { type Given, makeGiver } from './read/serve-blob.ts';
 import { remove, removeCondemned } from './remove.ts';
-import { makeRepairer } from './repairer.ts';
-import { type Restoration, type RestoreOptions, restore } from './restore.ts';
-import type { SpaceGuard } from './space.ts';
-import type { Spool, Spooler } from './spool.ts';
+import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './repair/orphans.ts';
+import { makeRepairer } from './repair/repairer.ts';
+import { type Restoration, type RestoreOptions, restore } from './repair/restore.ts';
+import { type Verification, type VerifyOptions, verify } from './repair/verify.ts';
+import type { SpaceGuard } from './spool/space.ts';
+import type { Spool, Spooler } from './spool/spool.ts';
 import type { FilesystemStore } from './stores/filesystem.ts';
 import type { ByteRange, Store } from './stores/store.ts';
-import { type Verification, type VerifyOptions, verify } from './verify.ts';
 
 export type { Given, OpenBlob, Restoration, StoreHealth, Verification, VerifyOptions };
 

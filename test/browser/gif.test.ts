@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { measurePicture, openPicture } from '../../src/storage/decoder.ts';
+import { measurePicture, openPicture } from '../../src/storage/picture/decoder.ts';
 import { type Chance, COMPARE_SEED, makeChance } from '../compare/chance.ts';
 import { CHROMIUM, openBrowser, type TestBrowser } from './chromium.ts';
 

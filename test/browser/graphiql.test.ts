@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { GRAPHIQL_TABS } from '../../src/http/graphiql-tabs.ts';
+import { GRAPHIQL_TABS } from '../../src/http/pages/graphiql-tabs.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { CHROMIUM, openBrowser, PLAIN_HOST, type TestBrowser } from './chromium.ts';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runImportDirectory } from '../../src/command/import-directory.ts';
 import { runImportUrls } from '../../src/command/import-urls.ts';
-import { parseAddressList } from '../../src/image/import-urls.ts';
+import { parseAddressList } from '../../src/image/import/import-urls.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 

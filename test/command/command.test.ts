@@ -5,8 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openPglite } from '../../src/database/pglite.ts';
-import { TEMPLATE_FILE } from '../../src/database/template.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
+import { TEMPLATE_FILE } from '../../src/database/pglite/template.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const TOKEN = 'a-token-for-the-command-line';

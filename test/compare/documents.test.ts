@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { execute, parse, validate } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
-import { FAST_PATH } from '../../src/http/repeated-operations.ts';
+import { FAST_PATH } from '../../src/http/operations/repeated-operations.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { COMPARE_SECONDS, COMPARE_SEED, compareForSeconds } from './chance.ts';
 import { type GeneratedDocument, makeDocument } from './document.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
-import { openPglite } from '../../src/database/pglite.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
 import { ask } from '../cases/ask.ts';
 import { makeDatabase } from '../harness.ts';
 import { CRASH_TOKEN } from './client.ts';

@@ -7,7 +7,7 @@ import { print } from 'graphql';
 import pg from 'pg';
 import { FormData, fetch } from 'undici';
 import { expect, test } from 'vitest';
-import { openPglite } from '../../src/database/pglite.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
 import { keyOf } from '../../src/storage/blob.ts';
 import { UploadImageDocument, type UploadImageMutation } from '../generated/graphql.ts';
 import { makeDatabase, pick, type Succeeded } from '../harness.ts';

@@ -2,7 +2,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BinaryRowsClient } from '../../src/database/binary-rows.ts';
+import { BinaryRowsClient } from '../../src/database/driver/binary-rows.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
 describe('rows of bytes', () => {

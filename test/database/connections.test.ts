@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
+import { sessionConfig } from '../../src/database/driver/session.ts';
 import { makeListener } from '../../src/database/listener.ts';
 import { openPostgresql } from '../../src/database/postgresql.ts';
-import { sessionConfig } from '../../src/database/session.ts';
 import { type BreakableWay, openProxy } from '../crash/proxy.ts';
 import { eventually, makeDatabase } from '../harness.ts';
 

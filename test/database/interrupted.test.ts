@@ -9,7 +9,7 @@ import * as undici from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
 import { migrate, readMigrationState } from '../../src/database/migrate.ts';
-import { openPglite } from '../../src/database/pglite.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
 import { openPostgresql } from '../../src/database/postgresql.ts';
 import { askServer, CRASH_TOKEN } from '../crash/client.ts';
 import { MAIN, runCommand, startServer } from '../crash/server.ts';

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
-import { openPglite } from '../../src/database/pglite.ts';
-import { wasShutDown } from '../../src/database/pglite-disk.ts';
-import { TEMPLATE_FILE } from '../../src/database/template.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
+import { wasShutDown } from '../../src/database/pglite/pglite-disk.ts';
+import { TEMPLATE_FILE } from '../../src/database/pglite/template.ts';
 
 describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
   let directory: string;

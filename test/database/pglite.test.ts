@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openPglite } from '../../src/database/pglite.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
 
 let parent: string;
 let directory: string;

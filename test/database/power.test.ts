@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { amcheck } from '@electric-sql/pglite/contrib/amcheck';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { startPglite } from '../../src/database/pglite-disk.ts';
+import { startPglite } from '../../src/database/pglite/pglite-disk.ts';
 import { unpackTemplate } from '../harness.ts';
 
 /** Called before our fsync of a file. */

@@ -8,8 +8,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
 import { migrate, readMigrations } from '../../src/database/migrate.ts';
-import { openPglite } from '../../src/database/pglite.ts';
-import { makeTemplate, readTemplate, TEMPLATE_FILE } from '../../src/database/template.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
+import { makeTemplate, readTemplate, TEMPLATE_FILE } from '../../src/database/pglite/template.ts';
 import { eventually } from '../harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

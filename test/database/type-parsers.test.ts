@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { parseTextArray, parseTimestamp, typeParserOf } from '../../src/database/type-parsers.ts';
+import { parseTextArray, parseTimestamp, typeParserOf } from '../../src/database/driver/type-parsers.ts';
 
 const pgParses = (oid: number, text: string) =>
   (pg.types.getTypeParser(oid) as (text: string) => unknown)(text);

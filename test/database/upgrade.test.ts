@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
 import { migrate, readMigrationState } from '../../src/database/migrate.ts';
-import { openPglite } from '../../src/database/pglite.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
 import { openPostgresql } from '../../src/database/postgresql.ts';
 import { openSchemaEngine } from '../../src/database/schema-engine.ts';
-import { countImages } from '../../src/image/count.ts';
+import { countImages } from '../../src/image/list/count.ts';
 import { makeDatabase } from '../harness.ts';
 
 const PRISMA = fileURLToPath(new URL('../../prisma', import.meta.url));

@@ -3,9 +3,9 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openAnswers } from '../../src/image/generation/answers.ts';
 import type { Ledger } from '../../src/image/generation/ledger.ts';
 import { makeOverdue } from '../../src/image/generation/overdue.ts';
+import { openAnswers } from '../../src/image/generation/provider-responses.ts';
 import { GenerateImageDocument } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 

@@ -1,7 +1,7 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { parse } from 'graphql';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { purgeImage, purgeTrash } from '../../src/image/purge.ts';
+import { purgeImage, purgeTrash } from '../../src/image/trash/purge.ts';
 import {
   DeleteImageDocument,
   FamilyDocument,

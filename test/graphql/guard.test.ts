@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { buildSchema, extendSchema, GraphQLObjectType, parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { ROOT } from '../../src/auth/caller.ts';
-import { guard } from '../../src/graphql/guard.ts';
+import { guard } from '../../src/graphql/builder/require-scopes.ts';
 
 const TEXT = await readFile(fileURLToPath(new URL('../../schema.graphql', import.meta.url)), 'utf8');
 

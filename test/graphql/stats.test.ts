@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { countStats } from '../../src/image/stats.ts';
+import { countStats } from '../../src/image/list/stats.ts';
 import { type ImageFilter, ImageStatsDocument } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 

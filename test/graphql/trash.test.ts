@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StoreError } from '../../src/errors.ts';
-import { purgeTrash } from '../../src/image/purge.ts';
+import { purgeTrash } from '../../src/image/trash/purge.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import type { Store } from '../../src/storage/stores/store.ts';
 import {

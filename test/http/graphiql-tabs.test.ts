@@ -1,7 +1,7 @@
 import { parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
-import { GRAPHIQL_TABS, ID_PLACEHOLDER } from '../../src/http/graphiql-tabs.ts';
+import { GRAPHIQL_TABS, ID_PLACEHOLDER } from '../../src/http/pages/graphiql-tabs.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
 /** The name and the document of each tab. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lingerAfter } from '../../src/http/linger.ts';
+import { lingerAfter } from '../../src/http/traffic/linger.ts';
 import { eventually } from '../harness.ts';
 
 describe('a connection that ends with its answer', () => {

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { GraphQLObjectType, GraphQLScalarType, GraphQLSchema, parse } from 'graphql';
 import { expect, test } from 'vitest';
-import { prepareQuery } from '../../src/http/prepared-query.ts';
+import { prepareQuery } from '../../src/http/operations/prepared-query.ts';
 
 setFlagsFromString('--expose_gc');
 const collect = runInNewContext('gc') as () => void;

@@ -490,7 +490,7 @@ describe('a public image', () => {
   });
 
   test('is shown by listed pages only where there is a list', async () => {
-    const { mayShow, sharingHeaders } = await import('../../src/http/sharing.ts');
+    const { mayShow, sharingHeaders } = await import('../../src/http/bytes/cross-origin.ts');
     const sharing = {
       corsOrigins: ['https://app.example.com'],
       hotlinkAllow: ['example.com', '*.example.org'],

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { FAST_PATH } from '../../src/http/repeated-operations.ts';
+import { FAST_PATH } from '../../src/http/operations/repeated-operations.ts';
 import { openTestApp, ROOT_TOKEN, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';

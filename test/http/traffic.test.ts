@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { makeAddressOf } from '../../src/http/address.ts';
-import { watchOverload } from '../../src/http/overload.ts';
-import { makeRateLimit } from '../../src/http/rate.ts';
+import { makeAddressOf } from '../../src/http/traffic/address.ts';
+import { watchOverload } from '../../src/http/traffic/overload.ts';
+import { makeRateLimit } from '../../src/http/traffic/rate.ts';
 import { CreateUploadTargetDocument } from '../generated/graphql.ts';
 import { eventually, openTestApp, ROOT_TOKEN, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';

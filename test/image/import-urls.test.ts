@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runImportUrls } from '../../src/command/import-urls.ts';
 import { FixativeError } from '../../src/errors.ts';
-import { parseAddressList } from '../../src/image/import-urls.ts';
+import { parseAddressList } from '../../src/image/import/import-urls.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { type Listener, listen } from '../source/fetching.ts';

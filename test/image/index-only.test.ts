@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database, Queryable } from '../../src/database/database.ts';
-import type { ImageFilter } from '../../src/image/conditions.ts';
-import { countImages } from '../../src/image/count.ts';
-import { type ImageOrder, listImages } from '../../src/image/list.ts';
+import type { ImageFilter } from '../../src/image/list/conditions.ts';
+import { countImages } from '../../src/image/list/count.ts';
+import { type ImageOrder, listImages } from '../../src/image/list/list.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 
 describe('what is counted is read from one index, and from no row', () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database, Queryable } from '../../src/database/database.ts';
-import { listImages } from '../../src/image/list.ts';
+import { listImages } from '../../src/image/list/list.ts';
 import { makeDatabase, openTestApp, type TestApp } from '../harness.ts';
 
 describe.runIf(process.env.TEST_DATABASE_URL)('a list, while others write', () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ImageFilter } from '../../src/image/conditions.ts';
-import { countImages } from '../../src/image/count.ts';
-import { writeCursor } from '../../src/image/cursor.ts';
-import { DEFAULT_ORDER, type ImageOrder, listImages, type PageArgs } from '../../src/image/list.ts';
+import type { ImageFilter } from '../../src/image/list/conditions.ts';
+import { countImages } from '../../src/image/list/count.ts';
+import { writeCursor } from '../../src/image/list/cursor.ts';
+import { DEFAULT_ORDER, type ImageOrder, listImages, type PageArgs } from '../../src/image/list/list.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
 const IMAGES = 3000;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
-import { watchImages } from '../../src/image/watch.ts';
+import { watchImages } from '../../src/image/events/watch.ts';
 
 /** What a subscription asks the database when it hears that some images have changed, and of one of them which. */
 test.each([

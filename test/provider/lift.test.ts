@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { liftPictures } from '../../src/provider/lift.ts';
+import { liftPictures } from '../../src/provider/sample/lift.ts';
 
 const picture = (bytes = 200_000) =>
   Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), randomBytes(bytes)]);

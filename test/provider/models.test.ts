@@ -4,7 +4,7 @@ import { knownModels } from '../../src/provider/known-models.ts';
 import { OPENAI_MODELS } from '../../src/provider/models/openai.ts';
 import { checkRequest, parseSize, priceOf } from '../../src/provider/models.ts';
 import type { Model } from '../../src/provider/provider.ts';
-import { makeSampleProvider } from '../../src/provider/sample.ts';
+import { makeSampleProvider } from '../../src/provider/sample/sample.ts';
 
 const [sample] = makeSampleProvider().models as [Model];
 const gpt = OPENAI_MODELS.find((model) => model.id === 'gpt-image-1') as Model;

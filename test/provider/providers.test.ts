@@ -5,7 +5,7 @@ import { openAiSdkProvider } from '../../src/provider/ai-sdk.ts';
 import { knownModels } from '../../src/provider/known-models.ts';
 import { XAI_MODELS } from '../../src/provider/models/xai.ts';
 import { makeProviders } from '../../src/provider/providers.ts';
-import { makeSampleProvider } from '../../src/provider/sample.ts';
+import { makeSampleProvider } from '../../src/provider/sample/sample.ts';
 import { openXaiProvider } from '../../src/provider/xai.ts';
 import { NOTHING_MORE } from './plain-request.ts';
 

@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { checkRequest } from '../../src/provider/models.ts';
 import type { Attachment, Model, PictureRequest } from '../../src/provider/provider.ts';
-import { makeSampleProvider } from '../../src/provider/sample.ts';
+import { makeSampleProvider } from '../../src/provider/sample/sample.ts';
 import { NOTHING_MORE } from './plain-request.ts';
 
 const never = new AbortController().signal;

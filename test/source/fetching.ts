@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect } from 'vitest';
 import { type Fetcher, type FetcherOptions, openFetcher } from '../../src/source/fetch.ts';
-import { openSpooler } from '../../src/storage/spool.ts';
+import { openSpooler } from '../../src/storage/spool/spool.ts';
 
 export interface Listener {
   readonly port: number;

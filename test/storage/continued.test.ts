@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { continued, type Source } from '../../src/storage/continued.ts';
+import { continued, type Source } from '../../src/storage/read/failover.ts';
 import { type FilesystemStore, openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import { sourceOf } from './store-contract.ts';

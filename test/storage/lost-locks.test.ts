@@ -8,14 +8,14 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database, HeldLock } from '../../src/database/database.ts';
 import { makeKeyedLock } from '../../src/database/keyed-lock.ts';
-import { openPglite } from '../../src/database/pglite.ts';
-import { TEMPLATE_FILE } from '../../src/database/template.ts';
+import { openPglite } from '../../src/database/pglite/pglite.ts';
+import { TEMPLATE_FILE } from '../../src/database/pglite/template.ts';
 import { StoreError } from '../../src/errors.ts';
 import { keyOf } from '../../src/storage/blob.ts';
 import { makeDiskHealth } from '../../src/storage/disk-health.ts';
 import { makeOutages } from '../../src/storage/outages.ts';
 import { makeStorage, type Storage } from '../../src/storage/service.ts';
-import type { Spool, Spooler } from '../../src/storage/spool.ts';
+import type { Spool, Spooler } from '../../src/storage/spool/spool.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import type { Store } from '../../src/storage/stores/store.ts';
 import {

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { thumbHashToApproximateAspectRatio, thumbHashToAverageRGBA } from 'thumbhash';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FixativeError, TooLargeError, UnsupportedTypeError } from '../../src/errors.ts';
-import { makePictureReader, type Picture, type PictureLimits } from '../../src/storage/picture.ts';
+import { makePictureReader, type Picture, type PictureLimits } from '../../src/storage/picture/picture.ts';
 import { withLocalFile } from '../local-file.ts';
 import {
   cutLengths,

@@ -8,7 +8,7 @@ import { runRestore } from '../../src/command/restore.ts';
 import type { Terminal } from '../../src/command/terminal.ts';
 import type { Database } from '../../src/database/database.ts';
 import { keyOf } from '../../src/storage/blob.ts';
-import { quarantineOrphans } from '../../src/storage/orphans.ts';
+import { quarantineOrphans } from '../../src/storage/repair/orphans.ts';
 import type { Verification } from '../../src/storage/service.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import type { Store } from '../../src/storage/stores/store.ts';

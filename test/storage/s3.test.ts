@@ -17,7 +17,7 @@ import {
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { NotFoundError, StoreError } from '../../src/errors.ts';
 import { keyOf } from '../../src/storage/blob.ts';
-import { openS3Store, type S3Store, type S3StoreOptions } from '../../src/storage/stores/s3.ts';
+import { openS3Store, type S3Store, type S3StoreOptions } from '../../src/storage/stores/s3/s3.ts';
 import type { BlobSource } from '../../src/storage/stores/store.ts';
 import { eventually } from '../harness.ts';
 import { openS3Server, type S3Server } from '../s3-server.ts';

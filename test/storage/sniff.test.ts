@@ -1,7 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { SNIFF_BYTES, SUPPORTED_TYPES, sniff, TYPE_NAMES } from '../../src/storage/sniff.ts';
+import { SNIFF_BYTES, SUPPORTED_TYPES, sniff, TYPE_NAMES } from '../../src/storage/picture/sniff.ts';
 import { ENCODINGS, makePicture, NOT_PICTURES, PICTURE_FORMATS } from '../pictures.ts';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openSpooler, type Spool, type Spooler } from '../../src/storage/spool.ts';
+import { openSpooler, type Spool, type Spooler } from '../../src/storage/spool/spool.ts';
 import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
 
 test('a stream that fails while its file is being opened leaves no file behind', async () => {

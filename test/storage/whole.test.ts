@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MAX_FRAMES, PIECE_BYTES } from '../../src/storage/containers/pieces.ts';
-import type { PictureType } from '../../src/storage/sniff.ts';
-import { proveWhole } from '../../src/storage/whole.ts';
+import { proveWhole } from '../../src/storage/picture/container-check.ts';
+import { MAX_FRAMES, PIECE_BYTES } from '../../src/storage/picture/containers/pieces.ts';
+import type { PictureType } from '../../src/storage/picture/sniff.ts';
 import { withLocalFile } from '../local-file.ts';
 import {
   cutLengths,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { OPENAI_MODELS } from '../../src/provider/models/openai.ts';
 import { checkRequest } from '../../src/provider/models.ts';
 import type { Model } from '../../src/provider/provider.ts';
-import { makeSampleProvider } from '../../src/provider/sample.ts';
+import { makeSampleProvider } from '../../src/provider/sample/sample.ts';
 import { chooseSize, wantedSize } from '../../src/tool/size.ts';
 import type { StemFacts, ToolPrompt } from '../../src/tool/tool.ts';
 import { findTool, TOOLS } from '../../src/tool/tools.ts';

@@ -2,17 +2,17 @@ import { Readable } from 'node:stream';
 import type { Queryable } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
 import { findBlob } from '../../storage/blob.ts';
-import type { Spool } from '../../storage/spool.ts';
+import type { Spool } from '../../storage/spool/spool.ts';
 import { type Chart, drawChart } from '../../tool/chart.ts';
 import { composeComic } from '../../tool/comic.ts';
 import type { Finished } from '../../tool/tool.ts';
 import { findTool } from '../../tool/tools.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, isPublic } from '../image.ts';
-import { ingest, ingestInto } from '../ingest.ts';
-import { purgeImage } from '../purge.ts';
-import type { FoundAnswer } from './answers.ts';
-import type { RunDeps } from './run.ts';
-import { endAttempt, type Generation, pushWaiting } from './work.ts';
+import { ingest, ingestInto } from '../ingest/ingest.ts';
+import { purgeImage } from '../trash/purge.ts';
+import { endAttempt, type Generation, pushWaiting } from './generation.ts';
+import type { FoundAnswer } from './provider-responses.ts';
+import type { RunDeps } from './worker.ts';
 
 /**
  * Makes the image of what was answered: takes the picture into a spool, has the tool finish it, keeps the provider's original and what the

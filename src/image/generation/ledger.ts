@@ -12,7 +12,7 @@ import {
   type GenerationState,
   pushWaiting,
   type RecordedAnswer,
-} from './work.ts';
+} from './generation.ts';
 
 /**
  * Where a generation is moved on. Each move is one statement that only happens where the generation still is what it was when it was read, by its state

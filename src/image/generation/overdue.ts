@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import type { Database } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
 import { findImageRow } from '../image.ts';
-import type { Answers } from './answers.ts';
+import { findGeneration, type GenerationQueue, type GenerationState, LOCAL_LANE } from './generation.ts';
 import type { Ledger } from './ledger.ts';
-import { findGeneration, type GenerationQueue, type GenerationState, LOCAL_LANE } from './work.ts';
+import type { Answers } from './provider-responses.ts';
 
 export interface OverdueDeps {
   readonly database: Database;

@@ -8,7 +8,7 @@ import { chooseSize, wantedSize } from '../../tool/size.ts';
 import type { Tool } from '../../tool/tool.ts';
 import { checkCharacters, parseOptional } from '../input.ts';
 import { faultOfJson } from '../json.ts';
-import { type GenerationOrder, type GenerationWork, LOCAL_LANE } from './work.ts';
+import { type GenerationOrder, type GenerationWork, LOCAL_LANE } from './generation.ts';
 
 /** What a request asks of a tool and a model, with its references resolved. */
 export interface AskedGeneration {

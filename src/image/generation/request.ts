@@ -1,7 +1,7 @@
 import type { PictureRequest } from '../../provider/provider.ts';
 import type { ImageDeps } from '../image.ts';
-import { type LooseFiles, readReferences } from '../references.ts';
-import type { GenerationOrder } from './work.ts';
+import type { GenerationOrder } from './generation.ts';
+import { type LooseFiles, readReferences } from './references.ts';
 
 /** What the provider is asked, with the bytes of references and mask. @throws what storage.open throws. */
 export async function makeRequest(

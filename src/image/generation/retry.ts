@@ -1,6 +1,6 @@
-import { isDatabaseAway } from '../../database/faults.ts';
+import { isDatabaseAway } from '../../database/driver/errors.ts';
 import { FixativeError, ProviderError } from '../../errors.ts';
-import type { Generation } from './work.ts';
+import type { Generation } from './generation.ts';
 
 /** How often a provider is asked by itself for one image at the most. */
 const MAX_CALLS = 5;

@@ -6,16 +6,16 @@ import { FixativeError } from '../../errors.ts';
 import type { Attachment } from '../../provider/provider.ts';
 import type { Providers } from '../../provider/providers.ts';
 import type { Fetcher } from '../../source/fetch.ts';
-import type { Spool } from '../../storage/spool.ts';
+import type { Spool } from '../../storage/spool/spool.ts';
 import { type Chart, drawChart } from '../../tool/chart.ts';
 import { composeComic } from '../../tool/comic.ts';
 import { findTool } from '../../tool/tools.ts';
-import { exactFilename } from '../filename.ts';
 import type { Image, ImageDeps } from '../image.ts';
-import type { LooseFiles } from '../references.ts';
+import { exactFilename } from '../ingest/filename.ts';
 import { readableOf } from './finish.ts';
-import type { Places } from './places.ts';
 import type { PlannedImage } from './plan.ts';
+import type { Places } from './provider-concurrency.ts';
+import type { LooseFiles } from './references.ts';
 import { makeRequest } from './request.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { Pieces } from '../../storage/containers/pieces.ts';
-import type { RandomReader } from '../../storage/local-file.ts';
+import type { Pieces } from '../../storage/picture/containers/pieces.ts';
+import type { RandomReader } from '../../storage/spool/local-file.ts';
 import { decodeText } from '../../text.ts';
 import { type Embedded, takePart } from '../embedded.ts';
 

@@ -1,4 +1,4 @@
-import type { Pieces } from '../../storage/containers/pieces.ts';
+import type { Pieces } from '../../storage/picture/containers/pieces.ts';
 import { decodeText } from '../../text.ts';
 import { type Embedded, takePart } from '../embedded.ts';
 

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
-import type { Pieces } from '../../storage/containers/pieces.ts';
+import type { Pieces } from '../../storage/picture/containers/pieces.ts';
 import { decodeText } from '../../text.ts';
 import { type Embedded, LIMITS, takePart } from '../embedded.ts';
 

@@ -1,9 +1,9 @@
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { diskErrorOf } from '../../database/disk-fault.ts';
+import { diskErrorOf } from '../../database/pglite/disk-fault.ts';
 import { NotFoundError } from '../../errors.ts';
-import { flush } from '../flush.ts';
-import type { Spool } from '../spool.ts';
+import { flush } from '../spool/flush.ts';
+import type { Spool } from '../spool/spool.ts';
 import type { Arrivals, ExpectedArrival } from './arrivals.ts';
 
 /** The place on this machine, to which our own server gives what is PUT to it. */

@@ -1,4 +1,4 @@
-import type { S3Store } from '../stores/s3.ts';
+import type { S3Store } from '../stores/s3/s3.ts';
 import type { Arrivals } from './arrivals.ts';
 
 /** Below the prefix of the store `s3`. No key of a blob begins so, and whoever looks for orphans passes it by. */

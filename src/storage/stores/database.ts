@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Database, Queryable } from '../../database/database.ts';
-import { DISK_WORDS, diskFaultOf } from '../../database/disk-fault.ts';
+import { DISK_WORDS, diskFaultOf } from '../../database/pglite/disk-fault.ts';
 import { FixativeError, NotFoundError, StoreError } from '../../errors.ts';
 import { makeGate } from '../gate.ts';
 import {

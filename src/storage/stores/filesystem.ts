@@ -5,10 +5,10 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { DISK_WORDS, diskFaultOf } from '../../database/disk-fault.ts';
+import { DISK_WORDS, diskFaultOf } from '../../database/pglite/disk-fault.ts';
 import { NotFoundError, StoreError } from '../../errors.ts';
-import { removeAbandoned } from '../abandoned.ts';
-import { flush } from '../flush.ts';
+import { removeAbandoned } from '../spool/abandoned.ts';
+import { flush } from '../spool/flush.ts';
 import { isAbsent, openMarker, type RecordedIdentity } from './marker.ts';
 import { makeOpenFiles } from './open-files.ts';
 import type { ByteRange, ListedObject, ObjectStat, Store } from './store.ts';

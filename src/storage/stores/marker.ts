@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { StoreError } from '../../errors.ts';
-import { flush } from '../flush.ts';
+import { flush } from '../spool/flush.ts';
 
 /** Says that a directory is the store, and not the empty place where its disk is to be mounted. */
 const MARKER = '.fixative-store';

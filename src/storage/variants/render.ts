@@ -1,6 +1,6 @@
 import type { Sharp } from 'sharp';
 import { FixativeError } from '../../errors.ts';
-import { openPicture } from '../decoder.ts';
+import { openPicture } from '../picture/decoder.ts';
 import type { Plan, VariantFormat } from './transform.ts';
 
 export interface RenderLimits {

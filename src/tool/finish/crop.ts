@@ -4,7 +4,7 @@
  * copy, so that it costs the same for every picture, and said in pixels of the picture itself.
  */
 import sharp from 'sharp';
-import { measurePicture } from '../../storage/decoder.ts';
+import { measurePicture } from '../../storage/picture/decoder.ts';
 import { type Extent, openPicture } from './picture.ts';
 
 export interface Crop {

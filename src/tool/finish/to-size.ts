@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parseSize } from '../../provider/models.ts';
-import { measurePicture } from '../../storage/decoder.ts';
+import { measurePicture } from '../../storage/picture/decoder.ts';
 import type { Finished } from '../tool.ts';
 import { type Crop, chooseCrop } from './crop.ts';
 import { openPicture } from './picture.ts';

@@ -1,0 +1,239 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql';
+import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Logger } from 'pino';
+import type { QueryLimits } from '../../config.ts';
+import { DatabaseUnavailableError, isDatabaseAway } from '../../database/driver/errors.ts';
+import { diskErrorOf } from '../../database/pglite/disk-fault.ts';
+import { FixativeError } from '../../errors.ts';
+import { MAX_RELATED_PER_REQUEST } from '../../graphql/builder/related-limit.ts';
+import { type GraphqlContext, makeEventState, type Services } from '../../graphql/context.ts';
+import { Loaders } from '../../graphql/loaders.ts';
+import { schema } from '../../graphql/schema.ts';
+import {
+  type BodyLimits,
+  faultOfEncoding,
+  isJson,
+  readJson,
+  type ServerContext,
+  useRequestBody,
+} from '../body/request-body.ts';
+import { useCsrfPrevention } from '../csrf.ts';
+import { makeGraphiql, wantsGraphiql } from '../pages/graphiql.ts';
+import { sendProblem } from '../response/problem.ts';
+import { useUnavailable } from '../response/unavailable.ts';
+import type { Traffic } from '../traffic/traffic.ts';
+import { useEventStream } from './event-stream.ts';
+import { useOperationTimeout } from './operation-timeout.ts';
+import {
+  makePersistedOperations,
+  type PersistedOperations,
+  refusePersistedOperations,
+  usePersistedOperations,
+} from './persisted-operations.ts';
+import { makeQueryLimits } from './query-limits.ts';
+import { makeRepeatedOperations } from './repeated-operations.ts';
+import { useSubscriptionLimits } from './subscription-limits.ts';
+import { useHiddenSuggestions } from './suggestions.ts';
+
+/** Who asks, and whether that one would be let in again. */
+export type LetIn = Pick<GraphqlContext, 'caller' | 'isLetIn'>;
+export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, letIn: LetIn) => Promise<void>;
+
+export interface GraphqlOptions extends BodyLimits, QueryLimits {
+  readonly introspection: boolean;
+  readonly graphiql: boolean;
+  readonly compression: boolean;
+  readonly operationTimeoutSeconds: number;
+  /** null: none are known. */
+  readonly persisted: PersistedOperations | null;
+  readonly traffic: Traffic;
+}
+
+/** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
+export function makeGraphqlHandler(services: Services, options: GraphqlOptions, log: Logger): GraphqlHandler {
+  const limits = makeQueryLimits(options, options);
+  const findPersisted = options.persisted
+    ? makePersistedOperations(options.persisted)
+    : refusePersistedOperations;
+  const graphiql = options.graphiql ? makeGraphiql({ compressed: options.compression }) : null;
+  const repeated = makeRepeatedOperations({
+    limits,
+    findPersisted,
+    timeoutSeconds: options.operationTimeoutSeconds,
+  });
+  const yoga = createYoga<ServerContext & LetIn, GraphqlContext>({
+    schema,
+    graphqlEndpoint: '/graphql',
+    landingPage: false,
+    logging: false,
+    // Both are done by the server around it (request-body.ts says why).
+    maxRequestBodySize: false,
+    multipart: false,
+    cors: false,
+    batching: false,
+    extraParamNames: ['documentId'],
+    // Served by ourselves (graphiql.ts).
+    graphiql: false,
+    plugins: [
+      useGraphqlJs,
+      useCsrfPrevention(),
+      useRequestBody(services.storage.spooler, options),
+      usePersistedOperations(findPersisted),
+      limits.plugin,
+      ...(options.introspection ? [] : [useHiddenSuggestions()]),
+      useSubscriptionLimits(options.traffic),
+      useOperationTimeout(options.operationTimeoutSeconds),
+      useUnavailable(services.database),
+      repeated.plugin,
+      useEventStream(),
+      useWords,
+    ],
+    context: ({ caller, isLetIn, req }) =>
+      contextOf(services, { caller, isLetIn }, String(req.headers['last-event-id'] ?? '') || null),
+    maskedErrors: { maskError: (error) => mask(error, log) },
+  });
+  return async (req, res, letIn) => {
+    if (graphiql && wantsGraphiql(req)) return graphiql(req, res);
+    const fault = req.method === 'POST' ? faultOfEncoding(req) : null;
+    if (fault) {
+      setHeaders(res);
+      return sendProblem(
+        { request: req, response: res },
+        415,
+        { code: 'BAD_REQUEST', message: fault },
+        PLAIN,
+      );
+    }
+    const context: ServerContext & LetIn = { req, res, ...letIn };
+    if (isJson(req)) {
+      context.params = readJson(req, res, options.maxBodyBytes);
+      const params = await context.params.catch(() => null);
+      const contentType = repeated.contentTypeFor(req.headers.accept);
+      const result =
+        params && contentType && (await repeated.run(params, req, () => contextOf(services, letIn)));
+      if (result && contentType && !result.errors) return send(res, contentType, result);
+      if (result) context.result = result;
+    }
+    setHeaders(res);
+    await yoga(req, res, context);
+  };
+}
+
+/** Answers depend on who asks and in which form, and are for that one alone. */
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  Vary: 'Accept, Accept-Encoding, Authorization, Cookie, Origin',
+};
+
+function setHeaders(res: ServerResponse): void {
+  for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
+}
+
+/** The codings that a body may have (RFC 9110, 15.5.16). */
+const PLAIN = { 'Accept-Encoding': 'identity' };
+
+/** Says why, where Yoga answers with a status alone. */
+const useWords: Plugin<object, ServerContext> = {
+  onResponse({ response, setResponse, fetchAPI }) {
+    const message = WORDS[response.status];
+    if (message === undefined || response.body !== null) return;
+    const body = { errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] };
+    const { status, headers } = response;
+    const allow = headers.get('allow');
+    setResponse(fetchAPI.Response.json(body, { status, headers: allow === null ? {} : { Allow: allow } }));
+  },
+};
+
+const WORDS: Readonly<Record<number, string>> = {
+  405: 'Send operations by POST, and queries also by GET.',
+  406: 'Accept application/json or application/graphql-response+json in UTF-8, or text/event-stream, without which there are no subscriptions.',
+};
+
+/** Runs operations by the reference implementation. Yoga brings an executor of its own, which reports other errors of some documents. */
+const useGraphqlJs: Plugin = {
+  onExecute: ({ setExecuteFn }) => setExecuteFn(execute),
+  onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
+};
+
+/** As Yoga writes it. */
+function send(res: ServerResponse, contentType: string, result: ExecutionResult): void {
+  const text = JSON.stringify(result);
+  // By one object: headers that are set one by one are put together again.
+  res.writeHead(200, {
+    ...HEADERS,
+    'Content-Type': contentType,
+    'content-length': Buffer.byteLength(text),
+  });
+  res.end(text);
+}
+
+function contextOf(
+  services: Services,
+  { caller, isLetIn }: LetIn,
+  lastEventId: string | null = null,
+): GraphqlContext {
+  const loaders = new Loaders(services, caller);
+  const events = makeEventState(lastEventId);
+  return { services, caller, isLetIn, loaders, relatedLeft: MAX_RELATED_PER_REQUEST, events };
+}
+
+/** What a client may read of an error: our own say what they mean; of anything else only an id, under which the log has it. */
+function mask(error: unknown, log: Logger): GraphQLError {
+  const thrown = error instanceof GraphQLError ? originalOf(error) : error;
+  const original = isDatabaseAway(thrown)
+    ? new DatabaseUnavailableError()
+    : (diskErrorOf('The server', thrown) ?? thrown);
+  const where = error instanceof GraphQLError ? whereOf(error) : {};
+  if (error instanceof GraphQLError && original === undefined) {
+    if (error.extensions.code !== undefined) return error;
+    // What graphql-js says of variables has no code, and belongs to no field; of arguments it says it when their field is run.
+    const isOfArgument = error.path !== undefined && /^Argument "/.test(error.message);
+    if (error.path && !isOfArgument) return error;
+    return new GraphQLError(error.message, {
+      ...where,
+      extensions: {
+        ...error.extensions,
+        code: 'BAD_REQUEST',
+        ...(isOfArgument ? {} : { http: { status: 400 } }),
+      },
+    });
+  }
+  if (original instanceof RangeError && /call stack/.test(original.message)) {
+    return new GraphQLError('The document is nested too deep.', {
+      extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
+    });
+  }
+  if (original instanceof DatabaseUnavailableError) {
+    const { code, message, retryable } = original;
+    return new GraphQLError(message, { ...where, extensions: { code, retryable } });
+  }
+  if (original instanceof FixativeError) {
+    return new GraphQLError(original.message, {
+      ...where,
+      extensions: {
+        code: original.code,
+        ...(original.inputPath.length > 0 ? { argument: original.inputPath } : {}),
+      },
+    });
+  }
+  const id = randomUUID();
+  log.error({ id, err: original }, 'an operation failed unexpectedly');
+  return new GraphQLError(`Unexpected error; the log of the server has it under ${id}.`, {
+    ...where,
+    extensions: { code: 'INTERNAL', id, unexpected: true },
+  });
+}
+
+/** In the document and in the answer. */
+function whereOf({ nodes, source, positions, path }: GraphQLError) {
+  return { nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null };
+}
+
+function originalOf(error: GraphQLError): unknown {
+  let original: unknown = error.originalError;
+  while (original instanceof GraphQLError) original = original.originalError;
+  return original ?? undefined;
+}

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
+import { weightsOf } from '../response/accept.ts';
+import { matches } from '../response/conditions.ts';
+import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
+
+const CODINGS = {
+  br: (page: Buffer) =>
+    promisify(brotliCompress)(page, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
+  gzip: (page: Buffer) => promisify(gzip)(page),
+} as const;
+/** Of 11: nine megabytes take a third of a second, once for each process. */
+const BROTLI_QUALITY = 5;
+
+/**
+ * GraphiQL animates its tabs and leaves an old shift behind, which it hides only while a tab has no focus: pressed, a tab jumped aside, and the click was lost.
+ * Tabs can still be moved by dragging.
+ */
+const KEEP_TABS_IN_PLACE = '.graphiql-tab{transform:none!important}';
+
+type Coding = keyof typeof CODINGS;
+
+/** Whether a browser asks for the page, as a person's does who types the address. */
+export function wantsGraphiql({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && (headers.accept ?? '').includes('text/html');
+}
+
+/**
+ * Serves GraphiQL, a page of nine megabytes, compressed for browsers that take it. Page and compressed forms are made when the first browser
+ * asks.
+ */
+export function makeGraphiql({ compressed }: { readonly compressed: boolean }) {
+  let page: Promise<{ body: Buffer; etag: string }> | null = null;
+  const forms = new Map<Coding, Promise<Buffer>>();
+
+  async function render() {
+    const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+    const html = renderGraphiQL({
+      title: 'Fixative',
+      defaultTabs: [...GRAPHIQL_TABS],
+      credentials: 'same-origin',
+    });
+    const body = Buffer.from(html.replace('</head>', () => `<style>${KEEP_TABS_IN_PLACE}</style></head>`));
+    return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+  }
+
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    page ??= render();
+    const { body, etag } = await page;
+    const coding = compressed ? codingOf(String(request.headers['accept-encoding'] ?? '')) : null;
+    const headers = {
+      ETag: coding === null ? etag : etag.replace(/"$/, `-${coding}"`),
+      // A newer server has another page; asking costs a header.
+      'Cache-Control': 'private, no-cache',
+      Vary: 'Accept, Accept-Encoding, Authorization, Cookie, Origin',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Frame-Options': 'DENY',
+      'Referrer-Policy': 'no-referrer',
+    };
+    if (matches(request.headers['if-none-match'], headers.ETag)) {
+      response.writeHead(304, headers).end();
+      return;
+    }
+    let content: Buffer = body;
+    if (coding !== null) {
+      const form = forms.get(coding) ?? CODINGS[coding](body);
+      forms.set(coding, form);
+      content = await form;
+    }
+    response.writeHead(200, {
+      ...headers,
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Length': content.length,
+      ...(coding === null ? {} : { 'Content-Encoding': coding }),
+    });
+    response.end(content);
+  };
+}
+
+/** The coding that a browser takes, the smaller one first. @param header Accept-Encoding (RFC 9110, 12.5.3) */
+function codingOf(header: string): Coding | null {
+  const taken = weightsOf(header);
+  const takes = (name: Coding) => (taken.get(name) ?? 0) > 0;
+  if (takes('br')) return 'br';
+  return takes('gzip') ? 'gzip' : null;
+}

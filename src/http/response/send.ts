@@ -1,0 +1,54 @@
+import type { ServerResponse } from 'node:http';
+import type { ErrorCode } from '../../errors.ts';
+
+/** Said with everything that is not an image of ours: nothing is cached, guessed or framed. */
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  Vary: 'Origin',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+};
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  const text = `${JSON.stringify(body)}\n`;
+  response.writeHead(status, {
+    ...HEADERS,
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(text),
+    ...headers,
+  });
+  response.end(text);
+}
+
+export function sendError(
+  response: ServerResponse,
+  status: number,
+  { code, message }: { code: ErrorCode; message: string },
+  headers?: Record<string, string>,
+): void {
+  // Named one by one: of an Error JSON would write everything but its message.
+  sendJson(response, status, { error: { code, message } }, headers);
+}
+
+export function sendHtml(
+  response: ServerResponse,
+  status: number,
+  body: string,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, {
+    ...HEADERS,
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+    'Content-Security-Policy':
+      "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    'Referrer-Policy': 'no-referrer',
+    ...headers,
+  });
+  response.end(body);
+}

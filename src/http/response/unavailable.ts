@@ -1,0 +1,57 @@
+/**
+ * What a client hears while the database cannot be reached. Where nothing was done the answer is 503 with Retry-After, upon which a client sends the
+ * request again, and a proxy sends it to the next server. A mutation that has begun may have been done: its answer is 200 with the error.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { Database } from '../../database/database.ts';
+import { DatabaseUnavailableError, isDatabaseAway } from '../../database/driver/errors.ts';
+import { sendProblem } from './problem.ts';
+
+const STATUS = 503;
+const RETRY_AFTER = { 'Retry-After': '1' };
+
+/** Answers a request that failed because the database cannot be reached; false for any other failure. */
+export function sendUnavailable(
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  error: unknown,
+): boolean {
+  if (!isDatabaseAway(error)) return false;
+  const { code, message } = new DatabaseUnavailableError();
+  sendProblem(exchange, STATUS, { code, message }, RETRY_AFTER);
+  return true;
+}
+
+/** Refuses a mutation before it begins, and gives the answer of a query that failed its status. */
+export function useUnavailable(database: Pick<Database, 'requireReachable'>): Plugin {
+  return {
+    async onExecute({ args, setResultAndStopExecution }) {
+      const operation = getOperationAST(args.document, args.operationName)?.operation;
+      if (operation === 'mutation') {
+        try {
+          await database.requireReachable();
+        } catch (error) {
+          // Nothing masks what is answered in place of an execution.
+          const { code, message, retryable } = error as DatabaseUnavailableError;
+          const errors = [new GraphQLError(message, { extensions: { code, retryable } })];
+          setResultAndStopExecution({ errors, extensions: HTTP });
+        }
+        return undefined;
+      }
+      return {
+        onExecuteDone({ result }) {
+          const { errors, extensions } = result as ExecutionResult;
+          if (errors?.some(isOfDatabase)) Object.assign(result, { extensions: { ...extensions, ...HTTP } });
+        },
+      };
+    },
+  };
+}
+
+/** As Yoga takes it from a result; it is no part of what the client gets. */
+const HTTP = { http: { status: STATUS, headers: RETRY_AFTER } };
+
+/** Errors may have been masked by now. */
+const isOfDatabase = ({ extensions, originalError }: GraphQLError) =>
+  extensions.code === 'DATABASE_UNAVAILABLE' || isDatabaseAway(originalError);

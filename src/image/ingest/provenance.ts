@@ -1,0 +1,37 @@
+import type { Queryable } from '../../database/database.ts';
+import { type Provenance, saysAnything } from '../../provenance/provenance.ts';
+
+/** As plain text to jsonb, so that no layer between reads and writes the JSON again. */
+const KEEP = `INSERT INTO provenance (blob_id, data, content_credentials) VALUES ($1::bigint, $2::text::jsonb, $3::boolean)
+  ON CONFLICT (blob_id) DO UPDATE SET data = excluded.data, content_credentials = excluded.content_credentials`;
+
+/** Records what a blob's own bytes say, where they say anything. */
+export async function keepProvenance(
+  transaction: Queryable,
+  blobId: number,
+  provenance: Provenance,
+): Promise<void> {
+  if (!saysAnything(provenance)) return;
+  const { hasContentCredentials, ...data } = provenance;
+  await transaction.query(KEEP, [blobId, JSON.stringify(data), hasContentCredentials]);
+}
+
+const LOAD = `SELECT blob_id AS "blobId", data, content_credentials AS "hasContentCredentials" FROM provenance
+  WHERE blob_id = ANY($1::bigint[])`;
+
+/** @returns what is on record for each blob, or null, in their order. */
+export async function findProvenances(
+  db: Queryable,
+  blobIds: readonly number[],
+): Promise<(Provenance | null)[]> {
+  type Row = {
+    blobId: number;
+    data: Omit<Provenance, 'hasContentCredentials'>;
+    hasContentCredentials: boolean;
+  };
+  const rows = await db.query<Row>(LOAD, [blobIds]);
+  const found = new Map(
+    rows.map(({ blobId, data, hasContentCredentials }) => [blobId, { ...data, hasContentCredentials }]),
+  );
+  return blobIds.map((id) => found.get(id) ?? null);
+}

@@ -1,0 +1,47 @@
+import type { Spool } from '../../storage/spool/spool.ts';
+import type { Image } from '../image.ts';
+import { type IngestDeps, ingest, type OnDuplicate } from '../ingest/ingest.ts';
+import type { Quotas } from '../ingest/quota.ts';
+import { checkCharacters, type ImageInput, parseImageInput, parseOptional } from '../input.ts';
+
+export const MAX_PROMPT_LENGTH = 32_000;
+
+export interface UploadInput extends ImageInput {
+  readonly prompt?: string | null | undefined;
+  readonly model?: string | null | undefined;
+  /** The name to offer it under; without it, the name that came with the file. */
+  readonly filename?: string | null | undefined;
+  /** `create` without it. */
+  readonly onDuplicate?: OnDuplicate | null | undefined;
+}
+
+/** A file that has arrived: its bytes, and what the client calls it, of which nothing is trusted. */
+export interface ReceivedFile {
+  readonly spool: Spool;
+  readonly filename: string;
+}
+
+/** Checks what is said of an upload; apart from `uploadImage`, so that nothing waits for a file whose description is refused. */
+export function parseUploadInput(input: UploadInput, defaults: { userId: string }) {
+  if (input.prompt) checkCharacters('prompt', input.prompt);
+  return {
+    ...parseImageInput(input, { ...defaults, tool: 'uploadImage' }),
+    prompt: parseOptional('prompt', input.prompt || null, MAX_PROMPT_LENGTH) ?? '',
+    model: parseOptional('model', input.model, 200),
+    filename: parseOptional('filename', input.filename, 255),
+    onDuplicate: input.onDuplicate ?? 'create',
+  };
+}
+
+export async function uploadImage(
+  deps: IngestDeps & { readonly quotas: Quotas },
+  file: ReceivedFile,
+  record: ReturnType<typeof parseUploadInput>,
+): Promise<Image> {
+  await deps.quotas.requireRoom(record.userId, { bytes: file.spool.bytes });
+  return ingest(deps, file.spool, {
+    ...record,
+    origin: 'uploaded',
+    filename: record.filename ?? file.filename,
+  });
+}

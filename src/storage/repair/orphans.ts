@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Database, Queryable } from '../../database/database.ts';
+import { NotFoundError, StoreError } from '../../errors.ts';
+import { deleteUnrecorded } from '../retired-keys.ts';
+import type { ListedObject, Store } from '../stores/store.ts';
+import { DEFAULT_MAX_MISSING_PERCENT, guardAgainstLoss } from './loss-limit.ts';
+
+/** An object in a store that is on no record: what a crash between bytes and rows leaves. */
+export interface Orphan extends ListedObject {
+  readonly store: string;
+  readonly sha256: string;
+}
+
+const BATCH = 500;
+
+/** Names that are none of ours are not looked at: a directory may hold what others put there. */
+const OUR_KEY = /^[0-9a-f]{2}\/[0-9a-f]{2}\/([0-9a-f]{64})(?:-\d+)?\.[a-z]+$/;
+
+/** Everything in a store under a name of ours that is on no record of it, in the order of the store. */
+export async function* findOrphans(db: Queryable, store: Store): AsyncGenerator<Orphan> {
+  let batch: Orphan[] = [];
+  for await (const object of store.list()) {
+    const sha256 = OUR_KEY.exec(object.key)?.[1];
+    if (!sha256) continue;
+    batch.push({ ...object, store: store.name, sha256 });
+    if (batch.length < BATCH) continue;
+    yield* await withoutRecord(db, store, batch);
+    batch = [];
+  }
+  if (batch.length > 0) yield* await withoutRecord(db, store, batch);
+}
+
+async function withoutRecord(db: Queryable, store: Store, objects: readonly Orphan[]): Promise<Orphan[]> {
+  const rows = await db.query<{ key: string }>(
+    `SELECT c.key FROM blobs b JOIN copies c ON c.blob_id = b.id
+     WHERE c.store = $1 AND b.sha256 = ANY($2::bpchar[])`,
+    [store.name, objects.map((object) => object.sha256)],
+  );
+  const known = new Set(rows.map((row) => row.key));
+  return objects.filter((object) => !known.has(object.key));
+}
+
+export interface QuarantineOptions {
+  /** Where what is taken out of a store is kept. */
+  readonly directory: string;
+  /** What was put less long ago may be about to be recorded, and is left alone. */
+  readonly graceSeconds: number;
+  readonly maxMissingPercent?: number;
+  readonly dryRun?: boolean;
+  readonly onQuarantined?: (orphan: Orphan) => void;
+}
+
+/**
+ * Moves orphans out of a store into quarantine, where they stay for QUARANTINE_DAYS. Nothing is deleted that is not there whole first, with a
+ * line in the manifest that says what it was; each is looked at once more, under the lock of its blob, before it goes.
+ * @returns how many were moved, and how many were too young.
+ * @throws FixativeError STOPPED when too much of the store would go: then the database is not the one that belongs to it.
+ */
+export async function quarantineOrphans(
+  deps: { readonly database: Database },
+  store: Store,
+  options: QuarantineOptions,
+): Promise<{ moved: number; young: number }> {
+  const due: Orphan[] = [];
+  let young = 0;
+  for await (const orphan of findOrphans(deps.database, store)) {
+    if (isYoung(orphan, options.graceSeconds)) young++;
+    else due.push(orphan);
+  }
+  const [row] = await deps.database.query<{ count: number }>('SELECT count(*) FROM copies WHERE store = $1', [
+    store.name,
+  ]);
+  const found = {
+    what: 'on no record',
+    count: due.length,
+    of: due.length + (row?.count ?? 0),
+    store: store.name,
+  };
+  guardAgainstLoss(found, options.maxMissingPercent ?? DEFAULT_MAX_MISSING_PERCENT);
+  let moved = 0;
+  for (const orphan of due) {
+    const gone = await deps.database.exclusively(`blob:${orphan.sha256}`, async (lock) => {
+      if ((await withoutRecord(deps.database, store, [orphan])).length === 0) return false;
+      if (options.dryRun) return true;
+      await copyToQuarantine(store, orphan, options.directory);
+      return deleteUnrecorded(lock, store, orphan);
+    });
+    if (!gone) continue;
+    moved++;
+    options.onQuarantined?.(orphan);
+  }
+  return { moved, young };
+}
+
+/** A place that cannot tell when an object was put is asked again only when there is no grace at all. */
+function isYoung(orphan: Orphan, graceSeconds: number): boolean {
+  if (graceSeconds === 0) return false;
+  return !orphan.modifiedAt || Date.now() - orphan.modifiedAt.getTime() < graceSeconds * 1000;
+}
+
+/** One that is gone meanwhile leaves nothing there. */
+async function copyToQuarantine(store: Store, orphan: Orphan, directory: string): Promise<void> {
+  const day = path.join(directory, new Date().toISOString().slice(0, 10));
+  const file = path.join(day, store.name, path.basename(orphan.key));
+  // A name of its own: a server whose lock was lost may still be copying the same orphan.
+  const part = `${file}.${randomUUID()}.part`;
+  await mkdir(path.dirname(file), { recursive: true });
+  try {
+    const { stream, isUnchanged } = await store.open(orphan.key);
+    const handle = await open(part, 'wx');
+    await pipeline(stream, handle.createWriteStream({ flush: true }));
+    if ((await isUnchanged?.()) === false)
+      throw new StoreError(`${orphan.key} in ${store.name} changed while it was read.`, store.name);
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    if (error instanceof NotFoundError) return;
+    throw error;
+  }
+  const manifest = await open(path.join(day, 'manifest.ndjson'), 'a');
+  try {
+    const { key, bytes, sha256 } = orphan;
+    const line = {
+      store: store.name,
+      key,
+      bytes,
+      sha256,
+      quarantinedAt: new Date(),
+      file: path.relative(directory, file),
+    };
+    await manifest.appendFile(`${JSON.stringify(line)}\n`);
+    await manifest.sync();
+  } finally {
+    await manifest.close();
+  }
+}
+
+/** Deletes what has been in quarantine for longer than `days`. @returns the lines of the manifests that went with it. */
+export async function emptyQuarantine(directory: string, days: number): Promise<number> {
+  let lines = 0;
+  for (const name of await readdir(directory).catch(() => [])) {
+    const day = Date.parse(name);
+    if (!/^\d{4}-\d{2}-\d{2}$/.test(name) || !(Date.now() - day > (days + 1) * 86_400_000)) continue;
+    const manifest = await readFile(path.join(directory, name, 'manifest.ndjson'), 'utf8').catch(() => '');
+    lines += manifest.split('\n').filter(Boolean).length;
+    await rm(path.join(directory, name), { recursive: true, force: true });
+  }
+  return lines;
+}
