@@ -13,7 +13,7 @@ import { makeTemplate, readTemplate, TEMPLATE_FILE } from '../../src/database/pg
 import { eventually } from '../harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const TEMPLATE_MODULE = path.join(ROOT, 'src/database/template.ts');
+const TEMPLATE_MODULE = path.join(ROOT, 'src/database/pglite/template.ts');
 
 let directory: string;
 let opened: Database[];
