@@ -19,6 +19,7 @@ import { DISK_WORDS, diskFaultOf } from './database/pglite/disk-fault.ts';
 import { TEMPLATE_FILE } from './database/pglite/template.ts';
 import { sharedValue } from './database/shared-value.ts';
 import { FixativeError } from './errors.ts';
+import { openFetcher } from './fetch/fetch.ts';
 import type { Services } from './graphql/context.ts';
 import {
   type Delivery,
@@ -52,7 +53,6 @@ import { makeProviders } from './provider/providers.ts';
 import { openReplicateProvider } from './provider/replicate.ts';
 import { makeSampleProvider } from './provider/sample/sample.ts';
 import { openXaiProvider } from './provider/xai.ts';
-import { openFetcher } from './source/fetch.ts';
 import type { Arrivals } from './storage/arrivals/arrivals.ts';
 import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
 import { type DiskHealth, makeDiskHealth } from './storage/disk-health.ts';

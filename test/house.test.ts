@@ -11,7 +11,7 @@ const ORDER = [
   ['config', 'log'],
   ['database'],
   ['storage'],
-  ['source'],
+  ['fetch'],
   ['provider', 'provenance'],
   ['tool'],
   ['image'],

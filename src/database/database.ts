@@ -1,70 +1,74 @@
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import type { Prisma, PrismaClient } from './generated/client/client.ts';
-import type { Maintained } from './maintenance.ts';
 
-/** Where SQL can be sent: the database, or a transaction of it. */
+/** Sends SQL: to the database, or within one of its transactions. */
 export interface Queryable {
   /**
-   * Sends one statement. On PostgreSQL it is prepared once a connection, so `text` must come from a small set: values belong
-   * into `values` (`$1`, `$2`, …). int8 comes back as number, timestamptz as Date, bytea as bytes.
+   * Sends one statement. PostgreSQL prepares it once per connection, so `text` must come from a small set:
+   * pass values in `values` (`$1`, `$2`, …). int8 becomes a number, timestamptz a Date, bytea bytes.
    */
   query<Row>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Row[]>;
 }
 
 export interface QueryOptions {
   /**
-   * Plans the statement for the values at hand. A prepared one is planned for any values from its sixth execution on, which saves some
-   * 200 µs and is wrong where the values decide which index is the way: how rare a word is, or how many images a user has.
+   * Plans the statement for these values. Default: false. From its sixth execution on, PostgreSQL plans a
+   * prepared statement for any values, which saves some 200 µs. That plan is wrong where the values decide
+   * which index to use: how rare a word is, or how many images a user has.
    */
   readonly planned?: boolean;
 }
 
 /**
- * The one database, PostgreSQL or PGlite. Two ways lead into it: Prisma's client for writes, where types are worth more than
- * its 600 µs, and plain statements for the lists and for bytes (docs/architecture.md says why).
+ * The one database, PostgreSQL or PGlite. Use Prisma's client for writes, where its types are worth its 600
+ * µs; use plain statements for lists and bytes (docs/architecture.md says why).
  *
- * A database that cannot be reached is waited for, for a moment. Then every call throws DatabaseUnavailableError, and so does one whose connection broke
- * when it may have been done; reads and transactions that were not committed yet are run again.
+ * While the database cannot be reached, calls wait up to 2 seconds, then throw DatabaseUnavailableError. When
+ * a connection breaks, reads and transactions before their COMMIT are retried. Any other statement may have
+ * been executed: it throws DatabaseUnavailableError.
  *
- * On PGlite there is one connection: inside a transaction use the transaction's handle only, or the call waits for the
- * transaction that waits for it.
+ * PGlite has one connection. Inside a transaction, use only the transaction's handle: any other call is a
+ * deadlock.
  */
 export interface Database extends Queryable {
   readonly kind: 'postgresql' | 'pglite';
-  /** Schema that the address names for our tables; null: the first of the role's search_path. */
+  /** Schema of our tables as the address names it; null: the first schema of the role's search_path. */
   readonly schema: string | null;
   readonly prisma: PrismaClient;
   /** Whether the database cannot be reached at the moment. */
   readonly isAway: boolean;
   /**
-   * Resolves when the database can be reached, at once or after a moment.
+   * Resolves when the database can be reached. Waits up to 2 seconds.
    * @throws DatabaseUnavailableError
    */
   requireReachable(): Promise<void>;
-  /** Gives Prisma's schema engine its way into the database, on a connection that is closed afterwards. */
+  /** Gives Prisma's schema engine a connection of its own, and closes it afterwards. */
   withAdapter<Result>(
     work: (adapter: SqlMigrationAwareDriverAdapterFactory) => Promise<Result>,
   ): Promise<Result>;
   /**
-   * Sends one statement whose rows have one column, `bytes`, of bytea: much cheaper than `query` where there are many of them.
-   * @param room may be filled with values, one after the other; each of the others has memory of its own. When this throws, something may still be
-   *   put there.
+   * Sends one statement that returns one column, `bytes`, of type bytea. With many rows it is much cheaper
+   * than `query`.
+   * @param buffer memory for the first values, one after the other; values that do not fit get memory of
+   *   their own. After an error, do not reuse it: bytes may still arrive.
    */
-  queryBytes(text: string, values: readonly unknown[], room?: Buffer): Promise<(Uint8Array | null)[]>;
+  queryBytes(text: string, values: readonly unknown[], buffer?: Buffer): Promise<(Uint8Array | null)[]>;
   /**
-   * A transaction of plain statements; rolled back when `work` throws. `work` is run again where the transaction and another waited for each other
-   * (database/driver/deadlock.ts), so it changes nothing but the database.
+   * Runs `work` in a transaction, and rolls back when `work` throws. After a deadlock `work` runs again
+   * (database/driver/deadlock.ts), so it must change nothing but the database.
    */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
-  /** The same with Prisma's client. */
+  /** Runs `work` in a transaction of Prisma's client, with the retries of `transaction`. */
   prismaTransaction<Result>(work: (transaction: PrismaTransaction) => Promise<Result>): Promise<Result>;
-  /** Statements that only read, and all see the same state. */
+  /** Runs `work` in a read-only transaction (REPEATABLE READ): all its statements see the same state. */
   snapshot<Result>(work: (state: Queryable) => Promise<Result>): Promise<Result>;
-  /** Sends a statement, or without values a script, as it is: for pg-boss, which brings its own. */
+  /** Sends a statement unchanged; without values, a script. Used by pg-boss, which brings its own SQL. */
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
   /**
-   * Hears what is notified on a channel, in whichever process. Notifications are hints: those of a time without a connection are lost,
-   * and `onGap` says so once it is back, and when it is there for the first time. `onLost` says when nothing is heard from now on.
+   * Subscribes to a channel of NOTIFY, from any process. Notifications are hints: they are lost while the
+   * connection is.
+   * @param onGap called when the connection is made for the first time, and each time it is made again.
+   * @param onLost called when the connection is lost.
    */
   listen(
     channel: string,
@@ -73,45 +77,63 @@ export interface Database extends Queryable {
     onLost?: () => void,
   ): Promise<{ close(): Promise<void> }>;
   /**
-   * Shows all processes of this database that this one lives, until it closes the database or ends in any other way. While its connection is
-   * being made again it is not shown. Resolves also when the database is away: it is shown when it is back.
+   * Shows all processes of this database that this one is alive, until it closes the database or dies. While
+   * the connection is lost the name is not shown. Resolves also while the database is away: the name is shown
+   * once it is back.
    */
   announce(name: string): Promise<void>;
   /** Returns whether a living process has announced the name. */
   isAnnounced(name: string): Promise<boolean>;
   /**
-   * Runs `work` while nobody else, in this process or in another of this database, runs anything under the same name. What only the holder of
-   * the lock may write goes by `lock`: PostgreSQL takes a lock from whoever's connection breaks, and `work` may not have noticed.
+   * Runs `work` under an exclusive lock of this name, across all processes of this database. PostgreSQL
+   * releases the lock when the connection breaks, and `work` may not notice. So send every write that only
+   * the holder may make by `lock`.
    */
   exclusively<Result>(name: string, work: (lock: HeldLock) => Promise<Result>): Promise<Result>;
-  /** To be run about once a minute where it is there: PostgreSQL sees to that by itself (database/maintenance.ts). */
+  /**
+   * Vacuums, analyzes and checkpoints PGlite; call it about once a minute. PostgreSQL does this itself:
+   * undefined.
+   */
   maintain?(signal?: AbortSignal): Promise<readonly Maintained[]>;
   /**
-   * Resolves when what was committed before the call survives the loss of power. PostgreSQL sees to that itself at each commit;
-   * PGlite does not, and whatever acknowledges a write on it waits for this.
+   * Resolves when everything committed before the call survives a power loss. PostgreSQL ensures that at each
+   * commit; on PGlite, wait for this before you acknowledge a write.
    */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** One statement of maintenance that was run. */
+export interface Maintained {
+  /** `VACUUM public."table"` */
+  readonly statement: string;
+  readonly milliseconds: number;
+}
+
 /**
- * A lock that is held, and the way to write under it: its statements are sent on the connection that holds the lock, so they are committed while it is held
- * or not at all. They are sent one after the other.
+ * A lock that is held, and the way to write under it. Its statements go one after the other over the
+ * connection that holds the lock, so they are committed while the lock is held, or not at all.
  */
 export interface HeldLock extends Queryable {
-  /** Another for each time that a lock is taken. */
+  /** UUID of this hold: a new one each time the lock is taken. */
   readonly id: string;
-  /** Aborted as soon as this process knows that it has lost the lock. What is not written by the lock itself looks at it first. */
+  /**
+   * Aborted when this process notices that it has lost the lock. Check it before any write that is not sent
+   * by the lock.
+   */
   readonly signal: AbortSignal;
-  /** As `Database.transaction`. */
+  /** Runs `work` in a transaction on the lock's connection, with the retries of `Database.transaction`. */
   transaction<Result>(work: (transaction: Queryable) => Promise<Result>): Promise<Result>;
-  /** Sends several statements, which are one transaction. */
+  /** Sends several statements as one transaction. */
   executeScript(script: string): Promise<void>;
 }
 
 export type PrismaTransaction = Prisma.TransactionClient;
 
-/** Plain statements in a transaction of Prisma's client; int8 comes back as bigint there. */
+/**
+ * Returns a Queryable that sends plain statements in a transaction of Prisma's client; int8 becomes a bigint
+ * there.
+ */
 export function sqlOf(transaction: PrismaTransaction): Queryable {
   return { query: (text, values = []) => transaction.$queryRawUnsafe(text, ...values) };
 }

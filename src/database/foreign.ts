@@ -10,7 +10,8 @@ export interface ForeignDatabase extends Queryable {
 }
 
 /**
- * Connects to a database that is not ours, once. Its session is read-only unless it is to be written to, so that no mistake of ours can change it.
+ * Connects to a database that is not ours, once. Its session is read-only unless it is to be written to, so
+ * that no mistake of ours can change it.
  * @throws the driver's error when it cannot be reached.
  */
 export async function openForeignDatabase(options: {
@@ -37,8 +38,8 @@ const TIMESTAMP = 1114;
 const DATE = 1082;
 
 /**
- * Times without a zone come as text, which is read as UTC: pg takes them for the time of this machine. Numbers in JSON come as they are. All else is read as
- * pg reads it.
+ * Times without a zone come as text, which is read as UTC: pg takes them for the time of this machine.
+ * Numbers in JSON come as they are. All else is read as pg reads it.
  */
 function parserOf(oid: number, format: 'text' | 'binary' = 'text'): unknown {
   if (format === 'text' && (oid === TIMESTAMP || oid === DATE)) return (text: string) => text;

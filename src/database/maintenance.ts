@@ -1,22 +1,19 @@
-import type { Queryable } from './database.ts';
+import type { Maintained, Queryable } from './database.ts';
 
-export interface Maintained {
-  /** `VACUUM public."table"` */
-  readonly statement: string;
-  readonly milliseconds: number;
-}
-
-/** Its `exec` sends a statement outside of any transaction. */
+/** The embedded database. `exec` sends a statement outside of any transaction. */
 type Embedded = Queryable & { exec(statement: string): Promise<unknown> };
 
-/** Row versions: so many, and this part of those that are there, as autovacuum has it by default. */
+/** Thresholds in rows, and as a share of the table's rows: the defaults of autovacuum. */
 const BASE_ROWS = 50;
-const ANALYZE_PART = 0.1;
-const VACUUM_PART = 0.2;
-/** Less than this part of its pages known to be visible to all, an index alone answers little. */
-const VISIBLE_PART = 0.8;
+const ANALYZE_SHARE = 0.1;
+const VACUUM_SHARE = 0.2;
+/**
+ * Share of pages that the visibility map marks as all-visible. Below it, index-only scans read too much of
+ * the table.
+ */
+const MIN_VISIBLE_SHARE = 0.8;
 const MIN_PAGES = 16;
-/** Pieces of 2 KB of large values: the longer the wait, the longer the vacuum. */
+/** TOAST chunks (2 KB) added since the last vacuum. The limit keeps each vacuum short. */
 const MAX_TOAST_ADDED = 100_000;
 
 const TABLES = `SELECT format('%I.%I', s.schemaname, s.relname) AS name, s.last_analyze IS NULL AND pg_relation_size(c.oid) > 0 AS "isUnknown",
@@ -26,34 +23,35 @@ const TABLES = `SELECT format('%I.%I', s.schemaname, s.relname) AS name, s.last_
 
 interface Table {
   readonly name: string;
-  /** It has something in it, and was not analyzed since the start. */
+  /** Whether the table has rows and was not analyzed since the start. */
   readonly isUnknown: boolean;
   readonly live: number;
   readonly dead: number;
-  /** Since it was analyzed. */
+  /** Row versions changed since the last ANALYZE. */
   readonly changed: number;
   readonly pages: number;
   readonly visible: number;
-  /** Since it was vacuumed. */
+  /** TOAST chunks added since the last VACUUM. */
   readonly toastAdded: number;
 }
 
 const wantsAnalyze = ({ isUnknown, changed, live }: Table) =>
-  isUnknown || changed > BASE_ROWS + ANALYZE_PART * live;
+  isUnknown || changed > BASE_ROWS + ANALYZE_SHARE * live;
 
 const wantsVacuum = ({ dead, live, pages, visible, toastAdded }: Table) =>
-  dead > BASE_ROWS + VACUUM_PART * live ||
-  (pages >= MIN_PAGES && visible < VISIBLE_PART * pages) ||
+  dead > BASE_ROWS + VACUUM_SHARE * live ||
+  (pages >= MIN_PAGES && visible < MIN_VISIBLE_SHARE * pages) ||
   toastAdded > MAX_TOAST_ADDED;
 
 /**
- * Does what PostgreSQL's autovacuum daemon does (https://www.postgresql.org/docs/current/routine-vacuuming.html#AUTOVACUUM), for the embedded database, which
- * has no daemon: without it, the room of what was deleted or changed is never used again, and the planner knows nothing of the tables.
+ * Vacuums and analyzes the embedded database, as PostgreSQL's autovacuum daemon does
+ * (https://www.postgresql.org/docs/current/routine-vacuuming.html#AUTOVACUUM). PGlite has no daemon. Without
+ * this, the space of deleted rows is never reused, and the planner has no statistics.
  *
- * PGlite's counters of changes begin at nothing with each start, so a table that was not analyzed since is analyzed first: that reads a sample, and
- * estimates what is dead. Each table has a statement of its own, and whoever else wants the one connection waits for one of these at the most: some
- * 0.5 ms for each MB that was written since.
- * @returns what was done to which tables.
+ * PGlite's counters start at zero with each process, so a table without statistics is analyzed first: that
+ * reads a sample and estimates its dead rows. Each table has a statement of its own, because other callers
+ * wait for the one connection meanwhile: some 0.5 ms per MB written since the last run.
+ * @returns the statements that were run.
  */
 export async function autovacuum(database: Embedded, signal?: AbortSignal): Promise<readonly Maintained[]> {
   const done: Maintained[] = [];
@@ -70,18 +68,22 @@ export async function autovacuum(database: Embedded, signal?: AbortSignal): Prom
   return done;
 }
 
-/** As PostgreSQL's `checkpoint_timeout`; and far less of a log than its `max_wal_size`, for what is in it is replayed at a start after a kill. */
+/** PostgreSQL's default `checkpoint_timeout`. */
 const CHECKPOINT_SECONDS = 300;
+/** Far below the default `max_wal_size`, because a start after a kill replays the log. */
 const MAX_WAL_BYTES = 64 * 1024 * 1024;
-/** A checkpoint writes to the log too, and so does the look at what is to be vacuumed. */
+/**
+ * Written by a checkpoint and by the queries of `autovacuum` themselves, so less than this is no reason for a
+ * checkpoint.
+ */
 const MIN_WAL_BYTES = 64 * 1024;
 
 const WAL = `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 AS bytes,
   extract(epoch FROM now() - checkpoint_time)::float8 AS seconds FROM pg_control_checkpoint()`;
 
 /**
- * Does what PostgreSQL's checkpointer does, which PGlite has not either: without it the write-ahead log of all that was written since the start would lie on
- * the disk, and be replayed after a kill.
+ * Runs a checkpoint when one is due, as PostgreSQL's checkpointer does. PGlite has none. Without this, the
+ * write-ahead log of the whole run would stay on the disk and be replayed after a kill.
  */
 export async function checkpoint(database: Embedded): Promise<readonly Maintained[]> {
   const [wal] = await database.query<{ bytes: number; seconds: number }>(WAL);

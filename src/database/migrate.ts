@@ -32,7 +32,10 @@ export interface Migrated extends Queryable {
 }
 type MigrationLock = Pick<HeldLock, 'query' | 'executeScript'>;
 
-/** Compares prisma/migrations with Prisma's own table of what was applied, by plain statements: no engine is loaded. */
+/**
+ * Compares prisma/migrations with Prisma's own table of what was applied, by plain statements: no engine is
+ * loaded.
+ */
 export async function readMigrationState(database: Queryable): Promise<MigrationState> {
   const migrations = await readMigrations();
   const [table] = await database.query<{ there: boolean }>(
@@ -64,10 +67,11 @@ export async function readMigrationState(database: Queryable): Promise<Migration
 }
 
 /**
- * Applies the pending migrations, each in one transaction with its record: a process that is killed leaves all of a migration or nothing of it.
- * Other servers of the database wait meanwhile.
+ * Applies the pending migrations, each in one transaction with its record: a process that is killed leaves
+ * all of a migration or nothing of it. Other servers of the database wait meanwhile.
  * @returns the names of the migrations that were applied now.
- * @throws FixativeError CONFLICT when a later version has migrated the database; INTERNAL with the database's message when a migration fails.
+ * @throws FixativeError CONFLICT when a later version has migrated the database; INTERNAL with the database's
+ *   message when a migration fails.
  */
 export async function migrate(database: Migrated): Promise<string[]> {
   const state = await readMigrationState(database);
@@ -98,7 +102,10 @@ function requireKnown({ unknown }: MigrationState): void {
   );
 }
 
-/** As Prisma makes it: https://github.com/prisma/prisma-engines/blob/main/schema-engine/connectors/sql-schema-connector/src/flavour/postgres.rs */
+/**
+ * As Prisma makes it:
+ * https://github.com/prisma/prisma-engines/blob/main/schema-engine/connectors/sql-schema-connector/src/flavour/postgres.rs
+ */
 const BOOKKEEPING = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT,
   rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`;
@@ -114,8 +121,8 @@ function apply(lock: MigrationLock, migration: Migration): Promise<void> {
 }
 
 /**
- * Completes a migration that Prisma's engine began. The engine records the end after the SQL has been committed, so a kill leaves either all of the
- * SQL or nothing of it.
+ * Completes a migration that Prisma's engine began. The engine records the end after the SQL has been
+ * committed, so a kill leaves either all of the SQL or nothing of it.
  */
 async function settle(lock: MigrationLock, migration: Migration): Promise<void> {
   const { name, sql } = migration;
@@ -133,7 +140,10 @@ async function settle(lock: MigrationLock, migration: Migration): Promise<void> 
   }
 }
 
-/** Several statements sent as one simple query are one transaction: https://www.postgresql.org/docs/current/protocol-flow.html */
+/**
+ * Several statements sent as one simple query are one transaction:
+ * https://www.postgresql.org/docs/current/protocol-flow.html
+ */
 async function run(lock: MigrationLock, { name, sql }: Migration, record: string): Promise<void> {
   try {
     await lock.executeScript(`${sql}\n;\n${record};`);
@@ -148,15 +158,23 @@ async function run(lock: MigrationLock, { name, sql }: Migration, record: string
   }
 }
 
-/** duplicate_schema, duplicate_table, duplicate_column, duplicate_object, duplicate_function; undefined_object, undefined_column, undefined_table. */
+/**
+ * duplicate_schema, duplicate_table, duplicate_column, duplicate_object, duplicate_function;
+ * undefined_object, undefined_column, undefined_table.
+ */
 const APPLIED_STATES = ['42P06', '42P07', '42701', '42710', '42723', '42704', '42703', '42P01'];
 
-/** Whether a migration fails because it was applied before: what it creates exists, or what it drops does not. */
+/**
+ * Whether a migration fails because it was applied before: what it creates exists, or what it drops does not.
+ */
 function isApplied(error: unknown): boolean {
   return APPLIED_STATES.includes(String((error as { code?: unknown } | null)?.code));
 }
 
-/** The schema that the address names. Whether it is there is looked up, because to create it takes a right even where it is. */
+/**
+ * The schema that the address names. Whether it is there is looked up, because to create it takes a right
+ * even where it is.
+ */
 async function createSchema({ schema }: Migrated, lock: MigrationLock): Promise<void> {
   if (schema === null) return;
   const [found] = await lock.query<{ there: boolean }>(
@@ -168,7 +186,8 @@ async function createSchema({ schema }: Migrated, lock: MigrationLock): Promise<
 }
 
 /**
- * Writes what schema.prisma says and the migrations do not as the SQL of a new migration, to be read and completed by hand.
+ * Writes what schema.prisma says and the migrations do not as the SQL of a new migration, to be read and
+ * completed by hand.
  * @returns the file and its text, or null when there is nothing to write.
  */
 export async function writeMigration(name: string): Promise<{ file: string; sql: string } | null> {
@@ -181,7 +200,10 @@ export async function writeMigration(name: string): Promise<{ file: string; sql:
   return { file, sql };
 }
 
-/** The SQL that leads from the migrations to schema.prisma; they are tried on an embedded database that is thrown away. */
+/**
+ * The SQL that leads from the migrations to schema.prisma; they are tried on an embedded database that is
+ * thrown away.
+ */
 export async function diffMigrations(): Promise<string> {
   const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-migration-'));
   const { openPglite } = await import('./pglite/pglite.ts');

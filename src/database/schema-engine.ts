@@ -1,7 +1,8 @@
 /**
- * Prisma's schema engine in WebAssembly, over a driver adapter: the same engine that `prisma migrate` runs as a binary, so
- * the history it keeps in `_prisma_migrations` is Prisma's own, and an operator may use either. The binary is a download of
- * its own per platform; this one is a package like any other and works on PGlite too.
+ * Prisma's schema engine in WebAssembly, over a driver adapter: the same engine that `prisma migrate` runs as
+ * a binary, so the history it keeps in `_prisma_migrations` is Prisma's own, and an operator may use either.
+ * The binary is a download of its own per platform; this one is a package like any other and works on PGlite
+ * too.
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -25,8 +26,8 @@ export async function openSchemaEngine(
   );
 }
 
-// The package's glue keeps its one instance in a variable of the module; a second instance would pull the memory from under
-// the first. So the one of the process is kept here.
+// The package's glue keeps its one instance in a variable of the module; a second instance would pull the
+// memory from under the first. So the one of the process is kept here.
 let loading: Promise<typeof EngineModule> | undefined;
 
 /** The package's own entry imports the .wasm file as a module, which Node does not do by itself. */

@@ -7,7 +7,7 @@
  */
 import type { generateImage, ImageModel } from 'ai';
 import { ProviderError } from '../errors.ts';
-import { expiryOf } from '../source/expiry.ts';
+import { expiryOf } from '../fetch/expiry.ts';
 import { priceOf } from './models.ts';
 import type { Answer, Model, PictureRequest, Provider } from './provider.ts';
 import {

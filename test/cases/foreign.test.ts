@@ -4,9 +4,9 @@ import { openAzureProvider } from '../../src/provider/azure.ts';
 import { openOpenAiProvider } from '../../src/provider/openai.ts';
 import { openOpenAiCompatibleProvider } from '../../src/provider/openai-compatible.ts';
 import { openXaiProvider } from '../../src/provider/xai.ts';
+import { type Listener, listen, openTestFetcher, type TestFetcher } from '../fetch/fetching.ts';
 import { makePicture } from '../pictures.ts';
 import { NOTHING_MORE } from '../provider/plain-request.ts';
-import { type Listener, listen, openTestFetcher, type TestFetcher } from '../source/fetching.ts';
 
 /** Bytes of UTF-8 as Node writes them into a header: one character each. */
 const raw = (text: string) => Buffer.from(text).toString('latin1');

@@ -6,9 +6,9 @@ import { makeImportReport } from '../../src/command/import-report.ts';
 import { openForeignTable } from '../../src/image/import/foreign-table.ts';
 import { importTable } from '../../src/image/import/import-table.ts';
 import { parseImageFilter } from '../../src/image/list/filter-json.ts';
+import { listen } from '../fetch/fetching.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { listen } from '../source/fetching.ts';
 import { upload } from '../upload.ts';
 import { ask } from './ask.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Listener, listen } from '../fetch/fetching.ts';
 import { ImportImageDocument } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { type Listener, listen } from '../source/fetching.ts';
 
 const EXPIRED = 'se=2020-01-01T00%3A00%3A00Z&sig=secret';
 

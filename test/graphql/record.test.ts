@@ -1,9 +1,9 @@
 import { print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Listener, listen } from '../fetch/fetching.ts';
 import { RecordImageDocument, type RecordImageMutation } from '../generated/graphql.ts';
 import { openTestApp, type Succeeded, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { type Listener, listen } from '../source/fetching.ts';
 import { uploadForm } from '../upload.ts';
 
 const SAID = {

@@ -6,9 +6,9 @@ import type { Queryable } from '../../src/database/database.ts';
 import { openForeignDatabase } from '../../src/database/foreign.ts';
 import { openForeignTable } from '../../src/image/import/foreign-table.ts';
 import { importTable } from '../../src/image/import/import-table.ts';
+import { type Listener, listen } from '../fetch/fetching.ts';
 import { makeDatabase, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { type Listener, listen } from '../source/fetching.ts';
 
 /** The table of the other system, as it was given. */
 const TABLE = `CREATE TABLE generated_images (

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runImportUrls } from '../../src/command/import-urls.ts';
 import { FixativeError } from '../../src/errors.ts';
 import { parseAddressList } from '../../src/image/import/import-urls.ts';
+import { type Listener, listen } from '../fetch/fetching.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
-import { type Listener, listen } from '../source/fetching.ts';
 
 const read = (text: string) => parseAddressList(text, { userId: 'root' });
 

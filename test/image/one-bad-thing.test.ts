@@ -15,10 +15,10 @@ import { deleteImage } from '../../src/image/trash/trash.ts';
 import { runScheduledPurge } from '../../src/job/purge.ts';
 import { verify } from '../../src/storage/repair/verify.ts';
 import type { Store } from '../../src/storage/stores/store.ts';
+import { type Listener, listen } from '../fetch/fetching.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { pngWith, textChunk } from '../provenance/files.ts';
-import { type Listener, listen } from '../source/fetching.ts';
 import { upload } from '../upload.ts';
 
 const quiet = { info() {}, warn() {}, error() {} } as never;

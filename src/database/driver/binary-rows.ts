@@ -1,8 +1,9 @@
 /**
- * Values of bytea from PostgreSQL as the bytes that they are. `pg` has its results as text, where bytea is hexadecimal: twice as much to send, to
- * decode as UTF-8 and to parse; and with its `binary` it decodes the bytes themselves as UTF-8, which breaks them. So rows are taken out of what
- * the server sends before `pg` reads them (https://www.postgresql.org/docs/15/protocol-message-formats.html, DataRow), and all other messages
- * are left to it.
+ * Values of bytea from PostgreSQL as the bytes that they are. `pg` has its results as text, where bytea is
+ * hexadecimal: twice as much to send, to decode as UTF-8 and to parse; and with its `binary` it decodes the
+ * bytes themselves as UTF-8, which breaks them. So rows are taken out of what the server sends before `pg`
+ * reads them (https://www.postgresql.org/docs/15/protocol-message-formats.html, DataRow), and all other
+ * messages are left to it.
  */
 import type pg from 'pg';
 import { sendLargeValuesAsTheyAre } from './large-values.ts';
@@ -43,8 +44,10 @@ export class BinaryRowsClient extends SessionClient {
   }
 
   /**
-   * Sends one statement of one column of bytea. Nothing else may be sent on this client until it has resolved.
-   * @param room is filled with values, one after the other, as long as they fit. When this throws, what was on its way may still be put there.
+   * Sends one statement of one column of bytea. Nothing else may be sent on this client until it has
+   * resolved.
+   * @param room is filled with values, one after the other, as long as they fit. When this throws, what was
+   *   on its way may still be put there.
    * @returns its rows, each value that is not there in memory of its own.
    */
   async queryBytes(
@@ -70,12 +73,18 @@ export class BinaryRowsClient extends SessionClient {
     return taken;
   }
 
-  /** Stands between the socket and pg's reader. Where messages end is followed at all times, for rows may be wanted from any of them on. */
+  /**
+   * Stands between the socket and pg's reader. Where messages end is followed at all times, for rows may be
+   * wanted from any of them on.
+   */
   #between(feed: Feed): Feed {
     /** The beginning of a message whose head has not come whole, and whether pg's reader has it already. */
     let head: Buffer = NOTHING;
     let hasHead = false;
-    /** Of a message that has begun: how much is still to come, and whether it is a row, which does not go to pg's reader. */
+    /**
+     * Of a message that has begun: how much is still to come, and whether it is a row, which does not go to
+     * pg's reader.
+     */
     let left = 0;
     let isRow = false;
     const row = new Row((bytes) => this.#takeRoom(bytes));

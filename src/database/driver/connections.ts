@@ -1,134 +1,74 @@
 /**
- * Watches the connections to PostgreSQL. A server that vanishes without a word (failover, a partition, a NAT that forgets) closes nothing, and a
- * statement that was sent to it would wait forever. How long a statement may take is not known: a migration takes minutes, and a lock is waited for.
- * So no statement has a time limit. A connection that has been silent for a while is asked about over a new one: PostgreSQL knows
- * whether it still works on the statement (pg_stat_activity). A connection on which it does not is given up.
+ * Watches the connections to PostgreSQL. A server that vanishes (failover, partition, a NAT that drops its
+ * state) closes nothing, and a statement sent to it would wait forever. Statements have no time limit,
+ * because a migration or a wait for a lock takes any time. Instead, a connection that is silent for a while
+ * is checked over a new one: PostgreSQL knows whether it still works on the statement (pg_stat_activity). If
+ * it does not, the connection is destroyed.
  */
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
 import { isServerError } from './errors.ts';
 import { type Reachability, type ReachabilityEvents, watchReachability } from './reachability.ts';
 
-/** A connection that is watched: pg's own, with what is read of it here and is not in its types. */
-export interface Watched {
+/** A pg client, with the members that are read here and missing in its types. */
+export interface WatchedConnection {
   readonly connection: { readonly stream: Duplex & { readonly bytesRead?: number } };
   readonly _activeQuery: object | null;
   readonly _sentQueryQueue: readonly object[];
   readonly _queryQueue: readonly object[];
-  /** Process id of the backend, once it is known. */
+  /** Process id of the backend; null until the connection is made. */
   readonly backend: number | null;
-  /** It may hold locks of its session: it is given up only when a statement is lost on it. */
+  /**
+   * Whether its session may hold locks. Such a connection is destroyed only when a statement is lost on it.
+   */
   readonly holdsLocks: boolean;
 }
 
 export interface Connections extends Reachability {
-  add(connection: Watched): void;
-  remove(connection: Watched): void;
-  /** Destroys what is still open. */
+  add(connection: WatchedConnection): void;
+  remove(connection: WatchedConnection): void;
+  /** Destroys all open connections. */
   destroy(): void;
 }
 
+/** A connection that awaits a response and has not moved. */
 interface Silence {
-  /** What would change if the connection moved. */
+  /** State of the connection that changes when it moves. */
   readonly mark: readonly unknown[];
-  /** When PostgreSQL was last asked about it. */
+  /** When PostgreSQL was last asked about it, in milliseconds of performance.now(). */
   askedAt: number;
-  /** How often in a row PostgreSQL did not know of its statement. */
+  /** How often in a row PostgreSQL did not work on its statement. */
   strikes: number;
 }
 
+type Watched = Map<WatchedConnection, Silence | null>;
+/** Makes a client that is not watched. */
+type MakeClient = (options: { connectionTimeoutMillis: number }) => pg.Client;
+
 const SWEEP_MILLISECONDS = 1000;
-/** A connection on which an answer is awaited, and on which nothing has moved for so long, is asked about, and again after as long. */
+/** Silence after which PostgreSQL is asked about a connection, and asked again. */
 const SILENT_MILLISECONDS = 5000;
-/** An answer may be on its way while PostgreSQL is asked: the second look decides. */
+/** Checks in a row that must fail. The response may be on its way during the first. */
 const STRIKES = 2;
-/** For connecting, and for the answer. */
-const LOOK_MILLISECONDS = 3000;
+/** Time limit for connecting, and another for the response. */
+const PROBE_MILLISECONDS = 3000;
 
-/** @param makeClient a client that is not watched. */
-export function watchConnections(
-  makeClient: (options: { connectionTimeoutMillis: number }) => pg.Client,
-  events: ReachabilityEvents,
-): Connections {
-  const connections = new Map<Watched, Silence | null>();
-  let isSweeping = false;
-
-  /** Asks PostgreSQL over a new connection which of these backends work on a statement. */
-  async function look(backends: readonly number[] = []): Promise<Set<number>> {
-    const client = makeClient({ connectionTimeoutMillis: LOOK_MILLISECONDS });
-    const timer = setTimeout(() => giveUp(client as unknown as Watched), 2 * LOOK_MILLISECONDS);
-    try {
-      await client.connect();
-      // One that waits for us to send or to read has nothing to do for us.
-      const { rows } = await client.query<{ pid: number }>(
-        `SELECT pid FROM pg_stat_activity WHERE pid = ANY($1::int[]) AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'`,
-        [backends],
-      );
-      return new Set(rows.map(({ pid }) => pid));
-    } catch (error) {
-      // A server that refuses us, for its limit of connections or a password, is there; so are all the backends, as far as we know.
-      if (isServerError(error)) return new Set(backends);
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      void client.end().catch(() => {});
-      setTimeout(() => giveUp(client as unknown as Watched), LOOK_MILLISECONDS).unref();
-    }
-  }
-
-  const reachability = watchReachability(look, {
+export function watchConnections(makeClient: MakeClient, events: ReachabilityEvents): Connections {
+  const watched: Watched = new Map();
+  const reachability = watchReachability(() => findWorking(makeClient, []), {
     ...events,
     onAway(error) {
-      // A statement that is under way may still be answered: it is given up by its own silence.
-      for (const [connection] of connections)
-        if (!connection.holdsLocks && isIdle(connection)) giveUp(connection);
+      // Statements under way may still get a response: their connections are destroyed by their own silence.
+      destroyIdle(watched);
       events.onAway(error);
     },
   });
 
-  async function sweep(): Promise<void> {
-    const now = performance.now();
-    const silent: [Watched, Silence][] = [];
-    for (const [connection, before] of connections) {
-      const mark = markOf(connection);
-      if (!isAwaiting(connection)) connections.set(connection, null);
-      else if (!before || mark.some((each, at) => each !== before.mark[at]))
-        connections.set(connection, { mark, askedAt: now, strikes: 0 });
-      else if (before.strikes > 0 || now - before.askedAt >= SILENT_MILLISECONDS)
-        silent.push([connection, before]);
-    }
-    if (reachability.isAway) {
-      for (const [connection] of silent) giveUp(connection);
-      return;
-    }
-    if (silent.length === 0) return;
-    let working: Set<number>;
-    try {
-      working = await look(silent.map(([{ backend }]) => backend as number));
-    } catch (error) {
-      reachability.report(error as Error);
-      return;
-    }
-    let isLost = false;
-    for (const [connection, silence] of silent) {
-      silence.askedAt = performance.now();
-      silence.strikes = working.has(connection.backend as number) ? 0 : silence.strikes + 1;
-      // It has moved since: the next sweep begins anew.
-      if (markOf(connection).some((each, at) => each !== silence.mark[at])) continue;
-      if (silence.strikes < STRIKES) continue;
-      isLost = true;
-      giveUp(connection);
-    }
-    // What took one took the idle ones as well, most likely; each would cost the next statement as long.
-    if (isLost)
-      for (const [connection] of connections)
-        if (!connection.holdsLocks && isIdle(connection)) giveUp(connection);
-  }
-
+  let isSweeping = false;
   const timer = setInterval(() => {
     if (isSweeping) return;
     isSweeping = true;
-    void sweep().finally(() => {
+    void sweep(watched, makeClient, reachability).finally(() => {
       isSweeping = false;
     });
   }, SWEEP_MILLISECONDS);
@@ -140,33 +80,111 @@ export function watchConnections(
     },
     report: reachability.report,
     wait: reachability.wait,
-    add: (connection) => void connections.set(connection, null),
-    remove: (connection) => void connections.delete(connection),
+    add: (connection) => void watched.set(connection, null),
+    remove: (connection) => void watched.delete(connection),
     close() {
       clearInterval(timer);
       reachability.close();
     },
     destroy() {
-      for (const [connection] of connections) giveUp(connection);
+      for (const [connection] of watched) destroy(connection);
     },
   };
 }
 
-/** One that is being made has a time limit of its own. */
-const isAwaiting = ({ backend, _activeQuery, _sentQueryQueue, _queryQueue }: Watched) =>
+/** Checks all connections, and destroys those on which a statement is lost. */
+async function sweep(watched: Watched, makeClient: MakeClient, reachability: Reachability): Promise<void> {
+  const silent = findSilent(watched);
+  if (reachability.isAway) {
+    for (const [connection] of silent) destroy(connection);
+    return;
+  }
+  if (silent.length === 0) return;
+  let working: Set<number>;
+  try {
+    working = await findWorking(
+      makeClient,
+      silent.map(([{ backend }]) => backend as number),
+    );
+  } catch (error) {
+    reachability.report(error as Error);
+    return;
+  }
+  let isLost = false;
+  for (const [connection, silence] of silent) {
+    silence.askedAt = performance.now();
+    silence.strikes = working.has(connection.backend as number) ? 0 : silence.strikes + 1;
+    // It has moved meanwhile: the next sweep starts over.
+    if (hasMoved(connection, silence)) continue;
+    if (silence.strikes < STRIKES) continue;
+    isLost = true;
+    destroy(connection);
+  }
+  // The same cause has most likely broken the idle connections. Each would delay its next statement as long.
+  if (isLost) destroyIdle(watched);
+}
+
+/** Notes which connections have moved. @returns those that PostgreSQL is to be asked about. */
+function findSilent(watched: Watched): [WatchedConnection, Silence][] {
+  const now = performance.now();
+  const silent: [WatchedConnection, Silence][] = [];
+  for (const [connection, silence] of watched) {
+    if (!isAwaiting(connection)) watched.set(connection, null);
+    else if (!silence || hasMoved(connection, silence))
+      watched.set(connection, { mark: markOf(connection), askedAt: now, strikes: 0 });
+    else if (silence.strikes > 0 || now - silence.askedAt >= SILENT_MILLISECONDS)
+      silent.push([connection, silence]);
+  }
+  return silent;
+}
+
+/**
+ * Asks PostgreSQL over a new connection. @returns the process ids of those backends that work on a statement.
+ */
+async function findWorking(makeClient: MakeClient, backends: readonly number[]): Promise<Set<number>> {
+  const client = makeClient({ connectionTimeoutMillis: PROBE_MILLISECONDS });
+  const timer = setTimeout(() => destroy(client as unknown as WatchedConnection), 2 * PROBE_MILLISECONDS);
+  try {
+    await client.connect();
+    // A backend that waits for the client, to send or to read, does not work on a statement.
+    const { rows } = await client.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity WHERE pid = ANY($1::int[]) AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'`,
+      [backends],
+    );
+    return new Set(rows.map(({ pid }) => pid));
+  } catch (error) {
+    // A server that rejects the connection (too many, wrong password) is running. Assume that its backends
+    // work.
+    if (isServerError(error)) return new Set(backends);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    void client.end().catch(() => {});
+    setTimeout(() => destroy(client as unknown as WatchedConnection), PROBE_MILLISECONDS).unref();
+  }
+}
+
+/** Returns whether a response is awaited. A connection that is being made has a time limit of its own. */
+const isAwaiting = ({ backend, _activeQuery, _sentQueryQueue, _queryQueue }: WatchedConnection) =>
   backend !== null && (Boolean(_activeQuery) || _sentQueryQueue.length > 0 || _queryQueue.length > 0);
 
-const isIdle = (connection: Watched) => connection.backend !== null && !isAwaiting(connection);
-
-const markOf = ({ connection: { stream }, _activeQuery }: Watched) => [
+const markOf = ({ connection: { stream }, _activeQuery }: WatchedConnection) => [
   _activeQuery,
   stream.bytesRead,
   stream.writableLength,
 ];
 
-/** Destroys the socket. Its statements fail, and its owner gets an error event. */
-function giveUp({ connection: { stream } }: Watched): void {
-  stream.destroy(
-    Object.assign(new Error('PostgreSQL does not answer on this connection.'), { code: 'ETIMEDOUT' }),
-  );
+const hasMoved = (connection: WatchedConnection, silence: Silence) =>
+  markOf(connection).some((each, at) => each !== silence.mark[at]);
+
+/** Destroys the idle connections whose session holds no locks. */
+function destroyIdle(watched: Watched): void {
+  for (const [connection] of watched)
+    if (!connection.holdsLocks && connection.backend !== null && !isAwaiting(connection)) destroy(connection);
+}
+
+/** Destroys the socket. Its statements fail, and its owner gets an `error` event. */
+function destroy({ connection: { stream } }: WatchedConnection): void {
+  const error = new Error('PostgreSQL does not respond on this connection, so it was closed. Try again.');
+  stream.destroy(Object.assign(error, { code: 'ETIMEDOUT' }));
 }

@@ -1,14 +1,19 @@
-/** What an error of the database is, whichever way it came: from node-postgres, from PGlite, or through Prisma's client, which wraps it. */
+/**
+ * Classifies database errors, whether they come from node-postgres, from PGlite, or wrapped by Prisma's
+ * client.
+ */
+import type pg from 'pg';
 import type { ErrorCode } from '../../errors.ts';
 
 /**
- * The database cannot be reached. It is no FixativeError: those tell what is wrong with one image or one store, and work on many goes on after them.
+ * The database cannot be reached. Not a FixativeError: that concerns one image or one store, and work on the
+ * others continues after it.
  */
 export class DatabaseUnavailableError extends Error {
   readonly code: ErrorCode = 'DATABASE_UNAVAILABLE';
   readonly retryable = true;
 
-  /** Whether it was tried again for as long as it makes sense. */
+  /** Whether all retries have been used up. */
   readonly isFinal: boolean;
 
   constructor({ isFinal = false, ...options }: ErrorOptions & { isFinal?: boolean } = {}) {
@@ -18,112 +23,137 @@ export class DatabaseUnavailableError extends Error {
   }
 }
 
-/** Prisma's codes for a value that a column cannot hold, or that another row has: https://www.prisma.io/docs/orm/reference/error-reference */
+/**
+ * Prisma's codes for a value that does not fit the column, or violates a unique constraint:
+ * https://www.prisma.io/docs/orm/reference/error-reference
+ */
 const DATA_CODES = new Set(['P2000', 'P2002', 'P2020', 'P2033']);
-/** Class 22 is data exception, 54000 a limit of the program such as the length of a tsvector: PostgreSQL, Appendix A. */
+/**
+ * SQLSTATEs: class 22 is data exception, 23505 unique_violation, 54000 program_limit_exceeded, such as the
+ * length of a tsvector (PostgreSQL, Appendix A).
+ */
 const DATA_STATES = /^(22...|23505|54000)$/;
 
-/** deadlock_detected, and Prisma's code for it. */
+/** SQLSTATE deadlock_detected, and Prisma's code for it. */
 const DEADLOCK_CODES = new Set(['40P01', 'P2034']);
 
-/** Codes of the system for a connection that cannot be made, or broke. */
+/** System error codes for a connection that cannot be made, or broke. */
 const SYSTEM_CODES = new Set(
   'EAI_AGAIN ECONNABORTED ECONNREFUSED ECONNRESET EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ENOTFOUND EPIPE ETIMEDOUT'.split(
     ' ',
   ),
 );
-/** Class 08 is connection exception, 57P01 to 57P03 a server that shuts down, crashed, or starts. */
+/**
+ * SQLSTATEs: class 08 is connection exception; 57P01 to 57P03 mean that the server shuts down, has crashed,
+ * or starts.
+ */
 const AWAY_STATES = /^(08...|57P0[123])$/;
-/** Prisma's: cannot reach the server, timed out, closed the connection, no connection of the pool. */
+/** Prisma's codes: server unreachable, timed out, connection closed, no connection of the pool. */
 const PRISMA_AWAY_CODES = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024']);
-/** What pg and its pool say of connections that could not be made, and of connections that broke; they have no code. */
+/** Messages of pg and its pool for connections that could not be made; these errors have no code. */
 const NOT_SENT = /^timeout expired|is not queryable|due to connection timeout/;
+/** Messages of pg and its pool for connections that broke, or that the pool could not give in time. */
 const BROKEN = /^Connection terminated|^timeout exceeded when trying to connect/;
 
-/** Whether anything failed because the database cannot be reached. The same failure of another service is none of these. */
+/**
+ * Returns whether any operation failed because our database cannot be reached; false for an outage of another
+ * service.
+ */
 export function isDatabaseAway(error: unknown): boolean {
-  return faultsOf(error).some(
-    (fault) =>
-      // pg-boss makes plain objects of errors.
-      fault.code === 'DATABASE_UNAVAILABLE' ||
-      (/^PrismaClient/.test(fault.name ?? '') && isUnreachable(fault)),
+  return causesOf(error).some(
+    (cause) =>
+      // pg-boss turns errors into plain objects.
+      cause.code === 'DATABASE_UNAVAILABLE' ||
+      (/^PrismaClient/.test(cause.name ?? '') && isUnreachable(cause)),
   );
 }
 
-/** Whether a statement failed because the database cannot be reached, or no longer could. */
+/** Returns whether a statement of the database failed because the connection broke or could not be made. */
 export function isUnreachable(error: unknown): boolean {
-  return faultsOf(error).some(
-    (fault) =>
-      codesOf(fault).some(
+  return causesOf(error).some(
+    (cause) =>
+      codesOf(cause).some(
         (code) => SYSTEM_CODES.has(code) || AWAY_STATES.test(code) || PRISMA_AWAY_CODES.has(code),
       ) ||
-      NOT_SENT.test(fault.message ?? '') ||
-      BROKEN.test(fault.message ?? ''),
+      NOT_SENT.test(cause.message ?? '') ||
+      BROKEN.test(cause.message ?? ''),
   );
 }
 
-/** Whether a statement failed because there was no connection to send it on. */
+/** Returns whether a statement was never sent, because there was no connection for it. */
 export function isUnsent(error: unknown): boolean {
-  return faultsOf(error).some(
+  return causesOf(error).some(
     ({ message = '', syscall, code }) =>
       syscall === 'connect' || syscall === 'getaddrinfo' || code === '57P03' || NOT_SENT.test(message),
   );
 }
 
-/** Whether PostgreSQL itself has answered, and does not say that it is about to go or to come. */
+/** Returns whether the error comes from a running PostgreSQL, not from one that shuts down or starts. */
 export function isServerError(error: unknown): boolean {
   const { severity, code } = error as { severity?: unknown; code?: unknown };
   return typeof severity === 'string' && !AWAY_STATES.test(String(code));
 }
 
-/** Whether the database refused a statement for what is in its values, and not because something failed. */
-export function isDataFault(error: unknown): boolean {
-  return faultsOf(error).some(
-    (fault) =>
-      codesOf(fault).some((code) => DATA_CODES.has(code) || DATA_STATES.test(code)) ||
-      // A number that does not fit is refused before it is sent.
-      (fault.name === 'PrismaClientValidationError' && /fit|out of range/i.test(fault.message ?? '')),
+/** Returns whether the database rejected a value of the statement. */
+export function isDataError(error: unknown): boolean {
+  return causesOf(error).some(
+    (cause) =>
+      codesOf(cause).some((code) => DATA_CODES.has(code) || DATA_STATES.test(code)) ||
+      // Prisma's client rejects a number that does not fit before it sends the statement.
+      (cause.name === 'PrismaClientValidationError' && /fit|out of range/i.test(cause.message ?? '')),
   );
 }
 
-/** Whether PostgreSQL ended the transaction because it and another waited for each other. */
+/** Returns whether PostgreSQL cancelled the transaction to resolve a deadlock. */
 export function isDeadlock(error: unknown): boolean {
-  return faultsOf(error).some((fault) => codesOf(fault).some((code) => DEADLOCK_CODES.has(code)));
+  return causesOf(error).some((cause) => codesOf(cause).some((code) => DEADLOCK_CODES.has(code)));
 }
 
-/** All codes of an error and of what caused it, those of the system and of SQLite too. */
+/**
+ * Returns whether a prepared statement must be prepared again: the types of its columns have changed ("cached
+ * plan must not change result type"), or the session no longer has it. PostgreSQL has not executed it then.
+ */
+export function isOutdatedStatement(error: unknown): boolean {
+  const { code, message } = error as pg.DatabaseError;
+  return code === '26000' || (code === '0A000' && /cached plan/.test(message));
+}
+
+/**
+ * Returns all codes of an error and its causes, including those of the system and of SQLite (`SQLITE_13`).
+ */
 export function codesIn(error: unknown): string[] {
-  return faultsOf(error).flatMap(codesOf);
+  return causesOf(error).flatMap(codesOf);
 }
 
-interface Fault {
+/** Fields of an error that are read here, whichever library made it. */
+interface ErrorFields {
   readonly name?: string;
   readonly message?: string;
   readonly code?: unknown;
   readonly syscall?: unknown;
   readonly originalCode?: unknown;
-  /** Of SQLite; its lowest byte says what it is (https://www.sqlite.org/rescode.html). */
+  /** Result code of SQLite; its lowest byte is the primary code (https://www.sqlite.org/rescode.html). */
   readonly errcode?: unknown;
-  readonly cause?: Fault;
-  /** Of an AggregateError: one for each address of a name. */
-  readonly errors?: readonly Fault[];
-  readonly meta?: { readonly driverAdapterError?: Fault };
+  readonly cause?: ErrorFields;
+  /** Errors of an AggregateError: one for each address of a host name. */
+  readonly errors?: readonly ErrorFields[];
+  readonly meta?: { readonly driverAdapterError?: ErrorFields };
 }
 
 const MAX_DEPTH = 6;
 
-/** An error and what caused it. */
-function faultsOf(error: unknown): Fault[] {
-  const faults: Fault[] = [];
-  let each = error as Fault | undefined;
-  while (typeof each === 'object' && each !== null && faults.length < MAX_DEPTH) {
-    faults.push(each);
+/** Returns an error and its causes, outermost first. */
+function causesOf(error: unknown): ErrorFields[] {
+  const causes: ErrorFields[] = [];
+  let each = error as ErrorFields | undefined;
+  while (typeof each === 'object' && each !== null && causes.length < MAX_DEPTH) {
+    causes.push(each);
     each = each.cause ?? each.meta?.driverAdapterError ?? each.errors?.[0];
   }
-  return faults;
+  return causes;
 }
 
-const codesOf = ({ code, originalCode, errcode }: Fault): string[] =>
+const codesOf = ({ code, originalCode, errcode }: ErrorFields): string[] =>
   [code, originalCode, typeof errcode === 'number' && `SQLITE_${errcode & 0xff}`].filter(
     (each) => typeof each === 'string',
   );

@@ -1,6 +1,7 @@
 /**
- * Large values to PostgreSQL as the buffers that they are. `pg` copies all values of a statement into one buffer, which grows by halves: for a
- * megabyte in pieces it takes four of them and copies three. Here such a Bind message is written in parts, and no byte is copied
+ * Large values to PostgreSQL as the buffers that they are. `pg` copies all values of a statement into one
+ * buffer, which grows by halves: for a megabyte in pieces it takes four of them and copies three. Here such a
+ * Bind message is written in parts, and no byte is copied
  * (https://www.postgresql.org/docs/15/protocol-message-formats.html, Bind).
  */
 import type pg from 'pg';
@@ -26,7 +27,9 @@ interface BindMessage {
   readonly valueMapper?: (value: unknown, index: number) => string | Buffer | null | undefined;
 }
 
-/** From now on the client sends large values so. They must not change before the statement has been answered. */
+/**
+ * From now on the client sends large values so. They must not change before the statement has been answered.
+ */
 export function sendLargeValuesAsTheyAre(client: pg.ClientBase): void {
   const { connection } = client as unknown as { connection: PgConnection };
   const bind = connection.bind.bind(connection);

@@ -1,49 +1,51 @@
 import { orAfter } from '../../time.ts';
 import { DatabaseUnavailableError } from './errors.ts';
 
-/** Whether the database can be reached, and waiting for it when it cannot. */
+/** Knows whether the database can be reached, and waits for it when it cannot. */
 export interface Reachability {
-  /** Whether the last look found the database unreachable. */
+  /** Whether the last probe found the database unreachable. */
   readonly isAway: boolean;
-  /** Says that a connection broke or could not be made. */
+  /** Reports that a connection broke or could not be made; starts probing. */
   report(error: Error): void;
   /**
-   * Resolves when the database can be reached.
-   * @throws DatabaseUnavailableError at once when it has been away for longer than requests wait, or when that time is over.
+   * Resolves when the database can be reached. Waits until 2 seconds after the first report.
+   * @throws DatabaseUnavailableError when that time is over, or already was at the call.
    */
   wait(): Promise<void>;
   close(): void;
 }
 
 export interface ReachabilityEvents {
-  /** A connection broke although the database can be reached. */
+  /** A connection broke, but the database can be reached. */
   onBroken(error: Error): void;
+  /** The database cannot be reached. */
   onAway(error: Error): void;
-  /** @param seconds how long the database was away. */
+  /** @param seconds duration of the outage. */
   onBack(seconds: number): void;
 }
 
-/** How long a request waits for a database that has just gone: a restart takes about as long. */
-const PATIENCE_MILLISECONDS = 2000;
-const LOOK_MILLISECONDS = 200;
+/** How long requests wait after the first report: about as long as a restart takes. */
+const WAIT_MILLISECONDS = 2000;
+/** Pause between two probes. */
+const PROBE_MILLISECONDS = 200;
 
 /**
- * Looks at the database from the first report until it answers, on behalf of everybody: without this, each request would try a connection of its own, and
- * write its own error into the log.
- * @param look rejects when the database cannot be reached.
+ * Probes the database from the first report until it answers, on behalf of all callers. Without this, each
+ * request would open a connection of its own and log its own error.
+ * @param probe rejects when the database cannot be reached.
  */
-export function watchReachability(look: () => Promise<unknown>, events: ReachabilityEvents): Reachability {
+export function watchReachability(probe: () => Promise<unknown>, events: ReachabilityEvents): Reachability {
   let isAway = false;
   let isClosed = false;
-  /** Resolves when the database answers; null while nothing is amiss. */
-  let looking: Promise<void> | null = null;
-  /** When the first report came, in milliseconds of performance.now(). */
+  /** Resolves when the database answers; null while no report is open. */
+  let probing: Promise<void> | null = null;
+  /** Time of the first report, in milliseconds of performance.now(). */
   let since = 0;
 
-  async function lookUntilBack(first: Error): Promise<void> {
+  async function probeUntilBack(first: Error): Promise<void> {
     while (!isClosed) {
       try {
-        await look();
+        await probe();
         break;
       } catch (error) {
         if (!isAway && !isClosed) {
@@ -51,11 +53,11 @@ export function watchReachability(look: () => Promise<unknown>, events: Reachabi
           events.onAway(error as Error);
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS).unref());
+      await new Promise((resolve) => setTimeout(resolve, PROBE_MILLISECONDS).unref());
     }
     const wasAway = isAway;
     isAway = false;
-    looking = null;
+    probing = null;
     if (isClosed) return;
     if (wasAway) events.onBack((performance.now() - since) / 1000);
     else events.onBroken(first);
@@ -66,15 +68,15 @@ export function watchReachability(look: () => Promise<unknown>, events: Reachabi
       return isAway;
     },
     report(error) {
-      if (looking || isClosed) return;
+      if (probing || isClosed) return;
       since = performance.now();
-      looking = lookUntilBack(error);
+      probing = probeUntilBack(error);
     },
     async wait() {
-      if (!looking) return;
-      const left = since + PATIENCE_MILLISECONDS - performance.now();
+      if (!probing) return;
+      const left = since + WAIT_MILLISECONDS - performance.now();
       if (left <= 0) throw new DatabaseUnavailableError();
-      await orAfter(left, looking, () => {
+      await orAfter(left, probing, () => {
         throw new DatabaseUnavailableError();
       });
     },

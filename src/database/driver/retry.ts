@@ -2,19 +2,19 @@ import { DatabaseUnavailableError, isUnreachable } from './errors.ts';
 import type { Reachability } from './reachability.ts';
 
 /**
- * Runs work on the database, again when its connection broke, and after a moment when the database is away.
- * @param isUndone whether an error means that nothing was done; otherwise the work is not run again.
+ * Runs work on the database. Waits first while the database is away, and retries when a connection breaks.
+ * @param isUndone whether an error means that nothing was executed; if not, the work is not retried.
  * @throws DatabaseUnavailableError
  */
-export type Patiently = <Result>(
+export type Retry = <Result>(
   work: () => Promise<Result>,
   isUndone: (error: unknown) => boolean,
 ) => Promise<Result>;
 
-/** Connections may break one after the other while the database is there. */
+/** Several connections may break one after the other although the database is reachable. */
 const MAX_TRIES = 5;
 
-export function makePatience(reachability: Pick<Reachability, 'isAway' | 'wait' | 'report'>): Patiently {
+export function makeRetry(reachability: Pick<Reachability, 'isAway' | 'wait' | 'report'>): Retry {
   function attempt<Result>(
     work: () => Promise<Result>,
     isUndone: (error: unknown) => boolean,
@@ -22,7 +22,7 @@ export function makePatience(reachability: Pick<Reachability, 'isAway' | 'wait' 
   ): Promise<Result> {
     const sent = reachability.isAway ? reachability.wait().then(work) : work();
     return sent.catch(async (error) => {
-      // What has been tried patiently already is not tried as often again.
+      // An inner Retry has already used up the tries.
       if (!isUnreachable(error) || (error instanceof DatabaseUnavailableError && error.isFinal)) throw error;
       reachability.report(error);
       if (tries === MAX_TRIES || !isUndone(error))

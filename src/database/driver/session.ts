@@ -1,11 +1,12 @@
 /**
- * The session of a connection to PostgreSQL. What the server, the database, the role and the address set (`ALTER DATABASE … SET`, `?options=`) would
- * change what our statements mean and how values are read, so every connection sets these again when it is made. They are sent as a
- * statement and not as startup options: PgBouncer refuses those.
+ * The session of a connection to PostgreSQL. What the server, the database, the role and the address set
+ * (`ALTER DATABASE … SET`, `?options=`) would change what our statements mean and how values are read, so
+ * every connection sets these again when it is made. They are sent as a statement and not as startup options:
+ * PgBouncer refuses those.
  */
 import pg from 'pg';
 import { FixativeError } from '../../errors.ts';
-import type { Connections, Watched } from './connections.ts';
+import type { Connections, WatchedConnection } from './connections.ts';
 import { isUnreachable } from './errors.ts';
 import { typeParserOf } from './type-parsers.ts';
 
@@ -19,14 +20,15 @@ export const SETTINGS: Readonly<Record<string, string>> = {
   extra_float_digits: '1',
   array_nulls: 'on',
   standard_conforming_strings: 'on',
-  // To compile a plan pays in queries of seconds, and PostgreSQL decides by what it expects them to cost: a search in ten million images, done in
-  // a millisecond, took 25.
+  // To compile a plan pays in queries of seconds, and PostgreSQL decides by what it expects them to cost: a
+  // search in ten million images, done in a millisecond, took 25.
   jit: 'off',
 };
 
 /**
- * How PostgreSQL finds that the machine of a client is gone: ten seconds without a word, then three probes. By default it would wait two hours, and hold the
- * locks of that session meanwhile. Without effect on Unix sockets.
+ * How PostgreSQL finds that the machine of a client is gone: ten seconds without a word, then three probes.
+ * By default it would wait two hours, and hold the locks of that session meanwhile. Without effect on Unix
+ * sockets.
  */
 const PROBES: Readonly<Record<string, string>> = {
   tcp_keepalives_idle: '10',
@@ -35,7 +37,10 @@ const PROBES: Readonly<Record<string, string>> = {
 };
 
 export interface SessionConfig extends pg.ClientConfig {
-  /** Schema of our tables, as Prisma's addresses name it (`?schema=`); null: the first of the role's search_path, usually `public`. */
+  /**
+   * Schema of our tables, as Prisma's addresses name it (`?schema=`); null: the first of the role's
+   * search_path, usually `public`.
+   */
   readonly schema: string | null;
   /** Settings of each session. */
   readonly settings: Readonly<Record<string, string>>;
@@ -47,7 +52,9 @@ export interface SessionConfig extends pg.ClientConfig {
 
 /** For making a connection. */
 export const CONNECT_MILLISECONDS = 10_000;
-/** A connection that is idle for so long is probed by TCP, each second; ten probes without an answer end it. */
+/**
+ * A connection that is idle for so long is probed by TCP, each second; ten probes without an answer end it.
+ */
 const KEEP_ALIVE_MILLISECONDS = 10_000;
 
 /** Of 63 bytes that PostgreSQL's names have; the queue's schema is named after it. */
@@ -104,8 +111,8 @@ export class SessionClient extends pg.Client {
     this.#connectMilliseconds = config.connectionTimeoutMillis || CONNECT_MILLISECONDS;
     this.holdsLocks = holdsLocks;
     this.#connections = connections;
-    // A connection that breaks fails its statements and emits this event, which ends the process where nobody listens. A pool listens only after
-    // the session has been set.
+    // A connection that breaks fails its statements and emits this event, which ends the process where nobody
+    // listens. A pool listens only after the session has been set.
     this.on('error', (error) => connections?.report(error));
     const searchPath = schema === null ? {} : { search_path: pg.escapeIdentifier(schema) };
     this.#settings = { ...settings, ...searchPath };
@@ -122,7 +129,7 @@ export class SessionClient extends pg.Client {
   }
 
   async #connect(): Promise<this> {
-    const watched = this as unknown as Watched;
+    const watched = this as unknown as WatchedConnection;
     this.#connections?.add(watched);
     this.once('end', () => this.#connections?.remove(watched));
     const timer = setTimeout(() => {
@@ -148,8 +155,8 @@ export class SessionClient extends pg.Client {
 }
 
 /**
- * Checks that a connection keeps its session between two statements, and with it settings, locks and prepared statements. A pooler that hands
- * connections out for a transaction each does not.
+ * Checks that a connection keeps its session between two statements, and with it settings, locks and prepared
+ * statements. A pooler that hands connections out for a transaction each does not.
  * @throws FixativeError INVALID_INPUT that names the way out.
  */
 export async function checkSession(connect: () => Promise<pg.Client>): Promise<void> {

@@ -11,10 +11,10 @@ export const TIMESTAMPTZ = 1184;
 type Parser = (text: string) => unknown;
 
 /**
- * Parsers of values: int8 becomes a number, timestamptz a Date, text[] an array, and JSON keeps the numbers that JavaScript
- * would round. Times and arrays are read here in the shape that nearly all of them have
- * and by pg's own parsers otherwise, which cost as much as finding the rows of a page. A time that RFC 3339 cannot write (infinity, before the year 1, after
- * 9999) becomes the nearest that it can.
+ * Parsers of values: int8 becomes a number, timestamptz a Date, text[] an array, and JSON keeps the numbers
+ * that JavaScript would round. Times and arrays are read here in the shape that nearly all of them have and
+ * by pg's own parsers otherwise, which cost as much as finding the rows of a page. A time that RFC 3339
+ * cannot write (infinity, before the year 1, after 9999) becomes the nearest that it can.
  */
 export function typeParserOf(oid: number, format: 'text' | 'binary' = 'text'): Parser {
   const parser = pg.types.getTypeParser(oid, format) as Parser;
@@ -33,7 +33,8 @@ function nearestTime(text: string, parsed: unknown): Date {
 }
 
 /**
- * `2026-11-21 19:08:25[.123456]+00`, as PostgreSQL writes it in DateStyle ISO and TimeZone UTC; microseconds are cut off, as pg does.
+ * `2026-11-21 19:08:25[.123456]+00`, as PostgreSQL writes it in DateStyle ISO and TimeZone UTC; microseconds
+ * are cut off, as pg does.
  * @returns null for anything else: other zones, years before Christ or after 9999, infinity.
  */
 export function parseTimestamp(text: string): Date | null {

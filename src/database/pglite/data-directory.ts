@@ -5,8 +5,8 @@ import { FixativeError } from '../../errors.ts';
 import { tryLockFile } from './file-lock.ts';
 
 /**
- * The lock on DATA_DIR. Two processes that open one embedded database corrupt it, and both would clear the other's spool,
- * so one process owns the directory at a time.
+ * The lock on DATA_DIR. Two processes that open one embedded database corrupt it, and both would clear the
+ * other's spool, so one process owns the directory at a time.
  */
 export interface DataDirectory {
   readonly path: string;

@@ -4,7 +4,10 @@ import { codesIn } from '../driver/errors.ts';
 /** What is wrong with a disk, as far as an error tells. */
 export type DiskFault = 'full' | 'read-only' | 'failing';
 
-/** Codes of the system, and of what met the same there: PostgreSQL (disk_full, io_error; Appendix A) and SQLite (full, read-only, I/O error). */
+/**
+ * Codes of the system, and of what met the same there: PostgreSQL (disk_full, io_error; Appendix A) and
+ * SQLite (full, read-only, I/O error).
+ */
 const FAULTS: Readonly<Record<string, DiskFault>> = {
   ENOSPC: 'full',
   EDQUOT: 'full',
@@ -34,7 +37,8 @@ export const DISK_WORDS: Readonly<Record<DiskFault, string>> = {
 };
 
 /**
- * Returns the error that a client is told where a disk of the server failed; the cause keeps path and code for the log. Returns null for any other error.
+ * Returns the error that a client is told where a disk of the server failed; the cause keeps path and code
+ * for the log. Returns null for any other error.
  * @param subject what needed the disk: `The server`, `The database`
  */
 export function diskErrorOf(subject: string, error: unknown): DiskError | null {

@@ -14,9 +14,10 @@ export interface Room {
 }
 
 /**
- * Watches how much is free on the disk of the embedded database. PostgreSQL ends itself when it cannot write its log, so nothing is written any more while
- * there is still room for the log of what is under way.
- * @param options.onChange is told when there is too little, and when there is enough again; not within the call of `look`.
+ * Watches how much is free on the disk of the embedded database. PostgreSQL ends itself when it cannot write
+ * its log, so nothing is written any more while there is still room for the log of what is under way.
+ * @param options.onChange is told when there is too little, and when there is enough again; not within the
+ *   call of `look`.
  */
 export function watchRoom(options: {
   directory: string;

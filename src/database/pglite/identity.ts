@@ -1,19 +1,25 @@
 import { randomBytes } from 'node:crypto';
 
-/** Of ControlFileData (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in the byte order of WebAssembly. */
+/**
+ * Of ControlFileData
+ * (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in the byte
+ * order of WebAssembly.
+ */
 const CONTROL = 'global/pg_control';
 const SYSTEM_IDENTIFIER_BYTES = 8;
 /** The random bytes that stand before the checksum, `mock_authentication_nonce`. */
 const NONCE_BYTES = 32;
 /** All of it is within one sector, so that it is written as a whole. */
 const MOST_CONTROL_BYTES = 512;
-/** Each segment of the log begins with a page that names its database (XLogLongPageHeaderData, `xlp_sysid`). */
+/**
+ * Each segment of the log begins with a page that names its database (XLogLongPageHeaderData, `xlp_sysid`).
+ */
 const SEGMENT = /^pg_wal\/[0-9A-F]{24}$/;
 const SEGMENT_SYSTEM_IDENTIFIER_AT = 24;
 
 /**
- * Gives a copy of a database that was shut down an identity of its own, as initdb does: another system identifier, which keeps the log of one database from
- * being replayed into another, and another nonce.
+ * Gives a copy of a database that was shut down an identity of its own, as initdb does: another system
+ * identifier, which keeps the log of one database from being replayed into another, and another nonce.
  * @param files the content of each file by its name; changed in place.
  * @throws Error when the control file is not as PostgreSQL writes it.
  */
@@ -34,7 +40,10 @@ export function renewIdentity(files: ReadonlyMap<string, Buffer>): void {
   }
 }
 
-/** Where the checksum stands depends on the version of PostgreSQL: it is the one place that holds the checksum of what is before it. */
+/**
+ * Where the checksum stands depends on the version of PostgreSQL: it is the one place that holds the checksum
+ * of what is before it.
+ */
 function findChecksum(control: Buffer): number {
   const most = Math.min(control.length, MOST_CONTROL_BYTES) - 4;
   for (let at = NONCE_BYTES + SYSTEM_IDENTIFIER_BYTES; at <= most; at += 4)

@@ -5,19 +5,29 @@ import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 import { type FileEvents, nodeFilesOf, watchFiles } from './pglite-files.ts';
 
 /**
- * When PGlite's files are on the disk. PGlite is built to ask the system for nothing: it starts PostgreSQL with `fsync` off (`-F`), and its files have no
- * fsync to call. Here PostgreSQL asks as it always does, and gets an answer of ours: at once while statements run, for whoever acknowledges a write waits
- * for `flush`, which is one for all who wait and does not hold the event loop; by the disk itself during a checkpoint, whose order is what makes the log
- * that lies before it dispensable (https://www.postgresql.org/docs/current/wal-reliability.html).
+ * When PGlite's files are on the disk. PGlite is built to ask the system for nothing: it starts PostgreSQL
+ * with `fsync` off (`-F`), and its files have no fsync to call. Here PostgreSQL asks as it always does, and
+ * gets an answer of ours: at once while statements run, for whoever acknowledges a write waits for `flush`,
+ * which is one for all who wait and does not hold the event loop; by the disk itself during a checkpoint,
+ * whose order is what makes the log that lies before it dispensable
+ * (https://www.postgresql.org/docs/current/wal-reliability.html).
  */
 export interface Disk {
-  /** Resolves when the write-ahead log that was written before the call is on the disk. All who ask while a flush runs share the next one. */
+  /**
+   * Resolves when the write-ahead log that was written before the call is on the disk. All who ask while a
+   * flush runs share the next one.
+   */
   flush(): Promise<void>;
-  /** What PostgreSQL wants on the disk while `work` runs is there before it goes on; that holds the event loop. */
+  /**
+   * What PostgreSQL wants on the disk while `work` runs is there before it goes on; that holds the event
+   * loop.
+   */
   synced<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
-/** PGlite's own, but for `-F`. Its fdatasync is none, whatever we do; fsync calls what `openDisk` provides. */
+/**
+ * PGlite's own, but for `-F`. Its fdatasync is none, whatever we do; fsync calls what `openDisk` provides.
+ */
 const START_PARAMS = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
   ...['-c', 'wal_sync_method=fsync'],
@@ -45,8 +55,8 @@ export async function startPglite(
 }
 
 /**
- * @param options.isOnDisk whether what PostgreSQL found at its start is on the disk, and was not changed by it; else all of it is put there first, which
- * takes a quarter of a second.
+ * @param options.isOnDisk whether what PostgreSQL found at its start is on the disk, and was not changed by
+ *   it; else all of it is put there first, which takes a quarter of a second.
  */
 function openDisk(
   pglite: PGlite,
@@ -67,7 +77,8 @@ function openDisk(
     }
   };
 
-  // PostgreSQL was started before it could ask. At the least it said in this file that it runs, without which the next start would replay nothing.
+  // PostgreSQL was started before it could ask. At the least it said in this file that it runs, without which
+  // the next start would replay nothing.
   const settled = options.isOnDisk
     ? whileThere(path.join(directory, CONTROL), 'r', (handle) => handle.sync())
     : syncAll(directory);
@@ -93,12 +104,19 @@ function openDisk(
   };
 }
 
-/** Of ControlFileData (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in the byte order of WebAssembly. */
+/**
+ * Of ControlFileData
+ * (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in the byte
+ * order of WebAssembly.
+ */
 const CONTROL = path.join('global', 'pg_control');
 const STATE_AT = 16;
 const SHUT_DOWN = 1;
 
-/** Whether the database in a directory was closed as it should be, so that there is no log to replay; to be asked before it is opened. */
+/**
+ * Whether the database in a directory was closed as it should be, so that there is no log to replay; to be
+ * asked before it is opened.
+ */
 export async function wasShutDown(directory: string): Promise<boolean> {
   const control = await readFile(path.join(directory, CONTROL)).catch(absent);
   return control !== null && control.length > STATE_AT + 4 && control.readInt32LE(STATE_AT) === SHUT_DOWN;
@@ -114,7 +132,10 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/** As WASI numbers it. PostgreSQL ends itself then, as it does everywhere: what is on the disk is not known any more. */
+/**
+ * As WASI numbers it. PostgreSQL ends itself then, as it does everywhere: what is on the disk is not known
+ * any more.
+ */
 const EIO = 29;
 
 const AT_ONCE = 8;
@@ -144,7 +165,8 @@ function makeFlush(directory: string, onFault: (error: unknown) => void): () => 
       const file = path.join(directory, name);
       // A checkpoint removes segments, and gives others the names of later ones.
       const found = await stat(file).catch(absent);
-      // The clock of a file system ticks in milliseconds: what was written just now may have the time of the last flush.
+      // The clock of a file system ticks in milliseconds: what was written just now may have the time of the
+      // last flush.
       if (!found || (flushed.get(name) ?? 0) > found.mtimeMs + 1000) continue;
       await whileThere(file, 'r+', (handle) => handle.datasync().catch(onFault));
       if (!flushed.has(name)) await whileThere(directory, 'r', (handle) => handle.sync().catch(onFault));

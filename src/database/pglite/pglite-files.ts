@@ -2,7 +2,9 @@ import path from 'node:path';
 import type { Extension } from '@electric-sql/pglite';
 import { diskFaultOf } from './disk-fault.ts';
 
-/** What we use of Emscripten's file system (https://emscripten.org/docs/api_reference/Filesystem-API.html). */
+/**
+ * What we use of Emscripten's file system (https://emscripten.org/docs/api_reference/Filesystem-API.html).
+ */
 export interface NodeFiles {
   readonly stream_ops: {
     write(stream: FileStream, ...rest: unknown[]): number;
@@ -24,7 +26,10 @@ interface Module {
   _PostgresMainLoopOnce(): void;
 }
 
-/** With this PostgreSQL says that a statement has failed, and takes the next; anything else that it throws is its end. */
+/**
+ * With this PostgreSQL says that a statement has failed, and takes the next; anything else that it throws is
+ * its end.
+ */
 const STATEMENT_FAILED = 100;
 
 /** Without either, nothing that is written later can be relied on. */
@@ -32,8 +37,8 @@ const OF_THE_LOG = /\/(?:pg_wal\/|global\/pg_control$)/;
 
 export interface FileEvents {
   /**
-   * PostgreSQL has ended itself, or cannot but do so. It has to end the process, in this very call: PGlite would call the dead PostgreSQL for ever, and no
-   * timer and no signal would be heard.
+   * PostgreSQL has ended itself, or cannot but do so. It has to end the process, in this very call: PGlite
+   * would call the dead PostgreSQL for ever, and no timer and no signal would be heard.
    */
   onEnd(reason: string): never;
   /** The disk refused something. PostgreSQL answers the statement with an error, where it does not end. */
@@ -42,7 +47,10 @@ export interface FileEvents {
   onWrite(): void;
 }
 
-/** Watches the files of an embedded database, from before PostgreSQL starts: PGlite itself tells nobody but PostgreSQL what failed. */
+/**
+ * Watches the files of an embedded database, from before PostgreSQL starts: PGlite itself tells nobody but
+ * PostgreSQL what failed.
+ */
 export function watchFiles(events: FileEvents): Extension {
   return {
     name: 'watched files',

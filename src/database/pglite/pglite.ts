@@ -38,8 +38,8 @@ export interface DiskWatch {
 }
 
 /**
- * Opens PostgreSQL embedded in this process, with its files in `directory`. The caller holds the lock on the directory
- * (data-directory.ts): PGlite takes none of its own, and two processes on one directory corrupt it.
+ * Opens PostgreSQL embedded in this process, with its files in `directory`. The caller holds the lock on the
+ * directory (data-directory.ts): PGlite takes none of its own, and two processes on one directory corrupt it.
  */
 export async function openPglite(options: PgliteOptions): Promise<Database> {
   const { pglite, disk, room } = await create(options);
@@ -117,14 +117,18 @@ export async function openPglite(options: PgliteOptions): Promise<Database> {
 
 const NEVER = new AbortController().signal;
 
-/** Said with each query as well: PGlite replaces those of arrays when it starts, and takes NULL in them for a word. */
+/**
+ * Said with each query as well: PGlite replaces those of arrays when it starts, and takes NULL in them for a
+ * word.
+ */
 const PARSERS = Object.fromEntries(
   [types.INT8, JSON_TEXT, JSONB, TIMESTAMPTZ, TEXT_ARRAY].map((oid) => [oid, typeParserOf(oid)]),
 );
 
 /**
- * A new database is written into its directory file by file, and PGlite opens none that is there in part. So it is on record that one is being made: what a
- * process that was killed left of it has never held anything, and is made again.
+ * A new database is written into its directory file by file, and PGlite opens none that is there in part. So
+ * it is on record that one is being made: what a process that was killed left of it has never held anything,
+ * and is made again.
  */
 async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: Disk; room: Room }> {
   const { directory, template, watch = UNWATCHED } = options;
@@ -182,7 +186,10 @@ async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: D
   }
 }
 
-/** Unpacks the prepared database. Where there is none PGlite makes one itself when it starts, which takes long enough to be said. */
+/**
+ * Unpacks the prepared database. Where there is none PGlite makes one itself when it starts, which takes long
+ * enough to be said.
+ */
 async function begin(directory: string, file: string | undefined, log: Logger | null): Promise<void> {
   const template = file === undefined ? 'none was prepared' : await readTemplate(file);
   if (typeof template === 'string') {

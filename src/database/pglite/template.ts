@@ -1,7 +1,9 @@
 /**
- * A prepared embedded database: a new one after initdb and every migration, in one file. initdb takes several seconds, so `npm ci` makes the file
- * (prisma/install.js) and a first start unpacks it. The file says what it was made from; one of other migrations or of another PGlite, and one that is
- * damaged, is not used. It holds no rows but the record of the migrations, and each database that is made from it has an identity of its own (identity.ts).
+ * A prepared embedded database: a new one after initdb and every migration, in one file. initdb takes several
+ * seconds, so `npm ci` makes the file (prisma/install.js) and a first start unpacks it. The file says what it
+ * was made from; one of other migrations or of another PGlite, and one that is damaged, is not used. It holds
+ * no rows but the record of the migrations, and each database that is made from it has an identity of its own
+ * (identity.ts).
  */
 import { createHash, hash, randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { FixativeError } from '../../errors.ts';
+import type { Fetcher } from '../../fetch/fetch.ts';
 import type { Answer } from '../../provider/provider.ts';
 import type { Providers } from '../../provider/providers.ts';
-import type { Fetcher } from '../../source/fetch.ts';
 import type { ImageEvents } from '../events/events.ts';
 import { findImageRow, IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow } from '../image.ts';
 import type { IngestDeps } from '../ingest/ingest.ts';

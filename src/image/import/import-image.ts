@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import { NotFoundError } from '../../errors.ts';
-import type { Fetcher } from '../../source/fetch.ts';
+import type { Fetcher } from '../../fetch/fetch.ts';
 import { findImageRow, type Image } from '../image.ts';
 import { originalNameOf } from '../ingest/filename.ts';
 import { type IngestDeps, type IngestOptions, ingest, ingestInto, type NewImage } from '../ingest/ingest.ts';

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import { FixativeError, InputError } from '../../errors.ts';
-import { expiryOf } from '../../source/expiry.ts';
+import { expiryOf } from '../../fetch/expiry.ts';
 import type { Image } from '../image.ts';
 import { runWorkers } from './concurrency.ts';
 import { addressesOf, parseForeignRow } from './foreign-row.ts';

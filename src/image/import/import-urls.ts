@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import type { Database } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
-import { expiryOf } from '../../source/expiry.ts';
+import { expiryOf } from '../../fetch/expiry.ts';
 import { parseCreatedAt } from '../input.ts';
 import { runWorkers } from './concurrency.ts';
 import { parseRescueInput, type RescueDeps, type RescuedImage, rescueImage } from './import-image.ts';

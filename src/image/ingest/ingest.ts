@@ -1,6 +1,6 @@
 import { v7 as uuidV7 } from 'uuid';
 import type { Queryable } from '../../database/database.ts';
-import { isDataFault } from '../../database/driver/errors.ts';
+import { isDataError } from '../../database/driver/errors.ts';
 import { DuplicateError, InputError, NotFoundError } from '../../errors.ts';
 import { readProvenance } from '../../provenance/provenance.ts';
 import type { Blob } from '../../storage/blob.ts';
@@ -118,7 +118,7 @@ function originalOf({ origin, filename, originalFilename }: NewImage): string | 
 
 /** What the database cannot hold is a matter of what is said of this one image. */
 export function explainDataFault(error: unknown): never {
-  if (!isDataFault(error)) throw error;
+  if (!isDataError(error)) throw error;
   const message =
     'The database cannot hold what is said of the image: a number, time, name or text is beyond what it takes, or taken.';
   throw new InputError('INVALID_INPUT', message, { cause: error });

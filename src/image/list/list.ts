@@ -1,5 +1,5 @@
 import type { Database, Queryable } from '../../database/database.ts';
-import { isDataFault } from '../../database/driver/errors.ts';
+import { isDataError } from '../../database/driver/errors.ts';
 import { InputError } from '../../errors.ts';
 import { CARD_COLUMNS, IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from '../image.ts';
 import { Conditions, type ImageFilter } from './conditions.ts';
@@ -77,7 +77,7 @@ export async function listImages(
     isAsked ? existsBehind(db, filter, { order: key, descending, from }) : false,
   ]).catch((error) => {
     // Days that the calendar does not have are known to PostgreSQL.
-    if ((after || before) && isDataFault(error)) throw invalidCursor(order.field, args);
+    if ((after || before) && isDataError(error)) throw invalidCursor(order.field, args);
     throw error;
   });
   const more = rows.length > size;

@@ -4,7 +4,7 @@ import type { AddressInfo, LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect } from 'vitest';
-import { type Fetcher, type FetcherOptions, openFetcher } from '../../src/source/fetch.ts';
+import { type Fetcher, type FetcherOptions, openFetcher } from '../../src/fetch/fetch.ts';
 import { openSpooler } from '../../src/storage/spool/spool.ts';
 
 export interface Listener {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { expiryOf } from '../../src/source/expiry.ts';
+import { expiryOf } from '../../src/fetch/expiry.ts';
 
 const at = (query: string) => expiryOf(`https://store.example/a.png?${query}`)?.toISOString() ?? null;
 
