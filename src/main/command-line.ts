@@ -264,7 +264,7 @@ program
       const { runMigrate, runNewMigration } = await import('../command/migrate.ts');
       if (options.new !== undefined) return runNewMigration(options.new, terminal);
       const config = readConfig();
-      const { openDatabase } = await import('../app.ts');
+      const { openDatabase } = await import('../app/open-database.ts');
       const { database, release } = await openDatabase(config, appOptions(config));
       return runMigrate(database, options, terminal).finally(release);
     }),
@@ -488,7 +488,7 @@ const tokenCommand = program
 /** Only the database: no store is asked for these. */
 async function withTokens(run: (tokens: Tokens) => Promise<ExitCode>): Promise<ExitCode> {
   const config = readConfig();
-  const { openDatabase } = await import('../app.ts');
+  const { openDatabase } = await import('../app/open-database.ts');
   const { database, release } = await openDatabase(config, appOptions(config));
   return runWithTokens(database, appOptions(config).log, run).finally(release);
 }
