@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { settingsText } from '../src/command/settings.ts';
+import { SETTINGS } from '../src/config/settings.ts';
 import { parseConfig, secretsOf, warningsOf } from '../src/config.ts';
 
 test('has a default for every setting', () => {
@@ -244,15 +246,26 @@ test('refuses a required store that is not a store', () => {
   );
 });
 
+const at = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+
 test('explains every setting in .env.example', async () => {
-  const example = await readFile(fileURLToPath(new URL('../.env.example', import.meta.url)), 'utf8');
-  const sources = ['../src/config.ts', '../src/config/limits.ts'].map((file) =>
-    fileURLToPath(new URL(file, import.meta.url)),
-  );
-  const source = (await Promise.all(sources.map((file) => readFile(file, 'utf8')))).join('\n');
-  const names = [...source.matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name ?? '');
+  const example = await readFile(at('../.env.example'), 'utf8');
+  const names = Object.keys(SETTINGS);
   expect(names.length).toBeGreaterThan(15);
   for (const name of names) expect(example).toMatch(new RegExp(`^#?${name}=`, 'm'));
+});
+
+test.each([
+  ['env', '../.env.example'],
+  ['markdown', '../docs/configuration.md'],
+] as const)('`npm run settings` has written %s to %s', async (format, file) => {
+  expect(await readFile(at(file), 'utf8')).toBe(settingsText(format));
+});
+
+test('each property belongs to one setting, but for the two names of the key of Google', () => {
+  const properties = Object.values(SETTINGS).map(({ property }) => property);
+  const repeated = properties.filter((property, index) => properties.indexOf(property) !== index);
+  expect(repeated).toEqual(['google.apiKey']);
 });
 
 test.each([
@@ -264,7 +277,7 @@ test.each([
   ['AUTH_JWKS_UR', 'AUTH_JWKS_URL'],
 ])('says that %s is no setting, and that %s is one', (name, meant) => {
   expect(warningsOf({ [name]: '5', PORT: '80' })).toEqual([
-    `${name} is not a setting and has no effect; is ${meant} meant?`,
+    `${name} is not a setting and has no effect. Did you mean ${meant}?`,
   ]);
 });
 

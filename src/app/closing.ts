@@ -1,24 +1,24 @@
 import type { Logger } from 'pino';
 import { orAfter } from '../time.ts';
 
-/** Closes one part. @param seconds how long it is waited for. */
+/** Closes one part. @param seconds how long the stop waits for it. */
 export type Close = (seconds: number) => Promise<unknown>;
 
 export interface Closing {
-  /** @param what the part, for the log. */
+  /** @param what name of the part, for the log. */
   add(what: string, close: Close): void;
-  /** Adds a part that is waited for without a limit. */
+  /** Adds a part that the stop waits for without a limit. */
   addPatient(what: string, close: Close): void;
-  /** Closes what was added, the last first, each part even if another could not be closed. */
+  /** Closes the parts in reverse order, each even if another could not be closed. */
   run(): Promise<void>;
 }
 
-/** What each part gets when those before it have used up the time. */
+/** Seconds for each part when the parts before it have used up the time. */
 const LEAST_SECONDS = 0.5;
-/** What the parts after a patient one get at least. */
-const AFTER_PATIENCE_SECONDS = 5;
+/** Seconds that the parts after a patient one have at least. */
+const AFTER_PATIENT_SECONDS = 5;
 
-/** @param options.seconds for all parts together that are not patient. */
+/** @param options.seconds limit for all parts together that are not patient. */
 export function makeClosing(options: { readonly seconds: number; readonly log: Logger }): Closing {
   const { log } = options;
   const parts: { what: string; close: Close; isPatient: boolean }[] = [];
@@ -37,17 +37,17 @@ export function makeClosing(options: { readonly seconds: number; readonly log: L
           );
         if (!isPatient) {
           const isClosed = await endsWithin(seconds, closed);
-          if (!isClosed) log.warn({ what }, 'a part of the server did not end in time; the stop goes on');
+          if (!isClosed) log.warn({ what }, 'a part of the server did not close in time; the stop goes on');
           continue;
         }
         await closed;
-        deadline = Math.max(deadline, performance.now() + AFTER_PATIENCE_SECONDS * 1000);
+        deadline = Math.max(deadline, performance.now() + AFTER_PATIENT_SECONDS * 1000);
       }
     },
   };
 }
 
-/** Whether `work` resolves in that time. @throws what it rejects with in that time. */
+/** Returns whether `work` resolves in that time. @throws what it rejects with in that time. */
 export function endsWithin(seconds: number, work: Promise<unknown>): Promise<boolean> {
   return orAfter(
     seconds * 1000,

@@ -1,9 +1,9 @@
-/** A short name is near to many that have nothing to do with us: HOME to HOST. */
-const LONG = 12;
+/** Length from which two edits are allowed. Short names are close to unrelated ones, such as HOME to HOST. */
+const LONG_NAME = 12;
 
 /**
- * Names of the environment that are no setting, but nearly one: one letter added, left out, wrong or changed with its neighbour; two of them in a
- * long name. A setting that nobody reads would be missed in silence.
+ * Finds names of an environment that are one edit away from a setting: a letter added, missing, wrong or
+ * swapped with its neighbour. Names of 12 letters or more may be two edits away.
  */
 export function findMisspelt(
   names: readonly string[],
@@ -12,7 +12,7 @@ export function findMisspelt(
   const known = new Set(settings);
   return names.flatMap((name) => {
     if (known.has(name)) return [];
-    const limit = name.length < LONG ? 1 : 2;
+    const limit = name.length < LONG_NAME ? 1 : 2;
     const meant = settings.find(
       (setting) =>
         Math.abs(setting.length - name.length) <= limit && editDistance(name.toUpperCase(), setting) <= limit,
@@ -21,7 +21,7 @@ export function findMisspelt(
   });
 }
 
-/** Damerau-Levenshtein, restricted (optimal string alignment). */
+/** Returns the restricted Damerau-Levenshtein distance (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let twoBefore: number[] = [];
   let before = Array.from({ length: b.length + 1 }, (_, j) => j);

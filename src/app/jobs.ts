@@ -1,0 +1,102 @@
+import path from 'node:path';
+import type { Config } from '../config.ts';
+import { diskFaultOf } from '../database/pglite/disk-fault.ts';
+import type { Services } from '../graphql/context.ts';
+import { openAnswers } from '../image/generation/provider-responses.ts';
+import { makeGenerationRunner } from '../image/generation/worker.ts';
+import type { openGenerationJobs } from '../job/generations.ts';
+import { runScheduledPurge } from '../job/purge.ts';
+import { startSchedule } from '../job/schedule.ts';
+import { clearUploads } from '../job/uploads.ts';
+import { runScheduledVerify } from '../job/verify.ts';
+import type { Logger } from '../log.ts';
+import { type Closing, endsWithin } from './closing.ts';
+
+/** Seconds that a stop waits for a run of a job. The next run does what this one did not finish. */
+const JOB_SECONDS = 5;
+/** Seconds that a stop waits for the queue to pause. */
+const PAUSE_SECONDS = 3;
+
+// Schedules: five fields of cron, in UTC.
+/** When images are purged that have been in the trash for TRASH_DAYS. */
+const PURGE_SCHEDULE = '23 * * * *';
+/** When uploads that were never completed are removed. */
+const CLEAR_UPLOADS_SCHEDULE = '17 * * * *';
+/** When the embedded database is maintained; autovacuum has the same interval (`autovacuum_naptime`). */
+const MAINTAIN_SCHEDULE = '* * * * *';
+
+interface JobDeps {
+  readonly services: Services;
+  readonly jobs: Awaited<ReturnType<typeof openGenerationJobs>>;
+  readonly closing: Closing;
+  /** Whether the stop has begun. */
+  readonly isClosing: () => boolean;
+  readonly log: Logger;
+}
+
+/** Begins to take generations from the queue. */
+export async function beginGenerating(
+  config: Config,
+  { services, jobs, closing, isClosing, log }: JobDeps,
+): Promise<void> {
+  const answers = await openAnswers(path.join(config.dataDirectory, 'answers'));
+  const perUser = config.generationsPerUser;
+  const runner = makeGenerationRunner({ ...services, answers, perUser });
+  closing.add('generations', async (seconds) => {
+    await endsWithin(seconds / 2, runner.settled());
+    await runner.stop();
+  });
+  // A call to a provider is paid for, so the stop waits as long as the provider may take.
+  closing.addPatient('calls to providers', async () => {
+    await endsWithin(PAUSE_SECONDS, jobs.pause());
+    await runner.answered();
+  });
+  await runner.adopt().catch((error: unknown) => {
+    // A full disk must not keep the server from serving. Overdue generations are looked for each minute.
+    if (diskFaultOf(error) === null) throw error;
+    log.warn({ err: error }, 'generations are not resumed: the disk takes no writes');
+  });
+  if (isClosing()) return;
+  await jobs.work(runner, { perProvider: config.generationsPerProvider, perUser });
+}
+
+/** Begins to generate, to repair, to purge and to verify. */
+export async function beginJobs(config: Config, deps: JobDeps): Promise<void> {
+  await beginGenerating(config, deps);
+  if (deps.isClosing()) return;
+  deps.services.storage.startRepairs();
+  const schedules = startSchedules(config, deps);
+  deps.closing.add('jobs', () =>
+    endsWithin(JOB_SECONDS, Promise.all(schedules.map((schedule) => schedule.stop()))),
+  );
+}
+
+function startSchedules(config: Config, { services, log }: JobDeps) {
+  const { database, storage, arrivals } = services;
+  const deps = { database, storage, log };
+  const schedules = [
+    startSchedule(
+      { expression: PURGE_SCHEDULE, atStart: true },
+      (signal) => runScheduledPurge(deps, config.trashDays, signal),
+      log,
+    ),
+    startSchedule(
+      { expression: CLEAR_UPLOADS_SCHEDULE },
+      (signal) => clearUploads({ ...deps, arrivals }, signal),
+      log,
+    ),
+  ];
+  const { maintain } = database;
+  if (maintain) {
+    const run = async (signal: AbortSignal) => {
+      for (const done of await maintain(signal)) log.debug(done, 'maintained the embedded database');
+    };
+    schedules.push(startSchedule({ expression: MAINTAIN_SCHEDULE }, run, log));
+  }
+  if (config.verifySchedule !== null) {
+    const limits = { seconds: config.verifySeconds, maxBytesPerSecond: config.verifyBytesPerSecond };
+    const run = (signal: AbortSignal) => runScheduledVerify(deps, limits, signal);
+    schedules.push(startSchedule({ expression: config.verifySchedule }, run, log));
+  }
+  return schedules;
+}

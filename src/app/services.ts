@@ -1,0 +1,39 @@
+import type { Config } from '../config.ts';
+import type { Services } from '../graphql/context.ts';
+import { makePlaces } from '../image/generation/provider-concurrency.ts';
+import { makeQuotas } from '../image/ingest/quota.ts';
+import type { OpenedStores } from './open-stores.ts';
+
+/** Members of `Services` that come from the settings. */
+type ConfiguredMember =
+  | 'uploadTargetSeconds'
+  | 'defaultVisibility'
+  | 'variantSizes'
+  | 'signedUrlMaxSeconds'
+  | 'totalCountLimit'
+  | 'defaultFormat'
+  | 'saveImages'
+  | 'transientPlaces'
+  | 'quotas'
+  | 'copyUrl';
+
+/** Adds what the settings decide to the parts that were opened. */
+export function makeServices(
+  config: Config,
+  opened: Omit<Services, ConfiguredMember>,
+  copyUrls: OpenedStores['copyUrls'],
+): Services {
+  return {
+    ...opened,
+    uploadTargetSeconds: config.uploadTargetSeconds,
+    defaultVisibility: config.defaultVisibility,
+    variantSizes: config.variantSizes,
+    signedUrlMaxSeconds: config.signedUrlMaxSeconds,
+    totalCountLimit: config.totalCountLimit,
+    defaultFormat: config.generatedImageFormat,
+    saveImages: config.saveGeneratedImages,
+    transientPlaces: makePlaces(config.generationsPerProvider),
+    quotas: makeQuotas(opened.database, config),
+    copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
+  };
+}
