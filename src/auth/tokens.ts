@@ -1,213 +1,141 @@
 /**
- * API tokens. A token is `fx_` and 256 random bits; whoever makes one is shown it once, and only its SHA-256 is kept. A token is looked up by
- * that hash: how long the look-up takes may tell something of a hash, of which nobody can make the token.
+ * API tokens. A token is `fx_` and 256 random bits. It is shown once, when it is created; only its SHA-256 is kept. Tokens are looked up by
+ * that hash. The time of the look-up may reveal something about a hash, but a token cannot be derived from its hash.
  */
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import { parseUuid } from '../image/image.ts';
 import { LIMITS, parseOptional, parseText } from '../image/input.ts';
-import { BoundedCache } from './bounded-cache.ts';
-import { type Caller, isScope, makeCaller, SCOPES, type Scope } from './caller.ts';
+import { type ApiToken, hashOf, TOKEN_COLUMNS } from './api-token.ts';
+import { type Caller, isScope, SCOPES, type Scope } from './caller.ts';
+import { makeTokenRecognition } from './token-recognition.ts';
 
-/** What is told of a token. */
-export interface ApiToken {
-  readonly id: string;
-  readonly name: string;
-  /** Its first characters. */
-  readonly start: string;
-  readonly userId: string | null;
-  readonly scopes: readonly Scope[];
-  readonly createdAt: Date;
-  readonly expiresAt: Date | null;
-  readonly lastUsedAt: Date | null;
-  readonly revokedAt: Date | null;
-}
+export type { ApiToken };
 
 export interface TokenInput {
-  /** For people, up to 100 characters. */
+  /** Name for people, up to 100 characters. */
   readonly name: string;
-  /** null: a service, which may act for any user. */
+  /** User whose images the token can access. Default: none; it can act for every user. */
   readonly userId?: string | null | undefined;
   readonly scopes: readonly string[];
-  /** Without it, never. */
+  /** Default: it does not expire. */
   readonly expiresAt?: Date | null | undefined;
 }
 
 export interface Tokens {
-  /** @throws InputError INVALID_INPUT. @returns the token itself besides, for this once. */
+  /** Creates a token and returns it, which only this call does. @throws InputError INVALID_INPUT */
   create(input: TokenInput): Promise<{ token: string; apiToken: ApiToken }>;
   /**
-   * Ends a token; one that has ended already keeps its time.
+   * Revokes a token. One that is already revoked keeps its time.
    * @param id its UUID, or its id in GraphQL. @throws InputError INVALID_ID, NotFoundError.
    */
   revoke(id: string): Promise<ApiToken>;
-  /** Newest first, at most MAX_LISTED. */
+  /** Returns the tokens, newest first, at most MAX_LISTED. */
   list(options: { revoked: boolean }): Promise<ApiToken[]>;
-  /** One token or null for each UUID, in their order; revoked ones too. */
+  /** Returns one token or null for each UUID, in their order; revoked tokens too. */
   find(ids: readonly string[]): Promise<(ApiToken | null)[]>;
-  /** Returns the caller; null if the token is unknown, expired or revoked. Costs a statement every ten seconds and not each time. */
+  /** Returns the caller of a token; null if it is unknown, expired or revoked. Reads the database every ten seconds. */
   authenticate(presented: string): Promise<Caller | null>;
-  /** The same for a session, which knows only which token it was opened with. */
+  /** Returns the caller of a session, by the UUID of the token that opened it; null as for `authenticate`. */
   authenticateId(id: string): Promise<Caller | null>;
-  /** Returns what a session is opened with; null where it is no token, or one no more. */
+  /** Returns what a session of the token needs to know; null if it is unknown, expired or revoked. */
   identify(presented: string): Promise<{ id: string; expiresAt: Date | null } | null>;
-  /** Resolves when what is under way is written. */
+  /** Waits for the statements that are under way. */
   close(): Promise<void>;
 }
 
-export const TOKEN = /^fx_[A-Za-z0-9_-]{43}$/;
 export const MAX_LISTED = 1000;
 const NAME_LENGTH = 100;
 const START_LENGTH = 7;
 
-/** How long a token is taken for valid without another look: a server hears of a token that another one revoked so much later. */
-const REMEMBER_SECONDS = 10;
-const MAX_REMEMBERED = 10_000;
-const WRITE_USE_EVERY_SECONDS = 60;
-
-const COLUMNS = `t.id, t.name, t.start, t.user_id AS "userId", t.scopes, t.created_at AS "createdAt", t.expires_at AS "expiresAt",
-  t.last_used_at AS "lastUsedAt", t.revoked_at AS "revokedAt"`;
 const CREATE = `INSERT INTO api_tokens AS t (name, hash, start, user_id, scopes, expires_at) VALUES ($1, $2, $3, $4, $5::text[], $6)
-  RETURNING ${COLUMNS}`;
-const REVOKE = `UPDATE api_tokens t SET revoked_at = coalesce(t.revoked_at, now()) WHERE t.id = $1::uuid RETURNING ${COLUMNS}`;
-const LIST = `SELECT ${COLUMNS} FROM api_tokens t WHERE $1 OR t.revoked_at IS NULL ORDER BY t.id DESC LIMIT ${MAX_LISTED}`;
-const BY_IDS = `SELECT ${COLUMNS} FROM api_tokens t WHERE t.id = ANY($1::uuid[])`;
-const BY_HASH = `SELECT ${COLUMNS}, t.hash FROM api_tokens t WHERE t.hash = $1`;
-/** Several servers may see it used at once; one of them writes. */
-const WRITE_USE = `UPDATE api_tokens SET last_used_at = now()
-  WHERE id = $1::uuid AND (last_used_at IS NULL OR last_used_at < now() - interval '${WRITE_USE_EVERY_SECONDS} seconds')`;
-
-interface Remembered {
-  readonly id: string;
-  readonly expiresAt: Date | null;
-  readonly caller: Caller;
-  /** When its use was last written, in milliseconds. */
-  usedAt: number;
-}
+  RETURNING ${TOKEN_COLUMNS}`;
+const REVOKE = `UPDATE api_tokens t SET revoked_at = coalesce(t.revoked_at, now()) WHERE t.id = $1::uuid RETURNING ${TOKEN_COLUMNS}`;
+const BY_IDS = `SELECT ${TOKEN_COLUMNS} FROM api_tokens t WHERE t.id = ANY($1::uuid[])`;
 
 export function openTokens(database: Database, log: Logger): Tokens {
-  const remembered = new BoundedCache<Remembered>(MAX_REMEMBERED);
-  const writing = new Set<Promise<void>>();
-  let revocations = 0;
-
-  /** Behind the answer: nobody waits for it, and that it fails is no reason to let nobody in. */
-  function noteUse(known: Remembered): void {
-    const now = Date.now();
-    if (now - known.usedAt < WRITE_USE_EVERY_SECONDS * 1000) return;
-    known.usedAt = now;
-    const written = database
-      .query(WRITE_USE, [known.id])
-      .then(
-        () => {},
-        (error: unknown) => log.warn({ err: error }, 'could not note when a token was used'),
-      )
-      .finally(() => writing.delete(written));
-    writing.add(written);
-  }
-
-  async function recognize(hashed: string): Promise<Remembered | null> {
-    return recognizeBy(hashed, async () => {
-      const [row] = await database.query<ApiToken & { hash: string }>(BY_HASH, [hashed]);
-      return row && timingSafeEqual(Buffer.from(row.hash), Buffer.from(hashed)) ? row : null;
-    });
-  }
-
-  /** @param key a hash or an id, which are never alike. */
-  async function recognizeBy(key: string, read: () => Promise<ApiToken | null>): Promise<Remembered | null> {
-    const known = remembered.get(key);
-    if (known) return known;
-    const before = revocations;
-    const row = await read();
-    if (!row || !isValid(row)) return null;
-    const { id, name, userId, scopes, expiresAt } = row;
-    const found = {
-      id,
-      expiresAt,
-      caller: makeCaller({ kind: 'token', name, userId, scopes: scopes.filter(isScope) }),
-      usedAt: row.lastUsedAt?.getTime() ?? 0,
-    };
-    const until = Math.min(Date.now() + REMEMBER_SECONDS * 1000, expiresAt?.getTime() ?? Infinity);
-    // What was read before a revocation may be the token that it revoked.
-    if (before === revocations) remembered.set(key, found, until);
-    return found;
-  }
-
+  const recognition = makeTokenRecognition(database, log);
   return {
-    async create(input) {
-      const token = `fx_${randomBytes(32).toString('base64url')}`;
-      const { name, userId, scopes, expiresAt } = parseTokenInput(input);
-      const values = [name, hashOf(token), token.slice(0, START_LENGTH), userId, scopes, expiresAt];
-      const [apiToken] = await database.query<ApiToken>(CREATE, values);
-      await database.flush();
-      return { token, apiToken: apiToken as ApiToken };
+    create: (input) => createToken(database, input),
+    async revoke(id) {
+      // The cache is emptied after the statement, also when it fails: it may have been done.
+      try {
+        return await revokeToken(database, id);
+      } finally {
+        recognition.clear();
+      }
     },
-
-    async revoke(idText) {
-      const id = parseTokenId(idText);
-      const path = ['input', 'id'];
-      if (!id)
-        throw new InputError(
-          'INVALID_ID',
-          `${JSON.stringify(idText.slice(0, 100))} is not the id of a token.`,
-          {
-            path,
-          },
-        );
-      const [apiToken] = await database.query<ApiToken>(REVOKE, [id]);
-      revocations++;
-      remembered.clear();
-      if (!apiToken) throw new NotFoundError(`There is no token ${id}.`, { path });
-      await database.flush();
-      return apiToken;
-    },
-
-    list: ({ revoked }) => database.query<ApiToken>(LIST, [revoked]),
-
-    async find(ids) {
-      const rows = await database.query<ApiToken>(BY_IDS, [ids]);
-      const byId = new Map(rows.map((row) => [row.id, row]));
-      return ids.map((id) => byId.get(id) ?? null);
-    },
-
-    async authenticate(presented) {
-      if (!TOKEN.test(presented)) return null;
-      const known = await recognize(hashOf(presented));
-      if (known) noteUse(known);
-      return known?.caller ?? null;
-    },
-
-    async authenticateId(id) {
-      const known = await recognizeBy(id, async () => {
-        const [row] = await database.query<ApiToken>(BY_IDS, [[id]]);
-        return row ?? null;
+    async list(options) {
+      const rows = await database.prisma.apiToken.findMany({
+        ...tokensToList(options),
+        omit: { hash: true },
       });
-      if (known) noteUse(known);
-      return known?.caller ?? null;
+      return rows as (Omit<(typeof rows)[number], 'scopes'> & { scopes: Scope[] })[];
     },
-
-    identify: async (presented) => (TOKEN.test(presented) ? recognize(hashOf(presented)) : null),
-
-    async close() {
-      await Promise.all(writing);
+    find: (ids) => findTokens(database, ids),
+    async authenticate(presented) {
+      const token = await recognition.recognize(presented);
+      if (token) recognition.noteUse(token);
+      return token?.caller ?? null;
     },
+    async authenticateId(id) {
+      const token = await recognition.recognizeId(id);
+      if (token) recognition.noteUse(token);
+      return token?.caller ?? null;
+    },
+    identify: (presented) => recognition.recognize(presented),
+    close: () => recognition.close(),
   };
 }
 
-/** Returns the UUID in either form of the id of a token; null for anything else. */
+/** Returns Prisma's query for the list of tokens: newest first, at most MAX_LISTED. @param options.revoked list revoked tokens too. */
+export const tokensToList = ({ revoked }: { revoked: boolean }) => ({
+  where: revoked ? {} : { revokedAt: null },
+  orderBy: { id: 'desc' as const },
+  take: MAX_LISTED,
+});
+
+async function createToken(database: Database, input: TokenInput) {
+  const token = `fx_${randomBytes(32).toString('base64url')}`;
+  const { name, userId, scopes, expiresAt } = parseTokenInput(input);
+  const values = [name, hashOf(token), token.slice(0, START_LENGTH), userId, scopes, expiresAt];
+  const [apiToken] = await database.query<ApiToken>(CREATE, values);
+  await database.flush();
+  return { token, apiToken: apiToken as ApiToken };
+}
+
+async function revokeToken(database: Database, text: string): Promise<ApiToken> {
+  const id = parseTokenId(text);
+  const path = ['input', 'id'];
+  if (!id) {
+    const given = JSON.stringify(text.slice(0, 100));
+    throw new InputError(
+      'INVALID_ID',
+      `${given} is not the id of a token. Use \`ApiToken.id\`, or the UUID that \`fixative token list\` shows.`,
+      { path },
+    );
+  }
+  const [apiToken] = await database.query<ApiToken>(REVOKE, [id]);
+  if (!apiToken) throw new NotFoundError(`There is no token ${id}.`, { path });
+  await database.flush();
+  return apiToken;
+}
+
+async function findTokens(database: Database, ids: readonly string[]): Promise<(ApiToken | null)[]> {
+  const rows = await database.query<ApiToken>(BY_IDS, [ids]);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id) ?? null);
+}
+
+/** Returns the UUID of a token by its UUID or its global id; null for anything else. */
 function parseTokenId(text: string): string | null {
   const [, uuid = text] = /^ApiToken:(.+)$/.exec(Buffer.from(text.slice(0, 100), 'base64').toString()) ?? [];
   return parseUuid(uuid);
 }
 
-const hashOf = (token: string) => hash('sha256', token, 'hex');
-
-function isValid({ revokedAt, expiresAt }: ApiToken): boolean {
-  return revokedAt === null && (expiresAt === null || expiresAt.getTime() > Date.now());
-}
-
-/** Whether any token would let somebody in. */
+/** Returns whether any token is neither revoked nor expired. */
 export async function hasTokens(database: Database): Promise<boolean> {
   const rows = await database.query(
     `SELECT 1 FROM api_tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) LIMIT 1`,
@@ -216,14 +144,16 @@ export async function hasTokens(database: Database): Promise<boolean> {
 }
 
 function parseTokenInput({ name, userId, scopes, expiresAt }: TokenInput) {
-  const stranger = scopes.find((scope) => !isScope(scope));
-  if (stranger !== undefined || scopes.length === 0) {
-    const given = stranger === undefined ? 'A token needs a scope' : `There is no scope ${stranger}`;
-    const message = `${given}; there are ${Object.keys(SCOPES).join(', ')}.`;
+  const unknown = scopes.find((scope) => !isScope(scope));
+  if (unknown !== undefined || scopes.length === 0) {
+    const fault = unknown === undefined ? 'A token needs at least one scope' : `There is no scope ${unknown}`;
+    const message = `${fault}. Choose from: ${Object.keys(SCOPES).join(', ')}.`;
     throw new InputError('INVALID_INPUT', message, { path: ['input', 'scopes'] });
   }
   if (expiresAt && !(expiresAt.getTime() > Date.now())) {
-    throw new InputError('INVALID_INPUT', 'expiresAt lies in the past.', { path: ['input', 'expiresAt'] });
+    throw new InputError('INVALID_INPUT', 'expiresAt is in the past. Give a later time, or none.', {
+      path: ['input', 'expiresAt'],
+    });
   }
   return {
     name: parseText('name', name, NAME_LENGTH),

@@ -6,44 +6,44 @@ import type { GenerateDeps } from '../image/generation/generate.ts';
 import type { UploadTargetDeps } from '../image/upload/upload-target.ts';
 import type { Loaders } from './loaders.ts';
 
-/** What resolvers call. The same for every request. */
+/** Services that resolvers call; one object serves all requests. */
 export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof UploadTargetDeps> {
   readonly tokens: Tokens;
-  /** The address under which others reach the server, without a slash at its end. */
+  /** Address under which clients reach the server, without a trailing slash. */
   readonly publicUrl: () => string;
   readonly imageAddress: ImageAddress;
-  /** Forgets what it remembers of images that are changed. */
+  /** Cache of rows for delivery; evicts images that a mutation changes. */
   readonly imageBytes: ForgetsImages;
-  /** In pixels: the sides that a variant may have without a signature. */
+  /** Sides in pixels that a variant may have without a signature. */
   readonly variantSizes: readonly number[];
   readonly signedUrlMaxSeconds: number;
-  /** So many images of a list are counted; what is more is estimated. */
+  /** Most images that `totalCount` counts; above it the count is an estimate. */
   readonly totalCountLimit: number;
-  /** Where a copy can be fetched without this server, such as at a CDN; null where it cannot. */
+  /** Returns the address of a copy outside this server, such as at a CDN; null if it has none. */
   readonly copyUrl: (store: string, key: string) => string | null;
 }
 
-/** One for each request. */
+/** Context of one request. */
 export interface GraphqlContext {
   readonly services: Services;
   readonly caller: Caller;
-  /** Whether the caller would be let in now, too: a subscription lasts, and its token may not. */
+  /** Authenticates the caller again: the token may expire during a subscription. */
   readonly isLetIn: () => Promise<boolean>;
   readonly loaders: Loaders;
-  /** How many more images the lists within images may answer, nested or not: each level would multiply by a hundred. */
+  /** Images that lists within images may still return, at any depth. Nested lists multiply by up to 100 per level. */
   relatedLeft: number;
-  /** Of a subscription: where its client was, and is. */
+  /** Position of a subscription's client in the events. */
   readonly events: EventState;
 }
 
 export interface EventState {
-  /** The id of the last event that the client has had of an earlier connection (Last-Event-ID); null: it does not say. */
+  /** Last-Event-ID that the client sent when it reconnected; null: none. */
   readonly lastId: string | null;
-  /** The id of the event that is being answered; null: it has none. */
+  /** Id of the current event; null: none. */
   id: string | null;
-  /** Since when the client may have missed changes, said with the next event; null: it has missed none. */
+  /** Time since when the client may have missed changes; sent with the next event. null: it missed none. */
   missedSince: Date | null;
-  /** The id of now, where nothing waits to be told; null: there is none. */
+  /** Returns the id of the present, if no event is waiting; else null. */
   position(): string | null;
 }
 

@@ -1,33 +1,39 @@
 import DataLoader from 'dataloader';
 import { visibleTo } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
-import type { ApiToken } from '../auth/tokens.ts';
+import type { ApiToken, Tokens } from '../auth/tokens.ts';
+import type { Queryable } from '../database/database.ts';
+import { type CopyRow, findCopiesOfBlobs } from '../image/copies.ts';
 import type { Generation } from '../image/generation/generation.ts';
+import { findGenerationsOfImages } from '../image/generation/generations-of-images.ts';
 import { findImages, type Image } from '../image/image.ts';
+import { findProvenances } from '../image/ingest/provenance.ts';
 import { findByHashes, findPurges } from '../image/related/duplicates.ts';
 import { type EditsKey, findByIds, findEdits, findParts } from '../image/related/family.ts';
 import type { Provenance } from '../provenance/provenance.ts';
-import type { Services } from './context.ts';
-import { type CopyRow, makeCopyLoader } from './image/copy.ts';
-import { makeGenerationLoader } from './image/generation.ts';
-import { makeProvenanceLoader } from './image/provenance.ts';
+
+interface LoaderDeps {
+  readonly database: Queryable;
+  readonly storage: { readonly stores: readonly { readonly name: string }[] };
+  readonly tokens: Pick<Tokens, 'find'>;
+}
 
 /**
- * What finds things for one request, each by one statement for all that are asked for at once, and only what the caller may see: other images
- * are as if they were not there. Each is made when it is asked for first, for most requests need none.
+ * Loads rows for one request, in one statement for all keys of a tick. Images that the caller may not see are not found. A loader is made
+ * when it is first used, because most requests need none.
  */
 export class Loaders {
-  readonly #services: Services;
+  readonly #deps: LoaderDeps;
   readonly #visibleTo: string | null;
   readonly #made = new Map<string, unknown>();
 
-  constructor(services: Services, caller: Caller) {
-    this.#services = services;
+  constructor(deps: LoaderDeps, caller: Caller) {
+    this.#deps = deps;
     this.#visibleTo = visibleTo(caller);
   }
 
   get imageByUuid(): DataLoader<string, Image | null> {
-    const { database } = this.#services;
+    const { database } = this.#deps;
     return this.#make(
       'imageByUuid',
       () => new DataLoader((uuids) => findImages(database, uuids, this.#visibleTo)),
@@ -35,22 +41,22 @@ export class Loaders {
   }
 
   get imageById(): DataLoader<number, Image | null> {
-    const { database } = this.#services;
+    const { database } = this.#deps;
     return this.#make('imageById', () => new DataLoader((ids) => findByIds(database, ids, this.#visibleTo)));
   }
 
-  /** In or out of the trash no more than MAX_DUPLICATES + 1 of each. */
+  /** Images outside the trash by the hash of their bytes, at most MAX_DUPLICATES + 1 of each hash. */
   get imagesByHash(): DataLoader<string, Image[]> {
-    const { database } = this.#services;
+    const { database } = this.#deps;
     return this.#make(
       'imagesByHash',
       () => new DataLoader((hashes) => findByHashes(database, hashes, this.#visibleTo)),
     );
   }
 
-  /** In or out of the trash, at most MAX_PARTS. */
+  /** Parts of an image, those in the trash too, at most MAX_PARTS. */
   get partsOfImage(): DataLoader<number, Image[]> {
-    const { database } = this.#services;
+    const { database } = this.#deps;
     return this.#make(
       'partsOfImage',
       () => new DataLoader((ids) => findParts(database, ids, this.#visibleTo)),
@@ -58,7 +64,7 @@ export class Loaders {
   }
 
   get editsOfImage(): DataLoader<EditsKey, Image[], string> {
-    const { database } = this.#services;
+    const { database } = this.#deps;
     return this.#make(
       'editsOfImage',
       () =>
@@ -69,35 +75,42 @@ export class Loaders {
   }
 
   get purgeOf(): DataLoader<Pick<Image, 'sha256' | 'userId'>, Date | null> {
-    const { database } = this.#services;
+    const { database } = this.#deps;
     return this.#make('purgeOf', () => new DataLoader((images) => findPurges(database, images)));
   }
 
+  /** Copies of a blob in the order in which its stores are read. */
   get copiesOfBlob(): DataLoader<number, CopyRow[]> {
-    const { database, storage } = this.#services;
-    return this.#make('copiesOfBlob', () =>
-      makeCopyLoader(
-        database,
-        storage.stores.map(({ name }) => name),
-      ),
-    );
+    const { database, storage } = this.#deps;
+    return this.#make('copiesOfBlob', () => {
+      const readOrder = storage.stores.map(({ name }) => name);
+      return new DataLoader((blobIds) => findCopiesOfBlobs(database, blobIds, readOrder));
+    });
   }
 
   get generationOfImage(): DataLoader<number, Generation | null> {
-    return this.#make('generationOfImage', () => makeGenerationLoader(this.#services.database));
+    const { database } = this.#deps;
+    return this.#make(
+      'generationOfImage',
+      () => new DataLoader((ids) => findGenerationsOfImages(database, ids)),
+    );
   }
 
   get provenanceOfBlob(): DataLoader<number, Provenance | null> {
-    return this.#make('provenanceOfBlob', () => makeProvenanceLoader(this.#services.database));
+    const { database } = this.#deps;
+    return this.#make(
+      'provenanceOfBlob',
+      () => new DataLoader((blobIds) => findProvenances(database, blobIds)),
+    );
   }
 
-  /** Of all tokens, revoked ones too: who may see them is for the caller of this to know. */
+  /** Tokens, revoked ones too. Only admins may see them; the caller of this loader must check it. */
   get tokenById(): DataLoader<string, ApiToken | null> {
-    const { tokens } = this.#services;
+    const { tokens } = this.#deps;
     return this.#make('tokenById', () => new DataLoader((ids) => tokens.find(ids)));
   }
 
-  /** Forgets everything that was read: the next to ask reads the database. */
+  /** Discards everything that was read, so that the next load reads the database. */
   clear(): void {
     this.#made.clear();
   }

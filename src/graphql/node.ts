@@ -1,25 +1,43 @@
-/** `node` and `nodes`: finds an object by its global id. */
-import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
+/** `node` and `nodes`: find objects by their global ids. */
+import { brandWithType } from '@pothos/core';
+import { allows } from '../auth/authorization.ts';
+import type { Scope } from '../auth/caller.ts';
 import { InputError } from '../errors.ts';
 import { parseUuid } from '../image/image.ts';
 import { builder } from './builder/builder.ts';
+import { LIST_COST } from './builder/costs.ts';
 import { decodeId, type GlobalId, type NodeType } from './builder/global-id.ts';
 import type { GraphqlContext } from './context.ts';
-import { type CopyOfImage, copyKey } from './image/copy.ts';
-import { copiesOf } from './image/image.ts';
+import { Copy, type CopyOfImage, copiesOf, copyKey } from './image/copy.ts';
+import { Image } from './image/image.ts';
+import { ApiToken } from './token.ts';
 
 const MAX_NODES = 100;
 
+/** How objects of one type are found. */
 interface Finder {
-  /** Returns the key in its one form; null if it cannot be one of this type. */
+  readonly type: typeof ApiToken | typeof Copy | typeof Image;
+  /** Scope that the caller must have; without it the object is not found. */
+  readonly scope: Scope;
+  /** Returns the canonical form of a key; null if it cannot be a key of this type. */
   readonly parse: (key: string) => string | null;
   readonly find: (key: string, context: GraphqlContext) => Promise<object | null>;
 }
 
 const FINDERS: Readonly<Record<NodeType, Finder>> = {
-  ApiToken: { parse: parseUuid, find: (key, { loaders }) => loaders.tokenById.load(key) },
-  Copy: { parse: parseCopyKey, find: findCopy },
-  Image: { parse: parseUuid, find: (key, { loaders }) => loaders.imageByUuid.load(key) },
+  ApiToken: {
+    type: ApiToken,
+    scope: 'admin',
+    parse: parseUuid,
+    find: (key, { loaders }) => loaders.tokenById.load(key),
+  },
+  Copy: { type: Copy, scope: 'images:read', parse: parseCopyKey, find: findCopy },
+  Image: {
+    type: Image,
+    scope: 'images:read',
+    parse: parseUuid,
+    find: (key, { loaders }) => loaders.imageByUuid.load(key),
+  },
 };
 
 function parseCopyKey(key: string): string | null {
@@ -45,46 +63,58 @@ function parseNodeId(id: string, path: readonly string[]): GlobalId {
   const given = parseUuid(id) ? ({ type: 'Image', key: id } as const) : decodeId(id);
   const key = given && FINDERS[given.type].parse(given.key);
   if (given && key) return { type: given.type, key };
-  throw new InputError('INVALID_ID', `${JSON.stringify(id.slice(0, 100))} is not the id of a node.`, {
-    path,
-  });
+  throw new InputError(
+    'INVALID_ID',
+    `${JSON.stringify(id.slice(0, 100))} is not the id of a node. Use the \`id\` of an object, or \`Image.uuid\`.`,
+    { path },
+  );
 }
 
-/** Resolves to null, without a look into the database, if the caller may not see objects of this type. */
+/** Returns null, without reading the database, if the caller may not see objects of this type. */
 async function findNode({ type, key }: GlobalId, context: GraphqlContext): Promise<object | null> {
-  return allows(context.caller, NEEDED_SCOPES.Node[type]) ? FINDERS[type].find(key, context) : null;
+  const finder = FINDERS[type];
+  if (!allows(context.caller, finder.scope)) return null;
+  const node = await finder.find(key, context);
+  // Tells GraphQL the type of the object.
+  if (node) brandWithType(node, finder.type);
+  return node;
 }
 
 builder.queryFields((t) => ({
   node: t.field({
     type: builder.nodeInterfaceRef(),
     nullable: true,
-    description: 'An object by its global id; null if there is none, or none that the caller may see.',
+    description:
+      'Returns an object by its global ID; null if it does not exist or the caller may not see it.',
+    extensions: { scope: 'images:read' },
     args: {
       id: t.arg.id({
         required: true,
-        description: 'Id of a type that implements Node, or `Image.uuid`; INVALID_ID for anything else.',
+        description: 'Global ID of the object (`Node.id`), or `Image.uuid`. INVALID_ID for anything else.',
       }),
     },
-    resolve: (_root, { id }, context) => findNode(parseNodeId(id, ['id']), context),
+    resolve: (_root, { id }, context) => findNode(parseNodeId(String(id), ['id']), context),
   }),
   nodes: t.field({
     type: [builder.nodeInterfaceRef()],
     nullable: { list: false, items: true },
-    description: `Up to ${MAX_NODES} objects by their global ids, in the order of the ids.`,
+    description: `Returns up to ${MAX_NODES} objects by their global IDs, in the order of \`ids\`. An entry is null if the object does not exist or the caller may not see it.`,
+    extensions: { scope: 'images:read', cost: LIST_COST },
     args: {
       ids: t.arg.idList({
         required: true,
-        description: `Each the id of a type that implements Node, or an \`Image.uuid\`. Null is answered where there is no such object, or none that the caller may see. INVALID_ID for anything else, INVALID_INPUT for more than ${MAX_NODES}.`,
+        description: `Global IDs of the objects (\`Node.id\`), or \`Image.uuid\`s. INVALID_ID for anything else, INVALID_INPUT for more than ${MAX_NODES}.`,
       }),
     },
     resolve: (_root, { ids }, context) => {
       if (ids.length > MAX_NODES) {
-        throw new InputError('INVALID_INPUT', `There are ${ids.length} ids; ${MAX_NODES} are allowed.`, {
-          path: ['ids'],
-        });
+        throw new InputError(
+          'INVALID_INPUT',
+          `ids has ${ids.length} entries; at most ${MAX_NODES} are allowed. Ask for the others in another request.`,
+          { path: ['ids'] },
+        );
       }
-      return Promise.all(ids.map((id) => findNode(parseNodeId(id, ['ids']), context)));
+      return Promise.all(ids.map((id) => findNode(parseNodeId(String(id), ['ids']), context)));
     },
   }),
 }));

@@ -1,18 +1,20 @@
-/** The schema: every type says itself to the builder when its file is read; `schema.graphql` is what comes of it. */
+/** The schema. Importing a type's file registers it with the builder. `npm run schema` writes schema.graphql from it. */
 import { GraphQLDirective, GraphQLSchema, specifiedDirectives } from 'graphql';
 import './builder/scalars.ts';
 import './user-error.ts';
 import './image/copy.ts';
-import './image/provenance.ts';
 import './image/image.ts';
+import './image/image-request.ts';
+import './image/image-file.ts';
+import './image/image-copies.ts';
+import './image/provenance.ts';
 import './image/duplicates.ts';
 import './image/family.ts';
+import './image/generation.ts';
 import './image/image-list.ts';
 import './image/image-stats.ts';
-import './mutations/generate-image.ts';
-import './image/generation.ts';
 import './image/image-subscription.ts';
-import './tools.ts';
+import './mutations/generate-image.ts';
 import './mutations/upload-image.ts';
 import './mutations/upload-target.ts';
 import './mutations/import-image.ts';
@@ -20,22 +22,22 @@ import './mutations/record-image.ts';
 import './mutations/restore-image.ts';
 import './mutations/update-image.ts';
 import './mutations/trash.ts';
+import './tools.ts';
 import './store.ts';
 import './token.ts';
 import './node.ts';
 import { builder } from './builder/builder.ts';
-import { readAfresh } from './builder/fresh-reads.ts';
-import { makePayloadsNullable } from './builder/nullable-payloads.ts';
-import { guard } from './builder/require-scopes.ts';
+import { requireListCosts } from './builder/costs.ts';
+import { requireScopes } from './builder/require-scopes.ts';
 
 const DESCRIPTION = [
-  'The API of Fixative, a server that keeps the images of AI products permanent. It generates images, takes uploads and fetches images from addresses that will expire. It keeps verified copies of the bytes in several stores, and repairs them.',
-  'Send the token as `Authorization: Bearer …`, files as multipart/form-data; subscriptions come as server-sent events. Every mutation takes one `input` and answers one payload. Its `userErrors` say what the caller can change. All other errors are in `errors` of the answer, each with a `code` in its `extensions`; the payload is null then.',
+  'The API of Fixative, a server that keeps the images of AI products permanently. It generates images, accepts uploads, and imports images from addresses that expire. It stores verified copies of the bytes in several stores, and repairs them.',
+  'Send the token as `Authorization: Bearer …`, and files as multipart/form-data. Subscriptions are sent as server-sent events. Every mutation takes one `input` and returns one payload, whose `userErrors` list what the client can correct. All other errors are in `errors` of the response, each with a `code` in its `extensions`; the payload is then null.',
 ].join('\n\n');
 
 /**
- * graphql-js allows `@deprecated` on definitions of directives. No published specification has that location, and clients that read
- * introspection, such as graphql-core 3.2, reject a schema with it.
+ * The standard directives, without the location DIRECTIVE_DEFINITION that graphql-js gives `@deprecated`. No published specification has it,
+ * and clients such as graphql-core 3.2 reject a schema with it.
  */
 const DIRECTIVES = specifiedDirectives.map((directive) => {
   const config = directive.toConfig();
@@ -43,10 +45,10 @@ const DIRECTIVES = specifiedDirectives.map((directive) => {
   return new GraphQLDirective({ ...config, locations });
 });
 
-/** Pothos takes no description of the schema. */
+// Pothos has no option for the description of the schema.
 const built = new GraphQLSchema({
   ...builder.toSchema({ directives: DIRECTIVES }).toConfig(),
   description: DESCRIPTION,
 });
 
-export const schema = guard(readAfresh(makePayloadsNullable(built)));
+export const schema = requireListCosts(requireScopes(built));

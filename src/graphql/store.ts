@@ -1,28 +1,33 @@
 import type { StoreHealth } from '../storage/service.ts';
 import { builder } from './builder/builder.ts';
+import { LIST_COST } from './builder/costs.ts';
 
 const Store = builder.objectRef<StoreHealth>('Store').implement({
-  description: 'A place that holds copies.',
+  description: 'A configured store, which holds copies of the bytes of images.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'As STORES calls it.' }),
-    kind: t.exposeString('kind', { description: '`filesystem`, `database`, …' }),
-    reachable: t.exposeBoolean('reachable', { description: 'Whether it answered just now.' }),
-    copies: t.exposeInt('copies', { description: 'Healthy copies on record.' }),
-    bytes: t.expose('bytes', { type: 'BigInt', description: 'Their bytes.' }),
+    name: t.exposeString('name', { description: 'Name of the store in the setting STORES.' }),
+    kind: t.exposeString('kind', {
+      description: 'Kind of the store: `filesystem`, `database`, `s3`, `github` or `memory`.',
+    }),
+    reachable: t.exposeBoolean('reachable', {
+      description: 'Whether the store responded when this field was read.',
+    }),
+    copies: t.exposeInt('copies', { description: 'Number of healthy copies (STORED) on record.' }),
+    bytes: t.expose('bytes', { type: 'BigInt', description: 'Total size of the healthy copies in bytes.' }),
     missing: t.exposeInt('missing', {
-      description: 'Copies on record that it was asked for and does not have (MISSING).',
+      description: 'Number of copies on record that the store does not have (MISSING).',
     }),
     corrupt: t.exposeInt('corrupt', {
-      description: 'Copies on record of the wrong length or hash (CORRUPT).',
+      description: 'Number of copies on record with a wrong length or hash (CORRUPT).',
     }),
-    pending: t.exposeInt('pending', { description: 'Copies that it is to have and has not yet (PENDING).' }),
+    pending: t.exposeInt('pending', { description: 'Number of copies that are not made yet (PENDING).' }),
     tooLarge: t.exposeInt('tooLarge', {
-      description: 'Copies that it does not take for their size (TOO_LARGE); they are not tried.',
+      description: 'Number of copies that are too large for the store (TOO_LARGE); they are not made.',
     }),
     lastVerifiedAt: t.expose('lastVerifiedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the hash of one of its copies was last proven; null where none ever was.',
+      description: 'When the hash of one of its copies was last verified; null if none ever was.',
     }),
   }),
 });
@@ -30,7 +35,8 @@ const Store = builder.objectRef<StoreHealth>('Store').implement({
 builder.queryField('stores', (t) =>
   t.field({
     type: [Store],
-    description: 'The configured stores, in read order, and what is known of their copies.',
+    description: 'Returns the configured stores in read order, with the state of their copies.',
+    extensions: { scope: 'stores:read', cost: { ...LIST_COST, extra: 500 } },
     resolve: (_root, _args, { services }) => services.storage.health(),
   }),
 );

@@ -1,11 +1,12 @@
 import { SCOPES } from '../auth/caller.ts';
-import { type ApiToken as ApiTokenShape, MAX_LISTED } from '../auth/tokens.ts';
+import { MAX_LISTED, tokensToList } from '../auth/tokens.ts';
 import { builder } from './builder/builder.ts';
+import { LIST_COST, SCALAR_LIST_COST } from './builder/costs.ts';
 import { encodeId } from './builder/global-id.ts';
-import { answer, type Payload, USER_ERRORS } from './mutations/payload.ts';
+import { mutation } from './mutations/mutation.ts';
 
 const Scope = builder.enumType('Scope', {
-  description: 'What a token allows.',
+  description: 'A permission of a token.',
   values: {
     IMAGES_READ: { value: 'images:read', description: SCOPES['images:read'] },
     IMAGES_WRITE: { value: 'images:write', description: SCOPES['images:write'] },
@@ -15,144 +16,141 @@ const Scope = builder.enumType('Scope', {
   } as const,
 });
 
-const ApiToken = builder.objectRef<ApiTokenShape>('ApiToken').implement({
-  description: 'A token that lets a program in. The token itself is shown once, when it is made.',
-  interfaces: [builder.nodeInterfaceRef() as never],
-  isTypeOf: (value) => typeof value === 'object' && value !== null && 'scopes' in value && 'start' in value,
+type ScopeName = keyof typeof SCOPES;
+
+/** Prisma reads the columns of the fields that a document selects; never the hash. */
+export const ApiToken = builder.prismaObject('ApiToken', {
+  description: 'An API token. The token itself is shown only once, when it is created.',
+  select: { id: true },
+  interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({
-      description: 'Opaque, and the same for ever. `revokeToken` and `node` take it.',
+      description: 'Globally unique ID, for `revokeToken` and `node`; it never changes.',
       resolve: ({ id }) => encodeId({ type: 'ApiToken', key: id }),
     }),
-    name: t.exposeString('name', { description: 'For people, as `createToken` was given it.' }),
-    start: t.exposeString('start', { description: 'Its first characters, by which to tell tokens apart.' }),
+    name: t.exposeString('name', { description: 'Name of the token, for people.' }),
+    start: t.exposeString('start', {
+      description: 'First characters of the token, by which to tell tokens apart.',
+    }),
     userId: t.exposeString('userId', {
       nullable: true,
-      description: 'Whose images it sees and changes; null: a service, which may act for any user.',
+      description: 'ID of the user whose images the token can access; null if it can act for every user.',
     }),
-    scopes: t.field({ type: [Scope], description: 'What it allows.', resolve: ({ scopes }) => [...scopes] }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    scopes: t.field({
+      type: [Scope],
+      description: 'Permissions of the token.',
+      select: { scopes: true },
+      extensions: { cost: SCALAR_LIST_COST },
+      resolve: ({ scopes }) => scopes as ScopeName[],
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the token was created.' }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'null: it does not expire.',
+      description: 'When the token expires; null if it does not expire.',
     }),
     lastUsedAt: t.expose('lastUsedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'To the minute; null: never.',
+      description: 'When the token was last used, to the minute; null if it never was.',
     }),
     revokedAt: t.expose('revokedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was ended; null: it was not.',
+      description: 'When the token was revoked; null while it is active.',
     }),
   }),
 });
 
 builder.queryField('tokens', (t) =>
-  t.field({
+  t.prismaField({
     type: [ApiToken],
-    description: `The tokens, newest first, at most ${MAX_LISTED}. For admins.`,
+    description: `Returns the API tokens, newest first, at most ${MAX_LISTED}.`,
+    extensions: { scope: 'admin', cost: LIST_COST },
     args: {
-      revoked: t.arg.boolean({ defaultValue: false, description: 'Also those that were revoked.' }),
+      revoked: t.arg.boolean({
+        defaultValue: false,
+        description: 'Whether to return revoked tokens too.',
+      }),
     },
-    resolve: (_root, { revoked }, { services }) => services.tokens.list({ revoked: revoked ?? false }),
+    resolve: (query, _root, { revoked }, { services }) =>
+      services.database.prisma.apiToken.findMany({
+        ...query,
+        ...tokensToList({ revoked: revoked ?? false }),
+      }),
   }),
 );
 
-const CreateTokenInput = builder.inputType('CreateTokenInput', {
-  description: 'Whom a token is for, and what it allows.',
-  fields: (t) => ({
-    name: t.string({ required: true, description: 'For people, up to 100 characters.' }),
-    userId: t.string({
-      description:
-        'User whose images the token sees and changes, up to 255 characters. Without it the token is a service and may act for any user.',
-    }),
-    scopes: t.field({
-      type: [Scope],
-      required: true,
-      description: 'What it allows: one or more, INVALID_INPUT for none.',
-    }),
-    expiresAt: t.field({ type: 'DateTime', description: 'It does not expire without it.' }),
-  }),
-});
+/** Payload fields refer to a token by its id; Prisma reads its other columns. */
+type TokenRef = { readonly id: string } | null;
 
-const RevokeTokenInput = builder.inputType('RevokeTokenInput', {
-  description: 'The token that is to end.',
-  fields: (t) => ({
-    id: t.id({
-      required: true,
-      description:
-        'Which token: its `id`, or the UUID that `fixative token list` shows; INVALID_ID for anything else.',
-    }),
-  }),
-});
-
-interface TokenPayload extends Payload {
-  readonly apiToken: ApiTokenShape | null;
-}
-
-interface NewTokenPayload extends TokenPayload {
-  readonly token: string | null;
-}
-
-const API_TOKEN = {
-  type: ApiToken,
-  nullable: true,
-  description: 'What is told of the token at any time; null where `userErrors` says why.',
-} as const;
-
-const CreateTokenPayload = builder.objectRef<NewTokenPayload>('CreateTokenPayload').implement({
-  description: 'The new token, or why there is none.',
-  fields: (t) => ({
-    token: t.exposeString('token', {
-      nullable: true,
-      description: 'The token, for this once: only its hash is kept. It goes with `Authorization: Bearer`.',
-    }),
-    apiToken: t.expose('apiToken', API_TOKEN),
-    userErrors: t.expose('userErrors', USER_ERRORS),
-  }),
-});
-
-const RevokeTokenPayload = builder.objectRef<TokenPayload>('RevokeTokenPayload').implement({
-  description: 'The token that has ended, or why none has.',
-  fields: (t) => ({
-    apiToken: t.expose('apiToken', API_TOKEN),
-    userErrors: t.expose('userErrors', USER_ERRORS),
-  }),
-});
-
-builder.mutationFields((t) => ({
-  createToken: t.field({
-    type: CreateTokenPayload,
-    description: 'Makes a token. For admins.',
-    args: {
-      input: t.arg({
-        type: CreateTokenInput,
-        required: true,
-        description: 'For whom, for what and for how long.',
+mutation({
+  name: 'createToken',
+  scope: 'admin',
+  description: 'Creates an API token.',
+  input: {
+    description: 'User and permissions of a new token.',
+    fields: (t) => ({
+      name: t.string({ required: true, description: 'Name of the token, for people; up to 100 characters.' }),
+      userId: t.string({
+        description:
+          'ID of the user whose images the token can access, up to 255 characters. Default: none; the token can act for every user.',
       }),
-    },
-    resolve: (_root, { input }, { services }) =>
-      answer<NewTokenPayload>({ token: null, apiToken: null }, async () => ({
-        payload: await services.tokens.create(input),
-      })),
-  }),
-  revokeToken: t.field({
-    type: RevokeTokenPayload,
-    description:
-      'Ends a token: here at once, at other servers of the same database within ten seconds. For admins.',
-    args: {
-      input: t.arg({
-        type: RevokeTokenInput,
+      scopes: t.field({
+        type: [Scope],
         required: true,
-        description: 'Which token; one that was revoked before keeps its time.',
+        description: 'Permissions of the token. INVALID_INPUT for an empty list.',
       }),
-    },
-    resolve: (_root, { input: { id } }, { services }) =>
-      answer<TokenPayload>({ apiToken: null }, async () => ({
-        payload: { apiToken: await services.tokens.revoke(String(id)) },
-      })),
-  }),
-}));
+      expiresAt: t.field({
+        type: 'DateTime',
+        description: 'When the token expires. Default: never.',
+      }),
+    }),
+  },
+  payload: {
+    description: 'Payload of `createToken`.',
+    empty: { token: null as string | null, apiToken: null as TokenRef },
+    fields: (t) => ({
+      token: t.exposeString('token', {
+        nullable: true,
+        description:
+          'The token, to send as `Authorization: Bearer …`. It is returned only this once, because the server keeps only its hash.',
+      }),
+      apiToken: t.expose('apiToken', {
+        type: ApiToken,
+        nullable: true,
+        description: 'Details of the new token; null if the mutation failed and `userErrors` says why.',
+      }),
+    }),
+  },
+  resolve: (input, { services }) => services.tokens.create(input),
+});
+
+mutation({
+  name: 'revokeToken',
+  scope: 'admin',
+  description:
+    'Revokes an API token. This server refuses it at once, other servers of the same database within 10 seconds. A token that is already revoked keeps its `revokedAt`.',
+  input: {
+    description: 'The token to revoke.',
+    fields: (t) => ({
+      id: t.id({
+        required: true,
+        description:
+          'ID of the token: `ApiToken.id`, or the UUID that `fixative token list` shows. INVALID_ID for anything else.',
+      }),
+    }),
+  },
+  payload: {
+    description: 'Payload of `revokeToken`.',
+    empty: { apiToken: null as TokenRef },
+    fields: (t) => ({
+      apiToken: t.expose('apiToken', {
+        type: ApiToken,
+        nullable: true,
+        description: 'The revoked token; null if the mutation failed and `userErrors` says why.',
+      }),
+    }),
+  },
+  resolve: async ({ id }, { services }) => ({ apiToken: await services.tokens.revoke(String(id)) }),
+});

@@ -2,41 +2,42 @@ import type { Model as ModelShape } from '../provider/provider.ts';
 import type { Tool as ToolShape } from '../tool/tool.ts';
 import { TOOLS } from '../tool/tools.ts';
 import { builder } from './builder/builder.ts';
+import { LIST_COST, SCALAR_LIST_COST } from './builder/costs.ts';
 
 const Tool = builder.objectRef<ToolShape>('Tool').implement({
-  description: 'A named preset for a purpose: what `generateImage` takes as `tool`.',
+  description: 'A preset for generating images of one kind, such as avatars, comics or charts.',
   fields: (t) => ({
     name: t.exposeString('name', {
-      description: 'What `generateImage` takes as `tool`, and `Image.tool` says.',
+      description: 'Name of the tool, for `GenerateImageInput.tool`; the same as in `Image.tool`.',
     }),
-    description: t.exposeString('description', { description: 'What it makes, for people.' }),
+    description: t.exposeString('description', { description: 'What the tool makes, for people.' }),
     defaultModel: t.exposeString('defaultModel', {
       nullable: true,
-      description: "null: the server's default model.",
+      description: "ID of the tool's default model; null if it uses the server's default model.",
     }),
     defaultSize: t.exposeString('defaultSize', {
       nullable: true,
-      description: "`WIDTHxHEIGHT` in pixels; null: the model's default.",
+      description: "Default size, `WIDTHxHEIGHT` in pixels; null if it uses the model's default size.",
     }),
     acceptsReferences: t.boolean({
       description:
-        'Whether it takes pictures to work from; the model has to take them as well (`Model.maxReferences`).',
+        'Whether the tool accepts `references`. The model must accept them too (`Model.maxReferences`).',
       resolve: ({ references }) => references.max > 0,
     }),
     minReferences: t.int({
-      description: 'How many `references` it needs; 0: none.',
+      description: 'Minimum number of `references`; 0 if it needs none.',
       resolve: ({ references }) => references.min,
     }),
     maxReferences: t.int({
-      description: 'How many `references` it takes at most; 0: none.',
+      description: 'Maximum number of `references`; 0 if it accepts none.',
       resolve: ({ references }) => references.max,
     }),
     acceptsMask: t.exposeBoolean('mask', {
-      description: 'Whether it takes a `mask`; the model has to take one as well (`Model.acceptsMask`).',
+      description: 'Whether the tool accepts a `mask`. The model must accept one too (`Model.acceptsMask`).',
     }),
-    maxImages: t.exposeInt('maxImages', { description: 'The highest `n`.' }),
+    maxImages: t.exposeInt('maxImages', { description: 'Maximum number of images per request (`n`).' }),
     usesProvider: t.boolean({
-      description: 'false: the server draws by itself, without a model.',
+      description: 'Whether the tool calls a provider; false if the server draws the image itself.',
       resolve: ({ plan }) => plan !== 'chart',
     }),
   }),
@@ -45,81 +46,97 @@ const Tool = builder.objectRef<ToolShape>('Tool').implement({
 type ListedModel = { readonly model: ModelShape; readonly available: boolean };
 
 const SizeRange = builder.objectRef<{ minSide: number; maxSide: number }>('SizeRange').implement({
-  description: 'Any size whose sides lie between these, in pixels.',
+  description: 'Range of sizes: each side of an image may be from `minSide` to `maxSide`.',
   fields: (t) => ({
-    minSide: t.exposeInt('minSide', { description: 'The shortest that a side may be, in pixels.' }),
-    maxSide: t.exposeInt('maxSide', { description: 'The longest that a side may be, in pixels.' }),
+    minSide: t.exposeInt('minSide', { description: 'Minimum length of a side in pixels.' }),
+    maxSide: t.exposeInt('maxSide', { description: 'Maximum length of a side in pixels.' }),
   }),
 });
 
 const Model = builder.objectRef<ListedModel>('Model').implement({
-  description: 'What a provider makes images with. What it cannot do is refused before it is paid for.',
+  description:
+    'A model of a provider, and what it supports. Requests for anything else are refused before the provider is called.',
   fields: (t) => ({
-    id: t.id({ description: 'What `generateImage` takes as `model`.', resolve: ({ model }) => model.id }),
+    id: t.id({
+      description: 'ID of the model, for `GenerateImageInput.model`.',
+      resolve: ({ model }) => model.id,
+    }),
     provider: t.string({
-      description: 'Who serves it, as `Image.provider` says it.',
+      description: 'Name of the provider; the same as in `Image.provider`.',
       resolve: ({ model }) => model.provider,
     }),
     available: t.exposeBoolean('available', {
-      description: 'Whether its provider is configured on this server.',
+      description: 'Whether the provider is configured on this server.',
     }),
     sizes: t.stringList({
       nullable: true,
-      description: '`WIDTHxHEIGHT` in pixels; null: any within `sizeRange`.',
+      description:
+        'Supported sizes, `WIDTHxHEIGHT` in pixels; null if any size within `sizeRange` is supported.',
+      extensions: { cost: SCALAR_LIST_COST },
       resolve: ({ model }) => ('minSide' in model.sizes ? null : [...model.sizes]),
     }),
     sizeRange: t.field({
       type: SizeRange,
       nullable: true,
-      description: 'The bounds of its sizes; null: it takes those of `sizes` only.',
+      description: 'Range of supported sizes; null if only those in `sizes` are supported.',
       resolve: ({ model }) => ('minSide' in model.sizes ? model.sizes : null),
     }),
     defaultSize: t.string({
-      description:
-        '`WIDTHxHEIGHT` in pixels: what it makes where neither the request nor the tool says a size.',
+      description: 'Size if neither the request nor the tool gives one, `WIDTHxHEIGHT` in pixels.',
       resolve: ({ model }) => model.defaultSize,
     }),
     qualities: t.stringList({
-      description: 'What it takes as `quality`; empty: it knows no such setting.',
+      description: 'Supported values of `quality`; empty if the model has no such option.',
+      extensions: { cost: SCALAR_LIST_COST },
       resolve: ({ model }) => [...model.qualities],
     }),
     styles: t.stringList({
-      description: 'What it takes as `style`; empty: it knows no such setting.',
+      description: 'Supported values of `style`; empty if the model has no such option.',
+      extensions: { cost: SCALAR_LIST_COST },
       resolve: ({ model }) => [...model.styles],
     }),
     formats: t.stringList({
       description:
-        'What it can be asked for as `format`, in lower case: `png`, `jpeg`, `webp`; empty: it decides itself.',
+        'Supported file formats, in lower case: `png`, `jpeg`, `webp`; empty if the format cannot be chosen.',
+      extensions: { cost: SCALAR_LIST_COST },
       resolve: ({ model }) => [...model.formats],
     }),
     maxPromptLength: t.int({
-      description: 'In UTF-16 code units, as JavaScript counts; what the tool adds to the prompt counts too.',
+      description:
+        'Maximum length of the prompt in UTF-16 code units, including the text that the tool adds.',
       resolve: ({ model }) => model.maxPromptLength,
     }),
     maxReferences: t.int({
-      description: '0: it makes new pictures only.',
+      description: 'Maximum number of `references`; 0 if the model cannot edit images.',
       resolve: ({ model }) => model.edits?.maxReferences ?? 0,
     }),
     acceptsMask: t.boolean({
-      description: 'Whether it takes a `mask` for the first reference.',
+      description: 'Whether the model accepts a `mask` for the first reference.',
       resolve: ({ model }) => model.edits?.mask ?? false,
     }),
     acceptsSeed: t.boolean({
-      description: 'Whether it takes a `seed`; the same one gives the same picture.',
+      description: 'Whether the model accepts a `seed`.',
       resolve: ({ model }) => model.seeds,
     }),
     transparency: t.boolean({
-      description: 'Whether it can leave the background transparent.',
+      description: 'Whether the model can make transparent backgrounds.',
       resolve: ({ model }) => model.transparency,
     }),
   }),
 });
 
 builder.queryFields((t) => ({
-  tools: t.field({ type: [Tool], description: 'The tools of `generateImage`.', resolve: () => [...TOOLS] }),
+  tools: t.field({
+    type: [Tool],
+    description: 'Returns the tools that `generateImage` can use.',
+    extensions: { scope: null, cost: LIST_COST },
+    resolve: () => [...TOOLS],
+  }),
   models: t.field({
     type: [Model],
-    description: 'Every model that is known; those of providers that are not configured are not available.',
+    description:
+      'Returns all known models, including those of providers that are not configured on this server (`available: false`).',
+    extensions: { scope: null, cost: LIST_COST },
     resolve: (_root, _args, { services }) => [...services.providers.catalogue],
   }),
 }));

@@ -12,9 +12,10 @@ import {
 } from '../errors.ts';
 import { SUPPORTED_TYPES } from '../storage/picture/sniff.ts';
 import { builder } from './builder/builder.ts';
+import { SCALAR_LIST_COST } from './builder/costs.ts';
 
 export const ErrorCode = builder.enumType('ErrorCode', {
-  description: 'What went wrong, for programs. More may be added.',
+  description: 'Error code, for programs. Codes may be added; treat an unknown one like INTERNAL.',
   values: Object.fromEntries(
     Object.entries(ERROR_CODES).map(([code, description]) => [code, { description }]),
   ) as {
@@ -22,20 +23,20 @@ export const ErrorCode = builder.enumType('ErrorCode', {
   },
 });
 
-/** One type for all errors of limits, so that a document may select `unit` of several of them. */
+/** Unit of every error of a limit: a document may select `unit` of several errors only if their types agree. */
 const LimitUnit = builder.enumType('LimitUnit', {
   description: 'Unit of a limit.',
   values: {
     BYTES: { value: 'bytes', description: 'Bytes.' },
-    PIXELS: { value: 'pixels', description: 'Pixels: of a side, or of the whole image.' },
+    PIXELS: { value: 'pixels', description: 'Pixels of a side, or of the whole image.' },
     FRAMES: { value: 'frames', description: 'Frames of an animation.' },
-    SECONDS: { value: 'seconds', description: 'Seconds that it takes to decode an image.' },
-    IMAGES: { value: 'images', description: 'Images of a user.' },
-    GENERATIONS: { value: 'generations', description: 'Generations of a user in one day, in UTC.' },
+    SECONDS: { value: 'seconds', description: 'Seconds to decode an image.' },
+    IMAGES: { value: 'images', description: 'Images of one user.' },
+    GENERATIONS: { value: 'generations', description: 'Generations of one user per day in UTC.' },
   } as const,
 });
 
-/** GraphQL takes an Error that a resolver returns for a failure of the field, so it travels in a wrapper. */
+/** Wraps an error in a payload: GraphQL treats an Error that a resolver returns as a failure of the field. */
 export interface Fault<Type extends FixativeError = FixativeError> {
   readonly fault: Type;
 }
@@ -52,40 +53,41 @@ const TYPES = [
 ] as const;
 
 export const UserError = builder.interfaceRef<Fault>('UserError').implement({
-  description: 'Something that the caller can see, and often change. Implementations carry data to act on.',
+  description: 'An error that the client can see and often correct. Implementations add data to act on.',
   resolveType: ({ fault }) => TYPES.find(([type]) => fault instanceof type)?.[1] ?? 'InputError',
   fields: (t) => ({
     code: t.field({
       type: ErrorCode,
-      description: 'What went wrong, for programs.',
+      description: 'Error code, for programs.',
       resolve: ({ fault }) => fault.code,
     }),
     message: t.string({
-      description: 'For people: names the subject and the way out.',
+      description: 'Error message, for people: what happened, and what to do.',
       resolve: ({ fault }) => fault.message,
     }),
     path: t.stringList({
       description:
-        'Where in the input the fault lies, such as `["input", "size"]`; empty when it is nowhere in it.',
+        'Path to the field of the input that caused the error, such as `["input", "size"]`; empty if none did.',
+      extensions: { cost: SCALAR_LIST_COST },
       resolve: ({ fault }) => [...fault.inputPath],
     }),
   }),
 });
 
 builder.objectRef<Fault<TooLargeError>>('TooLargeError').implement({
-  description: 'Bytes, pixels or frames pass a limit.',
+  description: 'The image exceeds a limit: its bytes, pixels, frames or decoding time.',
   interfaces: [UserError],
   fields: (t) => ({
     limit: t.field({
       type: 'BigInt',
       resolve: ({ fault }) => fault.limit,
-      description: 'What is allowed, in `unit`.',
+      description: 'The limit, in `unit`.',
     }),
     actual: t.field({
       type: 'BigInt',
       resolve: ({ fault }) => fault.actual,
       nullable: true,
-      description: 'What came, where it is known.',
+      description: 'The actual value, in `unit`; null if unknown.',
     }),
     unit: t.field({
       type: LimitUnit,
@@ -101,21 +103,22 @@ builder.objectRef<Fault<UnsupportedTypeError>>('UnsupportedTypeError').implement
   fields: (t) => ({
     detected: t.string({
       resolve: ({ fault }) => fault.detected,
-      description: 'What the content is, as far as its first bytes tell.',
+      description: 'Type of the content, as its first bytes show.',
     }),
     supported: t.stringList({
-      description: 'The media types that are kept.',
+      description: 'Supported media types.',
+      extensions: { cost: SCALAR_LIST_COST },
       resolve: () => Object.keys(SUPPORTED_TYPES),
     }),
   }),
 });
 
 builder.objectRef<Fault<ProviderError>>('ProviderError').implement({
-  description: 'The provider of the model declined or failed.',
+  description: 'The provider of the model refused the request or failed.',
   interfaces: [UserError],
   fields: (t) => ({
     provider: t.string({
-      description: 'Which provider, as `Model.provider` says it.',
+      description: 'Name of the provider; the same as in `Model.provider`.',
       resolve: ({ fault }) => fault.provider,
     }),
     retryable: t.boolean({
@@ -123,7 +126,7 @@ builder.objectRef<Fault<ProviderError>>('ProviderError').implement({
       resolve: ({ fault }) => fault.retryable,
     }),
     retryAfterSeconds: t.float({
-      description: 'For how long the provider asks to be left alone, in seconds; null where it does not say.',
+      description: 'Seconds to wait before a retry, as the provider asks; null if it does not say.',
       resolve: ({ fault }) => fault.retryAfterSeconds,
       nullable: true,
     }),
@@ -131,39 +134,39 @@ builder.objectRef<Fault<ProviderError>>('ProviderError').implement({
 });
 
 builder.objectRef<Fault<StoreError>>('StoreError').implement({
-  description: 'A store that must keep the bytes could not take or give them.',
+  description: 'A required store could not be read or written.',
   interfaces: [UserError],
   fields: (t) => ({
     store: t.string({
-      description: 'Which store, as `Store.name` says it.',
+      description: 'Name of the store (`Store.name`).',
       resolve: ({ fault }) => fault.store,
     }),
   }),
 });
 
 builder.objectRef<Fault<OverloadedError>>('OverloadedError').implement({
-  description: 'The server has as much to do as it can take; the same request may succeed in a moment.',
+  description: 'The server is overloaded. Retry the same request after `retryAfterSeconds`.',
   interfaces: [UserError],
   fields: (t) => ({
     retryAfterSeconds: t.float({
-      description: 'After how many seconds to try again.',
+      description: 'Seconds to wait before a retry.',
       resolve: ({ fault }) => fault.retryAfterSeconds,
     }),
   }),
 });
 
 builder.objectRef<Fault<QuotaExceededError>>('QuotaExceededError').implement({
-  description: 'The user has as much as is allowed on this server.',
+  description: 'The user has reached a quota of this server.',
   interfaces: [UserError],
   fields: (t) => ({
     limit: t.field({
       type: 'BigInt',
-      description: 'What is allowed, in `unit`; generations are counted by the day, in UTC.',
+      description: 'The quota, in `unit`. The quota of generations is per day in UTC.',
       resolve: ({ fault }) => fault.limit,
     }),
     used: t.field({
       type: 'BigInt',
-      description: 'What the user has already, in `unit`, without what was asked for now.',
+      description: 'What the user has used before this request, in `unit`.',
       resolve: ({ fault }) => fault.used,
     }),
     unit: t.field({
@@ -175,12 +178,12 @@ builder.objectRef<Fault<QuotaExceededError>>('QuotaExceededError').implement({
       type: 'DateTime',
       nullable: true,
       resolve: ({ fault }) => fault.resetsAt,
-      description: 'When there is room again by itself; null where something has to be purged first.',
+      description: 'When the quota resets; null if images must be purged first.',
     }),
   }),
 });
 
 builder.objectRef<Fault<FixativeError>>('InputError').implement({
-  description: 'The input, or what it names, is at fault; `code` and `message` say all of it.',
+  description: 'Any other error of the input; `code` and `message` describe it.',
   interfaces: [UserError],
 });

@@ -6,8 +6,9 @@ import { getDatamodel } from '../../database/generated/pothos.ts';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from '../../image/list/list.ts';
 import type { ReceivedFile } from '../../image/upload/upload.ts';
 import type { GraphqlContext } from '../context.ts';
+import { LIST_COST } from './costs.ts';
 
-/** What every type of the schema is built with; it defines none. */
+/** Builder of the schema. The files of the types register their types with it. */
 export const builder = new SchemaBuilder<{
   Context: GraphqlContext;
   PrismaTypes: PrismaTypes;
@@ -28,64 +29,72 @@ export const builder = new SchemaBuilder<{
     onUnusedQuery: null,
   },
   relay: {
-    // Images are found by ourselves (image.ts): one place that will decide who may see which.
+    // node.ts finds objects itself, because what a caller may see depends on its token.
     nodeQueryOptions: false,
     nodesQueryOptions: false,
-    nodesOnConnection: { description: 'The images of the page, without their cursors.' },
-    nodeTypeOptions: { description: 'Anything that has an id.' },
-    edgesFieldOptions: { description: 'The images of the page, each with the cursor behind it.' },
+    nodesOnConnection: { description: 'The images of this page.', extensions: { cost: LIST_COST } },
+    nodeTypeOptions: { description: 'An object with a globally unique ID.' },
+    edgesFieldOptions: {
+      description: 'The images of this page, each with its cursor.',
+      extensions: { cost: LIST_COST },
+    },
     nodeFieldOptions: { nullable: false, description: 'The image.' },
     cursorFieldOptions: {
       description:
-        'Where the image stands: what `after` and `before` take. Opaque, and good for lists of the same order only.',
+        'Opaque cursor of this image, for `after` and `before`. Valid only for lists with the same `orderBy.field`.',
     },
-    idFieldOptions: { description: 'Opaque, and the same for ever.' },
-    pageInfoFieldOptions: { description: 'Whether there is more, and from where.' },
+    idFieldOptions: { description: 'Globally unique ID; it never changes. `node` finds the object by it.' },
+    pageInfoFieldOptions: { description: 'Cursors of this page, and whether more images exist.' },
     pageInfoTypeOptions: {
-      description: 'Where a page begins and ends: https://relay.dev/graphql/connections.htm',
+      description: 'Information about a page: https://relay.dev/graphql/connections.htm',
     },
     hasNextPageFieldOptions: {
       description:
-        'Whether more images follow. Going forward (`first`): whether more follow ahead of `before`, or in the list. Going backward (`last`, or `before` alone): whether an image is at `before` or follows it; false without `before`.',
+        'Whether more images follow this page. Paging forward (`first`): whether more follow, up to `before` if it is given. Paging backward (`last`, or `before` alone): whether an image is at `before` or follows it; false without `before`.',
     },
     hasPreviousPageFieldOptions: {
       description:
-        'Whether more images precede. Going backward (`last`, or `before` alone): whether more precede behind `after`, or in the list. Going forward (`first`): whether an image is at `after` or precedes it; false without `after`.',
+        'Whether images precede this page. Paging backward (`last`, or `before` alone): whether more precede, back to `after` if it is given. Paging forward (`first`): whether an image is at `after` or precedes it; false without `after`.',
     },
     startCursorFieldOptions: {
       description:
-        'The cursor of the first image of the page, as `before` of the one ahead of it; null where the page is empty.',
+        'Cursor of the first image of this page, to pass as `before` for the previous page; null when the page is empty.',
     },
     endCursorFieldOptions: {
       description:
-        'The cursor of the last image of the page, as `after` of the next one; null where the page is empty.',
+        'Cursor of the last image of this page, to pass as `after` for the next page; null when the page is empty.',
     },
     firstArgOptions: {
-      description: `How many images at most, 0 to ${MAX_PAGE_SIZE}: the first ones of the list, or of those between \`after\` and \`before\`. Default: ${DEFAULT_PAGE_SIZE}, unless \`last\` or \`before\` alone is given. Not with \`last\`.`,
+      description: `Number of images to return from the start of the list, 0 to ${MAX_PAGE_SIZE}. Default: ${DEFAULT_PAGE_SIZE}, unless \`last\` or \`before\` alone is given. Cannot be combined with \`last\`.`,
     },
     afterArgOptions: {
       description:
-        'Only images behind the one of this cursor. INVALID_CURSOR for one of another order. Together with `before`: the images between both; none if `before` does not come after `after`.',
+        'Return only images after this cursor. With `before`: only images between the two; none if `before` does not come after `after`. INVALID_CURSOR for a cursor of another order.',
     },
     lastArgOptions: {
-      description: `How many images at most, 0 to ${MAX_PAGE_SIZE}: the last ones of the list, or of those between \`after\` and \`before\`. Default: ${DEFAULT_PAGE_SIZE}, if \`before\` alone is given. Not with \`first\`.`,
+      description: `Number of images to return from the end of the list, 0 to ${MAX_PAGE_SIZE}. Default: ${DEFAULT_PAGE_SIZE}, if \`before\` alone is given. Cannot be combined with \`first\`.`,
     },
     beforeArgOptions: {
-      description: 'Only images ahead of the one of this cursor. INVALID_CURSOR for one of another order.',
+      description: 'Return only images before this cursor. INVALID_CURSOR for a cursor of another order.',
     },
     clientMutationId: 'omit',
     cursorType: 'String',
   },
 });
 
+export type SchemaTypes = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer Types> ? Types : never;
+/** Makes the fields of an input type. */
+export type InputFields = PothosSchemaTypes.InputFieldBuilder<SchemaTypes, 'InputObject'>;
+
 builder.queryType({
   description:
-    'What can be read. It takes the scope IMAGES_READ; `stores` STORES_READ, `tokens` ADMIN, `tools` and `models` none. A token for one user is answered as if the images of others were not there.',
+    'Read operations. They need the scope IMAGES_READ; `stores` needs STORES_READ, `tokens` needs ADMIN, `tools` and `models` accept every token. A token of one user sees only the images of that user.',
 });
 builder.mutationType({
   description:
-    'What can be changed. To have images made and to end that takes the scope IMAGES_GENERATE, tokens ADMIN, all else IMAGES_WRITE. What an input can cause is in `userErrors` of the payload. Several in one document are run one after the other; where one is refused or fails, only its payload is null, and the others run.',
+    'Write operations. They need the scope IMAGES_WRITE; `generateImage`, `regenerateImage` and `cancelGeneration` need IMAGES_GENERATE, `createToken` and `revokeToken` need ADMIN. The mutations of a document run one after another. If one fails, only its payload is null, and the others still run.',
 });
 builder.subscriptionType({
-  description: 'Over server-sent events: GET or POST /graphql with `Accept: text/event-stream`.',
+  description:
+    'Events, sent as server-sent events: GET or POST /graphql with `Accept: text/event-stream`. They need the scope IMAGES_READ.',
 });

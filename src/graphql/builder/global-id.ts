@@ -1,12 +1,12 @@
 import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
-import { NEEDED_SCOPES } from '../../auth/authorization.ts';
 
-/** The types whose objects `node` finds. */
-export type NodeType = keyof typeof NEEDED_SCOPES.Node;
+/** Types whose objects `node` finds. */
+export const NODE_TYPES = ['ApiToken', 'Copy', 'Image'] as const;
+export type NodeType = (typeof NODE_TYPES)[number];
 
 export interface GlobalId {
   readonly type: NodeType;
-  /** What identifies the object among those of its type. */
+  /** Identifies the object among those of its type. */
   readonly key: string;
 }
 
@@ -22,4 +22,4 @@ export function decodeId(id: string): GlobalId | null {
   }
 }
 
-const isNodeType = (name: string): name is NodeType => Object.hasOwn(NEEDED_SCOPES.Node, name);
+const isNodeType = (name: string): name is NodeType => NODE_TYPES.some((type) => type === name);

@@ -1,18 +1,17 @@
 import { InputError } from '../../errors.ts';
-import type { Image } from '../../image/image.ts';
 import type { GraphqlContext } from '../context.ts';
 
 export const MAX_RELATED_PER_REQUEST = 10_000;
 
 /**
- * Counts what a list within an image answers against what a request may have of such lists.
+ * Counts the images of a list within an image against the limit of the request.
  * @throws InputError LIMIT_REACHED
  */
-export function takeRelated(context: GraphqlContext, images: Image[]): Image[] {
+export function takeRelated<Related>(context: GraphqlContext, images: Related[]): Related[] {
   context.relatedLeft -= images.length;
   if (context.relatedLeft >= 0) return images;
   throw new InputError(
     'LIMIT_REACHED',
-    `The document asks for more than ${MAX_RELATED_PER_REQUEST} duplicates, parts and edits; ask for a smaller page, or do not nest them.`,
+    `The document asks for more than ${MAX_RELATED_PER_REQUEST} duplicates, parts and edits. Ask for a smaller page, or do not nest them.`,
   );
 }

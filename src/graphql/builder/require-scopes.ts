@@ -1,37 +1,42 @@
-import { GraphQLObjectType, type GraphQLSchema } from 'graphql';
-import { NEEDED_SCOPES, requireScope } from '../../auth/authorization.ts';
+import { type GraphQLField, type GraphQLSchema, isObjectType } from 'graphql';
+import { requireScope } from '../../auth/authorization.ts';
 import type { Scope } from '../../auth/caller.ts';
 import type { GraphqlContext } from '../context.ts';
 
-const ROOTS = ['Query', 'Mutation', 'Subscription'] as const;
+declare module 'graphql/type/definition.js' {
+  // biome-ignore lint/suspicious/noExplicitAny: the parameters must be those of graphql-js.
+  interface GraphQLFieldExtensions<_TSource, _TContext, _TArgs = any> {
+    /** Scope that the caller must have; null: any caller. Fields of Query, Mutation and Subscription must say it. */
+    scope?: Scope | null;
+  }
+}
 
 /**
- * Has every field ask for the scope that it needs, before its resolver is called.
- * @throws Error for a field of Query, Mutation or Subscription that the table does not have, and for an entry without a field: so nothing is
- *   open because it was forgotten.
+ * Makes every field check the scope in its `extensions` before its resolver runs.
+ * @throws Error for a field of Query, Mutation or Subscription without a scope, so that no field is open by mistake.
  */
-export function guard(schema: GraphQLSchema): GraphQLSchema {
-  for (const name of [...ROOTS, 'Image'] as const) {
-    const type = schema.getType(name);
-    if (!(type instanceof GraphQLObjectType)) throw new Error(`There is no type ${name}.`);
-    const scopes: Readonly<Record<string, Scope | null>> = NEEDED_SCOPES[name];
-    const fields = type.getFields();
-    for (const field of Object.keys(scopes))
-      if (!fields[field]) throw new Error(`${name}.${field} needs a scope, and is not in the schema.`);
-    for (const [fieldName, field] of Object.entries(fields)) {
-      const scope = scopes[fieldName];
-      if (scope === undefined && name !== 'Image')
-        throw new Error(`auth/authorization.ts does not say which scope ${name}.${fieldName} needs.`);
-      if (scope == null) continue;
-      // A subscription is asked for once; what it brings is resolved by `resolve`.
-      const asks = name === 'Subscription' ? 'subscribe' : 'resolve';
-      const inner = field[asks];
-      if (!inner) throw new Error(`${name}.${fieldName} has no resolver.`);
-      field[asks] = (source, args, context: GraphqlContext, info) => {
-        requireScope(context.caller, scope);
-        return inner(source, args, context, info);
-      };
+export function requireScopes(schema: GraphQLSchema): GraphQLSchema {
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type)) continue;
+    for (const field of Object.values(type.getFields())) {
+      const { scope } = field.extensions;
+      if (scope === undefined && roots.includes(type))
+        throw new Error(
+          `${type.name}.${field.name} has no scope. Give it extensions.scope; null opens it to every caller.`,
+        );
+      // A subscription is authorized once, when it begins; `resolve` runs for each event.
+      if (scope) protect(field, type === schema.getSubscriptionType() ? 'subscribe' : 'resolve', scope);
     }
   }
   return schema;
+}
+
+function protect(field: GraphQLField<unknown, GraphqlContext>, step: 'resolve' | 'subscribe', scope: Scope) {
+  const inner = field[step];
+  if (!inner) throw new Error(`${field.name} needs the scope ${scope} and has no resolver.`);
+  field[step] = (source, args, context, info) => {
+    requireScope(context.caller, scope);
+    return inner(source, args, context, info);
+  };
 }

@@ -1,41 +1,48 @@
+/** Fields that several inputs have in common; image/input.ts checks them. */
 import { LIMITS } from '../../image/input.ts';
 import { MAX_PROMPT_LENGTH } from '../../image/upload/upload.ts';
-import type { builder } from '../builder/builder.ts';
+import type { InputFields } from '../builder/builder.ts';
 import { Visibility } from './image.ts';
 import { OnDuplicate } from './on-duplicate.ts';
 
-/** What the fields of an input are made with. */
-type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0];
-
-/** What a caller may say of an image on every way in, as image/input.ts checks it: whose it is, and what it belongs to. */
+/** Returns the fields of every input that creates images. */
 export const imageFields = (t: InputFields) => ({
   userId: t.string({
-    description: `Whose it is, up to ${LIMITS.userIdLength} characters. Without it the token's user, or \`root\` where the token may act for any; a token for one user may name no other (FORBIDDEN).`,
+    description: `ID of the user who will own the image, up to ${LIMITS.userIdLength} characters. Default: the token's user, or \`root\` for a token without one. FORBIDDEN if the token is for another user.`,
   }),
-  username: t.string({ description: `What people call the user, up to ${LIMITS.nameLength} characters.` }),
+  username: t.string({
+    description: `Display name of the user, up to ${LIMITS.nameLength} characters.`,
+  }),
   requestId: t.string({
-    description: `The caller's own mark of the request that it belongs to, up to ${LIMITS.nameLength} characters; \`ImageFilter\` finds by it. A request that is sent again is not known by it.`,
+    description: `Your ID of the request that the image belongs to, up to ${LIMITS.nameLength} characters; \`ImageFilter.requestId\` finds it. It does not make the mutation idempotent.`,
   }),
   messageId: t.string({
-    description: `The caller's own mark of the message that it belongs to, such as one of a chat, up to ${LIMITS.nameLength} characters; \`ImageFilter\` finds by it.`,
+    description: `Your ID of the message that the image belongs to, such as a chat message, up to ${LIMITS.nameLength} characters; \`ImageFilter.messageId\` finds it.`,
   }),
   tags: t.stringList({
-    description: `Up to ${LIMITS.tags} of up to ${LIMITS.tagLength} characters each; one that is there twice counts once.`,
+    description: `Tags, up to ${LIMITS.tags} of up to ${LIMITS.tagLength} characters each. Repeated tags are stored once.`,
   }),
-  metadata: t.field({ type: 'JSON', description: 'A JSON object of up to 64 KiB.' }),
+  metadata: t.field({ type: 'JSON', description: 'Any JSON object, up to 64 KiB.' }),
   visibility: t.field({
     type: Visibility,
-    description: "Without it the server's default (DEFAULT_VISIBILITY), PUBLIC as delivered.",
+    description:
+      'Who can fetch the bytes. Default: DEFAULT_VISIBILITY of the server, which is PUBLIC unless configured.',
   }),
 });
 
-/** The same, and what can be said of a picture that is there already. @param way the tool that it belongs to by default. */
-export const pictureFields = (t: InputFields, way: string) => ({
+/**
+ * Returns the fields of every input that brings in an existing picture.
+ * @param defaultTool value of `tool` if the client gives none.
+ */
+export const pictureFields = (t: InputFields, defaultTool: string) => ({
   ...imageFields(t),
-  tool: t.string({ description: `The tool that it belongs to; \`${way}\` by default.` }),
+  tool: t.string({ description: `Name of the tool that made the image. Default: \`${defaultTool}\`.` }),
   prompt: t.string({
-    description: `What it was made from, up to ${MAX_PROMPT_LENGTH.toLocaleString('en')} characters; empty without it.`,
+    description: `Prompt that the image was made from, up to ${MAX_PROMPT_LENGTH.toLocaleString('en')} characters. Default: empty.`,
   }),
-  model: t.string({ description: 'What it was made with, under any name, up to 200 characters.' }),
-  onDuplicate: t.field({ type: OnDuplicate, description: 'CREATE by default.' }),
+  model: t.string({ description: 'Model that made the image; any name, up to 200 characters.' }),
+  onDuplicate: t.field({
+    type: OnDuplicate,
+    description: 'What to do if the user already has an image with the same bytes. Default: CREATE.',
+  }),
 });

@@ -9,16 +9,17 @@ import {
   type ImageStats as Stats,
 } from '../../image/list/stats.ts';
 import { builder } from '../builder/builder.ts';
-import { WHICH_IMAGES } from './image-list.ts';
+import { LIST_COST } from '../builder/costs.ts';
+import { WHICH_IMAGES } from './image-filter.ts';
 
-const TOTAL = 'How many images there are, whatever became of them.';
-const FAILED = 'How many of them have the status FAILED.';
-const BYTES = 'Of the images that have bytes; what several share is counted for each.';
+const TOTAL = 'Number of images, whatever their status.';
+const FAILED = 'Number of images with the status FAILED.';
+const BYTES = 'Total size in bytes. Bytes that several images share count for each of them.';
 
 const ToolStats = builder.objectRef<Figures & { tool: string }>('ImageToolStats').implement({
-  description: 'The images of one tool.',
+  description: 'Statistics of the images of one tool.',
   fields: (t) => ({
-    tool: t.exposeString('tool', { description: 'As `Image.tool` says it.' }),
+    tool: t.exposeString('tool', { description: 'Name of the tool (`Image.tool`).' }),
     total: t.exposeInt('total', { description: TOTAL }),
     failed: t.exposeInt('failed', { description: FAILED }),
     bytes: t.expose('bytes', { type: 'BigInt', description: BYTES }),
@@ -26,9 +27,9 @@ const ToolStats = builder.objectRef<Figures & { tool: string }>('ImageToolStats'
 });
 
 const DayStats = builder.objectRef<Figures & { day: string }>('ImageDayStats').implement({
-  description: 'The images that were made on one day.',
+  description: 'Statistics of the images that were created on one day.',
   fields: (t) => ({
-    day: t.exposeString('day', { description: 'In UTC, as ISO 8601 writes it: `2026-11-21`.' }),
+    day: t.exposeString('day', { description: 'Date in UTC, in ISO 8601: `2026-11-21`.' }),
     total: t.exposeInt('total', { description: TOTAL }),
     failed: t.exposeInt('failed', { description: FAILED }),
     bytes: t.expose('bytes', { type: 'BigInt', description: BYTES }),
@@ -36,31 +37,33 @@ const DayStats = builder.objectRef<Figures & { day: string }>('ImageDayStats').i
 });
 
 const ImageStats = builder.objectRef<Stats>('ImageStats').implement({
-  description: 'Figures of images.',
+  description: 'Statistics of images.',
   fields: (t) => ({
     total: t.exposeInt('total', { description: TOTAL }),
-    succeeded: t.exposeInt('succeeded', { description: 'How many of them have the status SUCCESS.' }),
+    succeeded: t.exposeInt('succeeded', { description: 'Number of images with the status SUCCESS.' }),
     failed: t.exposeInt('failed', {
-      description: 'What has neither succeeded nor failed is still to be made, or being made.',
+      description: `${FAILED} Images that are neither \`succeeded\` nor \`failed\` are PENDING or PROCESSING.`,
     }),
-    uniqueUsers: t.exposeInt('uniqueUsers', { description: 'How many users they belong to.' }),
+    uniqueUsers: t.exposeInt('uniqueUsers', { description: 'Number of users who own the images.' }),
     totalBytes: t.field({ type: 'BigInt', description: BYTES, resolve: ({ bytes }) => bytes }),
     averageBytes: t.exposeFloat('averageBytes', {
       nullable: true,
-      description: `${BYTES} Null where none has.`,
+      description: 'Mean size in bytes of the images that have bytes; null if none has.',
     }),
     byTool: t.field({
       type: [ToolStats],
-      description: `Those with most images first, at most ${MAX_TOOLS}.`,
+      description: `Statistics by tool, most images first, at most ${MAX_TOOLS} tools.`,
+      extensions: { cost: LIST_COST },
       resolve: ({ byTool }) => [...byTool],
     }),
     byDay: t.field({
       type: [DayStats],
-      description: `Newest first, at most ${MAX_DAYS}; days without images are left out.`,
+      description: `Statistics by day, newest first, at most ${MAX_DAYS} days. Days without images are left out.`,
+      extensions: { cost: LIST_COST },
       resolve: ({ byDay }) => [...byDay],
     }),
     complete: t.exposeBoolean('complete', {
-      description: `Whether everything that the filter finds is in the figures. No more than ${MAX_COUNTED.toLocaleString('en')} images are looked at, newest first, and ${MAX_READ.toLocaleString('en')} where the filter has more than a user, a time, a tool or SUCCESS; false where there were so many. A shorter time (\`createdAfter\`) or a user makes them whole.`,
+      description: `Whether all images that match the filter were counted. The newest ${MAX_COUNTED.toLocaleString('en')} are counted if the filter names a user, a time, a tool or SUCCESS at most, else the newest ${MAX_READ.toLocaleString('en')}. If false, narrow the filter, for example by \`createdAfter\` or \`userId\`.`,
     }),
   }),
 });
@@ -68,7 +71,8 @@ const ImageStats = builder.objectRef<Stats>('ImageStats').implement({
 builder.queryField('imageStats', (t) =>
   t.field({
     type: ImageStats,
-    description: 'Figures of the images that `images` would list with the same filter.',
+    description: 'Returns statistics of the images that `images` lists with the same filter.',
+    extensions: { scope: 'images:read', cost: { extra: 2000 } },
     args: {
       filter: t.arg(WHICH_IMAGES),
     },

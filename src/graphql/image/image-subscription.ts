@@ -1,51 +1,64 @@
 import { visibleFilter, visibleTo } from '../../auth/authorization.ts';
 import { type Watched, type WatchedImage, watchImage, watchImages } from '../../image/events/watch.ts';
-import type { Image } from '../../image/image.ts';
 import { builder } from '../builder/builder.ts';
+import { MAX_RELATED_PER_REQUEST } from '../builder/related-limit.ts';
 import type { GraphqlContext } from '../context.ts';
-import { Image as ImageType, parseImageId } from './image.ts';
-import { WHICH_IMAGES } from './image-list.ts';
+import { Image } from './image.ts';
+import { WHICH_IMAGES } from './image-filter.ts';
+import { parseImageId } from './image-id.ts';
+import type { ImageShape } from './image-shape.ts';
 
 builder.subscriptionFields((t) => ({
   imageUpdated: t.field({
-    type: ImageType,
+    type: Image,
     description:
-      'The image now, and whenever it has changed, whichever server or worker changed it. Changes that follow each other fast may come as one. It ends when the image is purged.',
+      'Sends an image at once, and again after each change, whichever server or worker made it. Changes in quick succession may be sent as one. Ends when the image is purged.',
+    extensions: { scope: 'images:read' },
     args: {
       id: t.arg.id({
         required: true,
         description:
-          '`Image.id`, or `Image.uuid`. NOT_FOUND where there is none, or none that the caller sees.',
+          'ID of the image: `Image.id` or `Image.uuid`. INVALID_ID for anything else. NOT_FOUND if the image does not exist or the caller may not see it.',
       }),
     },
     subscribe: (_root, { id }, context) =>
-      whileLetIn(context, watchImage(context.services, parseImageId(String(id)), visibleTo(context.caller))),
-    resolve: tell,
+      whileAuthorized(
+        context,
+        watchImage(context.services, parseImageId(String(id)), visibleTo(context.caller)),
+      ),
+    resolve: beginEvent,
   }),
   imagesUpdated: t.field({
-    type: ImageType,
+    type: Image,
     description:
-      'Images that the filter finds, each whenever it was made or has changed, from now on. A client that connects again with `Last-Event-ID`, as EventSource does, is first told what has changed since, up to a day and 1000 images ago; where that is not all, the first event has `extensions.missedSince`. With `trash: INCLUDE` also those that are deleted.',
+      'Sends each image that matches the filter when it is created or changed. A client that reconnects with `Last-Event-ID`, as EventSource does, first gets the changes that it missed: at most 1000 images, at most one day back. If that is not all, the first event has `extensions.missedSince`. With `trash: INCLUDE`, images that are moved to the trash are sent too.',
+    extensions: { scope: 'images:read' },
     args: {
       filter: t.arg(WHICH_IMAGES),
     },
     subscribe: (_root, { filter }, context) => {
       const { services, caller, events } = context;
-      return whileLetIn(context, watchImages(services, visibleFilter(caller, filter), events.lastId));
+      return whileAuthorized(context, watchImages(services, visibleFilter(caller, filter), events.lastId));
     },
-    resolve: tell,
+    resolve: beginEvent,
   }),
 }));
 
-/** Notes what the event is told with, and resolves to its image. */
-function tell({ image, id, missedSince }: WatchedImage, _args: unknown, { events }: GraphqlContext): Image {
-  events.id = id;
-  events.missedSince = missedSince;
+/** Prepares the context for an event, because it lasts as long as the subscription, and returns the image of the event. */
+function beginEvent(
+  { image, id, missedSince }: WatchedImage,
+  _args: unknown,
+  context: GraphqlContext,
+): ImageShape {
+  context.loaders.clear();
+  context.relatedLeft = MAX_RELATED_PER_REQUEST;
+  context.events.id = id;
+  context.events.missedSince = missedSince;
   return image;
 }
 
-/** Ends before the first image that comes after the token has expired or was revoked. */
-function whileLetIn(
+/** Ends the subscription before the first event after the caller's token has expired or was revoked. */
+function whileAuthorized(
   { isLetIn, events }: GraphqlContext,
   images: Watched,
 ): AsyncIterableIterator<WatchedImage> {

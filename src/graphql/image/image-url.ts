@@ -1,7 +1,6 @@
 import { requireScope } from '../../auth/authorization.ts';
 import { MIN_SIGNED_SECONDS } from '../../auth/image-address.ts';
 import { InputError } from '../../errors.ts';
-import type { Image } from '../../image/image.ts';
 import {
   type AskedFormat,
   checkTransform,
@@ -14,54 +13,68 @@ import {
 } from '../../storage/variants/transform.ts';
 import { builder } from '../builder/builder.ts';
 import type { GraphqlContext } from '../context.ts';
+import type { ImageShape } from './image-shape.ts';
 
 const VariantFit = builder.enumType('VariantFit', {
   description: 'How a picture is fitted into a width and a height.',
   values: {
-    COVER: { value: 'cover', description: 'It fills them; what stands out is cut off.' },
+    COVER: { value: 'cover', description: 'Fill both sides; crop what does not fit.' },
     CONTAIN: {
       value: 'contain',
-      description: 'All of it is within them; the rest is transparent, white in JPEG.',
+      description: 'Fit the whole picture inside, and pad the rest: transparent, or white in JPEG.',
     },
-    INSIDE: { value: 'inside', description: 'All of it is within them, and nothing is added.' },
+    INSIDE: { value: 'inside', description: 'Fit the whole picture inside, without padding.' },
   } as const,
 });
 
 const VariantFormat = builder.enumType('VariantFormat', {
-  description: 'The format of a variant.',
+  description: 'File format of a variant.',
   values: {
-    WEBP: { value: 'webp', description: `\`image/webp\`; \`quality\` ${QUALITY.webp} by default.` },
+    WEBP: { value: 'webp', description: `WebP. Default \`quality\`: ${QUALITY.webp}.` },
     JPEG: {
       value: 'jpeg',
-      description: `\`image/jpeg\`; \`quality\` ${QUALITY.jpeg} by default. What is transparent becomes white.`,
+      description: `JPEG; transparent pixels become white. Default \`quality\`: ${QUALITY.jpeg}.`,
     },
-    PNG: { value: 'png', description: '`image/png`; it has no `quality`.' },
+    PNG: { value: 'png', description: 'PNG. Takes no `quality`.' },
     AVIF: {
       value: 'avif',
-      description: `\`image/avif\`, up to ${MAX_AVIF_SIDE} pixels a side; \`quality\` ${QUALITY.avif} by default.`,
+      description: `AVIF, up to ${MAX_AVIF_SIDE} pixels a side. Default \`quality\`: ${QUALITY.avif}.`,
     },
     AUTO: {
       value: 'auto',
-      description: `What the request takes by its Accept header: AVIF where the variant is within ${MAX_AVIF_SIDE} pixels a side, else WebP, else as without a format. \`quality\` is that of WebP.`,
+      description: `Chosen by the Accept header of each request: AVIF up to ${MAX_AVIF_SIDE} pixels a side, else WebP, else the default format. \`quality\` applies to WebP.`,
     },
   } as const,
 });
 
 export const ImageTransform = builder.inputType('ImageTransform', {
-  description: 'What is to be made of a picture when it is fetched: docs/variants.md.',
+  description:
+    'A variant of an image: resized, or in another format. It is rendered when its address is fetched. See docs/variants.md.',
   fields: (t) => ({
-    width: t.int({ description: `In pixels, up to ${MAX_VARIANT_SIDE}.` }),
-    height: t.int({ description: `In pixels, up to ${MAX_VARIANT_SIDE}.` }),
-    fit: t.field({ type: VariantFit, description: 'With both sides; COVER by default.' }),
-    format: t.field({ type: VariantFormat, description: "The original's by default, PNG for a GIF." }),
-    quality: t.int({ description: '1 to 100; not of PNG.' }),
+    width: t.int({
+      description: `Width in pixels, 1 to ${MAX_VARIANT_SIDE}. Default: in proportion to \`height\`, or that of the original.`,
+    }),
+    height: t.int({
+      description: `Height in pixels, 1 to ${MAX_VARIANT_SIDE}. Default: in proportion to \`width\`, or that of the original.`,
+    }),
+    fit: t.field({
+      type: VariantFit,
+      description: 'How to fit the picture, if both `width` and `height` are given. Default: COVER.',
+    }),
+    format: t.field({
+      type: VariantFormat,
+      description: 'File format. Default: that of the original; PNG for a GIF.',
+    }),
+    quality: t.int({
+      description: 'Quality of the compression, 1 to 100. Not for PNG. Default: see `VariantFormat`.',
+    }),
     enlarge: t.boolean({
-      description: 'Whether it may be larger than the original; false by default.',
+      description: 'Whether the variant may be larger than the original. Default: false.',
     }),
   }),
 });
 
-interface Wishes {
+interface UrlOptions {
   readonly expiresInSeconds?: number | null | undefined;
   readonly transform?:
     | {
@@ -77,12 +90,16 @@ interface Wishes {
 }
 
 /**
- * The address of an image that has bytes. It is signed where it is to expire, or where it names a variant that is not had without.
- * @throws InputError INVALID_INPUT; FixativeError FORBIDDEN to a caller who may not read, for a signed address lets its reader in.
+ * Returns the address of the bytes of an image, or of a variant. It is signed if it expires, or if the variant needs a signature.
+ * @throws InputError INVALID_INPUT; FixativeError FORBIDDEN if the caller may not read images, because a signed address gives their bytes.
  */
-export function urlOf(image: Image, wishes: Wishes, { services, caller }: GraphqlContext): string {
+export function urlOf(
+  image: Pick<ImageShape, 'uuid' | 'storageUrl'>,
+  options: UrlOptions,
+  { services, caller }: GraphqlContext,
+): string {
   const address = services.publicUrl() + image.storageUrl;
-  const { transform: given, expiresInSeconds } = wishes;
+  const { transform: given, expiresInSeconds } = options;
   const transform = given ? checkTransform(withoutNulls(given)) : null;
   const written = transform ? formatTransform(transform) : '';
   if (expiresInSeconds != null) requireScope(caller, 'images:read');
@@ -97,15 +114,15 @@ function expiryOf(seconds: number, maxSeconds: number): Date {
   if (seconds >= MIN_SIGNED_SECONDS && seconds <= maxSeconds) return new Date(Date.now() + seconds * 1000);
   throw new InputError(
     'INVALID_INPUT',
-    `expiresInSeconds is ${seconds}; it goes from ${MIN_SIGNED_SECONDS} to ${maxSeconds}.`,
+    `expiresInSeconds is ${seconds}; it must be ${MIN_SIGNED_SECONDS} to ${maxSeconds}.`,
     { path: ['expiresInSeconds'] },
   );
 }
 
-type Given = NonNullable<Wishes['transform']>;
-type Said = { [Key in keyof Given]?: Exclude<Given[Key], null | undefined> };
+type TransformInput = NonNullable<UrlOptions['transform']>;
+type GivenTransform = { [Key in keyof TransformInput]?: Exclude<TransformInput[Key], null | undefined> };
 
-/** null is as good as nothing. */
-function withoutNulls(given: Given): Said {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value != null)) as Said;
+/** Returns the fields that are not null. */
+function withoutNulls(given: TransformInput): GivenTransform {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value != null)) as GivenTransform;
 }

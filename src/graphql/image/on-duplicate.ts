@@ -2,10 +2,13 @@ import { builder } from '../builder/builder.ts';
 
 export const OnDuplicate = builder.enumType('OnDuplicate', {
   description:
-    'What becomes of bytes of which the user has an image already; one in the trash does not count.',
+    'What to do if the user already has an image with the same bytes. Images in the trash do not count.',
   values: {
-    CREATE: { value: 'create', description: 'One more image; the bytes are kept once all the same.' },
-    REUSE: { value: 'reuse', description: 'The image that is there is answered, unchanged.' },
-    ERROR: { value: 'error', description: 'A `DuplicateError` that names it.' },
+    CREATE: {
+      value: 'create',
+      description: 'Create another image. The bytes are stored only once all the same.',
+    },
+    REUSE: { value: 'reuse', description: 'Return the existing image, unchanged.' },
+    ERROR: { value: 'error', description: 'Return a `DuplicateError` with the existing image.' },
   } as const,
 });

@@ -1,81 +1,86 @@
-import DataLoader from 'dataloader';
-import type { Queryable } from '../../database/database.ts';
-import { findProvenances } from '../../image/ingest/provenance.ts';
 import type { Provenance as ProvenanceShape } from '../../provenance/provenance.ts';
 import { builder } from '../builder/builder.ts';
+import { Image } from './image.ts';
 
-const text = { nullable: true } as const;
-
-export const Provenance = builder.objectRef<ProvenanceShape>('Provenance').implement({
+const Provenance = builder.objectRef<ProvenanceShape>('Provenance').implement({
   description:
-    'What generators and cameras wrote into the bytes of an image. It is their word: anybody can write anything into a picture.',
+    'Metadata that generators and cameras wrote into the file. It is not verified: anyone can write anything into a file.',
   fields: (t) => ({
     generator: t.exposeString('generator', {
-      ...text,
-      description: 'The program that made it, such as `AUTOMATIC1111`, `ComfyUI` or `InvokeAI`.',
+      nullable: true,
+      description:
+        'Program that generated the image, such as `AUTOMATIC1111`, `ComfyUI` or `InvokeAI`; null if the file does not say.',
     }),
     prompt: t.exposeString('prompt', {
-      ...text,
-      description: 'What it was made from; null where the file does not say.',
+      nullable: true,
+      description: 'Prompt; null if the file does not say.',
     }),
     negativePrompt: t.exposeString('negativePrompt', {
-      ...text,
-      description: 'What was not to be in it; null where the file does not say.',
+      nullable: true,
+      description: 'Negative prompt: what the image was not to show. Null if the file does not say.',
     }),
     model: t.exposeString('model', {
-      ...text,
-      description: 'The model that made it, as the generator calls it; null where the file does not say.',
+      nullable: true,
+      description: 'Model, as the generator calls it; null if the file does not say.',
     }),
     seed: t.exposeString('seed', {
-      ...text,
-      description: 'Decimal digits; it may pass what a number holds.',
+      nullable: true,
+      description:
+        'Seed in decimal digits, a string because it may exceed 64 bits; null if the file does not say.',
     }),
     steps: t.exposeFloat('steps', {
-      ...text,
-      description: 'How many steps the sampler took; null where the file does not say.',
+      nullable: true,
+      description: 'Number of sampling steps; null if the file does not say.',
     }),
     sampler: t.exposeString('sampler', {
-      ...text,
-      description: 'The sampler, as the generator calls it; null where the file does not say.',
+      nullable: true,
+      description: 'Sampler, as the generator calls it; null if the file does not say.',
     }),
     cfgScale: t.exposeFloat('cfgScale', {
-      ...text,
-      description:
-        'How strictly the prompt was followed (classifier-free guidance); null where the file does not say.',
+      nullable: true,
+      description: 'Scale of classifier-free guidance; null if the file does not say.',
     }),
     software: t.exposeString('software', {
-      ...text,
+      nullable: true,
       description:
-        'The program that wrote the file, by EXIF, XMP or a text `Software`; null where the file does not say.',
+        'Program that wrote the file, from EXIF, XMP or a text chunk `Software`; null if the file does not say.',
     }),
     camera: t.exposeString('camera', {
-      ...text,
-      description: 'Maker and model of the camera, by EXIF; null where the file does not say.',
+      nullable: true,
+      description: 'Make and model of the camera, from EXIF; null if the file does not say.',
     }),
     takenAt: t.exposeString('takenAt', {
-      ...text,
-      description: 'ISO 8601; without an offset where the camera gave none.',
+      nullable: true,
+      description:
+        'When the photo was taken, in ISO 8601, without an offset if the camera recorded none; null if the file does not say.',
     }),
     digitalSourceType: t.exposeString('digitalSourceType', {
-      ...text,
-      description: 'As IPTC names it: http://cv.iptc.org/newscodes/digitalsourcetype/',
+      nullable: true,
+      description:
+        'IPTC digital source type (http://cv.iptc.org/newscodes/digitalsourcetype/); null if the file does not say.',
     }),
     description: t.exposeString('description', {
-      ...text,
+      nullable: true,
       description:
-        'A description or caption, by XMP, EXIF or a text `Description`; null where the file does not say.',
+        'Description or caption, from XMP, EXIF or a text chunk `Description`; null if the file does not say.',
     }),
     raw: t.expose('raw', {
       type: 'JSON',
-      description: 'The texts that were found, by their names in the file; long ones are cut.',
+      description: 'All texts that were found, by their names in the file; long texts are truncated.',
     }),
     hasContentCredentials: t.exposeBoolean('hasContentCredentials', {
-      description: 'Whether it carries C2PA content credentials. They are not validated.',
+      description: 'Whether the file contains C2PA content credentials. They are not validated.',
     }),
   }),
 });
 
-/** Loads what is on record for all blobs of a page by one statement. */
-export function makeProvenanceLoader(db: Queryable): DataLoader<number, ProvenanceShape | null> {
-  return new DataLoader((blobIds) => findProvenances(db, blobIds));
-}
+builder.objectFields(Image, (t) => ({
+  provenance: t.field({
+    type: Provenance,
+    nullable: true,
+    description: 'Metadata that generators and cameras wrote into the file; null if it has none.',
+    extensions: { cost: { extra: 20 } },
+    resolve: ({ blobId }, _args, { loaders }) =>
+      blobId === null ? null : loaders.provenanceOfBlob.load(Number(blobId)),
+  }),
+}));

@@ -10,209 +10,223 @@ import {
 } from '../../image/generation/generate.ts';
 import type { PictureSource } from '../../image/generation/references.ts';
 import { regenerateImage } from '../../image/generation/regenerate.ts';
-import type { Image as ImageModel } from '../../image/image.ts';
 import type { ReceivedFile } from '../../image/upload/upload.ts';
-import { builder } from '../builder/builder.ts';
-import { IMAGE_ID, Image, parseImageId, requireImage } from '../image/image.ts';
+import { builder, type InputFields } from '../builder/builder.ts';
+import { LIST_COST } from '../builder/costs.ts';
+import { Image } from '../image/image.ts';
+import { IMAGE_ID, parseImageId, requireImage } from '../image/image-id.ts';
 import { imageFields } from '../image/image-input.ts';
-import { answer, type ImagePayload, imagePayload, type Payload, USER_ERRORS } from './payload.ts';
+import type { ImageShape } from '../image/image-shape.ts';
+import { imagePayload, mutation } from './mutation.ts';
 
 const PictureSourceInput = builder.inputType('PictureSourceInput', {
-  description: 'A picture to work from: exactly one of these. Leave the other out; null is not allowed.',
+  description: 'A picture to generate from. Give exactly one field; null is not allowed.',
   isOneOf: true,
   fields: (t) => ({
-    id: t.id({ description: 'An image that is kept.' }),
+    id: t.id({ description: 'ID of an image with stored bytes: `Image.id` or `Image.uuid`.' }),
     file: t.field({
       type: 'Upload',
-      description: 'A file of this request; it is kept as an image of its own.',
+      description: 'A file of this request. It is stored as an image of its own.',
     }),
   }),
 });
 
 const Background = builder.enumType('Background', {
-  description: 'What is to be behind the subject of a picture.',
+  description: 'The background of a generated image.',
   values: {
-    TRANSPARENT: { value: 'transparent', description: 'Nothing: it can be seen through. Not in JPEG.' },
+    TRANSPARENT: { value: 'transparent', description: 'Transparent. Not possible in JPEG.' },
   } as const,
 });
 
 const PictureFormat = builder.enumType('PictureFormat', {
-  description:
-    'The format that a provider is asked for; `Model.formats` has those that a model can be asked for.',
+  description: 'File format to request from a provider. `Model.formats` lists those that a model supports.',
   values: {
-    PNG: { value: 'png', description: '`image/png`, may be transparent.' },
-    JPEG: { value: 'jpeg', description: '`image/jpeg`, never transparent.' },
-    WEBP: { value: 'webp', description: '`image/webp`, may be transparent.' },
+    PNG: { value: 'png', description: '`image/png`; may be transparent.' },
+    JPEG: { value: 'jpeg', description: '`image/jpeg`; never transparent.' },
+    WEBP: { value: 'webp', description: '`image/webp`; may be transparent.' },
   } as const,
 });
 
-const WAIT = `How long to wait for the images, 0 to ${MAX_WAIT_SECONDS}; ${DEFAULT_WAIT_SECONDS} by default. What is not ready by then is answered as it is and goes on: \`image(id)\`, \`node\` and the subscription \`imageUpdated\` bring the rest.`;
+const waitField = (t: InputFields) =>
+  t.int({
+    description: `Seconds to wait for the images, 0 to ${MAX_WAIT_SECONDS}. Default: ${DEFAULT_WAIT_SECONDS}. After that, images that are not ready are returned with their present status, and generation continues: follow it with \`image\`, \`node\` or the subscription \`imageUpdated\`.`,
+  });
 
-const GenerateImageInput = builder.inputType('GenerateImageInput', {
-  description:
-    'What a tool is to make. What the tool or the model cannot do is refused before anything is paid for.',
-  fields: (t) => ({
-    prompt: t.string({
-      description:
-        'What the picture is to show; every tool but renderChart needs it, or the panels or pages.',
-    }),
-    tool: t.string({ description: 'One of `tools`; `generateUserImage` by default.' }),
-    model: t.string({
-      description: "A configured provider's model (`models`); the server's default model without it.",
-    }),
-    size: t.string({
-      description: "`WIDTHxHEIGHT` in pixels; the tool's or the model's default without it.",
-    }),
-    quality: t.string({
-      description:
-        "One of the model's `qualities`, another is UNSUPPORTED_BY_MODEL; as the provider decides without it.",
-    }),
-    style: t.string({
-      description:
-        "One of the model's `styles`, another is UNSUPPORTED_BY_MODEL; as the provider decides without it.",
-    }),
-    seed: t.int({ description: 'The same seed gives the same picture, with models that take one.' }),
-    background: t.field({
-      type: Background,
-      description:
-        'Without it as the tool has it, where the model can. UNSUPPORTED_BY_MODEL where `Model.transparency` is false.',
-    }),
-    format: t.field({
-      type: PictureFormat,
-      description:
-        'Asked of the provider; without it GENERATED_IMAGE_FORMAT, where the model can, else as the provider decides.',
-    }),
-    n: t.int({
-      description: `How many images, 1 to ${MAX_IMAGES_PER_REQUEST}; 1 by default. Each is a call to the provider.`,
-    }),
-    references: t.field({
-      type: [PictureSourceInput],
-      description: 'Pictures to work from, up to 16, 64 MiB together.',
-    }),
-    mask: t.field({
-      type: PictureSourceInput,
-      description: 'As large as the first reference; where its alpha is 0, that one is painted anew.',
-    }),
-    parentId: t.id({
-      description:
-        'The image that this is a new version of (`Image.parent`); it is the reference when no others are given and the tool takes one.',
-    }),
-    panels: t.stringList({ description: 'Of a comic: what each panel shows, 1 to 6.' }),
-    pages: t.stringList({ description: 'Of a story: what each page shows, 1 to 10.' }),
-    character: t.string({ description: 'Of a story or a comic: who is in all of its pages or panels.' }),
-    chart: t.field({
-      type: 'JSON',
-      description: 'Of renderChart: `{ spec }` with a Vega-Lite specification, or `{ kind, rows, x, y, … }`.',
-    }),
-    ...imageFields(t),
-    requestId: t.string({
-      description:
-        'The key of the request: sent again by the same user with the same input, it answers the same images, and nothing is made or paid twice, for 90 days. CONFLICT for another input. Without effect where the server keeps nothing.',
-    }),
-    scheduledFor: t.field({
-      type: 'DateTime',
-      description: `Not before this time, up to ${MAX_SCHEDULE_DAYS} days ahead.`,
-    }),
-    waitSeconds: t.int({ description: WAIT }),
+const contentFields = (t: InputFields) => ({
+  tool: t.string({
+    description: 'Name of the tool, one of `tools`. Default: `generateUserImage`.',
+  }),
+  prompt: t.string({
+    description:
+      'What the image should show. Every tool needs it, except renderChart, and comics and stories that give `panels` or `pages`.',
+  }),
+  panels: t.stringList({ description: 'For comics: what each panel should show, 1 to 6 panels.' }),
+  pages: t.stringList({ description: 'For stories: what each page should show, 1 to 10 pages.' }),
+  character: t.string({
+    description: 'For comics and stories: the character who appears in every panel or page.',
+  }),
+  chart: t.field({
+    type: 'JSON',
+    description: 'For renderChart: `{ spec }` with a Vega-Lite specification, or `{ kind, rows, x, y, … }`.',
+  }),
+  n: t.int({
+    description: `Number of images, 1 to ${MAX_IMAGES_PER_REQUEST}. Default: 1. Each is a separate call to the provider.`,
   }),
 });
 
-interface GeneratePayload extends Payload {
-  readonly images: readonly ImageModel[];
+const modelFields = (t: InputFields) => ({
+  model: t.string({
+    description:
+      "ID of the model (`Model.id`) of a configured provider. Default: the tool's model, or else the server's.",
+  }),
+  size: t.string({
+    description: "Size, `WIDTHxHEIGHT` in pixels. Default: the tool's size, or else the model's.",
+  }),
+  quality: t.string({
+    description:
+      "Quality, one of the model's `qualities`, else UNSUPPORTED_BY_MODEL. Default: chosen by the provider.",
+  }),
+  style: t.string({
+    description:
+      "Style, one of the model's `styles`, else UNSUPPORTED_BY_MODEL. Default: chosen by the provider.",
+  }),
+  seed: t.int({
+    description: 'Seed, for models with `acceptsSeed`; the same seed gives the same picture.',
+  }),
+  background: t.field({
+    type: Background,
+    description:
+      "Background of the image. UNSUPPORTED_BY_MODEL if `Model.transparency` is false. Default: the tool's background, if the model supports it.",
+  }),
+  format: t.field({
+    type: PictureFormat,
+    description:
+      'File format to request from the provider. Default: GENERATED_IMAGE_FORMAT if the model supports it, else chosen by the provider.',
+  }),
+});
+
+const sourceFields = (t: InputFields) => ({
+  references: t.field({
+    type: [PictureSourceInput],
+    description: 'Pictures to generate from, up to 16 and 64 MiB in total.',
+  }),
+  mask: t.field({
+    type: PictureSourceInput,
+    description:
+      'Mask of the same size as the first reference. Where it is transparent, the model repaints the reference.',
+  }),
+  parentId: t.id({
+    description:
+      'ID of the image that this is a new version of (`Image.parent`). It is used as the reference if `references` is not given and the tool accepts one.',
+  }),
+});
+
+/** Pictures that an operation may ask for are limited, so larger numbers need not be told apart. */
+const MOST_COUNTED = 100;
+
+/** Counts the pictures that an input asks a provider for. The input has not been validated. */
+function countPictures({ n, panels, pages }: Readonly<Record<string, unknown>>): number {
+  const sizes = [
+    Number(n ?? 1),
+    Array.isArray(panels) ? panels.length : 1,
+    Array.isArray(pages) ? pages.length : 1,
+  ];
+  return sizes.reduce(
+    (product, size) => product * (Number.isNaN(size) ? 1 : Math.min(Math.max(size, 1), MOST_COUNTED)),
+    1,
+  );
 }
 
-const GenerateImagePayload = builder.objectRef<GeneratePayload>('GenerateImagePayload').implement({
-  description: 'The images that were asked for, made or not.',
-  fields: (t) => ({
-    images: t.field({
-      type: [Image],
-      description:
-        '`n` images, the pages of a story, or one; none where `userErrors` says why. One that failed is among them, with its `error`.',
-      resolve: ({ images }) => [...images],
+mutation({
+  name: 'generateImage',
+  scope: 'images:generate',
+  description:
+    'Generates images with a tool and stores them. If the provider refuses or fails, the image is returned with the status FAILED and an `error`.',
+  pictures: countPictures,
+  input: {
+    description:
+      'What to generate, and how. Options that the tool or the model does not support are refused before the provider is called.',
+    fields: (t) => ({
+      ...contentFields(t),
+      ...modelFields(t),
+      ...sourceFields(t),
+      ...imageFields(t),
+      requestId: t.string({
+        description:
+          'Idempotency key. If the same user sends it again with the same input within 90 days, the same images are returned, and nothing is generated or paid for twice. CONFLICT for another input. Ignored if the server does not store generated images.',
+      }),
+      scheduledFor: t.field({
+        type: 'DateTime',
+        description: `Earliest time to generate the images, up to ${MAX_SCHEDULE_DAYS} days ahead. Default: now.`,
+      }),
+      waitSeconds: waitField(t),
     }),
-    userErrors: t.expose('userErrors', USER_ERRORS),
-  }),
+  },
+  payload: {
+    description: 'Payload of `generateImage`.',
+    empty: { images: [] as readonly ImageShape[] },
+    fields: (t) => ({
+      images: t.field({
+        type: [Image],
+        description:
+          'The requested images: `n` of them, or one for each page of a story. Images that failed are included, with their `error`. Empty if the mutation failed and `userErrors` says why.',
+        extensions: { cost: LIST_COST },
+        resolve: ({ images }) => [...images],
+      }),
+    }),
+  },
+  async resolve({ references, mask, parentId, ...input }, { services, caller }) {
+    const owner = ownerFor(caller, input);
+    const request = {
+      ...input,
+      userId: owner.userId,
+      references: references?.map((source, index) => parseSource(source, 'references', String(index))),
+      mask: mask && parseSource(mask, 'mask'),
+      parent: parentId == null ? null : parseImageId(String(parentId), ['input', 'parentId']),
+    };
+    return { images: await generateImages(services, request, owner) };
+  },
 });
 
-const RegenerateImageInput = builder.inputType('RegenerateImageInput', {
-  description: 'The image that is to be made again.',
-  fields: (t) => ({ id: t.id(IMAGE_ID), waitSeconds: t.int({ description: WAIT }) }),
+mutation({
+  name: 'regenerateImage',
+  scope: 'images:generate',
+  description:
+    'Generates an image again that has failed or whose bytes are lost, with the same request; its ID and address stay the same. Steps that were paid for and are still usable are not repeated. If a store still has a healthy copy of a lost image, the image is restored from it. CONFLICT if the image is being generated, has its bytes, or was not generated here.',
+  input: {
+    description: 'The image to generate again.',
+    fields: (t) => ({ id: t.id(IMAGE_ID), waitSeconds: waitField(t) }),
+  },
+  payload: imagePayload('Payload of `regenerateImage`.'),
+  async resolve({ id, waitSeconds }, context) {
+    const image = await requireImage(context, String(id));
+    return { image: await regenerateImage(context.services, image, { waitSeconds }) };
+  },
 });
 
-const CancelGenerationInput = builder.inputType('CancelGenerationInput', {
-  description: 'The image whose making is to end.',
-  fields: (t) => ({ id: t.id(IMAGE_ID) }),
+mutation({
+  name: 'cancelGeneration',
+  scope: 'images:generate',
+  description:
+    'Cancels the generation of an image that is PENDING or PROCESSING. Its status becomes FAILED, with the error code CANCELLED. Work that the provider has started may still be charged. CONFLICT if the image is not being generated.',
+  input: {
+    description: 'The image whose generation to cancel.',
+    fields: (t) => ({ id: t.id(IMAGE_ID) }),
+  },
+  payload: imagePayload('Payload of `cancelGeneration`.'),
+  async resolve({ id }, context) {
+    const image = await requireImage(context, String(id));
+    return { image: await cancelGeneration(context.services, image) };
+  },
 });
 
-/** GraphQL sees to it that exactly one is given. */
-type SourceInput = { readonly id: string } | { readonly file: Promise<ReceivedFile> };
+/** GraphQL guarantees exactly one of both (@oneOf). */
+type SourceInput = { readonly id: string | number } | { readonly file: Promise<ReceivedFile> };
 
 function parseSource(source: SourceInput, ...path: string[]): PictureSource {
-  if ('id' in source) return { uuid: parseImageId(source.id, ['input', ...path, 'id']) };
+  if ('id' in source) return { uuid: parseImageId(String(source.id), ['input', ...path, 'id']) };
   const file = atPath(['input', ...path, 'file'], source.file);
-  // It is heard of where it is awaited, if it is.
+  // A rejection is reported where the file is awaited; without this it would count as unhandled until then.
   file.catch(() => {});
   return { file };
 }
-
-builder.mutationFields((t) => ({
-  generateImage: t.field({
-    type: GenerateImagePayload,
-    description:
-      'Makes images with a tool and keeps them. An image whose provider refuses or fails is returned with the status FAILED and its `error`.',
-    args: {
-      input: t.arg({
-        type: GenerateImageInput,
-        required: true,
-        description: 'What to make, for whom, and how long to wait for it.',
-      }),
-    },
-    resolve: (_root, { input: { references, mask, parentId, ...input } }, { services, caller }) =>
-      answer<GeneratePayload>({ images: [] }, async () => {
-        const owner = ownerFor(caller, input);
-        const asked = {
-          ...input,
-          userId: owner.userId,
-          references: references?.map((source, index) => parseSource(source, 'references', String(index))),
-          mask: mask && parseSource(mask, 'mask'),
-          parent: parentId == null ? null : parseImageId(parentId, ['input', 'parentId']),
-        };
-        return { payload: { images: await generateImages(services, asked, owner) } };
-      }),
-  }),
-  regenerateImage: t.field({
-    type: imagePayload('RegenerateImagePayload', 'The image that is made again, or why it is not.'),
-    description:
-      'Makes an image again that has failed or whose bytes are lost: the same id and address, the same request. What was paid and can still be used is not paid again; a lost image of which some store has a healthy copy is restored.',
-    args: {
-      input: t.arg({
-        type: RegenerateImageInput,
-        required: true,
-        description:
-          'Which image, and how long to wait for it. CONFLICT where it is being made, is there, or was not generated here.',
-      }),
-    },
-    resolve: (_root, { input: { id, waitSeconds } }, context) =>
-      answer<ImagePayload>({ image: null }, async () => {
-        const image = await requireImage(context, String(id));
-        return { payload: { image: await regenerateImage(context.services, image, { waitSeconds }) } };
-      }),
-  }),
-  cancelGeneration: t.field({
-    type: imagePayload('CancelGenerationPayload', 'The image whose making has ended, or why it has not.'),
-    description:
-      'Ends the making of an image that is PENDING or PROCESSING; it is FAILED with CANCELLED then. What the provider has begun may be paid for all the same.',
-    args: {
-      input: t.arg({
-        type: CancelGenerationInput,
-        required: true,
-        description: 'Which image; CONFLICT where it is not being made.',
-      }),
-    },
-    resolve: (_root, { input: { id } }, context) =>
-      answer<ImagePayload>({ image: null }, async () => {
-        const image = await requireImage(context, String(id));
-        return { payload: { image: await cancelGeneration(context.services, image) } };
-      }),
-  }),
-}));

@@ -4,52 +4,43 @@ import { parseRescueInput, rescueImage } from '../../image/import/import-image.t
 import { builder } from '../builder/builder.ts';
 import { pictureFields } from '../image/image-input.ts';
 import { type Fault, UserError } from '../user-error.ts';
-import { answer, type ImagePayload, imagePayload } from './payload.ts';
+import { imagePayload, mutation } from './mutation.ts';
 
 builder.objectRef<Fault<SourceExpiredError>>('SourceExpiredError').implement({
-  description: 'The address has expired: its source gives the bytes no more.',
+  description: 'The address has expired; its source no longer returns the bytes.',
   interfaces: [UserError],
   fields: (t) => ({
     expiredAt: t.field({
       type: 'DateTime',
       nullable: true,
       resolve: ({ fault }) => fault.expiredAt,
-      description: 'Since when, where the address or its source says so.',
+      description: 'When the address expired; null if neither the address nor its source says so.',
     }),
   }),
 });
 
-const ImportImageInput = builder.inputType('ImportImageInput', {
-  description: 'Where a picture is, and what is said of it.',
-  fields: (t) => ({
-    url: t.string({
-      required: true,
-      description:
-        'Where the picture is: a public address of http or https. It is fetched without credentials or cookies, and kept as `originalUrl`.',
-    }),
-    filename: t.string({
-      description: 'The name to offer it under; without it, what its source calls it.',
-    }),
-    ...pictureFields(t, 'importImage'),
-  }),
-});
-
-builder.mutationField('importImage', (t) =>
-  t.field({
-    type: imagePayload('ImportImagePayload', 'The image that is kept of it, or why none is.'),
-    description:
-      'Rescues a picture from an address that will expire. It is answered when every required store holds its bytes.',
-    args: {
-      input: t.arg({
-        type: ImportImageInput,
+mutation({
+  name: 'importImage',
+  scope: 'images:write',
+  description:
+    'Fetches an image from an address, such as a provider address that will expire, and stores it. Returns when every required store has its bytes.',
+  input: {
+    description: 'The address of an image to import, and the details of the image.',
+    fields: (t) => ({
+      url: t.string({
         required: true,
-        description: 'The address, and what is said of the picture.',
+        description:
+          'Public http or https address of the image. It is fetched without credentials or cookies, and stored as `originalUrl`.',
       }),
-    },
-    resolve: (_root, { input }, { services, caller }) =>
-      answer<ImagePayload>({ image: null }, async () => {
-        const record = parseRescueInput(input, ownerFor(caller, input));
-        return { payload: { image: await atPath(['input', 'url'], rescueImage(services, record)) } };
+      filename: t.string({
+        description: 'Name of the file. Default: the name that the source gives.',
       }),
-  }),
-);
+      ...pictureFields(t, 'importImage'),
+    }),
+  },
+  payload: imagePayload('Payload of `importImage`.'),
+  async resolve(input, { services, caller }) {
+    const record = parseRescueInput(input, ownerFor(caller, input));
+    return { image: await atPath(['input', 'url'], rescueImage(services, record)) };
+  },
+});

@@ -1,64 +1,69 @@
 import { FixativeError } from '../../errors.ts';
 import { restoreImage } from '../../image/restore.ts';
-import { builder } from '../builder/builder.ts';
-import { Copy, type CopyOfImage } from '../image/copy.ts';
-import { copiesOf, IMAGE_ID, requireImage } from '../image/image.ts';
-import { answer, IMAGE, type ImagePayload, USER_ERRORS } from './payload.ts';
+import { LIST_COST } from '../builder/costs.ts';
+import { Copy, type CopyOfImage, copiesOf } from '../image/copy.ts';
+import { Image } from '../image/image.ts';
+import { IMAGE_ID, requireImage } from '../image/image-id.ts';
+import { type ImageResult, mutation, type PayloadOptions } from './mutation.ts';
 
-const RestoreImageInput = builder.inputType('RestoreImageInput', {
-  description: 'The image whose copies are to be healthy, and where.',
-  fields: (t) => ({
-    id: t.id(IMAGE_ID),
-    stores: t.stringList({ description: 'The stores to restore; all without it.' }),
-  }),
-});
-
-interface RestorePayload extends ImagePayload {
+interface RestoreResult extends ImageResult {
   readonly restored: readonly CopyOfImage[];
   readonly source: string | null;
 }
 
-const RestoreImagePayload = builder.objectRef<RestorePayload>('RestoreImagePayload').implement({
+const EMPTY: RestoreResult = { image: null, restored: [], source: null };
+
+const payload: PayloadOptions<RestoreResult> = {
   description:
-    'What was restored, and what could not be. Both may be in one answer, for each store is restored by itself.',
+    'Payload of `restoreImage`. Each store is restored by itself: copies may be restored even if `userErrors` is not empty.',
+  empty: EMPTY,
   fields: (t) => ({
-    image: t.expose('image', { ...IMAGE, description: 'The image; null where `id` names none.' }),
+    image: t.expose('image', {
+      type: Image,
+      nullable: true,
+      description: 'The image; null if it was not found.',
+    }),
     restored: t.field({
       type: [Copy],
-      description: 'The copies that were made now; empty when all were right.',
+      description: 'Copies that were made by this mutation; empty if all were healthy.',
+      extensions: { cost: LIST_COST },
       resolve: ({ restored }) => [...restored],
     }),
-    source: t.exposeString('source', { nullable: true, description: 'The store that they were made from.' }),
-    userErrors: t.expose('userErrors', USER_ERRORS),
+    source: t.exposeString('source', {
+      nullable: true,
+      description: 'Name of the store that the copies were made from; null if none were made.',
+    }),
   }),
-});
+};
 
-builder.mutationField('restoreImage', (t) =>
-  t.field({
-    type: RestoreImagePayload,
-    description: 'Reads every copy of an image, and makes every store hold a healthy one again.',
-    args: {
-      input: t.arg({
-        type: RestoreImageInput,
-        required: true,
-        description: 'Which image, and in which stores.',
-      }),
-    },
-    resolve: (_root, { input }, context) =>
-      answer<RestorePayload>({ image: null, restored: [], source: null }, async () => {
-        const image = await requireImage(context, String(input.id));
-        try {
-          const { restored, source, failed } = await restoreImage(context.services, image, input);
-          const names = restored.map((copy) => copy.store);
-          const copies = restored.length > 0 ? await copiesOf(image, context) : [];
-          return {
-            payload: { image, restored: copies.filter((copy) => names.includes(copy.store)), source },
-            errors: failed,
-          };
-        } catch (error) {
-          if (!(error instanceof FixativeError)) throw error;
-          return { payload: { image, restored: [], source: null }, errors: [error] };
-        }
-      }),
-  }),
-);
+mutation({
+  name: 'restoreImage',
+  scope: 'images:write',
+  description:
+    'Reads every copy of an image, and replaces those that are missing or damaged by a healthy one.',
+  input: {
+    description: 'The image to restore, and in which stores.',
+    fields: (t) => ({
+      id: t.id(IMAGE_ID),
+      stores: t.stringList({ description: 'Names of the stores to restore. Default: all stores.' }),
+    }),
+  },
+  payload,
+  async resolve(input, context) {
+    const image = await requireImage(context, String(input.id));
+    try {
+      const { restored, source, failed } = await restoreImage(context.services, image, input);
+      const names = restored.map((copy) => copy.store);
+      const copies = restored.length > 0 ? await copiesOf(image, context) : [];
+      return {
+        image,
+        restored: copies.filter((copy) => names.includes(copy.store)),
+        source,
+        errors: failed,
+      };
+    } catch (error) {
+      if (!(error instanceof FixativeError)) throw error;
+      return { ...EMPTY, image, errors: [error] };
+    }
+  },
+});

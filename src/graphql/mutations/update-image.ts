@@ -1,53 +1,48 @@
 import { updateImage } from '../../image/update.ts';
-import { builder } from '../builder/builder.ts';
-import { IMAGE_ID, requireImage, Visibility } from '../image/image.ts';
-import { answer, type ImagePayload, imagePayload } from './payload.ts';
+import { Visibility } from '../image/image.ts';
+import { IMAGE_ID, requireImage } from '../image/image-id.ts';
+import { imagePayload, mutation } from './mutation.ts';
 
-const UpdateImageInput = builder.inputType('UpdateImageInput', {
-  description: 'What is left out stays as it is; null empties.',
-  fields: (t) => ({
-    id: t.id(IMAGE_ID),
-    tags: t.stringList({ description: 'In place of the tags that it has; null as `[]`: it has none then.' }),
-    addTags: t.stringList({ description: 'Put behind the tags that it has; not with `tags`.' }),
-    removeTags: t.stringList({ description: 'Taken away where it has them; not with `tags`.' }),
-    metadata: t.field({
-      type: 'JSON',
-      description:
-        'A JSON object of up to 64 KiB, in place of the metadata that it has; null: it has none then.',
+mutation({
+  name: 'updateImage',
+  scope: 'images:write',
+  description:
+    'Changes the tags, metadata, visibility or filename of an image; its bytes never change. Either all changes are made or none. CONFLICT if the image is in the trash.',
+  input: {
+    description: 'Changes to an image. Fields that are left out keep their values.',
+    fields: (t) => ({
+      id: t.id(IMAGE_ID),
+      tags: t.stringList({ description: 'Tags that replace all present tags; null or `[]` removes them.' }),
+      addTags: t.stringList({
+        description: 'Tags to add after the present ones. Cannot be combined with `tags`.',
+      }),
+      removeTags: t.stringList({
+        description:
+          'Tags to remove; those that the image does not have are ignored. Cannot be combined with `tags`.',
+      }),
+      metadata: t.field({
+        type: 'JSON',
+        description: 'JSON object, up to 64 KiB, that replaces the present metadata; null removes it.',
+      }),
+      mergeMetadata: t.field({
+        type: 'JSON',
+        description:
+          'JSON object to merge into the present metadata, one level deep: each key replaces the value of the same key, and a null value removes the key. Cannot be combined with `metadata`.',
+      }),
+      visibility: t.field({
+        type: Visibility,
+        description:
+          'Who can fetch the bytes of the image and of its parts; null changes nothing. PRIVATE does not revoke signed addresses or copies in caches.',
+      }),
+      filename: t.string({
+        description:
+          'New name of the file. `Image.filename` keeps its letters, digits, `.`, `_` and `-`, followed by a unique suffix and the extension of the type; null gives a neutral name. `url` changes with it. Older `/images/…` addresses stay valid; `/generated/{filename}` is valid for the new name only.',
+      }),
     }),
-    mergeMetadata: t.field({
-      type: 'JSON',
-      description:
-        'A JSON object whose keys take the place of the same keys of the metadata that it has, their values as a whole; a key whose value is null is taken away. Not with `metadata`.',
-    }),
-    visibility: t.field({
-      type: Visibility,
-      description:
-        'Of the image and of its parts; null leaves it. PRIVATE calls nothing back that caches have, nor signed addresses that were given out.',
-    }),
-    filename: t.string({
-      description:
-        'The name to offer it under: letters, digits, `.`, `_` and `-` of it, then an end that makes it unique and says the type; null for a name that says nothing. `url` changes with it. Older addresses below `/images` answer as before; `/generated/{filename}` answers to the new name only.',
-    }),
-  }),
+  },
+  payload: imagePayload('Payload of `updateImage`.'),
+  async resolve({ id, ...changes }, context) {
+    const image = await requireImage(context, String(id));
+    return { image: await updateImage(context.services, image, changes) };
+  },
 });
-
-builder.mutationField('updateImage', (t) =>
-  t.field({
-    type: imagePayload('UpdateImagePayload', 'The image that was changed, or why nothing was.'),
-    description:
-      'Changes what is said of an image; never its bytes. All of it is changed, or nothing. An image in the trash is not changed (CONFLICT).',
-    args: {
-      input: t.arg({
-        type: UpdateImageInput,
-        required: true,
-        description: 'Which image, and what is to be changed of it.',
-      }),
-    },
-    resolve: (_root, { input: { id, ...changes } }, context) =>
-      answer<ImagePayload>({ image: null }, async () => {
-        const image = await requireImage(context, String(id));
-        return { payload: { image: await updateImage(context.services, image, changes) } };
-      }),
-  }),
-);

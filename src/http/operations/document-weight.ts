@@ -17,6 +17,7 @@ import {
   type ValueNode,
   valueFromASTUntyped,
 } from 'graphql';
+import type { FieldCost } from '../../graphql/builder/costs.ts';
 import { measureIntrospection } from './introspection-lengths.ts';
 
 /** What a document asks for, before anything of it is validated or run. */
@@ -37,29 +38,14 @@ export interface DocumentWeight {
 export type Variables = Readonly<Record<string, unknown>>;
 export type Cost = number | ((variables: Variables) => number);
 
-/** How long a list is taken to be that nothing says the length of, and the longest that one can be asked for. */
-const DEFAULT_LENGTH = 10;
+/** Assumed length of a page whose size no argument says, and of a list whose field has no cost. */
 const DEFAULT_PAGE = 20;
+const DEFAULT_LENGTH = 10;
+/** Longest page or list that can be asked for. */
 const MAX_PAGE = 100;
 
-/** The arguments that say it. */
+/** Arguments that say how long a page or list is. */
 const SIZES = new Set(['first', 'last', 'ids']);
-
-/** What fields cost beside the values that they answer; each is worth so many values of a list. */
-const EXTRA_COST: Readonly<Record<string, number>> = {
-  'Query.imageStats': 2000,
-  'Query.stores': 500,
-  'ImageConnection.totalCount': 500,
-  'ImageConnection.totalCountIsExact': 500,
-  // What may be long: a value here is worth some kilobytes.
-  'Image.metadata': 40,
-  'Image.prompt': 10,
-  'Image.revisedPrompt': 10,
-  'Image.provenance': 20,
-  'Image.attempts': 10,
-};
-/** Each mutation, whatever it does; its payload is counted besides. */
-const MUTATION_COST = 1000;
 
 /** There are more fields than are counted: weighing stops there, whatever a document expands to. */
 class TooManyFields extends Error {}
@@ -161,13 +147,15 @@ export function weighDocument(
       META_FIELDS.get(name) ??
       (isObjectType(parent) || isInterfaceType(parent) ? (parent.getFields()[name] ?? null) : null);
     const isMutation = parent !== undefined && parent === schema.getMutationType();
+    // Stands at the field, in src/graphql.
+    const fieldCost: FieldCost = field?.extensions.cost ?? {};
     const done = {
       mutations: isMutation ? 1 : 0,
-      pictures: isMutation && name === 'generateImage' ? picturesOf(node, values) : 0,
+      pictures: fieldCost.pictures ? picturesOf(node, values, fieldCost.pictures) : 0,
     };
     const own = {
       alias: node.alias ? 1 : 0,
-      cost: 1 + (EXTRA_COST[`${parent?.name}.${name}`] ?? 0),
+      cost: 1 + (fieldCost.extra ?? 0),
     };
     if (!node.selectionSet)
       return { depth: 1, aliases: own.alias, directives: 0, fields: 1, cost: own.cost, ...done };
@@ -175,17 +163,16 @@ export function weighDocument(
     const list = field !== null && isList(field.type);
     const size = field && !introspects ? sizeOf(node, field, defaults) : null;
     // A connection is one value, and its lists are as long as it was asked to be.
-    const plain = list ? (page ?? size ?? DEFAULT_LENGTH) : 1;
+    const plain = list ? (page ?? size ?? fieldCost.length ?? DEFAULT_LENGTH) : 1;
     const length = introspects ? (introspection[`${parent?.name}.${name}`] ?? 1) : plain;
     const inner = weighSet(node.selectionSet, type ?? undefined, list ? null : size);
-    const extra = isMutation ? MUTATION_COST : 0;
     return {
       // How deep introspection may go is graphql-js's own rule; ofType alone is asked for nine times by every client.
       depth: introspects ? 1 : inner.depth + 1,
       aliases: inner.aliases + own.alias,
       directives: inner.directives,
       fields: inner.fields + 1,
-      cost: sum([own.cost + extra, multiply(length, inner.cost)]),
+      cost: sum([own.cost, multiply(length, inner.cost)]),
       mutations: inner.mutations + done.mutations,
       pictures: sum([inner.pictures, done.pictures]),
     };
@@ -229,20 +216,17 @@ const META_FIELDS: ReadonlyMap<string, GraphQLField<unknown, unknown>> = new Map
   ['__type', TypeMetaFieldDef],
 ]);
 
-/** How many pictures a `generateImage` asks for: `n`, the panels or the pages of its input, each of which a provider is paid for. */
-function picturesOf(node: FieldNode, defaults: Variables): Cost {
+/** Returns how many pictures the `input` of a field asks a provider for. */
+function picturesOf(
+  node: FieldNode,
+  defaults: Variables,
+  countPictures: NonNullable<FieldCost['pictures']>,
+): Cost {
   const argument = node.arguments?.find(({ name }) => name.value === 'input')?.value;
   if (argument === undefined) return 1;
   const count = (variables: Variables): number => {
     const given = valueFromASTUntyped(argument, { ...defaults, ...variables });
-    const input = (typeof given === 'object' && given !== null ? given : {}) as Record<string, unknown>;
-    const { n, panels, pages } = input;
-    const sizes = [
-      Number(n ?? 1),
-      Array.isArray(panels) ? panels.length : 1,
-      Array.isArray(pages) ? pages.length : 1,
-    ];
-    return sizes.reduce((product, size) => product * (Number.isNaN(size) ? 1 : clamp(size)), 1);
+    return countPictures((typeof given === 'object' && given !== null ? given : {}) as Variables);
   };
   return hasVariables(argument) ? count : count({});
 }
