@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const README = path.join(ROOT, 'README.md');
+const WALK = path.join(ROOT, 'docs', 'getting-started.md');
 
 /** The blocks of a page that a reader pastes into a shell. */
 const blocksOf = (page: string) =>
@@ -19,8 +20,8 @@ const blocksOf = (page: string) =>
   );
 
 /**
- * What zsh, as people have it on a Mac, reads otherwise than sh: it has no comments where it is typed into, refuses a pattern that matches no file, takes `=word`
- * for the place of a command, and (as bash does) `!` for a word of its history. Quoted, all of them are only characters.
+ * Finds what an interactive zsh reads otherwise than sh. It has no comments, refuses a pattern that matches no file,
+ * takes `=word` for the path of a command, and (as bash does) `!` for a word of its history. Quoted, they are safe.
  */
 function unsafeOf(block: string): string[] {
   const found: string[] = [];
@@ -71,7 +72,9 @@ test('what is unsafe in zsh is found', () => {
 });
 
 test('no block of the documentation has what zsh would not take', async () => {
-  const pages = (await readdir(path.join(ROOT, 'docs'))).filter((name) => name.endsWith('.md'));
+  const pages = (await readdir(path.join(ROOT, 'docs'), { recursive: true })).filter((name) =>
+    name.endsWith('.md'),
+  );
   const unsafe: string[] = [];
   let count = 0;
   for (const file of [README, ...pages.map((name) => path.join(ROOT, 'docs', name))])
@@ -90,11 +93,11 @@ const SHELLS = [
   { name: 'zsh', command: find('zsh'), args: ['-f', '-i'] },
 ];
 
-describe.each(SHELLS)('the commands of the README, pasted into $name', ({ command, args }) => {
-  // The README begins with the embedded database, on whichever the suite runs.
+describe.each(SHELLS)('the commands of the documents, pasted into $name', ({ command, args }) => {
+  // The README begins with the embedded database, whichever database the suite runs on.
   const run = describe.skipIf(!existsSync(command) || process.env.TEST_DATABASE_URL);
 
-  /** The README pastes into one shell: what one block sets the next one uses. */
+  /** The blocks of a page are pasted into one shell: what one block sets the next one uses. */
   run.each([
     { reader: 'quickly', healSeconds: '600', pause: 0 },
     { reader: 'slowly', healSeconds: '0', pause: 5000 },
@@ -107,7 +110,7 @@ describe.each(SHELLS)('the commands of the README, pasted into $name', ({ comman
 
     beforeAll(async () => {
       directory = await mkdtemp(path.join(tmpdir(), 'fixative-readme-'));
-      for (const name of ['package.json', 'node_modules', 'src', 'prisma'])
+      for (const name of ['package.json', 'node_modules', 'src', 'prisma', 'examples'])
         await symlink(path.join(ROOT, name), path.join(directory, name));
       port = await freePort();
     });
@@ -165,36 +168,45 @@ describe.each(SHELLS)('the commands of the README, pasted into $name', ({ comman
     }
 
     test('do what it says', async () => {
-      const page = await readFile(README, 'utf8');
-      const [first = '', ...blocks] = blocksOf(page);
+      const [first = '', second = '', requests = ''] = blocksOf(await readFile(README, 'utf8'));
       expect(first).toBe('npm ci && npm start\n');
+      expect(second).toBe('npm ci && npm test\n');
       await start();
+
+      const page = await readFile(WALK, 'utf8');
+      const blocks = blocksOf(page);
       const below = (word: string) => {
         const found = blocks.find((block) => block.includes(word));
-        if (!found) throw new Error(`No block of the README has ${word}.`);
+        if (!found) throw new Error(`No block of docs/getting-started.md has ${word}.`);
         blocks.splice(0, blocks.indexOf(found) + 1);
         return found;
       };
       await paste(below('ask() {'));
-      expect(await paste(below('generateImage'))).toMatch(/"status":"SUCCESS".*"state":"STORED"/);
+      expect(await paste(below('ask generate'))).toMatch(/"status":"SUCCESS".*"state":"STORED"/);
       await sleep(pause);
       expect(await paste(below('grep -i ^etag'))).toMatch(/^etag: "[0-9a-f]{64}"/im);
       await sleep(pause);
       const lost = await paste(below('rm "$FILE"'));
       expect(lost).toContain('the address answers with the same bytes');
       await sleep(pause);
-      const restored = await paste(below('restoreImage'));
+      const restored = await paste(below('ask restore'));
       expect(restored).toContain('the file is back');
       expect(restored).toContain(`"restored":[${pause > 0 ? '' : '{"store":"filesystem","state":"STORED"'}`);
       if (pause > 0) expect(restored).toContain('"restored":[]');
       expect(restored).toMatch(/"copies":\[{"store":"filesystem","state":"STORED"/);
-      expect(await paste(below('uploadImage'))).toMatch(/"mimeType":"image\/png".*"userErrors":\[\]/);
-      expect(await paste(below('images(filter'))).toMatch(/"totalCount":1/);
-      const stopped = below('fixative -- verify');
-      const made = await paste(below('createToken'));
+      expect(await paste(below('examples/upload.json'))).toMatch(
+        /"mimeType":"image\/png".*"userErrors":\[\]/,
+      );
+      expect(await paste(below('ask list'))).toMatch(/"totalCount":1/);
+      const made = await paste(below('ask create-token'));
       expect(made).toMatch(/"token":"fx_[\w-]{43}"/);
+      expect(await paste(below('ask create-upload-target'))).toMatch(/"durability"|"state":"STORED"/);
+      const stopped = below('fixative -- verify');
       const byCommand = below('token create');
-      expect(await paste(below('createUploadTarget'))).toMatch(/"durability"|"state":"STORED"/);
+
+      const answered = await paste(requests);
+      expect(answered).toMatch(/"status":"SUCCESS".*"state":"STORED"/);
+      expect(answered).toMatch(/"totalCount":2/);
 
       const ended = once(server, 'close');
       server.kill('SIGTERM');

@@ -142,9 +142,8 @@ describe('one request asks for no more than the limits', () => {
     const files = (await readdir(directory)).filter((name) => name.endsWith('.graphql'));
     const texts = await Promise.all(files.map((name) => readFile(path.join(directory, name), 'utf8')));
     const fragments = texts.filter((text) => /^\s*fragment /.test(text)).join('\n');
-    const readme = [...(await readFile('README.md', 'utf8')).matchAll(/```graphql\n(.*?)```/gs)].map(
-      ([, text = '']) => text,
-    );
+    const examples = (await readdir('examples')).filter((name) => name.endsWith('.graphql'));
+    const readme = await Promise.all(examples.map((name) => readFile(path.join('examples', name), 'utf8')));
     const documents = [
       ...texts.filter((text) => !/^\s*fragment /.test(text)).map((text) => `${text}\n${fragments}`),
       ...GRAPHIQL_TABS.map(({ query }) => query),
