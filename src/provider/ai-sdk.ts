@@ -1,9 +1,9 @@
 /**
- * Runs every provider that is called through the AI SDK. One call makes one picture and is never repeated here, because a
- * call costs money. The queue decides about retries from the class of the error.
+ * Runs every provider that is called through the AI SDK. One call makes one picture and is never repeated
+ * here, because a call costs money. The queue decides about retries from the class of the error.
  *
- * This file has what all such providers share. Each provider has a file with its `SdkAdapter`. sdk-fetch.ts limits what the
- * SDK may do, and sdk-errors.ts translates its errors.
+ * This file has what all such providers share. Each provider has a file with its `SdkAdapter`. sdk-fetch.ts
+ * limits what the SDK may do, and sdk-errors.ts translates its errors.
  *
  * The packages are loaded by the first call, because loading them takes half a second of the server's start.
  */
@@ -31,13 +31,13 @@ export interface ConnectionOptions {
   /** Such as `https://api.openai.com/v1`. */
   readonly baseUrl: string;
   /**
-   * Seconds for a whole call, from connecting to the last byte, polling included. Default 180, because the best qualities
-   * take minutes.
+   * Seconds for a whole call, from connecting to the last byte, polling included. Default 180, because the
+   * best qualities take minutes.
    */
   readonly timeoutSeconds?: number;
   /**
-   * Most bytes of a JSON response, after decompression. A picture within it is a quarter smaller, because of base64.
-   * Default 100 MiB.
+   * Most bytes of a JSON response, after decompression. A picture within it is a quarter smaller, because of
+   * base64. Default 100 MiB.
    */
   readonly maxResponseBytes?: number;
 }
@@ -46,7 +46,9 @@ export interface ConnectionOptions {
 export interface SdkAdapter<Row extends Model = Model> extends ProviderNames {
   /** Models that are served as configured, with the default model first. */
   readonly models: readonly Row[];
-  /** Loads the provider's package. The returned function makes a model whose requests all go through `fetch`. */
+  /**
+   * Loads the provider's package. The returned function makes a model whose requests all go through `fetch`.
+   */
   loadModelFactory(): Promise<(row: Row, fetch: typeof globalThis.fetch) => ImageModel>;
   /** Translates a checked request into arguments of the SDK. */
   callOptions(request: PictureRequest, row: Row): CallOptions;
@@ -76,8 +78,8 @@ export interface SdkProvider extends Provider {
 /**
  * Opens a provider. Nothing is loaded or sent before the first `generate`.
  *
- * A picture's metadata has, as far as they are known: `requestId` (the provider's support asks for it), `usage` in tokens,
- * `warnings` of the SDK, `costUsd`, and what `pickMetadata` keeps.
+ * A picture's metadata has, as far as they are known: `requestId` (the provider's support asks for it),
+ * `usage` in tokens, `warnings` of the SDK, `costUsd`, and what `pickMetadata` keeps.
  *
  * `generate` throws ProviderError:
  *
@@ -240,7 +242,10 @@ function bytesOf(
   throw new ProviderError('PROVIDER_FAILED', message, { provider: name, paid: true }, { retryable: true });
 }
 
-/** Returns the provider's metadata of the response and of its one picture. The SDK's own summary has only the latter. */
+/**
+ * Returns the provider's metadata of the response and of its one picture. The SDK's own summary has only the
+ * latter.
+ */
 function providerMetadataOf(
   { metadataKey }: ResultReader,
   calls: readonly { readonly providerMetadata?: unknown }[] | undefined,

@@ -51,8 +51,8 @@ export function openAzureProvider(options: AzureOptions): SdkProvider {
 }
 
 /**
- * Sets `response_format`. The gpt-image models reject the field; the dall-e models send a URL without it. The SDK decides by
- * the model's name, but a deployment may have any name.
+ * Sets `response_format`. The gpt-image models reject the field; the dall-e models send a URL without it. The
+ * SDK decides by the model's name, but a deployment may have any name.
  */
 function fixResponseFormat(row: Deployment, fetch: typeof globalThis.fetch): typeof globalThis.fetch {
   return (address, init) => {

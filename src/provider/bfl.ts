@@ -1,4 +1,7 @@
-/** Models of Black Forest Labs. A task is created and polled until it ends. Its picture is at a URL for ten minutes. */
+/**
+ * Models of Black Forest Labs. A task is created and polled until it ends. Its picture is at a URL for ten
+ * minutes.
+ */
 import { ProviderError } from '../errors.ts';
 import { type CallOptions, type ConnectionOptions, openSdkProvider, type SdkProvider } from './ai-sdk.ts';
 import { BFL_MODELS, type BflModel } from './models/bfl.ts';
@@ -13,7 +16,8 @@ const BFL: ProviderNames = { name: 'bfl', label: 'Black Forest Labs' };
 const DOLLARS_IN_A_CREDIT = 0.01;
 
 /**
- * Opens the provider `bfl`. In addition to the metadata of every SDK provider, a picture has `taskId`, `seed` and `costCredits`.
+ * Opens the provider `bfl`. In addition to the metadata of every SDK provider, a picture has `taskId`, `seed`
+ * and `costCredits`.
  * @see https://docs.bfl.ai/api_integration/errors
  */
 export function openBflProvider(options: ConnectionOptions & { readonly apiKey: string }): SdkProvider {
@@ -62,8 +66,8 @@ function callOptions({ size, seed, format }: PictureRequest, { shapes }: BflMode
 }
 
 /**
- * Replaces the statuses that the SDK misreads: it fails at a status that it does not know, and polls on after a moderated
- * task.
+ * Replaces the statuses that the SDK misreads: it fails at a status that it does not know, and polls on after
+ * a moderated task.
  */
 function readResponse(text: string, call: SdkCall): string {
   const body = parseJsonObject(text);

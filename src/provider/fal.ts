@@ -8,7 +8,8 @@ import { asObject, isHttpUrl, PLACEHOLDER_URL, parseJsonObject, type SdkCall } f
 const FAL: ProviderNames = { name: 'fal', label: 'fal' };
 
 /**
- * Opens the provider `fal`. In addition to the metadata of every SDK provider, a picture has `seed` and `timings`.
+ * Opens the provider `fal`. In addition to the metadata of every SDK provider, a picture has `seed` and
+ * `timings`.
  * @see https://fal.ai/docs/documentation/model-apis/errors
  */
 export function openFalProvider(options: ConnectionOptions & { readonly apiKey: string }): SdkProvider {

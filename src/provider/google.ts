@@ -5,7 +5,10 @@ import type { ShapedModel } from './models/shape.ts';
 import type { PictureRequest } from './provider.ts';
 import { asObject, parseJsonObject, type SdkCall } from './sdk-fetch.ts';
 
-/** Finish reasons of a candidate that was refused because of its content. @see https://ai.google.dev/api/generate-content#FinishReason */
+/**
+ * Finish reasons of a candidate that was refused because of its content.
+ * @see https://ai.google.dev/api/generate-content#FinishReason
+ */
 const REFUSALS: ReadonlySet<unknown> = new Set([
   'SAFETY',
   'IMAGE_SAFETY',
@@ -18,7 +21,8 @@ const REFUSALS: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Opens the provider `google`. In addition to the metadata of every SDK provider, a picture has `finishReason`.
+ * Opens the provider `google`. In addition to the metadata of every SDK provider, a picture has
+ * `finishReason`.
  * @see https://ai.google.dev/gemini-api/docs/image-generation
  */
 export function openGoogleProvider(options: ConnectionOptions & { readonly apiKey: string }): SdkProvider {
@@ -56,7 +60,10 @@ function callOptions({ size, seed }: PictureRequest, { shapes }: ShapedModel): C
   };
 }
 
-/** Notes the text of the response. Without a picture these models often explain it in text, which the SDK drops. */
+/**
+ * Notes the text of the response. Without a picture these models often explain it in text, which the SDK
+ * drops.
+ */
 function readResponse(text: string, call: SdkCall): string {
   const candidates = parseJsonObject(text)?.candidates;
   const content = asObject(asObject(Array.isArray(candidates) ? candidates[0] : null)?.content);

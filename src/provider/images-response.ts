@@ -1,9 +1,10 @@
 import { asObject, isHttpUrl, PLACEHOLDER_BASE64, parseJsonObject, type SdkCall } from './sdk-fetch.ts';
 
 /**
- * Reads a response of OpenAI's Images API, `{ data: [{ b64_json?, url?, revised_prompt? }] }`. Servers of this API write the
- * picture in three ways: as base64, as a `data:` URL in either field, or as a URL beside a `b64_json` that is absent, null
- * or empty. The SDK always gets base64. The revised prompt is noted in `call`, because some of the SDK's models drop it.
+ * Reads a response of OpenAI's Images API, `{ data: [{ b64_json?, url?, revised_prompt? }] }`. Servers of
+ * this API write the picture in three ways: as base64, as a `data:` URL in either field, or as a URL beside a
+ * `b64_json` that is absent, null or empty. The SDK always gets base64. The revised prompt is noted in
+ * `call`, because some of the SDK's models drop it.
  */
 export function readImagesResponse(text: string, call: SdkCall): string {
   const body = parseJsonObject(text);

@@ -7,8 +7,8 @@ import { XAI_MODELS } from './models/xai.ts';
 import type { Model } from './provider.ts';
 
 /**
- * Returns the models of all tables that are not shut down on that day. Models of Azure and of compatible endpoints are not
- * among them, because only the settings name those.
+ * Returns the models of all tables that are not shut down on that day. Models of Azure and of compatible
+ * endpoints are not among them, because only the settings name those.
  */
 export function knownModels(today: Date): readonly Model[] {
   return [

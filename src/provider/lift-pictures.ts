@@ -16,11 +16,12 @@ export interface LiftedResponse {
 }
 
 /**
- * Takes the pictures out of a response before it is parsed as JSON. A picture is a long string of nothing but base64. All
- * other strings stay unchanged.
+ * Takes the pictures out of a response before it is parsed as JSON. A picture is a long string of nothing but
+ * base64. All other strings stay unchanged.
  *
- * The SDK would handle such a string about ten times: as text, in two parsers, and from base64 to bytes and back to detect
- * its type. That costs more than the rest of the call. Here it is decoded once, from the bytes.
+ * The SDK would handle such a string about ten times: as text, in two parsers, and from base64 to bytes and
+ * back to detect its type. That costs more than the rest of the call. Here it is decoded once, from the
+ * bytes.
  */
 export function liftPictures(body: Buffer): LiftedResponse {
   const pictures = new Map<string, Buffer>();
@@ -61,7 +62,8 @@ function decodeBase64(body: Buffer, start: number, end: number): Buffer | null {
   while (end - last < 2 && body[last - 1] === PADDING) last--;
   const bytes = Buffer.allocUnsafeSlow(Math.floor(((last - start) * 3) / 4));
   let decoded = 0;
-  // One string of the whole picture would lie outside of V8's young generation and cause full garbage collections.
+  // One string of the whole picture would lie outside of V8's young generation and cause full garbage
+  // collections.
   for (let at = start; at < last; at += SLICE_CHARACTERS) {
     const slice = body.toString('latin1', at, Math.min(at + SLICE_CHARACTERS, last));
     const expected = Math.floor((slice.length * 3) / 4);

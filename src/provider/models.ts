@@ -1,6 +1,6 @@
 /**
- * Checks a request against what its model can do, before it costs money. Providers bill for requests that do not fit, or
- * change them silently, so no request is sent that the model's row does not allow.
+ * Checks a request against what its model can do, before it costs money. Providers bill for requests that do
+ * not fit, or change them silently, so no request is sent that the model's row does not allow.
  *
  * `INVALID_INPUT`: no model could accept the request. `UNSUPPORTED_BY_MODEL`: another model might.
  */
@@ -35,8 +35,8 @@ export const MAX_SEED = 2 ** 31 - 1;
 /**
  * Checks the request and fills in the default size. The prompt is checked but not returned.
  * @returns the settings of a PictureRequest
- * @throws InputError `INVALID_INPUT` or `UNSUPPORTED_BY_MODEL`; the message says what the model allows, and `path` names the
- *   field of the input
+ * @throws InputError `INVALID_INPUT` or `UNSUPPORTED_BY_MODEL`; the message says what the model allows, and
+ *   `path` names the field of the input
  */
 export function checkRequest(model: Model, asked: AskedPicture): PictureSettings {
   checkPrompt(model, asked.prompt);
@@ -74,8 +74,8 @@ export function checkRequest(model: Model, asked: AskedPicture): PictureSettings
 }
 
 /**
- * Reads `WIDTHxHEIGHT`, two whole numbers of pixels from 1. Signs, spaces and leading zeros are rejected, so that every size
- * has exactly one spelling.
+ * Reads `WIDTHxHEIGHT`, two whole numbers of pixels from 1. Signs, spaces and leading zeros are rejected, so
+ * that every size has exactly one spelling.
  * @throws InputError `INVALID_INPUT` for any other text
  */
 export function parseSize(size: string): { width: number; height: number } {

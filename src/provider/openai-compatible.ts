@@ -5,7 +5,10 @@ import { templateModel } from './models/openai.ts';
 import type { Model, PictureRequest } from './provider.ts';
 
 export interface OpenAiCompatibleOptions extends ConnectionOptions {
-  /** `follows` is the model of OPENAI_MODELS with the same settings; null: the model has a size and no other setting. */
+  /**
+   * `follows` is the model of OPENAI_MODELS with the same settings; null: the model has a size and no other
+   * setting.
+   */
   readonly offered: readonly { readonly name: string; readonly follows: string | null }[];
 }
 

@@ -6,7 +6,8 @@ import type { PictureRequest } from './provider.ts';
 
 /**
  * Opens the provider `openai`. It serves OPENAI_MODELS; at api.openai.com without those that are shut down.
- * In addition to the metadata of every SDK provider, a picture has `created`, `size`, `quality`, `background` and `outputFormat`.
+ * In addition to the metadata of every SDK provider, a picture has `created`, `size`, `quality`, `background`
+ * and `outputFormat`.
  * @see https://developers.openai.com/api/reference/resources/images/methods/generate
  */
 export function openOpenAiProvider(options: ConnectionOptions & { readonly apiKey: string }): SdkProvider {

@@ -1,6 +1,6 @@
 /**
- * The interface of every provider. A provider turns one request into one picture. It knows no rows, stores or jobs, and it
- * never retries: the caller decides that from the error.
+ * The interface of every provider. A provider turns one request into one picture. It knows no rows, stores or
+ * jobs, and it never retries: the caller decides that from the error.
  */
 export interface Provider {
   /** Value of `Image.provider`, such as `sample` or `openai`. */
@@ -10,12 +10,16 @@ export interface Provider {
 
   /**
    * Makes one picture.
-   * @throws ProviderError: `retryable` says whether another attempt may succeed, `paid` whether this one may be charged.
+   * @throws ProviderError: `retryable` says whether another attempt may succeed, `paid` whether this one may
+   *   be charged.
    */
   generate(request: PictureRequest, signal: AbortSignal): Promise<PictureResponse>;
 }
 
-/** What a model can do, as data. A request that does not fit is rejected before it is sent, and so before it costs money. */
+/**
+ * What a model can do, as data. A request that does not fit is rejected before it is sent, and so before it
+ * costs money.
+ */
 export interface Model {
   readonly id: string;
   readonly provider: string;
@@ -28,7 +32,9 @@ export interface Model {
   readonly styles: readonly string[];
   /** In UTF-16 code units, as JavaScript counts them. */
   readonly maxPromptLength: number;
-  /** How many references an edit may have, and whether the first may be masked; null: the model cannot edit. */
+  /**
+   * How many references an edit may have, and whether the first may be masked; null: the model cannot edit.
+   */
   readonly edits: { readonly maxReferences: number; readonly mask: boolean } | null;
   /** Whether the model accepts a seed, which makes pictures repeatable. */
   readonly seeds: boolean;
@@ -36,7 +42,9 @@ export interface Model {
   readonly transparency: boolean;
   /** Formats to choose from; empty when the provider decides. */
   readonly formats: readonly PictureFormat[];
-  /** Published prices of one picture. The first that matches the request applies; empty: none is published. */
+  /**
+   * Published prices of one picture. The first that matches the request applies; empty: none is published.
+   */
   readonly prices: readonly Price[];
 }
 
@@ -66,7 +74,9 @@ export interface PictureRequest {
   readonly format: PictureFormat | null;
   /** Pictures to work from. A request with at least one is an edit. */
   readonly references: readonly Attachment[];
-  /** The first reference is painted anew where the mask's alpha is 0. Both have the same size; null: no mask. */
+  /**
+   * The first reference is painted anew where the mask's alpha is 0. Both have the same size; null: no mask.
+   */
   readonly mask: Attachment | null;
   /** Opaque mark of the end user. Providers ask for it to trace abuse; empty: none is sent. */
   readonly user: string;
@@ -79,13 +89,17 @@ export interface Attachment {
 
 /** One picture of a provider. Everything but its bytes is small. */
 export interface PictureResponse {
-  /** The encoded file, or the URL from which it can be fetched until `expiresAt`; null: no expiry is known. */
+  /**
+   * The encoded file, or the URL from which it can be fetched until `expiresAt`; null: no expiry is known.
+   */
   readonly picture:
     | { readonly bytes: Uint8Array }
     | { readonly address: string; readonly expiresAt: Date | null };
   /** Prompt that the provider used instead of ours; null: it named none. */
   readonly revisedPrompt: string | null;
-  /** Other facts from the provider, as JSON: usage, ids, `seed`, warnings; `costUsd` when the cost is known. */
+  /**
+   * Other facts from the provider, as JSON: usage, ids, `seed`, warnings; `costUsd` when the cost is known.
+   */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 

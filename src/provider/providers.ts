@@ -9,7 +9,10 @@ export interface Providers {
   /** All known models; `available` says whether the model's provider is configured. */
   readonly catalogue: readonly { readonly model: Model; readonly available: boolean }[];
   readonly defaultModel: Model;
-  /** @throws InputError MODEL_UNAVAILABLE when the model's provider is not configured, UNKNOWN_MODEL for any other id */
+  /**
+   * @throws InputError MODEL_UNAVAILABLE when the model's provider is not configured, UNKNOWN_MODEL for any
+   *   other id
+   */
   find(modelId: string): { provider: Provider; model: Model };
 }
 

@@ -1,4 +1,7 @@
-/** Models at Replicate. A prediction is created and polled until it ends. Its pictures are at URLs for an hour. */
+/**
+ * Models at Replicate. A prediction is created and polled until it ends. Its pictures are at URLs for an
+ * hour.
+ */
 import { ProviderError } from '../errors.ts';
 import { type CallOptions, type ConnectionOptions, openSdkProvider, type SdkProvider } from './ai-sdk.ts';
 import { REPLICATE_MODELS } from './models/replicate.ts';
@@ -11,15 +14,16 @@ const REPLICATE: ProviderNames = { name: 'replicate', label: 'Replicate' };
 
 const POLL_MS = 500;
 /**
- * Most seconds that Replicate may wait for the picture before its first response. The response has the prediction's id.
- * Afterwards a broken connection loses nothing.
+ * Most seconds that Replicate may wait for the picture before its first response. The response has the
+ * prediction's id. Afterwards a broken connection loses nothing.
  */
 const WAIT_SECONDS = 5;
 /** Formats in Replicate's spelling. */
 const FORMATS: Readonly<Record<string, string>> = { png: 'png', jpeg: 'jpg', webp: 'webp' };
 
 /**
- * Opens the provider `replicate`. In addition to the metadata of every SDK provider, a picture has `predictionId` and `predictSeconds`.
+ * Opens the provider `replicate`. In addition to the metadata of every SDK provider, a picture has
+ * `predictionId` and `predictSeconds`.
  * @see https://replicate.com/docs/reference/http
  */
 export function openReplicateProvider(options: ConnectionOptions & { readonly apiKey: string }): SdkProvider {

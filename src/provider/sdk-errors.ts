@@ -1,9 +1,9 @@
 /**
- * Translates errors of the AI SDK into ProviderError. All providers send a status; most add a machine-readable code, and
- * some only a sentence.
+ * Translates errors of the AI SDK into ProviderError. All providers send a status; most add a
+ * machine-readable code, and some only a sentence.
  *
- * The provider's own message is passed on, shortened and without the API key. The SDK's errors are not, because they hold
- * the prompt and the whole response.
+ * The provider's own message is passed on, shortened and without the API key. The SDK's errors are not,
+ * because they hold the prompt and the whole response.
  */
 import type { APICallError } from 'ai';
 import { type ErrorCode, ProviderError } from '../errors.ts';
@@ -131,8 +131,9 @@ const hasStarted = ({ sentAt }: SdkCall) =>
   sentAt !== null && performance.now() - sentAt > STARTED_AFTER_SECONDS * 1000;
 
 /**
- * Whether the connection broke while the provider was probably working. A connection that breaks at once was stale, or its
- * server was about to stop: nothing was started. One that breaks after a silence was probably cut by a proxy.
+ * Whether the connection broke while the provider was probably working. A connection that breaks at once was
+ * stale, or its server was about to stop: nothing was started. One that breaks after a silence was probably
+ * cut by a proxy.
  */
 function brokeOffLate(error: Error, call: SdkCall): boolean {
   const isNotConnected = causeChain(error).some((each: Error & { code?: unknown }) =>
@@ -178,7 +179,10 @@ function readErrorBody(body: Record<string, unknown> | null): { codes: string[];
   };
 }
 
-/** Returns the message of the innermost cause. A refused connection to a host with several addresses has only a code. */
+/**
+ * Returns the message of the innermost cause. A refused connection to a host with several addresses has only
+ * a code.
+ */
 function deepestMessage(error: Error): string {
   const messages = causeChain(error).map(
     (each: Error & { code?: unknown }) => each.message || String(each.code ?? ''),
@@ -187,8 +191,8 @@ function deepestMessage(error: Error): string {
 }
 
 /**
- * Reads `retry-after-ms`, which OpenAI sends beside the coarser `retry-after`; otherwise `retry-after` in seconds or as a
- * date.
+ * Reads `retry-after-ms`, which OpenAI sends beside the coarser `retry-after`; otherwise `retry-after` in
+ * seconds or as a date.
  * @see https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
  */
 function retryAfterSeconds(headers: Readonly<Record<string, string>>): number | null {
@@ -203,7 +207,10 @@ function retryAfterSeconds(headers: Readonly<Record<string, string>>): number | 
 
 export type Redactor = (text: string) => string;
 
-/** Makes a function that fits a provider's text for logs and users: without the key, on one line, at most 500 characters. */
+/**
+ * Makes a function that fits a provider's text for logs and users: without the key, on one line, at most 500
+ * characters.
+ */
 export function makeRedactor(apiKey: string | null): Redactor {
   // A key of fal is a name and a secret, joined by a colon.
   const secrets = [apiKey ?? '', ...(apiKey ?? '').split(':')].filter(
@@ -233,8 +240,8 @@ export function causeChain(error: unknown): Error[] {
 }
 
 /**
- * Copies the names, redacted messages and stack frames of an error and its causes. The originals must not be kept: they
- * hold the prompt and the response, up to a hundred megabytes, and would be logged with them.
+ * Copies the names, redacted messages and stack frames of an error and its causes. The originals must not be
+ * kept: they hold the prompt and the response, up to a hundred megabytes, and would be logged with them.
  */
 export function summarizeError(error: unknown, redact: Redactor): Error | undefined {
   return causeChain(error).reduceRight<Error | undefined>((cause, { name, message, stack }) => {

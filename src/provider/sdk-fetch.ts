@@ -1,12 +1,13 @@
 /**
- * The fetch that the AI SDK uses, one for each call. The SDK trusts every server: it does not limit the size of a response,
- * downloads any URL that a provider names, and polls on after statuses that it does not know. This fetch therefore
+ * The fetch that the AI SDK uses, one for each call. The SDK trusts every server: it does not limit the size
+ * of a response, downloads any URL that a provider names, and polls on after statuses that it does not know.
+ * This fetch therefore
  *
  * - counts and limits the bytes that it reads
  * - follows no redirect: no API needs one, and the prompt must not reach another host
  * - shows each response to the provider's adapter before the SDK reads it
- * - keeps pictures away from the SDK: those in a response are taken out (lift-pictures.ts), and those at a URL are not
- *   downloaded; `source/` fetches the URL later. The SDK gets a placeholder.
+ * - keeps pictures away from the SDK: those in a response are taken out (lift-pictures.ts), and those at a
+ *   URL are not downloaded; `source/` fetches the URL later. The SDK gets a placeholder.
  */
 import { TransformStream } from 'node:stream/web';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +17,9 @@ import { type LiftedResponse, liftPictures } from './lift-pictures.ts';
 
 /** What is known of a running call. The adapter's `readResponse` adds to it. */
 export interface SdkCall {
-  /** Time at which the request for a picture was sent, by `performance.now()`. From then on it may cost money. */
+  /**
+   * Time at which the request for a picture was sent, by `performance.now()`. From then on it may cost money.
+   */
   sentAt: number | null;
   /** Whether the provider accepted the request (a status of 2xx). */
   accepted: boolean;
@@ -110,7 +113,10 @@ export function makeSdkFetch(deps: FetchDeps, call: SdkCall): typeof globalThis.
     fetch(String(input), init)) as unknown as typeof globalThis.fetch;
 }
 
-/** Takes the pictures out of a response and lets the adapter read the rest. The SDK's own code reads error responses. */
+/**
+ * Takes the pictures out of a response and lets the adapter read the rest. The SDK's own code reads error
+ * responses.
+ */
 async function toSdkResponse(
   response: Undici.Response,
   deps: FetchDeps,
@@ -129,8 +135,8 @@ async function toSdkResponse(
 }
 
 /**
- * Polls once, and repeats polls that fail until the call times out. Polling costs nothing, but the task may already be paid
- * for, so no failed poll may lose it.
+ * Polls once, and repeats polls that fail until the call times out. Polling costs nothing, but the task may
+ * already be paid for, so no failed poll may lose it.
  */
 async function poll(
   send: () => Promise<Undici.Response>,

@@ -68,8 +68,8 @@ const ULTRA_SHAPES = shapes({
 });
 
 /**
- * Models of Black Forest Labs as of 2026-11-21, with the default first. flux-pro-1.0-fill is not among them, because it can
- * only fill a masked picture of a given size.
+ * Models of Black Forest Labs as of 2026-11-21, with the default first. flux-pro-1.0-fill is not among them,
+ * because it can only fill a masked picture of a given size.
  * @see https://docs.bfl.ai/
  */
 export const BFL_MODELS: readonly BflModel[] = [

@@ -51,8 +51,9 @@ function sized(table: ShapedModel['shapes']): Pick<ShapedModel, 'sizes' | 'shape
 }
 
 /**
- * Google's image models as of 2026-11-21, with the default first. For previews and for 2.5 Google names only the earliest
- * day of a shutdown. Those days are past, but the models may still be served, so they stay in the table.
+ * Google's image models as of 2026-11-21, with the default first. For previews and for 2.5 Google names only
+ * the earliest day of a shutdown. Those days are past, but the models may still be served, so they stay in
+ * the table.
  * @see https://ai.google.dev/gemini-api/docs/image-generation
  * @see https://ai.google.dev/gemini-api/docs/deprecations
  */

@@ -4,8 +4,8 @@ import type { Model, Price } from '../provider.ts';
 /** A row of OPENAI_MODELS. */
 export interface OpenAiModel extends Model {
   /**
-   * First day (UTC, `YYYY-MM-DD`) on which api.openai.com no longer serves the model; null: none was announced. Other
-   * endpoints of the protocol may still serve it.
+   * First day (UTC, `YYYY-MM-DD`) on which api.openai.com no longer serves the model; null: none was
+   * announced. Other endpoints of the protocol may still serve it.
    */
   readonly shutDown: string | null;
 }
@@ -25,9 +25,10 @@ const GPT_IMAGE = {
   shutDown: null,
 } as const satisfies Omit<OpenAiModel, 'id'>;
 
-// From gpt-image-2 on, OpenAI accepts any size with sides that are multiples of 16 and at most 3840, a ratio of at most 3:1,
-// and 655,360 to 8,294,400 pixels in total. The list has the documented presets and the portrait form of 2048x1152.
-// gpt-image-2 itself made transparent backgrounds only as a preview, from 2026-08-21 to 2026-09-30.
+// From gpt-image-2 on, OpenAI accepts any size with sides that are multiples of 16 and at most 3840, a ratio
+// of at most 3:1, and 655,360 to 8,294,400 pixels in total. The list has the documented presets and the
+// portrait form of 2048x1152. gpt-image-2 itself made transparent backgrounds only as a preview, from
+// 2026-08-21 to 2026-09-30.
 const GPT_IMAGE_2 = {
   ...GPT_IMAGE,
   sizes: [...GPT_IMAGE.sizes, '2048x2048', '2048x1152', '1152x2048', '3840x2160', '2160x3840'],
@@ -48,7 +49,10 @@ const DALL_E = {
   shutDown: '2026-05-12',
 } as const;
 
-/** Prices of dall-e-3. Its default quality is `standard`. @see https://developers.openai.com/api/docs/pricing */
+/**
+ * Prices of dall-e-3. Its default quality is `standard`.
+ * @see https://developers.openai.com/api/docs/pricing
+ */
 const DALL_E_3_PRICES: readonly Price[] = [
   { quality: 'hd', size: '1024x1024', usd: 0.08 },
   { quality: 'hd', size: '1792x1024', usd: 0.12 },
@@ -59,8 +63,8 @@ const DALL_E_3_PRICES: readonly Price[] = [
 ];
 
 /**
- * OpenAI's image models as of 2026-11-21, with the default first. The default is the successor that OpenAI names for the
- * models that it shuts down.
+ * OpenAI's image models as of 2026-11-21, with the default first. The default is the successor that OpenAI
+ * names for the models that it shuts down.
  * @see https://developers.openai.com/api/docs/guides/image-generation
  * @see https://developers.openai.com/api/docs/deprecations
  */

@@ -8,8 +8,8 @@ export interface Shape {
 }
 
 /**
- * A model that takes an aspect ratio instead of a size in pixels. Its `sizes` are those that the provider documents for the
- * ratios, or the nearest ones. A picture may be some pixels larger or smaller.
+ * A model that takes an aspect ratio instead of a size in pixels. Its `sizes` are those that the provider
+ * documents for the ratios, or the nearest ones. A picture may be some pixels larger or smaller.
  */
 export interface ShapedModel extends Model {
   readonly shapes: Readonly<Record<string, Shape>>;

@@ -1,6 +1,6 @@
 /**
- * The emblem that the sample provider draws for a request with a transparent background: a badge with a figure on it. The
- * seed decides its shape and colours.
+ * The emblem that the sample provider draws for a request with a transparent background: a badge with a
+ * figure on it. The seed decides its shape and colours.
  */
 import { type Colour, mix, parseColour, turnHue } from './colour.ts';
 import { makeRandom, type Random } from './noise.ts';

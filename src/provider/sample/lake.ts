@@ -4,8 +4,8 @@ import type { Frame, Scene } from './scene.ts';
 import { gradientStop, px, repeatSvg, svgTag, verticalGradient } from './svg.ts';
 
 /**
- * Draws the lake: the view upside down, darker with depth, and light on the ripples, most of it below the sun or moon.
- * The document must have an element with the id `view`.
+ * Draws the lake: the view upside down, darker with depth, and light on the ripples, most of it below the sun
+ * or moon. The document must have an element with the id `view`.
  */
 export function drawLake(scene: Scene, { width, height, unit, shore }: Frame): string {
   const random = makeRandom(scene.seed, 'lake');

@@ -13,7 +13,9 @@ interface Ridge {
   readonly colour: Colour;
 }
 
-/** Draws the ridges from the furthest to the nearest. The second one carries the peaks; near ones carry woods. */
+/**
+ * Draws the ridges from the furthest to the nearest. The second one carries the peaks; near ones carry woods.
+ */
 export function drawLand(scene: Scene, frame: Frame): string {
   const { width, unit, shore } = frame;
   const peaks = placePeaks(scene, frame);
@@ -50,7 +52,10 @@ export function drawLand(scene: Scene, frame: Frame): string {
   });
 }
 
-/** Returns the height of bare rock at `u`, about 0 to 1: a sum of octaves. `sharpness` 0 to 1 folds each octave into a crest. */
+/**
+ * Returns the height of bare rock at `u`, about 0 to 1: a sum of octaves. `sharpness` 0 to 1 folds each
+ * octave into a crest.
+ */
 function roughness(noise: Noise, u: number, sharpness: number): number {
   let [sum, weight] = [0, 0.5];
   for (let octave = 0; octave < 6; octave++) {
@@ -70,7 +75,10 @@ interface Peak {
   readonly height: number;
 }
 
-/** Places one or two peaks for each square of the frame. The first is the highest and stands away from the sun. */
+/**
+ * Places one or two peaks for each square of the frame. The first is the highest and stands away from the
+ * sun.
+ */
 function placePeaks(scene: Scene, { width, unit }: Frame): Peak[] {
   const random = makeRandom(scene.seed, 'peaks');
   const count = Math.max(1, Math.min(20, Math.round((width / unit) * (1 + random()))));
@@ -125,7 +133,9 @@ function shadedSide(scene: Scene, { width, unit }: Frame, { ridge, peak, random 
   return svgTag('path', { d, fill: 'url(#shade)' });
 }
 
-/** Draws the cap of snow with a jagged hem; empty when the scene has no snow or the peak is too flat for it. */
+/**
+ * Draws the cap of snow with a jagged hem; empty when the scene has no snow or the peak is too flat for it.
+ */
 function snowCap(scene: Scene, { unit }: Frame, { ridge, peak, random }: Slope): string {
   const { skyAt, colour } = ridge;
   const { x, reach } = peak;

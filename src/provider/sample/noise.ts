@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Returns the next number of a stream, from 0 to below 1. Every purpose has its own stream, so that a change to one part of
- * the picture leaves the others unchanged.
+ * Returns the next number of a stream, from 0 to below 1. Every purpose has its own stream, so that a change
+ * to one part of the picture leaves the others unchanged.
  */
 export type Random = () => number;
 
@@ -20,7 +20,10 @@ export function makeRandom(seed: Buffer, purpose: string): Random {
   };
 }
 
-/** A smooth curve with values from 0 to 1. It passes through a random value at each whole number and repeats after 256. */
+/**
+ * A smooth curve with values from 0 to 1. It passes through a random value at each whole number and repeats
+ * after 256.
+ */
 export type Noise = (u: number) => number;
 
 export function makeNoise(seed: Buffer, purpose: string): Noise {

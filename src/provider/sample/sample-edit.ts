@@ -1,7 +1,8 @@
 /**
  * Edits of the sample provider. Its pictures show which inputs were used:
  * - Without a mask, the first reference shines through the scene, inside a border of the scene's colour.
- * - With a mask, the scene is painted where the mask is transparent. Elsewhere the first reference keeps its pixels.
+ * - With a mask, the scene is painted where the mask is transparent. Elsewhere the first reference keeps its
+ *   pixels.
  * - The other references are small pictures along the lower edge.
  */
 import sharp, { type OverlayOptions } from 'sharp';
@@ -35,8 +36,8 @@ export interface Edit {
 /**
  * Paints the edited picture.
  * @returns a PNG
- * @throws ProviderError INVALID_INPUT when a reference or the mask is not a picture or cannot be decoded, when the mask has no
- *   alpha channel, or when its size differs from that of the first reference
+ * @throws ProviderError INVALID_INPUT when a reference or the mask is not a picture or cannot be decoded,
+ *   when the mask has no alpha channel, or when its size differs from that of the first reference
  */
 export async function paintEdit({ width, height }: Frame, edit: Edit): Promise<Buffer> {
   const [first, ...others] = edit.references;
@@ -131,7 +132,9 @@ function drawBorder({ width, height }: Frame, colour: string): Buffer {
   );
 }
 
-/** Draws the small pictures along the lower edge, from the left; none when the frame is too small for them. */
+/**
+ * Draws the small pictures along the lower edge, from the left; none when the frame is too small for them.
+ */
 async function drawInsets(
   { width, height }: Frame,
   others: readonly Attachment[],

@@ -1,8 +1,8 @@
 /**
- * A provider that needs no key and no network, so that a fresh checkout and every test can make pictures. It paints a
- * landscape. The SHA-256 of the prompt decides the light, the colours, the mountains and the weather. One request always
- * gives the same bytes; another size shows the same scene in another frame. The scene is drawn as SVG without text, because
- * fonts differ between machines. sharp renders it.
+ * A provider that needs no key and no network, so that a fresh checkout and every test can make pictures. It
+ * paints a landscape. The SHA-256 of the prompt decides the light, the colours, the mountains and the
+ * weather. One request always gives the same bytes; another size shows the same scene in another frame. The
+ * scene is drawn as SVG without text, because fonts differ between machines. sharp renders it.
  */
 import { createHash } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
@@ -32,8 +32,9 @@ const SAMPLE_MODEL: Model = {
 };
 
 /**
- * Makes the provider `sample`. A picture has exactly the requested size. Its format is PNG unless the request names another.
- * Its metadata has `seed`, the SHA-256 in hexadecimal that decides everything in the picture, and `mood`.
+ * Makes the provider `sample`. A picture has exactly the requested size. Its format is PNG unless the request
+ * names another. Its metadata has `seed`, the SHA-256 in hexadecimal that decides everything in the picture,
+ * and `mood`.
  *
  * | request | picture |
  * |---|---|
@@ -72,7 +73,10 @@ async function paint(request: PictureRequest, signal: AbortSignal): Promise<Pict
   }
 }
 
-/** Returns the seed of the scene. Without a seed in the request it depends on the prompt alone: nothing is random. */
+/**
+ * Returns the seed of the scene. Without a seed in the request it depends on the prompt alone: nothing is
+ * random.
+ */
 function seedOf({ prompt, seed }: PictureRequest): Buffer {
   const hash = createHash('sha256').update(prompt, 'utf8');
   if (seed !== null) hash.update(`\0${seed}`);

@@ -3,8 +3,8 @@ import { type Colour, parseColour, turnHue } from './colour.ts';
 import { makeRandom } from './noise.ts';
 
 /**
- * Eight colours for each mood, in this order: four of the sky from the zenith to the horizon, the sun or moon, its glow, the
- * furthest ridge, the nearest ridge. Ridges in between mix the last two.
+ * Eight colours for each mood, in this order: four of the sky from the zenith to the horizon, the sun or
+ * moon, its glow, the furthest ridge, the nearest ridge. Ridges in between mix the last two.
  */
 const DAYS = {
   dawn: '#3b4a86 #8f7bb0 #f2a6a0 #ffe0bd #fff3d6 #ffd19a #b58aa8 #2a2140',

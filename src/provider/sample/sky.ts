@@ -14,7 +14,10 @@ export function drawStars(scene: Scene, { width, height, unit, shore }: Frame): 
   });
 }
 
-/** Draws curtains of light: narrow strips side by side along a wave. Noise decides how long and how bright each strip is. */
+/**
+ * Draws curtains of light: narrow strips side by side along a wave. Noise decides how long and how bright
+ * each strip is.
+ */
 export function drawAurora(scene: Scene, { width, unit, open }: Frame): string {
   const [violet, green, pale] = [parseColour('#a07cf0'), parseColour('#62e6a6'), parseColour('#8ff5c0')];
   const strip = Math.max(unit / 160, width / 500);

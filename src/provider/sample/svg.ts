@@ -12,8 +12,8 @@ export function svgTag(
 }
 
 /**
- * Formats a length with two decimals. They are finer than the eye can see, and they hide the differences in floating-point
- * results between machines.
+ * Formats a length with two decimals. They are finer than the eye can see, and they hide the differences in
+ * floating-point results between machines.
  */
 export function px(value: number): string {
   return String(Math.round(value * 100) / 100);
