@@ -1,30 +1,32 @@
 import { KiB, MiB } from '../config.ts';
 import type { Pieces } from '../storage/picture/containers/pieces.ts';
 
+/** Limits that protect memory and the database from hostile files. */
 export const LIMITS = {
-  /** The most that one text, EXIF block or XMP packet may have, compressed or not. */
+  /** Most bytes of one text, EXIF block or XMP packet, before and after decompression. */
   partBytes: 1 * MiB,
-  /** The most of all of them together that is read from one file. */
+  /** Most bytes of all parts of one file. */
   totalBytes: 4 * MiB,
-  /** The most parts that are read from one file. */
+  /** Most parts of one file. */
   parts: 200,
-  /** The most that is kept of one text, and of all of them as JSON. */
+  /** Most bytes that are kept of one text. */
   keptTextBytes: 64 * KiB,
+  /** Most bytes that are kept of all texts, as JSON. */
   keptBytes: 256 * KiB,
 } as const;
 
-/** What was found in a file, before anybody asks what it means. Everything is counted against LIMITS. */
+/** Raw parts that were found in a file, not yet interpreted. All of them count against LIMITS. */
 export class Embedded {
-  /** Texts by the names that the file gives them; the first of a name counts. */
+  /** Texts by their names in the file. Later texts of the same name are ignored. */
   readonly texts = new Map<string, string>();
-  /** A TIFF structure. */
+  /** EXIF, as a TIFF structure. */
   exif: Buffer | null = null;
   xmp: string | null = null;
   hasContentCredentials = false;
   #bytes = 0;
   #parts = 0;
 
-  /** Whether a part of so many bytes is within the limits; counts it when it is. */
+  /** Returns whether one more part of so many bytes is within the limits. If so, counts it. */
   admits(bytes: number): boolean {
     if (bytes > LIMITS.partBytes || this.#bytes + bytes > LIMITS.totalBytes || this.#parts >= LIMITS.parts)
       return false;
@@ -39,9 +41,12 @@ export class Embedded {
   }
 }
 
-/** The next `count` bytes as a copy, or null after passing over them, where they are too many. */
+/**
+ * Copies the next `count` bytes of the file. When the limits do not admit them, skips them and returns null.
+ * @throws when the file has fewer bytes
+ */
 export async function takePart(file: Pieces, embedded: Embedded, count: number): Promise<Buffer | null> {
-  // Asked before anything is counted: a length that the file does not have ends the reading.
+  // Checked before the part is counted, so that a false length does not use up the limits.
   if (count > file.size - file.offset) throw file.damaged('a part is cut');
   if (!embedded.admits(count)) {
     file.skip(count, 'a part');
@@ -56,15 +61,15 @@ export async function takePart(file: Pieces, embedded: Embedded, count: number):
   return part;
 }
 
-/** Text without what PostgreSQL refuses: NUL, and halves of surrogate pairs. */
+/** Removes what PostgreSQL rejects: NUL characters and lone surrogates. Also trims the text. */
 export function cleanText(text: string): string {
   return text.replaceAll('\0', '').toWellFormed().trim();
 }
 
-/** The beginning of a text, of at most so many bytes in UTF-8. */
+/** Cuts a text to at most `maxBytes` bytes of UTF-8. */
 export function cutText(text: string, maxBytes: number): string {
   if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
   const bytes = Buffer.from(text.slice(0, maxBytes)).subarray(0, maxBytes);
-  // A character that the cut goes through is left out, not shown as a broken one.
+  // `stream` drops a character that is cut in half.
   return new TextDecoder().decode(bytes, { stream: true });
 }

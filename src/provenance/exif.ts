@@ -1,6 +1,9 @@
 import { decodeText } from '../text.ts';
 
-/** The few fields of EXIF that say where a picture comes from, https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E */
+/**
+ * The fields of EXIF that describe a picture's origin,
+ * https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E
+ */
 export interface Exif {
   readonly description: string | null;
   readonly make: string | null;
@@ -21,12 +24,18 @@ const TAG = {
   USER_COMMENT: 0x9286,
 } as const;
 
-/** Bytes of one value of each field type that is read: BYTE, ASCII, LONG, UNDEFINED, UTF-8. */
+/**
+ * Bytes of one value by field type: BYTE, ASCII, LONG, UNDEFINED, UTF-8. Fields of other types are ignored.
+ */
 const WIDTHS: Readonly<Record<number, number>> = { 1: 1, 2: 1, 4: 4, 7: 1, 129: 1 };
-/** A directory of a real file has some dozens. */
+/** Most entries that are read of one directory. Real files have dozens. */
 const MAX_ENTRIES = 500;
 
-/** Reads a TIFF structure, two directories of it and nothing that these do not name; a field that lies outside of it is left out. */
+/**
+ * Reads the first directory of a TIFF structure and its EXIF directory. Fields that point outside of the
+ * structure are ignored.
+ * @returns null when the bytes are not TIFF
+ */
 export function parseExif(tiff: Buffer): Exif | null {
   const order = tiff.toString('latin1', 0, 4);
   if (order !== 'II*\0' && order !== 'MM\0*') return null;
@@ -44,7 +53,7 @@ export function parseExif(tiff: Buffer): Exif | null {
     make: text(TAG.MAKE),
     model: text(TAG.MODEL),
     software: text(TAG.SOFTWARE),
-    takenAt: timeOf(text(TAG.TAKEN_AT, camera), text(TAG.OFFSET, camera)),
+    takenAt: exifTimeToIso(text(TAG.TAKEN_AT, camera), text(TAG.OFFSET, camera)),
     userComment: comment === undefined ? null : decodeComment(comment, little),
   };
 }
@@ -57,7 +66,7 @@ function readDirectory(tiff: Buffer, at: number, little: boolean): Map<number, B
     const width = WIDTHS[short(tiff, entry + 2, little)];
     if (width === undefined) continue;
     const bytes = width * long(tiff, entry + 4, little);
-    // What fits into the place of the offset stands there itself.
+    // A value of up to four bytes is stored in place of its offset.
     const from = bytes <= 4 ? entry + 8 : long(tiff, entry + 8, little);
     if (from + bytes <= tiff.length)
       fields.set(short(tiff, entry, little), tiff.subarray(from, from + bytes));
@@ -70,7 +79,7 @@ const short = (bytes: Buffer, at: number, little: boolean) =>
 const long = (bytes: Buffer, at: number, little: boolean) =>
   at + 4 > bytes.length ? bytes.length : little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
 
-/** UserComment begins with eight bytes that name its characters. */
+/** Decodes a UserComment. Its first eight bytes name the character set. */
 function decodeComment(value: Buffer, little: boolean): string | null {
   const charset = value.toString('latin1', 0, 8).replace(/[\0 ]+$/, '');
   const rest = value.subarray(8);
@@ -79,7 +88,10 @@ function decodeComment(value: Buffer, little: boolean): string | null {
   return decodeText(charset === 'ASCII' || charset === '' ? rest : value);
 }
 
-/** Writers disagree on the order of the bytes, so the text decides: in most text more characters lie below U+0100 in the right order. */
+/**
+ * Decodes UTF-16. Writers disagree on the byte order, so the bytes decide: in the right order, most texts
+ * have more characters below U+0100.
+ */
 function decodeUtf16(bytes: Buffer, little: boolean): string {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes);
@@ -92,14 +104,14 @@ function decodeUtf16(bytes: Buffer, little: boolean): string {
   return new TextDecoder(isLittle ? 'utf-16le' : 'utf-16be').decode(bytes);
 }
 
-/** `2024:05:01 10:20:30` and `+02:00` as ISO 8601. */
-export function timeOf(text: string | null, offset: string | null): string | null {
+/** Translates `2024:05:01 10:20:30` and `+02:00` into ISO 8601; null when the calendar has no such time. */
+function exifTimeToIso(text: string | null, offset: string | null): string | null {
   const [, year, month, day, time] = /^(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)/.exec(text ?? '') ?? [];
   if (!year) return null;
   const zone = /^[+-]\d\d:\d\d$/.test(offset ?? '') ? offset : '';
   const iso = `${year}-${month}-${day}T${time}`;
   const date = new Date(`${iso}Z`);
-  // JavaScript takes the 31st of February for a day in March.
+  // JavaScript reads 31 February as a day in March.
   const exists = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(iso);
   return exists ? `${iso}${zone}` : null;
 }

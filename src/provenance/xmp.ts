@@ -1,4 +1,4 @@
-/** The few properties of XMP that say where a picture comes from, https://github.com/adobe/xmp-docs */
+/** The properties of XMP that describe a picture's origin, https://github.com/adobe/xmp-docs */
 export interface Xmp {
   readonly description: string | null;
   readonly creatorTool: string | null;
@@ -14,27 +14,27 @@ const PROPERTIES = {
 } as const satisfies Record<keyof Xmp, readonly [namespace: string, prefix: string, name: string]>;
 
 /**
- * Finds properties in a packet by searching its text, in time that is linear in its length. It is no XML parser: there are no entities
- * of a document's own to expand, and nothing nests.
+ * Finds properties by searching the text of a packet, in time linear to its length. This is not an XML
+ * parser, so a hostile document cannot define entities or nest elements to exhaust it.
  */
 export function parseXmp(packet: string): Xmp {
   return {
-    description: property(packet, PROPERTIES.description),
-    creatorTool: property(packet, PROPERTIES.creatorTool),
-    digitalSourceType: property(packet, PROPERTIES.digitalSourceType),
-    userComment: property(packet, PROPERTIES.userComment),
+    description: findProperty(packet, PROPERTIES.description),
+    creatorTool: findProperty(packet, PROPERTIES.creatorTool),
+    digitalSourceType: findProperty(packet, PROPERTIES.digitalSourceType),
+    userComment: findProperty(packet, PROPERTIES.userComment),
   };
 }
 
-function property(
+function findProperty(
   packet: string,
   [namespace, usual, name]: readonly [string, string, string],
 ): string | null {
   const qualified = `${prefixOf(packet, namespace) ?? usual}:${name}`;
-  return attribute(packet, qualified) ?? element(packet, qualified);
+  return findAttribute(packet, qualified) ?? findElement(packet, qualified);
 }
 
-/** The prefix that a document gives to a namespace. */
+/** Returns the prefix that the document declares for a namespace; null: none. */
 function prefixOf(packet: string, namespace: string): string | null {
   const at = Math.max(packet.indexOf(`="${namespace}"`), packet.indexOf(`='${namespace}'`));
   return at === -1
@@ -42,7 +42,7 @@ function prefixOf(packet: string, namespace: string): string | null {
     : (/xmlns:([\w-]{1,40})$/.exec(packet.slice(Math.max(0, at - 50), at))?.[1] ?? null);
 }
 
-function attribute(packet: string, name: string): string | null {
+function findAttribute(packet: string, name: string): string | null {
   for (const quote of ['"', "'"]) {
     const at = packet.indexOf(`${name}=${quote}`);
     if (at === -1) continue;
@@ -53,16 +53,16 @@ function attribute(packet: string, name: string): string | null {
   return null;
 }
 
-function element(packet: string, name: string): string | null {
+function findElement(packet: string, name: string): string | null {
   const at = packet.indexOf(`<${name}`);
   if (at === -1 || !/[\s/>]/.test(packet[at + 1 + name.length] ?? '')) return null;
   const from = packet.indexOf('>', at) + 1;
   const head = packet.slice(at, from);
-  if (head.endsWith('/>')) return attribute(head, 'rdf:resource');
+  if (head.endsWith('/>')) return findAttribute(head, 'rdf:resource');
   const end = packet.indexOf(`</${name}>`, from);
   if (from === 0 || end === -1) return null;
   const inner = packet.slice(from, end);
-  // Of a list of languages or values the first is taken.
+  // Reads the first item of a list of languages or values.
   const item = inner.indexOf('<rdf:li');
   const itemEnd = item === -1 ? -1 : inner.indexOf('</rdf:li>', item);
   const value = itemEnd === -1 ? inner : inner.slice(item, itemEnd);

@@ -1,120 +1,137 @@
 /**
- * Pictures through the AI SDK, for every provider that it speaks to. One call makes one picture and is never repeated here: a
- * call costs money, and whether to try again is for the queue to say, which reads the class of the error. What is common is here;
- * what differs between providers is a `Family`, a file each. sdk-fetch.ts keeps the SDK in bounds, sdk-errors.ts says what went wrong.
+ * Runs every provider that is called through the AI SDK. One call makes one picture and is never repeated
+ * here, because a call costs money. The queue decides about retries from the class of the error.
  *
- * The packages are loaded at the first call: together they take half a second, which a server that starts should not pay.
+ * This file has what all such providers share. Each provider has a file with its `SdkAdapter`. sdk-fetch.ts
+ * limits what the SDK may do, and sdk-errors.ts translates its errors.
+ *
+ * The packages are loaded by the first call, because loading them takes half a second of the server's start.
  */
 import type { generateImage, ImageModel } from 'ai';
 import { ProviderError } from '../errors.ts';
 import { expiryOf } from '../fetch/expiry.ts';
 import { priceOf } from './models.ts';
-import type { Answer, Model, PictureRequest, Provider } from './provider.ts';
+import type { Model, PictureRequest, PictureResponse, Provider } from './provider.ts';
 import {
-  type Cleaner,
-  causes,
-  makeCleaner,
-  refused,
-  type Subject,
-  summarize,
-  toProviderError,
+  apiErrorToProviderError,
+  causeChain,
+  makeRedactor,
+  type ProviderNames,
+  providerRefusal,
+  type Redactor,
+  summarizeError,
 } from './sdk-errors.ts';
-import { type Call, type Look, makeCall, makeFetch } from './sdk-fetch.ts';
+import { makeSdkCall, makeSdkFetch, type ReadResponse, type SdkCall } from './sdk-fetch.ts';
 
 const MiB = 1024 * 1024;
 
 export interface ConnectionOptions {
-  /** null: the endpoint asks for none. */
+  /** null: the endpoint needs no key. */
   readonly apiKey: string | null;
   /** Such as `https://api.openai.com/v1`. */
   readonly baseUrl: string;
-  /** For a whole call, from connecting to the last byte, all questions whether it is done included. Default 180; the best qualities take minutes. */
+  /**
+   * Seconds for a whole call, from connecting to the last byte, polling included. Default 180, because the
+   * best qualities take minutes.
+   */
   readonly timeoutSeconds?: number;
-  /** Of an answer as JSON, after decompression; a picture in it is a quarter smaller. Default 100 MiB. */
-  readonly maxAnswerBytes?: number;
+  /**
+   * Most bytes of a JSON response, after decompression. A picture within it is a quarter smaller, because of
+   * base64. Default 100 MiB.
+   */
+  readonly maxResponseBytes?: number;
 }
 
-/** What is known of one provider and of no other. */
-export interface Family<Row extends Model = Model> extends Subject {
-  /** The models that are served as configured; the first one is the default. */
+/** What is specific to one provider. */
+export interface SdkAdapter<Row extends Model = Model> extends ProviderNames {
+  /** Models that are served as configured, with the default model first. */
   readonly models: readonly Row[];
-  /** Loads the package, and returns what makes the SDK's model, all of whose requests go through the fetch that is given. */
-  load(): Promise<(row: Row, fetch: typeof globalThis.fetch) => ImageModel>;
-  /** How a request that was checked against the row is said to the SDK. */
-  say(request: PictureRequest, row: Row): Said;
-  /** Under which name the SDK gives back what the provider said, and what of that is worth keeping; `images` holds one entry for each picture. */
+  /**
+   * Loads the provider's package. The returned function makes a model whose requests all go through `fetch`.
+   */
+  loadModelFactory(): Promise<(row: Row, fetch: typeof globalThis.fetch) => ImageModel>;
+  /** Translates a checked request into arguments of the SDK. */
+  callOptions(request: PictureRequest, row: Row): CallOptions;
+  /** Key of the provider in the SDK's `providerMetadata`. Its `images` has one entry for each picture. */
   readonly metadataKey: string;
-  hear?(said: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
-  /** Why there is no picture, where the SDK's result says so; null where it does not. */
-  whyNone?(said: Readonly<Record<string, unknown>>): string | null;
-  readonly look?: Look;
+  /** Picks what to keep of the provider's metadata. Default: all of it. */
+  pickMetadata?(metadata: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
+  /** Returns why the provider refused to make the picture; null: the metadata does not say so. */
+  refusalReason?(metadata: Readonly<Record<string, unknown>>): string | null;
+  readonly readResponse?: ReadResponse;
 }
 
-/** The part of a family that an answer is read by. */
-type Hearing = Pick<Family, 'name' | 'label' | 'metadataKey' | 'hear' | 'whyNone'>;
+/** The part of an adapter that reads results. */
+type ResultReader = Pick<SdkAdapter, 'name' | 'label' | 'metadataKey' | 'pickMetadata' | 'refusalReason'>;
 
-export type Said = Pick<
+export type CallOptions = Pick<
   Parameters<typeof generateImage>[0],
   'size' | 'aspectRatio' | 'seed' | 'providerOptions'
 >;
 
 /** A provider that holds connections. */
 export interface SdkProvider extends Provider {
-  /** Waits for the calls under way, which their signals can end, and closes the connections. */
+  /** Waits for the running calls and closes the connections. The calls' own signals can end them earlier. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a provider; nothing is loaded or sent before the first `generate`.
+ * Opens a provider. Nothing is loaded or sent before the first `generate`.
  *
- * A picture's metadata has `requestId` (what the provider's support asks for), `usage` in tokens, `warnings` of the SDK, `costUsd`, and
- * what the answer says of itself, each only where it is known.
+ * A picture's metadata has, as far as they are known: `requestId` (the provider's support asks for it),
+ * `usage` in tokens, `warnings` of the SDK, `costUsd`, and what `pickMetadata` keeps.
  *
- * `generate` throws ProviderError: `PROVIDER_BUSY` (429; retryable, with the time to wait where it is given),
- * `PROVIDER_UNAUTHORIZED` (401, 403), `PROVIDER_REFUSED` (moderation), and `PROVIDER_FAILED` for the rest, which is retryable
- * when the fault lies with the network, the time, the server or its answer, or when the caller's signal was aborted, and not
- * when it lies with the request or the account. It is `paid` when the request may have been carried out although no picture came: when
- * it was given up while the provider worked, or when what came of it could not be read.
+ * `generate` throws ProviderError:
+ *
+ * | code | when | retryable |
+ * |---|---|---|
+ * | `PROVIDER_BUSY` | 429 | yes, after `retryAfterSeconds` when it is known |
+ * | `PROVIDER_UNAUTHORIZED` | 401, 403, or a wrong key | no |
+ * | `PROVIDER_REFUSED` | moderation | no |
+ * | `PROVIDER_FAILED` | network, time-out, cancellation, 5xx, unreadable response | yes |
+ * | `PROVIDER_FAILED` | invalid request, no credit, response too large or of another API | no |
+ *
+ * The error is `paid` when the provider may have done the work although no picture came.
  */
-export function openAiSdkProvider<Row extends Model>(
-  family: Family<Row>,
+export function openSdkProvider<Row extends Model>(
+  adapter: SdkAdapter<Row>,
   options: ConnectionOptions,
 ): SdkProvider {
-  const underWay = new Set<Promise<Answer>>();
-  let client: Promise<Client> | null = null;
+  const running = new Set<Promise<PictureResponse>>();
+  let client: Promise<SdkClient> | null = null;
   let closed: Promise<void> | null = null;
 
-  async function generate(request: PictureRequest, signal: AbortSignal): Promise<Answer> {
+  async function generate(request: PictureRequest, signal: AbortSignal): Promise<PictureResponse> {
     if (closed !== null) {
-      const message = `The server stops and asks ${family.label} for nothing more.`;
-      throw new ProviderError('PROVIDER_FAILED', message, { provider: family.name }, { retryable: true });
+      const message = `${adapter.label} was not called, because the server is stopping.`;
+      throw new ProviderError('PROVIDER_FAILED', message, { provider: adapter.name }, { retryable: true });
     }
-    client ??= openClient(family, options);
-    const picture = client.then(({ draw }) => draw(request, signal), unloadable);
-    underWay.add(picture);
-    return picture.finally(() => underWay.delete(picture));
+    client ??= openSdkClient(adapter, options);
+    const picture = client.then(({ generate }) => generate(request, signal), failToLoad);
+    running.add(picture);
+    return picture.finally(() => running.delete(picture));
   }
 
-  /** Nothing was sent, and the next call tries again. */
-  function unloadable(cause: unknown): never {
+  /** Lets the next call load the packages again. Nothing was sent. */
+  function failToLoad(cause: unknown): never {
     client = null;
-    const message = `The packages through which ${family.label} is asked could not be loaded; is node_modules whole?`;
+    const message = `The packages for ${adapter.label} could not be loaded. Run npm ci to repair node_modules.`;
     throw new ProviderError(
       'PROVIDER_FAILED',
       message,
-      { provider: family.name },
+      { provider: adapter.name },
       { retryable: true, cause },
     );
   }
 
   async function closeOnce(): Promise<void> {
-    await Promise.allSettled(underWay);
+    await Promise.allSettled(running);
     await (await client?.catch(() => null))?.close();
   }
 
   return {
-    name: family.name,
-    models: family.models,
+    name: adapter.name,
+    models: adapter.models,
     generate,
     close: () => {
       closed ??= closeOnce();
@@ -123,51 +140,56 @@ export function openAiSdkProvider<Row extends Model>(
   };
 }
 
-interface Client {
-  draw(request: PictureRequest, signal: AbortSignal): Promise<Answer>;
+interface SdkClient {
+  generate(request: PictureRequest, signal: AbortSignal): Promise<PictureResponse>;
   close(): Promise<void>;
 }
 
 type Sdk = typeof import('ai');
 
-async function openClient<Row extends Model>(
-  family: Family<Row>,
+async function openSdkClient<Row extends Model>(
+  adapter: SdkAdapter<Row>,
   options: ConnectionOptions,
-): Promise<Client> {
-  const [sdk, undici, makeModel] = await Promise.all([import('ai'), import('undici'), family.load()]);
-  // Its warnings are in the metadata of the picture; to the console they would go past our log.
+): Promise<SdkClient> {
+  const [sdk, undici, makeModel] = await Promise.all([
+    import('ai'),
+    import('undici'),
+    adapter.loadModelFactory(),
+  ]);
+  // The picture's metadata has the warnings. On the console they would bypass our log.
   globalThis.AI_SDK_LOG_WARNINGS = false;
-  const { apiKey, timeoutSeconds = 180, maxAnswerBytes: maxBytes = 100 * MiB } = options;
-  // The signal bounds the whole call; undici's own limits of five minutes would only cut a longer time-out short.
+  const { apiKey, timeoutSeconds = 180, maxResponseBytes: maxBytes = 100 * MiB } = options;
+  // Our signal limits the whole call. undici's own limits of five minutes would cut a longer time-out short.
   const agent = new undici.Agent({ headersTimeout: 0, bodyTimeout: 0 });
-  const clean = makeCleaner(apiKey);
-  const deps = { undici, agent, provider: family.name, label: family.label, maxBytes, look: family.look };
+  const redact = makeRedactor(apiKey);
+  const { name: provider, label, readResponse } = adapter;
+  const deps = { undici, agent, provider, label, maxBytes, readResponse };
 
-  async function draw(request: PictureRequest, signal: AbortSignal): Promise<Answer> {
-    const row = family.models.find(({ id }) => id === request.model);
-    if (!row) throw new TypeError(`${family.label} serves no ${request.model}.`);
+  async function generate(request: PictureRequest, signal: AbortSignal): Promise<PictureResponse> {
+    const row = adapter.models.find(({ id }) => id === request.model);
+    if (!row) throw new TypeError(`${label} does not serve the model ${request.model}.`);
     const timeout = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
-    const call = makeCall();
+    const call = makeSdkCall();
     try {
       const result = await sdk.generateImage({
-        model: makeModel(row, makeFetch(deps, call)),
-        prompt: promptOf(request),
+        model: makeModel(row, makeSdkFetch(deps, call)),
+        prompt: sdkPromptOf(request),
         n: 1,
-        ...family.say(request, row),
+        ...adapter.callOptions(request, row),
         maxRetries: 0,
         abortSignal: AbortSignal.any([signal, timeout]),
       });
-      return toAnswer(family, result, { call, costUsd: priceOf(row, request) });
+      return toPictureResponse(adapter, result, { call, costUsd: priceOf(row, request) });
     } catch (error) {
-      const seconds = timeout.aborted ? timeoutSeconds : null;
-      throw explain(family, error, { call, clean, sdk, cancelled: signal.aborted, seconds });
+      const timedOutAfter = timeout.aborted ? timeoutSeconds : null;
+      throw toProviderError(adapter, error, { call, redact, sdk, cancelled: signal.aborted, timedOutAfter });
     }
   }
 
-  return { draw, close: () => agent.close() };
+  return { generate, close: () => agent.close() };
 }
 
-function promptOf({
+function sdkPromptOf({
   prompt,
   references,
   mask,
@@ -183,46 +205,49 @@ function promptOf({
 /** The part of the SDK's result that is read here. */
 type SdkResult = Pick<Awaited<ReturnType<typeof generateImage>>, 'image' | 'usage' | 'warnings' | 'calls'>;
 
-function toAnswer(
-  family: Hearing,
+function toPictureResponse(
+  adapter: ResultReader,
   { image, usage, warnings, calls }: SdkResult,
-  { call, costUsd }: { call: Call; costUsd: number | null },
-): Answer {
-  const { revisedPrompt = call.revisedPrompt, ...said } = saidOf(family, calls);
+  { call, costUsd }: { call: SdkCall; costUsd: number | null },
+): PictureResponse {
+  const { revisedPrompt = call.revisedPrompt, ...provided } = providerMetadataOf(adapter, calls);
   const metadata = {
     requestId: call.requestId,
     usage: usage.totalTokens === undefined ? undefined : usage,
     warnings: warnings.length === 0 ? undefined : warnings,
     costUsd: costUsd ?? undefined,
-    ...(family.hear?.(said) ?? said),
-    ...call.notes,
+    ...(adapter.pickMetadata?.(provided) ?? provided),
+    ...call.extraMetadata,
   };
   return {
-    picture: call.address === null ? bytesOf(family, image, call) : pictureAt(call.address),
+    picture: call.pictureUrl === null ? bytesOf(adapter, image, call) : pictureAt(call.pictureUrl),
     revisedPrompt: typeof revisedPrompt === 'string' ? revisedPrompt : null,
-    // The way through JSON drops what is undefined.
+    // Drops undefined values.
     metadata: JSON.parse(JSON.stringify(metadata)),
   };
 }
 
-function pictureAt(address: string): Answer['picture'] {
+function pictureAt(address: string): PictureResponse['picture'] {
   return { address, expiresAt: expiryOf(address) };
 }
 
 function bytesOf(
-  { name, label }: Subject,
+  { name, label }: ProviderNames,
   { base64 }: SdkResult['image'],
-  { pictures }: Call,
-): Answer['picture'] {
+  { pictures }: SdkCall,
+): PictureResponse['picture'] {
   const bytes = pictures.get(base64) ?? Buffer.from(base64, 'base64');
   if (bytes.length > 0) return { bytes };
-  const message = `${label} answered with an empty picture.`;
+  const message = `${label} sent an empty picture.`;
   throw new ProviderError('PROVIDER_FAILED', message, { provider: name, paid: true }, { retryable: true });
 }
 
-/** What the provider said of the answer and of its one picture. The SDK's own sum of it knows only the latter. */
-function saidOf(
-  { metadataKey }: Hearing,
+/**
+ * Returns the provider's metadata of the response and of its one picture. The SDK's own summary has only the
+ * latter.
+ */
+function providerMetadataOf(
+  { metadataKey }: ResultReader,
   calls: readonly { readonly providerMetadata?: unknown }[] | undefined,
 ): Readonly<Record<string, unknown>> {
   const all = calls?.[0]?.providerMetadata as Record<string, Record<string, unknown> | undefined> | undefined;
@@ -230,15 +255,21 @@ function saidOf(
   return { ...rest, ...(Array.isArray(images) ? images[0] : {}) };
 }
 
-/** Gives whatever was thrown its class. */
-function explain(
-  family: Hearing,
-  error: unknown,
-  how: { call: Call; clean: Cleaner; sdk: Sdk; cancelled: boolean; seconds: number | null },
-): ProviderError {
-  const { call, clean, sdk } = how;
-  const { name, label } = family;
-  const cause = summarize(error, clean);
+interface Failure {
+  readonly call: SdkCall;
+  readonly redact: Redactor;
+  readonly sdk: Sdk;
+  /** Whether the caller's signal was aborted. */
+  readonly cancelled: boolean;
+  /** Seconds of the time-out that ended the call; null: it did not time out. */
+  readonly timedOutAfter: number | null;
+}
+
+/** Translates everything that a call can throw. */
+function toProviderError(adapter: ResultReader, error: unknown, failure: Failure): ProviderError {
+  const { call, redact, sdk } = failure;
+  const { name, label } = adapter;
+  const cause = summarizeError(error, redact);
   const fail = (message: string, retryable: boolean): ProviderError =>
     new ProviderError(
       'PROVIDER_FAILED',
@@ -246,17 +277,19 @@ function explain(
       { provider: name, paid: call.sentAt !== null },
       { retryable, cause },
     );
-  const ours = causes(error).find((e) => e instanceof ProviderError);
+  const ours = causeChain(error).find((each) => each instanceof ProviderError);
   if (ours !== undefined) return ours;
-  if (how.cancelled) return fail(`The request to ${label} was cancelled.`, true);
-  if (how.seconds !== null) return fail(`${label} did not answer within ${how.seconds} seconds.`, true);
-  if (sdk.APICallError.isInstance(error)) return toProviderError(family, error, { call, clean });
+  if (failure.cancelled) return fail(`The request to ${label} was cancelled.`, true);
+  if (failure.timedOutAfter !== null)
+    return fail(`${label} did not respond within ${failure.timedOutAfter} seconds.`, true);
+  if (sdk.APICallError.isInstance(error)) return apiErrorToProviderError(adapter, error, { call, redact });
   if (sdk.NoImageGeneratedError.isInstance(error)) {
-    const why = family.whyNone?.(saidOf(family, error.calls));
-    if (why) return refused(family, clean(why));
-    const words = call.words === null ? '.' : `: ${clean(call.words)}`;
-    return fail(`${label} answered without a picture${words}`, true);
+    const reason = adapter.refusalReason?.(providerMetadataOf(adapter, error.calls));
+    if (reason) return providerRefusal(adapter, redact(reason));
+    if (call.textInstead === null) return fail(`${label} responded without a picture.`, true);
+    return fail(`${label} sent text instead of a picture: ${redact(call.textInstead)}`, true);
   }
-  if (call.accepted) return fail(`${label} answered with no picture: ${clean(String(error))}`, true);
-  return fail(`The request to ${label} could not be made: ${clean(String(error))}`, false);
+  const reason = redact(String(error));
+  if (call.accepted) return fail(`${label} sent a response that could not be used: ${reason}`, true);
+  return fail(`The request to ${label} could not be sent: ${reason}`, false);
 }

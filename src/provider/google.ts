@@ -1,11 +1,14 @@
-/** Google's Gemini models that make pictures. */
-import { type ConnectionOptions, openAiSdkProvider, type Said, type SdkProvider } from './ai-sdk.ts';
+/** Google's Gemini models for pictures. */
+import { type CallOptions, type ConnectionOptions, openSdkProvider, type SdkProvider } from './ai-sdk.ts';
 import { GOOGLE_MODELS } from './models/google.ts';
 import type { ShapedModel } from './models/shape.ts';
 import type { PictureRequest } from './provider.ts';
-import { asObject, type Call, readObject } from './sdk-fetch.ts';
+import { asObject, parseJsonObject, type SdkCall } from './sdk-fetch.ts';
 
-/** Why a candidate ended, where it ended because of what it shows. @see https://ai.google.dev/api/generate-content#FinishReason */
+/**
+ * Finish reasons of a candidate that was refused because of its content.
+ * @see https://ai.google.dev/api/generate-content#FinishReason
+ */
 const REFUSALS: ReadonlySet<unknown> = new Set([
   'SAFETY',
   'IMAGE_SAFETY',
@@ -18,36 +21,37 @@ const REFUSALS: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Opens the provider `google`. Beside what every provider keeps, a picture's metadata has `finishReason`.
+ * Opens the provider `google`. In addition to the metadata of every SDK provider, a picture has
+ * `finishReason`.
  * @see https://ai.google.dev/gemini-api/docs/image-generation
  */
 export function openGoogleProvider(options: ConnectionOptions & { readonly apiKey: string }): SdkProvider {
-  return openAiSdkProvider<ShapedModel>(
+  return openSdkProvider<ShapedModel>(
     {
       name: 'google',
       label: 'Google',
       models: GOOGLE_MODELS,
       metadataKey: 'google',
-      load: async () => {
+      loadModelFactory: async () => {
         const { createGoogle } = await import('@ai-sdk/google');
         const { apiKey, baseUrl: baseURL } = options;
         return (row, fetch) => createGoogle({ apiKey, baseURL, fetch }).image(row.id);
       },
-      say,
-      look,
-      hear: ({ finishReason }) => ({ finishReason }),
-      whyNone: ({ finishReason, finishMessage, promptFeedback }) => {
+      callOptions,
+      readResponse,
+      pickMetadata: ({ finishReason }) => ({ finishReason }),
+      refusalReason: ({ finishReason, finishMessage, promptFeedback }) => {
         const blocked = asObject(promptFeedback)?.blockReason;
         const reason = blocked ?? finishReason;
         if (!blocked && !REFUSALS.has(finishReason)) return null;
-        return [reason, finishMessage].filter((word) => typeof word === 'string').join(': ');
+        return [reason, finishMessage].filter((part) => typeof part === 'string').join(': ');
       },
     },
     options,
   );
 }
 
-function say({ size, seed }: PictureRequest, { shapes }: ShapedModel): Said {
+function callOptions({ size, seed }: PictureRequest, { shapes }: ShapedModel): CallOptions {
   const { aspectRatio, resolution } = shapes[size] ?? {};
   return {
     ...(aspectRatio ? { aspectRatio } : {}),
@@ -56,12 +60,15 @@ function say({ size, seed }: PictureRequest, { shapes }: ShapedModel): Said {
   };
 }
 
-/** Where there is no picture, these models often say why in words, which the SDK drops. */
-function look(text: string, call: Call): string {
-  const candidates = readObject(text)?.candidates;
+/**
+ * Notes the text of the response. Without a picture these models often explain it in text, which the SDK
+ * drops.
+ */
+function readResponse(text: string, call: SdkCall): string {
+  const candidates = parseJsonObject(text)?.candidates;
   const content = asObject(asObject(Array.isArray(candidates) ? candidates[0] : null)?.content);
   const parts = Array.isArray(content?.parts) ? content.parts.map((part) => asObject(part)?.text) : [];
-  const words = parts.filter((part) => typeof part === 'string').join(' ');
-  if (words !== '') call.words = words;
+  const modelText = parts.filter((part) => typeof part === 'string').join(' ');
+  if (modelText !== '') call.textInstead = modelText;
   return text;
 }

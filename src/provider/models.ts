@@ -1,25 +1,27 @@
 /**
- * What models can do, and the check of a request against it. The check is the gate before money is spent: providers bill,
- * warn about or silently change what does not fit, so nothing reaches one that its table row does not allow. A request that
- * no model could take is `INVALID_INPUT`; one that another model might take is `UNSUPPORTED_BY_MODEL`.
+ * Checks a request against what its model can do, before it costs money. Providers bill for requests that do
+ * not fit, or change them silently, so no request is sent that the model's row does not allow.
+ *
+ * `INVALID_INPUT`: no model could accept the request. `UNSUPPORTED_BY_MODEL`: another model might.
  */
 import { InputError } from '../errors.ts';
 import type { Model, PictureFormat, PictureRequest, Price } from './provider.ts';
 
-/** What the user asked for, as it came in. */
+/** The client's request, not yet checked. */
 export interface AskedPicture {
   readonly prompt: string;
-  /** `WIDTHxHEIGHT` in pixels; without it, the model's default. */
+  /** `WIDTHxHEIGHT` in pixels. Default: the model's. */
   readonly size?: string | null | undefined;
-  /** Without it, the provider decides. */
+  /** Default: the provider decides. */
   readonly quality?: string | null | undefined;
-  /** Without it, the provider decides. */
+  /** Default: the provider decides. */
   readonly style?: string | null | undefined;
   readonly seed?: number | null | undefined;
   readonly background?: 'transparent' | null | undefined;
   readonly format?: PictureFormat | null | undefined;
-  /** How many pictures it is to work from. */
+  /** Number of references. Default: 0. */
   readonly references?: number;
+  /** Whether there is a mask. Default: false. */
   readonly mask?: boolean;
 }
 
@@ -31,29 +33,36 @@ export type PictureSettings = Pick<
 export const MAX_SEED = 2 ** 31 - 1;
 
 /**
- * Checks what was asked against what the model can do, and fills in the default size.
- * @returns the settings to put into a PictureRequest. The prompt is checked and left as it is.
- * @throws InputError `INVALID_INPUT` for a blank prompt or a malformed size, `UNSUPPORTED_BY_MODEL` for what this model
- *   cannot do; the message names the model and what it allows, and `path` the field of the input.
+ * Checks the request and fills in the default size. The prompt is checked but not returned.
+ * @returns the settings of a PictureRequest
+ * @throws InputError `INVALID_INPUT` or `UNSUPPORTED_BY_MODEL`; the message says what the model allows, and
+ *   `path` names the field of the input
  */
 export function checkRequest(model: Model, asked: AskedPicture): PictureSettings {
   checkPrompt(model, asked.prompt);
   checkEdit(model, asked);
   const { seed = null, background = null, format = null } = asked;
   if (seed !== null && !(Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED)) {
-    throw new InputError('INVALID_INPUT', `The seed is ${seed}; it goes from 0 to ${MAX_SEED}.`, {
-      path: ['input', 'seed'],
-    });
+    throw new InputError(
+      'INVALID_INPUT',
+      `The seed ${seed} is not allowed. Give a whole number from 0 to ${MAX_SEED}.`,
+      {
+        path: ['input', 'seed'],
+      },
+    );
   }
-  if (seed !== null && !model.seeds) throw unsupported(model, 'seed', 'takes no seed');
+  if (seed !== null && !model.seeds) throw unsupported(model, 'seed', 'accepts no seed');
   if (background !== null && !model.transparency)
-    throw unsupported(model, 'background', 'cannot leave the background transparent');
+    throw unsupported(model, 'background', 'cannot make a transparent background');
   if (format !== null && !model.formats.includes(format)) {
-    const takes = model.formats.length > 0 ? `makes ${listed(model.formats)}` : 'decides the format itself';
-    throw unsupported(model, 'format', `cannot be asked for ${format}; it ${takes}`);
+    const hint =
+      model.formats.length > 0
+        ? `Choose ${joinWithOr(model.formats)}`
+        : 'Leave format out: the provider decides it';
+    throw unsupported(model, 'format', `cannot make ${format} on request. ${hint}`);
   }
   if (background !== null && format === 'jpeg')
-    throw unsupported(model, 'format', 'cannot make a transparent JPEG; ask for png or webp');
+    throw unsupported(model, 'format', 'cannot make a transparent JPEG. Choose png or webp');
   return {
     seed,
     background,
@@ -65,15 +74,16 @@ export function checkRequest(model: Model, asked: AskedPicture): PictureSettings
 }
 
 /**
- * Reads `WIDTHxHEIGHT`: two whole numbers of pixels without sign, space or leading zero, so that one size has one spelling.
- * @throws InputError `INVALID_INPUT` for anything else.
+ * Reads `WIDTHxHEIGHT`, two whole numbers of pixels from 1. Signs, spaces and leading zeros are rejected, so
+ * that every size has exactly one spelling.
+ * @throws InputError `INVALID_INPUT` for any other text
  */
 export function parseSize(size: string): { width: number; height: number } {
   const [, width, height] = /^([1-9]\d*)x([1-9]\d*)$/.exec(size) ?? [];
   if (width === undefined || height === undefined) {
     throw new InputError(
       'INVALID_INPUT',
-      `The size ${quote(size)} is not understood. Write it as WIDTHxHEIGHT in pixels, each at least 1, such as 1024x1024.`,
+      `The size ${quote(size)} is malformed. Write it as WIDTHxHEIGHT in pixels, each at least 1, such as 1024x1024.`,
       { path: ['input', 'size'] },
     );
   }
@@ -82,20 +92,24 @@ export function parseSize(size: string): { width: number; height: number } {
 
 function checkEdit(model: Model, { references = 0, mask = false }: AskedPicture): void {
   if (references > 0 && model.edits === null)
-    throw unsupported(model, 'references', 'makes new pictures only and takes no references');
+    throw unsupported(model, 'references', 'cannot edit and accepts no references');
   const most = model.edits?.maxReferences ?? 0;
   if (references > most)
-    throw unsupported(model, 'references', `takes at most ${most} references, not ${references}`);
-  if (mask && !model.edits?.mask) throw unsupported(model, 'mask', 'takes no mask');
+    throw unsupported(model, 'references', `accepts at most ${most} references, not ${references}`);
+  if (mask && !model.edits?.mask) throw unsupported(model, 'mask', 'accepts no mask');
   if (mask && references === 0) {
-    throw new InputError('INVALID_INPUT', 'There is a mask and no reference for it to lie upon.', {
-      path: ['input', 'mask'],
-    });
+    throw new InputError(
+      'INVALID_INPUT',
+      'A mask needs a reference. Add the picture that it masks as the first reference.',
+      {
+        path: ['input', 'mask'],
+      },
+    );
   }
 }
 
 function unsupported(model: Model, field: string, cannot: string): InputError {
-  return new InputError('UNSUPPORTED_BY_MODEL', `The model ${model.id} ${cannot}.`, {
+  return new InputError('UNSUPPORTED_BY_MODEL', `Model ${model.id} ${cannot}.`, {
     path: ['input', field],
   });
 }
@@ -103,14 +117,14 @@ function unsupported(model: Model, field: string, cannot: string): InputError {
 function checkPrompt(model: Model, prompt: string): void {
   const path = ['input', 'prompt'];
   if (prompt.trim() === '') {
-    throw new InputError('INVALID_INPUT', 'The prompt is empty. Say in words what the picture shall show.', {
+    throw new InputError('INVALID_INPUT', 'The prompt is empty. Describe the picture in words.', {
       path,
     });
   }
   if (prompt.length > model.maxPromptLength) {
     throw new InputError(
       'UNSUPPORTED_BY_MODEL',
-      `The prompt has ${prompt.length} characters; the model ${model.id} takes at most ${model.maxPromptLength}.`,
+      `The prompt has ${prompt.length} characters. Model ${model.id} accepts at most ${model.maxPromptLength}.`,
       { path },
     );
   }
@@ -126,11 +140,11 @@ function checkSize(model: Model, size: string): string {
   if (!fits) {
     const allowed =
       'minSide' in sizes
-        ? `It takes any size whose sides are from ${sizes.minSide} to ${sizes.maxSide} pixels.`
-        : `It takes ${listed(sizes)}.`;
+        ? `Choose a size with sides from ${sizes.minSide} to ${sizes.maxSide} pixels.`
+        : `Choose ${joinWithOr(sizes)}.`;
     throw new InputError(
       'UNSUPPORTED_BY_MODEL',
-      `The model ${model.id} cannot make a picture of ${quote(size)}. ${allowed}`,
+      `Model ${model.id} cannot make pictures of the size ${quote(size)}. ${allowed}`,
       { path: ['input', 'size'] },
     );
   }
@@ -147,22 +161,22 @@ function checkChoice(
   if (choices.includes(asked)) return asked;
   const message =
     choices.length === 0
-      ? `The model ${model.id} knows no ${setting}. Leave ${setting} out.`
-      : `The model ${model.id} does not know the ${setting} ${quote(asked)}. It takes ${listed(choices)}.`;
+      ? `Model ${model.id} has no setting ${setting}. Leave ${setting} out.`
+      : `Model ${model.id} does not know the ${setting} ${quote(asked)}. Choose ${joinWithOr(choices)}.`;
   throw new InputError('UNSUPPORTED_BY_MODEL', message, { path: ['input', setting] });
 }
 
-/** As it came, but never long enough to fill a log. */
+/** Quotes at most 40 characters, so that a long value does not fill the log. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }
 
-function listed(choices: readonly string[]): string {
+function joinWithOr(choices: readonly string[]): string {
   if (choices.length < 2) return choices.join();
   return `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
 }
 
-/** What one picture costs in US dollars by the model's own table, or null where no price is published for such a request. */
+/** Returns the price of one picture in US dollars; null: none is published for such a request. */
 export function priceOf(model: Model, request: Pick<PictureRequest, 'size' | 'quality'>): number | null {
   const fits = ({ size, quality }: Price) =>
     (size === undefined || size === request.size) && (quality === undefined || quality === request.quality);

@@ -1,14 +1,18 @@
-/** Any endpoint that speaks the Images API of OpenAI with models of its own: LocalAI, vLLM, gateways. */
-import { type ConnectionOptions, openAiSdkProvider, type Said, type SdkProvider } from './ai-sdk.ts';
-import { lookAtImages } from './images-answer.ts';
-import { followed } from './models/openai.ts';
+/** Servers of OpenAI's Images API with models of their own, such as LocalAI, vLLM and gateways. */
+import { type CallOptions, type ConnectionOptions, openSdkProvider, type SdkProvider } from './ai-sdk.ts';
+import { readImagesResponse } from './images-response.ts';
+import { templateModel } from './models/openai.ts';
 import type { Model, PictureRequest } from './provider.ts';
 
 export interface OpenAiCompatibleOptions extends ConnectionOptions {
-  /** Each with the model of OPENAI_MODELS whose settings it takes, or null: a size and nothing else. */
+  /**
+   * `follows` is the model of OPENAI_MODELS with the same settings; null: the model has a size and no other
+   * setting.
+   */
   readonly offered: readonly { readonly name: string; readonly follows: string | null }[];
 }
 
+/** Row of a model that follows no other. */
 const PLAIN: Omit<Model, 'id'> = {
   provider: 'openai-compatible',
   sizes: { minSide: 64, maxSide: 4096 },
@@ -24,38 +28,38 @@ const PLAIN: Omit<Model, 'id'> = {
 };
 
 /**
- * Opens the provider `openai-compatible`, which serves the models that it is told.
- * @throws FixativeError INVALID_INPUT for one that follows a model which is not in OPENAI_MODELS.
+ * Opens the provider `openai-compatible`, which serves the models of its options.
+ * @throws FixativeError INVALID_INPUT when `follows` is not in OPENAI_MODELS
  */
 export function openOpenAiCompatibleProvider(options: OpenAiCompatibleOptions): SdkProvider {
   const models = options.offered.map(({ name, follows }): Model => {
-    const row = follows === null ? PLAIN : followed(follows, 'OPENAI_COMPATIBLE_MODELS');
+    const row = follows === null ? PLAIN : templateModel(follows, 'OPENAI_COMPATIBLE_MODELS');
     return { ...row, id: name, provider: PLAIN.provider, prices: [] };
   });
-  return openAiSdkProvider(
+  return openSdkProvider(
     {
       name: PLAIN.provider,
-      label: 'The OpenAI-compatible endpoint',
+      label: 'OpenAI-compatible endpoint',
       models,
       metadataKey: 'openaiCompatible',
-      load: async () => {
+      loadModelFactory: async () => {
         const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
         const { apiKey, baseUrl: baseURL } = options;
         const settings = { name: 'openaiCompatible', baseURL, ...(apiKey === null ? {} : { apiKey }) };
         return (row, fetch) => createOpenAICompatible({ ...settings, fetch }).imageModel(row.id);
       },
-      say,
-      look: lookAtImages,
+      callOptions,
+      readResponse: readImagesResponse,
     },
     options,
   );
 }
 
-function say({ size, quality, style, background, format, user }: PictureRequest): Said {
+function callOptions({ size, quality, style, background, format, user }: PictureRequest): CallOptions {
   return {
     size: size as `${number}x${number}`,
     providerOptions: {
-      // They go into the body as they are.
+      // The SDK copies these into the body unchanged.
       openaiCompatible: {
         ...(quality === null ? {} : { quality }),
         ...(style === null ? {} : { style }),

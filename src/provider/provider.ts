@@ -1,54 +1,65 @@
 /**
- * The port through which pictures are made. A provider turns one request into one picture; it knows nothing of users' rows,
- * stores or jobs. It does not retry: whoever calls decides, by the class of the error.
+ * The interface of every provider. A provider turns one request into one picture. It knows no rows, stores or
+ * jobs, and it never retries: the caller decides that from the error.
  */
 export interface Provider {
-  /** What `Image.provider` says: `sample`, `openai`. */
+  /** Value of `Image.provider`, such as `sample` or `openai`. */
   readonly name: string;
-  /** The models it serves as configured now, the first one its default. */
+  /** Models that this server can use, with the default model first. */
   readonly models: readonly Model[];
 
   /**
    * Makes one picture.
-   * @throws ProviderError with a code, whether another try makes sense (`retryable`), and whether this one may be charged (`paid`).
+   * @throws ProviderError: `retryable` says whether another attempt may succeed, `paid` whether this one may
+   *   be charged.
    */
-  generate(request: PictureRequest, signal: AbortSignal): Promise<Answer>;
+  generate(request: PictureRequest, signal: AbortSignal): Promise<PictureResponse>;
 }
 
-/** What a model can do, as data; a request that does not fit is refused before it is sent, and so before it is paid for. */
+/**
+ * What a model can do, as data. A request that does not fit is rejected before it is sent, and so before it
+ * costs money.
+ */
 export interface Model {
   readonly id: string;
   readonly provider: string;
-  /** The sizes it takes: a list of `WIDTHxHEIGHT` in pixels, or any between two bounds. */
+  /** Sizes to choose from: a list of `WIDTHxHEIGHT` in pixels, or any size with sides within the bounds. */
   readonly sizes: readonly string[] | { readonly minSide: number; readonly maxSide: number };
   readonly defaultSize: string;
-  /** Empty where the model knows no such setting. */
+  /** Values of `quality`; empty when the model has no such setting. */
   readonly qualities: readonly string[];
+  /** Values of `style`; empty when the model has no such setting. */
   readonly styles: readonly string[];
-  /** In UTF-16 code units, as JavaScript counts. */
+  /** In UTF-16 code units, as JavaScript counts them. */
   readonly maxPromptLength: number;
-  /** How many pictures may be given to it to work from, and whether one may be masked; null: it only makes new ones. */
+  /**
+   * How many references an edit may have, and whether the first may be masked; null: the model cannot edit.
+   */
   readonly edits: { readonly maxReferences: number; readonly mask: boolean } | null;
-  /** Whether the same seed gives the same picture. */
+  /** Whether the model accepts a seed, which makes pictures repeatable. */
   readonly seeds: boolean;
-  /** Whether it can leave the background transparent when asked to. */
+  /** Whether the model can make a transparent background. */
   readonly transparency: boolean;
-  /** The formats that it can be asked for; empty where it decides itself. */
+  /** Formats to choose from; empty when the provider decides. */
   readonly formats: readonly PictureFormat[];
-  /** US dollars for one picture, where the provider publishes such a price; the first that matches the request holds. */
+  /**
+   * Published prices of one picture. The first that matches the request applies; empty: none is published.
+   */
   readonly prices: readonly Price[];
 }
 
 export const PICTURE_FORMATS = ['png', 'jpeg', 'webp'] as const;
 export type PictureFormat = (typeof PICTURE_FORMATS)[number];
 
+/** Price of one picture. A size or quality that is left out matches every request. */
 export interface Price {
   readonly size?: string;
   readonly quality?: string;
+  /** US dollars. */
   readonly usd: number;
 }
 
-/** Everything is checked against the model already (`checkRequest` in models.ts). */
+/** A request that `checkRequest` (models.ts) has checked against the model. */
 export interface PictureRequest {
   readonly model: string;
   readonly prompt: string;
@@ -56,16 +67,18 @@ export interface PictureRequest {
   readonly size: string;
   readonly quality: string | null;
   readonly style: string | null;
-  /** 0 to 2³¹ - 1; null: by chance. */
+  /** 0 to 2³¹ - 1; null: random. */
   readonly seed: number | null;
   readonly background: 'transparent' | null;
-  /** null: as the provider decides. */
+  /** null: the provider decides. */
   readonly format: PictureFormat | null;
-  /** Pictures to work from; with one or more of them the request is an edit. */
+  /** Pictures to work from. A request with at least one is an edit. */
   readonly references: readonly Attachment[];
-  /** Where its alpha is 0, the first reference is to be painted anew; as large as that one. */
+  /**
+   * The first reference is painted anew where the mask's alpha is 0. Both have the same size; null: no mask.
+   */
   readonly mask: Attachment | null;
-  /** An opaque mark of the end user, which providers ask for to trace abuse. */
+  /** Opaque mark of the end user. Providers ask for it to trace abuse; empty: none is sent. */
   readonly user: string;
 }
 
@@ -74,14 +87,21 @@ export interface Attachment {
   readonly mimeType: string;
 }
 
-/** What a provider answers; small, but for the bytes. */
-export interface Answer {
-  /** The encoded file as the provider gave it, or the address at which it lies, which may expire. */
+/** One picture of a provider. Everything but its bytes is small. */
+export interface PictureResponse {
+  /**
+   * The encoded file, or the URL from which it can be fetched until `expiresAt`; null: no expiry is known.
+   */
   readonly picture:
     | { readonly bytes: Uint8Array }
     | { readonly address: string; readonly expiresAt: Date | null };
-  /** The prompt that the provider used instead of ours, where it says so. */
+  /** Prompt that the provider used instead of ours; null: it named none. */
   readonly revisedPrompt: string | null;
-  /** What else the provider said: usage, ids, `seed`, warnings; `costUsd` where it can be known. Small, and JSON. */
+  /**
+   * Other facts from the provider, as JSON: usage, ids, `seed`, warnings; `costUsd` when the cost is known.
+   */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
+
+/** Former name of `PictureResponse`. */
+export type Answer = PictureResponse;

@@ -1,22 +1,26 @@
 import { InputError } from '../errors.ts';
 import type { Model, Provider } from './provider.ts';
 
-/** The providers that are configured, and which of them serves which model. */
+/** The configured providers and their models. */
 export interface Providers {
-  /** The configured providers. */
   readonly all: readonly Provider[];
+  /** Models of the configured providers, each once. */
   readonly models: readonly Model[];
-  /** Every model that is known, also those whose provider is not configured. */
+  /** All known models; `available` says whether the model's provider is configured. */
   readonly catalogue: readonly { readonly model: Model; readonly available: boolean }[];
   readonly defaultModel: Model;
-  /** @throws InputError UNKNOWN_MODEL that names the models there are; MODEL_UNAVAILABLE for one whose provider is not configured. */
+  /**
+   * @throws InputError MODEL_UNAVAILABLE when the model's provider is not configured, UNKNOWN_MODEL for any
+   *   other id
+   */
   find(modelId: string): { provider: Provider; model: Model };
 }
 
 /**
- * @param providers in order of preference: where two serve a model of the same name, the first does.
- * @param known models of providers that may not be configured.
- * @throws InputError UNKNOWN_MODEL when the default is not among their models.
+ * @param providers in order of preference: when two serve a model with the same id, the first is used
+ * @param defaultModelId null: the first model of the first provider
+ * @param known models of all providers, also of those that are not configured
+ * @throws InputError UNKNOWN_MODEL or MODEL_UNAVAILABLE when no configured provider serves the default model
  */
 export function makeProviders(
   providers: readonly Provider[],
@@ -38,19 +42,19 @@ export function makeProviders(
     if (elsewhere) {
       throw new InputError(
         'MODEL_UNAVAILABLE',
-        `The model ${modelId} is of the provider ${elsewhere.provider}, which is not configured here (.env.example says how). Configured are: ${models.map((model) => model.id).join(', ')}.`,
+        `Model ${modelId} needs the provider ${elsewhere.provider}, which is not configured on this server (see .env.example). Choose one of: ${models.map((model) => model.id).join(', ')}.`,
         { path: ['input', 'model'] },
       );
     }
     throw new InputError(
       'UNKNOWN_MODEL',
-      `There is no model ${JSON.stringify(modelId.slice(0, 100))}; configured are: ${models.map((model) => model.id).join(', ')}.`,
+      `Model ${JSON.stringify(modelId.slice(0, 100))} is unknown. Choose one of: ${models.map((model) => model.id).join(', ')}.`,
       { path: ['input', 'model'] },
     );
   }
 
   const first = providers[0]?.models[0];
-  if (!first) throw new TypeError('There must be a provider with a model.');
+  if (!first) throw new TypeError('At least one provider with a model is needed.');
   const catalogue = [
     ...models.map((model) => ({ model, available: true })),
     ...known.filter(({ id }) => !table.has(id)).map((model) => ({ model, available: false })),

@@ -1,78 +1,93 @@
 /**
- * What went wrong in a call, in our own terms. The providers' ways of saying so differ in words and not in kind: every one
- * answers with a status, most with a reason as a word for machines, and some only with a sentence. The provider's own words are passed on, cut
- * short and without the key; the SDK's errors are not, for they hold the prompt and the whole answer.
+ * Translates errors of the AI SDK into ProviderError. All providers send a status; most add a
+ * machine-readable code, and some only a sentence.
+ *
+ * The provider's own message is passed on, shortened and without the API key. The SDK's errors are not,
+ * because they hold the prompt and the whole response.
  */
 import type { APICallError } from 'ai';
 import { type ErrorCode, ProviderError } from '../errors.ts';
-import { asObject, type Call, readObject } from './sdk-fetch.ts';
+import { asObject, parseJsonObject, type SdkCall } from './sdk-fetch.ts';
 
-export interface Subject {
-  /** The provider, as in `Provider.name`. */
+export interface ProviderNames {
+  /** Name of the provider, as in `Provider.name`. */
   readonly name: string;
-  /** As people call it. */
+  /** Name of the provider in messages. */
   readonly label: string;
 }
 
-/** Words for machines by which providers say that they decline, in any of the places where they put them. */
-const REFUSALS: ReadonlySet<string> = new Set([
+/** Codes with which providers refuse a request because of its content. */
+const REFUSAL_CODES: ReadonlySet<string> = new Set([
   'moderation_blocked',
   'content_policy_violation',
   'content_filter',
   'contentFilter',
   'ResponsibleAIPolicyViolation',
 ]);
-/** And sentences, of those that have no such word. */
-const REFUSAL_WORDS =
+/** Sentences of providers that have no such code. */
+const REFUSAL_TEXT =
   /content.moderation|content.policy|violates .{0,40}(guidelines|polic)|safety (system|filter|checker)|\bnsfw\b|flagged as sensitive|\(E005\)/i;
-const EXHAUSTIONS: ReadonlySet<string> = new Set(['insufficient_quota', 'billing_hard_limit_reached']);
-/** Google and xAI answer 400 to a wrong key. */
-const KEY_FAULTS: ReadonlySet<string> = new Set(['API_KEY_INVALID', 'invalid_api_key']);
-const KEY_FAULT_WORDS = /\b(incorrect|invalid) api key\b|\bapi key not valid\b/i;
+const NO_CREDIT_CODES: ReadonlySet<string> = new Set(['insufficient_quota', 'billing_hard_limit_reached']);
+/** Google and xAI send 400 for a wrong key. */
+const WRONG_KEY_CODES: ReadonlySet<string> = new Set(['API_KEY_INVALID', 'invalid_api_key']);
+const WRONG_KEY_TEXT = /\b(incorrect|invalid) api key\b|\bapi key not valid\b/i;
 
-type Verdict = [code: ErrorCode, retryable: boolean, says: string];
-
-/** The meaning of an answer that is no picture. 408 and 409 are retried by OpenAI's own clients too. */
-function judge(label: string, status: number, reasons: readonly string[], words: string): Verdict {
-  const faulty = [400, 403, 422].includes(status);
-  if (reasons.some((r) => REFUSALS.has(r)) || (faulty && REFUSAL_WORDS.test(words))) {
-    return ['PROVIDER_REFUSED', false, `${label} refused the request`];
-  }
-  if (status === 402 || reasons.some((r) => EXHAUSTIONS.has(r))) {
-    return ['PROVIDER_FAILED', false, `The ${label} account is used up`];
-  }
-  if (status === 429) return ['PROVIDER_BUSY', true, `${label} limits the rate`];
-  const keyless = faulty && (reasons.some((r) => KEY_FAULTS.has(r)) || KEY_FAULT_WORDS.test(words));
-  if (status === 401 || status === 403 || keyless) {
-    return ['PROVIDER_UNAUTHORIZED', false, `${label} did not accept this server's key`];
-  }
-  if (status >= 500 || status === 408 || status === 409) return ['PROVIDER_FAILED', true, `${label} failed`];
-  if (status < 300) return ['PROVIDER_FAILED', true, `${label}'s answer could not be read`];
-  return ['PROVIDER_FAILED', false, `${label} did not take the request`];
+interface Verdict {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  /** Beginning of the error message, without a full stop. */
+  readonly summary: string;
 }
 
-/** Whether a sentence in which a provider says that a picture failed is about what the picture shows. */
-export function isRefusal(words: string): boolean {
-  return REFUSAL_WORDS.test(words);
+/** Decides what a response without a picture means. 408 and 409 are retryable, as in OpenAI's own clients. */
+function judge(label: string, status: number, codes: readonly string[], text: string): Verdict {
+  const isRejection = [400, 403, 422].includes(status);
+  if (codes.some((code) => REFUSAL_CODES.has(code)) || (isRejection && REFUSAL_TEXT.test(text))) {
+    return { code: 'PROVIDER_REFUSED', retryable: false, summary: `${label} refused the request` };
+  }
+  if (status === 402 || codes.some((code) => NO_CREDIT_CODES.has(code))) {
+    return { code: 'PROVIDER_FAILED', retryable: false, summary: `The ${label} account has no credit left` };
+  }
+  if (status === 429) {
+    return { code: 'PROVIDER_BUSY', retryable: true, summary: `${label}'s rate limit is reached` };
+  }
+  const isWrongKey = codes.some((code) => WRONG_KEY_CODES.has(code)) || WRONG_KEY_TEXT.test(text);
+  if (status === 401 || status === 403 || (isRejection && isWrongKey)) {
+    const summary = `${label} did not accept this server's API key`;
+    return { code: 'PROVIDER_UNAUTHORIZED', retryable: false, summary };
+  }
+  if (status >= 500 || status === 408 || status === 409) {
+    return { code: 'PROVIDER_FAILED', retryable: true, summary: `${label} failed` };
+  }
+  if (status < 300) return { code: 'PROVIDER_FAILED', retryable: true, summary: unreadable(label) };
+  return { code: 'PROVIDER_FAILED', retryable: false, summary: `${label} rejected the request as invalid` };
 }
 
-export function refused({ name, label }: Subject, words: string, paid = false): ProviderError {
-  return new ProviderError('PROVIDER_REFUSED', `${label} refused the request: ${words}`, {
+const unreadable = (label: string) => `The response from ${label} could not be read`;
+
+/** Whether a message of a provider about a failed picture is about the picture's content. */
+export function isRefusal(message: string): boolean {
+  return REFUSAL_TEXT.test(message);
+}
+
+export function providerRefusal({ name, label }: ProviderNames, reason: string, paid = false): ProviderError {
+  return new ProviderError('PROVIDER_REFUSED', `${label} refused the request: ${reason}`, {
     provider: name,
     paid,
   });
 }
 
-export function toProviderError(
-  { name, label }: Subject,
+/** Translates an error of the SDK about one HTTP request. */
+export function apiErrorToProviderError(
+  { name, label }: ProviderNames,
   error: APICallError,
-  { call, clean }: { call: Call; clean: Cleaner },
+  { call, redact }: { call: SdkCall; redact: Redactor },
 ): ProviderError {
-  const cause = summarize(error, clean);
+  const cause = summarizeError(error, redact);
   const { statusCode: status, responseHeaders: headers = {} } = error;
   if (status === undefined && call.broken) {
     const facts = [200, call.requestId].filter(Boolean).join(', ');
-    const message = `${label}'s answer could not be read (${facts}): ${clean(deepest(error))}`;
+    const message = `${unreadable(label)} (${facts}): ${redact(deepestMessage(error))}`;
     return new ProviderError(
       'PROVIDER_FAILED',
       message,
@@ -81,27 +96,27 @@ export function toProviderError(
     );
   }
   if (status === undefined) {
-    const message = `${label} could not be reached: ${clean(deepest(error))}.`;
-    const subject = { provider: name, paid: call.accepted || brokeOffAtWork(error, call) };
+    const message = `${label} could not be reached: ${redact(deepestMessage(error))}.`;
+    const subject = { provider: name, paid: call.accepted || brokeOffLate(error, call) };
     return new ProviderError('PROVIDER_FAILED', message, subject, { retryable: true, cause });
   }
   const facts = [status, call.requestId].filter(Boolean).join(', ');
-  const paid = call.accepted || status < 300 || gaveUpAtWork(status, call);
-  if (causes(error).some((e) => e.name === 'AI_TypeValidationError')) {
-    // Whatever answers will do so in the same way again.
-    const message = `What answers for ${label} does not answer as its API does (${facts}). Is the base URL right?`;
+  const paid = call.accepted || status < 300 || timedOutAtGateway(status, call);
+  if (causeChain(error).some((each) => each.name === 'AI_TypeValidationError')) {
+    // Not retryable: the same server would send the same shape again.
+    const message = `The response from ${label} does not have the shape of its API (${facts}). Check the base URL.`;
     return new ProviderError('PROVIDER_FAILED', message, { provider: name, paid }, { cause });
   }
-  const body = readObject(error.responseBody ?? '');
-  const words = error.message.startsWith('Failed to process') ? deepest(error) : error.message;
-  const said = saidIn(body);
-  const [code, retryable, says] = judge(label, status, said.reasons, words);
-  const subject = { provider: name, retryAfterSeconds: retryAfterSeconds(headers) ?? said.retryAfter, paid };
-  return new ProviderError(code, `${says} (${facts}): ${clean(words)}`, subject, { retryable, cause });
+  const body = parseJsonObject(error.responseBody ?? '');
+  const text = error.message.startsWith('Failed to process') ? deepestMessage(error) : error.message;
+  const { codes, retryAfter } = readErrorBody(body);
+  const { code, retryable, summary } = judge(label, status, codes, text);
+  const subject = { provider: name, retryAfterSeconds: retryAfterSeconds(headers) ?? retryAfter, paid };
+  return new ProviderError(code, `${summary} (${facts}): ${redact(text)}`, subject, { retryable, cause });
 }
 
-/** With these there never was a connection. */
-const UNCONNECTED: ReadonlySet<unknown> = new Set([
+/** Codes of errors before a connection existed. */
+const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
   'EAI_AGAIN',
@@ -109,37 +124,44 @@ const UNCONNECTED: ReadonlySet<unknown> = new Set([
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-const WORKING_SECONDS = 3;
+/** After so many seconds the provider is taken to have started its work. */
+const STARTED_AFTER_SECONDS = 3;
+
+const hasStarted = ({ sentAt }: SdkCall) =>
+  sentAt !== null && performance.now() - sentAt > STARTED_AFTER_SECONDS * 1000;
 
 /**
- * A connection that breaks at once had gone stale, or met a server that was about to stop, and nothing was begun. One that breaks after it has
- * been silent for a while has most likely been cut by something in between, while the provider worked.
+ * Whether the connection broke while the provider was probably working. A connection that breaks at once was
+ * stale, or its server was about to stop: nothing was started. One that breaks after a silence was probably
+ * cut by a proxy.
  */
-function brokeOffAtWork(error: Error, { sentAt }: Call): boolean {
-  const unconnected = causes(error).some((e: Error & { code?: unknown }) => UNCONNECTED.has(e.code));
-  return sentAt !== null && !unconnected && performance.now() - sentAt > WORKING_SECONDS * 1000;
+function brokeOffLate(error: Error, call: SdkCall): boolean {
+  const isNotConnected = causeChain(error).some((each: Error & { code?: unknown }) =>
+    NOT_CONNECTED.has(each.code),
+  );
+  return !isNotConnected && hasStarted(call);
 }
 
-/** What stands before a provider says by these that it waited long enough, and not that the provider does not work. */
+/** Statuses with which a gateway says that it waited too long. The provider behind it may still work. */
 const GATEWAY_TIMEOUTS: ReadonlySet<number> = new Set([408, 504, 522, 524]);
 
-function gaveUpAtWork(status: number, { sentAt }: Call): boolean {
-  return (
-    GATEWAY_TIMEOUTS.has(status) && sentAt !== null && performance.now() - sentAt > WORKING_SECONDS * 1000
-  );
+function timedOutAtGateway(status: number, call: SdkCall): boolean {
+  return GATEWAY_TIMEOUTS.has(status) && hasStarted(call);
 }
 
 /**
- * What an error says to machines: OpenAI, Azure and xAI in `error.code`, `error.type` and `error.inner_error.code`, Google in
- * `error.status` and `error.details[]`, fal in `detail[].type`, xAI also in `code`.
+ * Reads the machine-readable part of an error response. The codes are in:
+ * - OpenAI, Azure, xAI: `error.code`, `error.type`, `error.inner_error.code`; xAI also `code`
+ * - Google: `error.status`, `error.details[]`
+ * - fal: `detail[].type`
  */
-function saidIn(body: Record<string, unknown> | null): { reasons: string[]; retryAfter: number | null } {
+function readErrorBody(body: Record<string, unknown> | null): { codes: string[]; retryAfter: number | null } {
   const error = asObject(body?.error);
   const inner = asObject(error?.inner_error) ?? asObject(error?.innererror);
   const details = [error?.details, body?.detail]
     .flatMap((each) => (Array.isArray(each) ? each : []))
     .map(asObject);
-  const reasons = [
+  const codes = [
     body?.code,
     error?.code,
     error?.type,
@@ -152,19 +174,25 @@ function saidIn(body: Record<string, unknown> | null): { reasons: string[]; retr
     .map((detail) => /^(\d+(?:\.\d+)?)s$/.exec(String(detail?.retryDelay))?.[1])
     .find(Boolean);
   return {
-    reasons: reasons.filter((reason) => typeof reason === 'string'),
+    codes: codes.filter((code) => typeof code === 'string'),
     retryAfter: delay === undefined ? null : Number(delay),
   };
 }
 
-/** What lay at the bottom. A refused connection to a name with several addresses has no message, but a code. */
-function deepest(error: Error): string {
-  const faults = causes(error).map((e: Error & { code?: unknown }) => e.message || String(e.code ?? ''));
-  return faults.findLast(Boolean) ?? error.name;
+/**
+ * Returns the message of the innermost cause. A refused connection to a host with several addresses has only
+ * a code.
+ */
+function deepestMessage(error: Error): string {
+  const messages = causeChain(error).map(
+    (each: Error & { code?: unknown }) => each.message || String(each.code ?? ''),
+  );
+  return messages.findLast(Boolean) ?? error.name;
 }
 
 /**
- * Reads `retry-after-ms`, which OpenAI sends beside the coarser `retry-after`, and that in seconds or as a date.
+ * Reads `retry-after-ms`, which OpenAI sends beside the coarser `retry-after`; otherwise `retry-after` in
+ * seconds or as a date.
  * @see https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
  */
 function retryAfterSeconds(headers: Readonly<Record<string, string>>): number | null {
@@ -177,18 +205,24 @@ function retryAfterSeconds(headers: Readonly<Record<string, string>>): number | 
   return waits.find((seconds) => Number.isFinite(seconds) && seconds >= 0) ?? null;
 }
 
-export type Cleaner = (text: string) => string;
+export type Redactor = (text: string) => string;
 
-/** Makes words of the provider fit for logs and users: on one line, 500 characters at most, and without the key. */
-export function makeCleaner(apiKey: string | null): Cleaner {
-  // The keys of fal are a name and a secret.
+/**
+ * Makes a function that fits a provider's text for logs and users: without the key, on one line, at most 500
+ * characters.
+ */
+export function makeRedactor(apiKey: string | null): Redactor {
+  // A key of fal is a name and a secret, joined by a colon.
   const secrets = [apiKey ?? '', ...(apiKey ?? '').split(':')].filter(
     (part) => part.length >= 6 || part === apiKey,
   );
   return (text) => {
-    const known = secrets.reduce((line, secret) => (secret ? line.replaceAll(secret, '[key]') : line), text);
-    // OpenAI and xAI quote a wrong key with its middle masked. The text may be as long as an answer.
-    const line = known
+    const keyless = secrets.reduce(
+      (line, secret) => (secret ? line.replaceAll(secret, '[key]') : line),
+      text,
+    );
+    // The text may be as long as a response. OpenAI and xAI quote a wrong key with its middle masked.
+    const line = keyless
       .slice(0, 5000)
       .replaceAll(/\b(sk-|xai-|r8_|AIza)[\w*-]{3,}/g, '[key]')
       .replaceAll(/[\w-]{0,32}\*{3,}[\w*-]{0,200}/g, '[key]')
@@ -198,22 +232,23 @@ export function makeCleaner(apiKey: string | null): Cleaner {
   };
 }
 
-export function causes(error: unknown): Error[] {
+/** Returns the error and its causes, outermost first; at most eight. */
+export function causeChain(error: unknown): Error[] {
   const chain: Error[] = [];
-  for (let e = error; e instanceof Error && chain.length < 8; e = e.cause) chain.push(e);
+  for (let each = error; each instanceof Error && chain.length < 8; each = each.cause) chain.push(each);
   return chain;
 }
 
 /**
- * What may be kept of an error of the SDK: the names, the cleaned messages and the places of it and its causes. The errors
- * themselves hold the prompt and the answer, which may be a hundred megabytes, and would be logged with them.
+ * Copies the names, redacted messages and stack frames of an error and its causes. The originals must not be
+ * kept: they hold the prompt and the response, up to a hundred megabytes, and would be logged with them.
  */
-export function summarize(error: unknown, clean: Cleaner): Error | undefined {
-  return causes(error).reduceRight<Error | undefined>((cause, { name, message, stack }) => {
-    const kept = new Error(clean(message), cause === undefined ? undefined : { cause });
-    const places = stack?.slice(-2000).match(/^ {4}at .*$/gm) ?? [];
-    kept.name = name;
-    kept.stack = [`${name}: ${kept.message}`, ...places].join('\n');
-    return kept;
+export function summarizeError(error: unknown, redact: Redactor): Error | undefined {
+  return causeChain(error).reduceRight<Error | undefined>((cause, { name, message, stack }) => {
+    const copy = new Error(redact(message), cause === undefined ? undefined : { cause });
+    const frames = stack?.slice(-2000).match(/^ {4}at .*$/gm) ?? [];
+    copy.name = name;
+    copy.stack = [`${name}: ${copy.message}`, ...frames].join('\n');
+    return copy;
   }, undefined);
 }

@@ -1,138 +1,156 @@
 /**
- * The fetch through which the AI SDK speaks, one for each call. The SDK trusts what answers: it has no useful limit on the size of
- * an answer, downloads whatever address a provider names, and polls on through answers that it does not know. So this one counts
- * what it reads, follows no redirect (an API has no reason to send one, and the prompt is not for whoever stands behind it), shows
- * the family each answer before the SDK reads it, and lets no picture through: those in an answer are taken out of it (lift.ts), and those
- * elsewhere are not downloaded, but their address is kept for the guarded fetcher. The SDK is given a placeholder in their place.
+ * The fetch that the AI SDK uses, one for each call. The SDK trusts every server: it does not limit the size
+ * of a response, downloads any URL that a provider names, and polls on after statuses that it does not know.
+ * This fetch therefore
+ *
+ * - counts and limits the bytes that it reads
+ * - follows no redirect: no API needs one, and the prompt must not reach another host
+ * - shows each response to the provider's adapter before the SDK reads it
+ * - keeps pictures away from the SDK: those in a response are taken out (lift-pictures.ts), and those at a
+ *   URL are not downloaded; `source/` fetches the URL later. The SDK gets a placeholder.
  */
 import { TransformStream } from 'node:stream/web';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as Undici from 'undici';
 import { ProviderError } from '../errors.ts';
-import { type LiftedAnswer, liftPictures } from './sample/lift.ts';
+import { type LiftedResponse, liftPictures } from './lift-pictures.ts';
 
-/** What is known of a call while it runs; the family's `look` adds to it. */
-export interface Call {
-  /** When the request for a picture left, by `performance.now()`: from here on it may be paid for. */
+/** What is known of a running call. The adapter's `readResponse` adds to it. */
+export interface SdkCall {
+  /**
+   * Time at which the request for a picture was sent, by `performance.now()`. From then on it may cost money.
+   */
   sentAt: number | null;
-  /** The provider took it. */
+  /** Whether the provider accepted the request (a status of 2xx). */
   accepted: boolean;
-  /** Its answer broke off. */
+  /** Whether the connection broke within the response. */
   broken: boolean;
-  /** What the provider's support asks for. */
+  /** Id of the request, which the provider's support asks for. */
   requestId: string | undefined;
-  /** Where the provider is asked whether it is done; any other GET would be for the picture. */
-  askAgainAt: string | null;
-  /** Where the picture lies. */
-  address: string | null;
-  /** What was taken out of the answer. */
-  pictures: LiftedAnswer['pictures'];
+  /** URL to poll for the result. Every other GET would download the picture. */
+  pollUrl: string | null;
+  /** URL of the picture; null: the picture is in the response. */
+  pictureUrl: string | null;
+  /** Pictures that were taken out of the response. */
+  pictures: LiftedResponse['pictures'];
   revisedPrompt: string | null;
-  /** What it says in place of a picture. */
-  words: string | null;
-  /** What the SDK drops and we keep, for the metadata. */
-  readonly notes: Record<string, unknown>;
+  /** Text that the provider sent instead of a picture. */
+  textInstead: string | null;
+  /** Metadata of the picture that the SDK drops. */
+  readonly extraMetadata: Record<string, unknown>;
 }
 
 /**
- * Reads an answer of the API before the SDK does, and gives back what the SDK shall read. It takes what it knows into the call.
- * @throws ProviderError for an answer that says that there will be no picture.
+ * Reads a response of the API before the SDK does. It notes in `call` what it finds.
+ * @returns the text that the SDK is to read instead
+ * @throws ProviderError when the response says that no picture will come
  */
-export type Look = (text: string, call: Call) => string;
+export type ReadResponse = (text: string, call: SdkCall) => string;
 
 export interface FetchDeps {
   readonly undici: typeof Undici;
   readonly agent: Undici.Agent;
   readonly provider: string;
   readonly label: string;
+  /** Most bytes of one response, after decompression. */
   readonly maxBytes: number;
-  readonly look: Look | undefined;
+  readonly readResponse: ReadResponse | undefined;
 }
 
-/** A PNG of one pixel: it stands where the SDK wants to see the picture that lies elsewhere. */
-export const PLACEHOLDER =
+/** A PNG of one pixel. The SDK gets it in place of a picture that is at a URL. */
+export const PLACEHOLDER_BASE64 =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
-export const PLACEHOLDER_URL = `data:image/png;base64,${PLACEHOLDER}`;
+export const PLACEHOLDER_URL = `data:image/png;base64,${PLACEHOLDER_BASE64}`;
 
-/** How soon a question after a picture that is under way is repeated when it gets no answer: each time later, up to a bound. */
-const FIRST_REPEAT_MILLISECONDS = 500;
-const LAST_REPEAT_MILLISECONDS = 5000;
+/** Wait before a failed poll is repeated. It grows by this much each time, up to the maximum. */
+const POLL_RETRY_STEP_MS = 500;
+const MAX_POLL_RETRY_MS = 5000;
 
 const REQUEST_ID_HEADERS = ['x-request-id', 'apim-request-id', 'x-fal-request-id'];
 
-export function makeCall(): Call {
+export function makeSdkCall(): SdkCall {
   return {
     sentAt: null,
     accepted: false,
     broken: false,
     requestId: undefined,
-    askAgainAt: null,
-    address: null,
+    pollUrl: null,
+    pictureUrl: null,
     pictures: new Map(),
     revisedPrompt: null,
-    words: null,
-    notes: {},
+    textInstead: null,
+    extraMetadata: {},
   };
 }
 
-export function makeFetch(deps: FetchDeps, call: Call): typeof globalThis.fetch {
+/** Makes the fetch of one call. */
+export function makeSdkFetch(deps: FetchDeps, call: SdkCall): typeof globalThis.fetch {
   const { undici, agent } = deps;
 
-  async function fetch(address: string, init: RequestInit = {}): Promise<Undici.Response> {
-    const body = init.body instanceof FormData ? foreignForm(undici, init.body) : init.body;
+  async function fetch(url: string, init: RequestInit = {}): Promise<Undici.Response> {
+    const body = init.body instanceof FormData ? copyForm(undici, init.body) : init.body;
     const request = { ...init, body, redirect: 'manual', dispatcher: agent } as Undici.RequestInit;
     if (init.method === 'POST') {
       if (!init.signal?.aborted) call.sentAt = performance.now();
-      const response = await undici.fetch(address, request);
+      const response = await undici.fetch(url, request);
       call.accepted = response.ok;
       call.requestId =
         REQUEST_ID_HEADERS.map((name) => response.headers.get(name)).find(Boolean) ?? undefined;
-      return show(response);
+      return toSdkResponse(response, deps, call);
     }
-    if (address.startsWith('data:')) return bound(await undici.fetch(address, request), deps);
-    if (call.askAgainAt !== null && address.startsWith(call.askAgainAt)) {
-      return show(await askAgain(() => undici.fetch(address, request), init.signal));
+    if (url.startsWith('data:')) return limitBody(await undici.fetch(url, request), deps);
+    if (call.pollUrl !== null && url.startsWith(call.pollUrl)) {
+      return toSdkResponse(await poll(() => undici.fetch(url, request), init.signal), deps, call);
     }
-    call.address = address;
-    return new undici.Response(Buffer.from(PLACEHOLDER, 'base64'), {
+    call.pictureUrl = url;
+    return new undici.Response(Buffer.from(PLACEHOLDER_BASE64, 'base64'), {
       headers: { 'content-type': 'image/png' },
     });
   }
 
-  async function show(response: Undici.Response): Promise<Undici.Response> {
-    if (!response.ok) return bound(response, deps);
-    const { status, statusText, headers } = response;
-    const body = await readBody(response, deps).catch((error: unknown) => {
-      call.broken = true;
-      throw error;
-    });
-    const { text, pictures } = liftPictures(body);
-    call.pictures = pictures;
-    return new undici.Response(deps.look?.(text, call) ?? text, { status, statusText, headers });
-  }
-
-  // The types of undici 8 and of the fetch in Node describe the same things and do not know each other.
+  // The types of undici and of Node's fetch describe equal objects, but TypeScript does not know that.
   return ((input: unknown, init: RequestInit) =>
     fetch(String(input), init)) as unknown as typeof globalThis.fetch;
 }
 
 /**
- * To ask costs nothing, and what is asked for may be paid for already; so a task is not given up for answers that say nothing of it, until the
- * call's own time is over.
+ * Takes the pictures out of a response and lets the adapter read the rest. The SDK's own code reads error
+ * responses.
  */
-async function askAgain(
-  ask: () => Promise<Undici.Response>,
+async function toSdkResponse(
+  response: Undici.Response,
+  deps: FetchDeps,
+  call: SdkCall,
+): Promise<Undici.Response> {
+  if (!response.ok) return limitBody(response, deps);
+  const { status, statusText, headers } = response;
+  const body = await readBody(response, deps).catch((error: unknown) => {
+    call.broken = true;
+    throw error;
+  });
+  const { text, pictures } = liftPictures(body);
+  call.pictures = pictures;
+  const shown = deps.readResponse?.(text, call) ?? text;
+  return new deps.undici.Response(shown, { status, statusText, headers });
+}
+
+/**
+ * Polls once, and repeats polls that fail until the call times out. Polling costs nothing, but the task may
+ * already be paid for, so no failed poll may lose it.
+ */
+async function poll(
+  send: () => Promise<Undici.Response>,
   signal: AbortSignal | null | undefined,
 ): Promise<Undici.Response> {
-  for (let asked = 1; ; asked++) {
+  for (let attempt = 1; ; attempt++) {
     try {
-      const response = await ask();
+      const response = await send();
       if (response.status < 500 && response.status !== 429) return response;
       await response.body?.cancel();
     } catch (error) {
       if (!signal || signal.aborted) throw error;
     }
-    const wait = Math.min(FIRST_REPEAT_MILLISECONDS * asked, LAST_REPEAT_MILLISECONDS);
+    const wait = Math.min(POLL_RETRY_STEP_MS * attempt, MAX_POLL_RETRY_MS);
     await sleep(wait, undefined, signal ? { signal } : {});
   }
 }
@@ -140,24 +158,24 @@ async function askAgain(
 async function readBody(response: Undici.Response, deps: FetchDeps): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let count = 0;
-  // To leave the loop cancels the rest.
+  // Leaving the loop cancels the rest of the body.
   for await (const chunk of response.body ?? []) {
     count += chunk.byteLength;
-    if (count > deps.maxBytes) throw tooLarge(deps);
+    if (count > deps.maxBytes) throw responseTooLarge(deps);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, count);
 }
 
-/** The same as a stream, for what the SDK reads by itself. */
-function bound(response: Undici.Response, deps: FetchDeps): Undici.Response {
+/** Limits the bytes of a response that the SDK reads as a stream. */
+function limitBody(response: Undici.Response, deps: FetchDeps): Undici.Response {
   let count = 0;
   const counted = response.body?.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
         count += chunk.byteLength;
         if (count <= deps.maxBytes) controller.enqueue(chunk);
-        else controller.error(tooLarge(deps));
+        else controller.error(responseTooLarge(deps));
       },
     }),
   );
@@ -165,21 +183,21 @@ function bound(response: Undici.Response, deps: FetchDeps): Undici.Response {
   return new deps.undici.Response(counted ?? null, { status, statusText, headers });
 }
 
-/** Not to be tried again: the next answer is likely to be as large, and as dear. */
-function tooLarge({ maxBytes, label, provider }: FetchDeps): ProviderError {
-  const message = `The answer of ${label} is larger than the ${maxBytes} bytes that are allowed.`;
+/** Not retryable: the next response would probably be as large, and cost as much. */
+function responseTooLarge({ maxBytes, label, provider }: FetchDeps): ProviderError {
+  const message = `The response from ${label} is larger than the limit of ${maxBytes} bytes.`;
   return new ProviderError('PROVIDER_FAILED', message, { provider, paid: true });
 }
 
-/** undici writes the forms of its own class only. */
-function foreignForm(undici: typeof Undici, form: FormData): Undici.FormData {
+/** Copies a form into undici's own class, because undici does not send forms of Node's class. */
+function copyForm(undici: typeof Undici, form: FormData): Undici.FormData {
   const copy = new undici.FormData();
   for (const [name, value] of form) copy.append(name, value as never);
   return copy;
 }
 
-/** The JSON object that an answer is, or null: what is no JSON is for the SDK to find fault with. */
-export function readObject(text: string): Record<string, unknown> | null {
+/** Parses a JSON object; null for any other text. The SDK reports what is wrong with it. */
+export function parseJsonObject(text: string): Record<string, unknown> | null {
   try {
     return asObject(JSON.parse(text));
   } catch {
@@ -187,12 +205,13 @@ export function readObject(text: string): Record<string, unknown> | null {
   }
 }
 
+/** Returns the value when it is an object and not an array; otherwise null. */
 export function asObject(value: unknown): Record<string, unknown> | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : null;
 }
 
-export function isAddress(value: unknown): value is string {
+export function isHttpUrl(value: unknown): value is string {
   return typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value);
 }

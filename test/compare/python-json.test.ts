@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseObject } from '../../src/provenance/generators/recipe.ts';
+import { parseJsonObject } from '../../src/provenance/generators/json-values.ts';
 import { type Chance, compareForSeconds, makeChance } from './chance.ts';
 
 /** JSON as Python's `json.dumps` writes it, which knows NaN and Infinity, beside the JSON that means the same. */
@@ -9,7 +9,7 @@ test('JSON of Python is read as the same JSON with null for what is no number', 
     const chance = makeChance(seed);
     const { python, json } = makeObject(chance, 4);
     objects++;
-    expect(parseObject(python), `seed ${seed}: ${python}`).toEqual(JSON.parse(json));
+    expect(parseJsonObject(python), `seed ${seed}: ${python}`).toEqual(JSON.parse(json));
   }, 2);
   expect(objects).toBeGreaterThan(500);
 });

@@ -1,4 +1,4 @@
-/** Pictures with something embedded, made as the programs make them, by hand where no encoder here can. */
+/** Makes pictures with embedded texts, EXIF and XMP, as real programs write them. */
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { makePicture, makePngChunk, PNG_SIGNATURE, splitPng } from '../pictures.ts';
@@ -18,7 +18,7 @@ export const internationalChunk = (keyword: string, text: string | Buffer, { zip
     ]),
   );
 
-/** A PNG with chunks behind its header. */
+/** Makes a PNG with these chunks after its header. */
 export async function pngWith(...chunks: Buffer[]): Promise<Buffer> {
   const [header, ...rest] = splitPng(await makePicture());
   return Buffer.concat([
@@ -29,7 +29,7 @@ export async function pngWith(...chunks: Buffer[]): Promise<Buffer> {
   ]);
 }
 
-/** A JPEG with segments behind its start. */
+/** Makes a JPEG with these segments after its start marker. */
 export async function jpegWith(...segments: { code: number; data: Buffer }[]): Promise<Buffer> {
   const jpeg = await makePicture({ format: 'jpeg' });
   const parts = segments.map(({ code, data }) => {
@@ -40,7 +40,7 @@ export async function jpegWith(...segments: { code: number; data: Buffer }[]): P
   return Buffer.concat([jpeg.subarray(0, 2), ...parts, jpeg.subarray(2)]);
 }
 
-/** A TIFF structure with a UserComment, as piexif writes it. */
+/** Makes a TIFF structure with a UserComment, as piexif writes it. */
 export function exifWithComment(comment: Buffer, { little = false } = {}): Buffer {
   const tiff = Buffer.alloc(44);
   const short = (value: number, at: number) =>
@@ -71,7 +71,7 @@ export const exifSegment = (tiff: Buffer) => ({
 export const xmpPacket = (inner: string) =>
   `<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">${inner}</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>`;
 
-/** What sharp writes into each format. */
+/** Makes a picture with EXIF and XMP, written by sharp. */
 export async function withExifAndXmp(format: 'png' | 'jpeg' | 'webp' | 'avif', xmp: string): Promise<Buffer> {
   return sharp(await makePicture())
     .toFormat(format, { effort: 1 } as never)

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readProvenance } from '../../src/provenance/provenance.ts';
+import { readProvenance } from '../../src/provenance/read-provenance.ts';
 import { withLocalFile } from '../local-file.ts';
 import { cutLengths, makePicture, makePngChunk } from '../pictures.ts';
 import {
@@ -139,14 +139,14 @@ const COMFY_SAYS = {
 };
 
 describe('ComfyUI', () => {
-  test('the graph is followed from the sampler to the texts', async () => {
+  test('is read by following the graph from the sampler to the texts', async () => {
     const file = await pngWith(textChunk('prompt', COMFY), textChunk('workflow', '{"nodes":[]}'));
     expect(await read(file)).toMatchObject({
       ...COMFY_SAYS,
       raw: { prompt: COMFY, workflow: '{"nodes":[]}' },
     });
   });
-  test('a guider in place of two sides', async () => {
+  test('is read from a guider with a single side', async () => {
     expect(await read(await pngWith(textChunk('prompt', FLUX)))).toMatchObject({
       prompt: 'a harbour',
       negativePrompt: null,
@@ -157,7 +157,7 @@ describe('ComfyUI', () => {
       cfgScale: 3.5,
     });
   });
-  test('a graph that goes in circles', async () => {
+  test('is read from a graph with cycles', async () => {
     const circle = JSON.stringify({
       1: { class_type: 'KSampler', inputs: { positive: ['2', 0], model: ['1', 0] } },
       2: { class_type: 'A', inputs: { conditioning: ['3', 0] } },
@@ -168,7 +168,7 @@ describe('ComfyUI', () => {
       prompt: null,
     });
   });
-  test('in the fields of EXIF that WebP has', async () => {
+  test('is read from EXIF fields of WebP', async () => {
     const sharp = (await import('sharp')).default;
     const webp = await sharp(await makePicture())
       .webp()
@@ -274,7 +274,7 @@ test.each(['png', 'jpeg', 'webp', 'avif'] as const)('EXIF and XMP of a camera in
   });
 });
 
-test('the comment of a GIF', async () => {
+test('the comment of a GIF is read', async () => {
   const gif = await makePicture({ format: 'gif' });
   const text = Buffer.from('a sun\nSteps: 1, Seed: 2');
   const at = 13 + ((gif[10] ?? 0) & 0x80 ? 3 * 2 ** (((gif[10] ?? 0) & 7) + 1) : 0);
@@ -283,7 +283,7 @@ test('the comment of a GIF', async () => {
   expect(await read(file)).toMatchObject({ prompt: 'a sun', seed: '2' });
 });
 
-test('content credentials are seen in each format and nothing else is taken for them', async () => {
+test('content credentials are detected in every format, without false positives', async () => {
   const jumbf = Buffer.concat([
     Buffer.from('JP\0\x01\0\0\0\x01'),
     Buffer.from('\0\0\0\x40jumb\0\0\0\x20jumdc2pa', 'latin1'),
@@ -310,10 +310,10 @@ test('content credentials are seen in each format and nothing else is taken for 
   ).toBe(false);
 });
 
-describe('what means harm', () => {
+describe('a hostile file', () => {
   const NOTHING = { generator: null, prompt: null, raw: {} };
 
-  test('a bomb is not inflated, and what stands beside it is read', async () => {
+  test('has a bomb: it is not inflated, and the other texts are read', async () => {
     const before = process.memoryUsage().rss;
     const bomb = Buffer.alloc(200 * 1024 * 1024);
     const chunks = [zippedChunk('bomb', bomb), internationalChunk('other', bomb, { zipped: true })];
@@ -322,7 +322,7 @@ describe('what means harm', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024);
   });
 
-  test('many texts are kept up to the limit', async () => {
+  test('has many texts: they are kept up to the limit', async () => {
     const chunks = Array.from({ length: 3000 }, (_, i) => textChunk(`k${i}`, 'x'.repeat(100_000)));
     const { raw } = await read(await pngWith(...chunks));
     expect(Object.keys(raw).length).toBeGreaterThan(1);
@@ -330,13 +330,13 @@ describe('what means harm', () => {
     for (const text of Object.values(raw)) expect((text as string).length).toBeLessThanOrEqual(64 * 1024);
   });
 
-  test('a text of control characters does not grow past the limit as JSON', async () => {
+  test('has control characters: their JSON stays within the limit', async () => {
     const chunks = Array.from({ length: 6 }, (_, i) => textChunk(`k${i}`, '\x01'.repeat(60_000)));
     const { raw } = await read(await pngWith(...chunks));
     expect(Buffer.byteLength(JSON.stringify(raw))).toBeLessThanOrEqual(257 * 1024);
   });
 
-  test('a giant text is left out', async () => {
+  test('has a giant text: it is left out', async () => {
     expect(await read(await pngWith(textChunk('parameters', 'x'.repeat(2 * 1024 * 1024))))).toMatchObject(
       NOTHING,
     );
@@ -362,7 +362,7 @@ describe('what means harm', () => {
     ['many names', `x\nSteps: 1, ${'a '.repeat(4000)}`],
     ['not a closing quote', `x\nSteps: 1, a: "${'\\"'.repeat(4000)}`],
     ['spaces', `{"a":[${' '.repeat(200_000)}`],
-  ])('%s under every name', async (_name, text) => {
+  ])('has %s under every name: reading stays fast', async (_name, text) => {
     const started = performance.now();
     const names = [
       'parameters',
@@ -379,7 +379,7 @@ describe('what means harm', () => {
     expect(({} as Record<string, unknown>).class_type).toBeUndefined();
   });
 
-  test('bytes that are no text', async () => {
+  test('has bytes that are not text: nothing is thrown', async () => {
     const noise = Buffer.from(Array.from({ length: 2000 }, (_, i) => (i * 7919) % 256));
     const wide = Buffer.concat([
       Buffer.from('UNICODE\0'),
@@ -398,7 +398,7 @@ describe('what means harm', () => {
     );
   });
 
-  test('a cut or changed file gives what was read before, and no error', async () => {
+  test('is cut or changed: nothing is thrown', async () => {
     const packet = xmpPacket('<dc:description>x</dc:description>');
     for (const format of ['png', 'jpeg', 'webp', 'avif'] as const) {
       const whole = await withExifAndXmp(format, packet);

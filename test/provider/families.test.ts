@@ -11,9 +11,9 @@ import { openGoogleProvider } from '../../src/provider/google.ts';
 import { checkRequest } from '../../src/provider/models.ts';
 import { openOpenAiProvider } from '../../src/provider/openai.ts';
 import { openOpenAiCompatibleProvider } from '../../src/provider/openai-compatible.ts';
-import type { Answer, Attachment, PictureRequest } from '../../src/provider/provider.ts';
+import type { Attachment, PictureRequest, PictureResponse } from '../../src/provider/provider.ts';
 import { openReplicateProvider } from '../../src/provider/replicate.ts';
-import { makeCleaner } from '../../src/provider/sdk-errors.ts';
+import { makeRedactor } from '../../src/provider/sdk-errors.ts';
 import { openXaiProvider } from '../../src/provider/xai.ts';
 import { makePngChunk, splitPng } from '../pictures.ts';
 import {
@@ -97,11 +97,11 @@ function open(
   return provider;
 }
 
-/** A request as `checkRequest` lets it through. */
+/** Makes a request that `checkRequest` has checked. */
 function ask(provider: SdkProvider, more: Partial<PictureRequest> = {}): PictureRequest {
   const id = more.model ?? OPENERS[familyOf(provider)].model;
   const model = provider.models.find((each) => each.id === id);
-  if (!model) throw new Error(`There is no ${id}.`);
+  if (!model) throw new Error(`The provider has no model ${id}.`);
   const { references = [], mask = null } = more;
   const settings = checkRequest(model, {
     prompt: 'a fox',
@@ -116,14 +116,14 @@ function familyOf({ name }: SdkProvider): StandInFamily {
   return FAMILIES.find((family) => family === name) ?? 'compatible';
 }
 
-async function generate(family: StandInFamily, more: Partial<PictureRequest> = {}): Promise<Answer> {
+async function generate(family: StandInFamily, more: Partial<PictureRequest> = {}): Promise<PictureResponse> {
   const provider = open(family);
   return provider.generate(ask(provider, more), never);
 }
 
 async function failure(picture: Promise<unknown>): Promise<ProviderError> {
   const error = await picture.then(
-    (answer) => new Error(`It did not fail: ${inspect(answer)}`),
+    (response) => new Error(`The call did not fail: ${inspect(response)}`),
     (e: unknown) => e,
   );
   if (error instanceof ProviderError) return error;
@@ -135,14 +135,14 @@ async function failWith(family: StandInFamily, fault: StandInFault): Promise<Pro
   return failure(generate(family));
 }
 
-const ADDRESSED: readonly StandInFamily[] = ['bfl', 'fal', 'replicate'];
+const WITH_URLS: readonly StandInFamily[] = ['bfl', 'fal', 'replicate'];
 const fetched = () => standIn.requests.filter(({ path }) => path.startsWith('/pictures/'));
 const sent = () => standIn.requests.find(({ method }) => method === 'POST');
 const base64 = ({ bytes }: Attachment) => Buffer.from(bytes).toString('base64');
 const dataUri = (attachment: Attachment) => `data:${attachment.mimeType};base64,${base64(attachment)}`;
 
-test.each(FAMILIES.filter((family) => !ADDRESSED.includes(family)))(
-  '%s makes a large picture that is whole',
+test.each(FAMILIES.filter((family) => !WITH_URLS.includes(family)))(
+  '%s returns a large picture completely',
   async (family) => {
     const { picture } = await generate(family, { prompt: 'a fox in great detail' });
     const bytes = Buffer.from('bytes' in picture ? picture.bytes : []);
@@ -156,9 +156,9 @@ test.each(FAMILIES.filter((family) => !ADDRESSED.includes(family)))(
 );
 
 describe.each(FAMILIES)('%s', (family) => {
-  test('makes a picture by one paid call, and downloads none', async () => {
+  test('makes a picture with one paid call and downloads none', async () => {
     const { picture, metadata } = await generate(family);
-    if (ADDRESSED.includes(family)) {
+    if (WITH_URLS.includes(family)) {
       expect(picture).toMatchObject({
         address: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/pictures\//),
       });
@@ -175,7 +175,7 @@ describe.each(FAMILIES)('%s', (family) => {
     expect(JSON.stringify(metadata).length).toBeLessThan(1000);
   });
 
-  test('takes every size, format, seed and kind of edit in its table without a warning', async () => {
+  test('accepts every size, format, seed and kind of edit in its table without a warning', async () => {
     const provider = open(family);
     for (const model of provider.models.slice(0, family === 'openai' ? 1 : undefined)) {
       const sizes =
@@ -222,15 +222,15 @@ describe.each(FAMILIES)('%s', (family) => {
     expect(fetched()).toEqual([]);
   });
 
-  test('declines in its second way too', async () => {
+  test('is recognised when it refuses in its second way', async () => {
     const error = await failWith(family, 'moderated-later');
     expect(error).toMatchObject({ code: 'PROVIDER_REFUSED', retryable: false });
-    // The one that gives, and charges for, a black picture instead.
+    // fal sends a black picture instead, and charges for it.
     expect(error.paid).toBe(family === 'fal');
   });
 
   test.each<StandInFault>(['hang', 'stall'])(
-    'by %s ends at its time-out, and may be paid for',
+    'ends by %s at its time-out, and may be paid for',
     async (fault) => {
       const provider = open(family, { timeoutSeconds: 0.5 });
       await provider.generate(ask(provider), never).catch(() => {}); // The first call loads the packages.
@@ -240,7 +240,7 @@ describe.each(FAMILIES)('%s', (family) => {
         code: 'PROVIDER_FAILED',
         retryable: true,
         paid: true,
-        message: expect.stringMatching(/ did not answer within 0\.5 seconds\.$/),
+        message: expect.stringMatching(/ did not respond within 0\.5 seconds\.$/),
       });
       expect(performance.now() - begun).toBeLessThan(2500);
     },
@@ -255,7 +255,7 @@ describe.each(FAMILIES)('%s', (family) => {
     expect(standIn.paid).toBe(0);
   });
 
-  test('that cannot be connected to costs nothing', async () => {
+  test('costs nothing when it cannot be connected to', async () => {
     const provider = open(family);
     await standIn.close();
     expect(await failure(provider.generate(ask(provider), never))).toMatchObject({
@@ -266,7 +266,7 @@ describe.each(FAMILIES)('%s', (family) => {
     });
   });
 
-  test('is not asked by a caller who has already left', async () => {
+  test('is not called when the call is already cancelled', async () => {
     const provider = open(family);
     expect(await failure(provider.generate(ask(provider), AbortSignal.abort()))).toMatchObject({
       retryable: true,
@@ -277,7 +277,7 @@ describe.each(FAMILIES)('%s', (family) => {
   });
 });
 
-test('a connection that is cut while the provider works may be paid for', async () => {
+test('a call whose connection is cut while the provider works may be paid for', async () => {
   expect(await failWith('openai', 'late-reset')).toMatchObject({
     code: 'PROVIDER_FAILED',
     retryable: true,
@@ -287,12 +287,14 @@ test('a connection that is cut while the provider works may be paid for', async 
   expect(standIn.paid).toBe(1);
 });
 
-test('what Google says in place of a picture is passed on', async () => {
-  expect((await failWith('google', 'no-picture')).message).toBe('Google answered without a picture: A fox.');
+test('text that Google sends instead of a picture is passed on', async () => {
+  expect((await failWith('google', 'no-picture')).message).toBe(
+    'Google sent text instead of a picture: A fox.',
+  );
 });
 
-describe('what is sent', () => {
-  test('to Google is a ratio, a resolution, a seed, and the references in the request itself', async () => {
+describe('the request', () => {
+  test('to Google has a ratio, a resolution, a seed and the references inline', async () => {
     const provider = open('google');
     const request = ask(provider, {
       model: 'gemini-3-pro-image-preview',
@@ -325,7 +327,7 @@ describe('what is sent', () => {
     expect(metadata).toMatchObject({ finishReason: 'STOP', usage: { totalTokens: 1297 } });
   });
 
-  test('to xAI is a ratio and a resolution, and an edit as addresses of data', async () => {
+  test('to xAI has a ratio and a resolution; an edit has data URLs', async () => {
     const one = await generate('xai', { size: '2560x1440' });
     expect(sent()).toMatchObject({
       path: '/xai/v1/images/generations',
@@ -349,8 +351,8 @@ describe('what is sent', () => {
     ]);
   });
 
-  test('to Black Forest Labs is pixels or a ratio, as the model takes it', async () => {
-    const answer = await generate('bfl', {
+  test('to Black Forest Labs has pixels or a ratio, depending on the model', async () => {
+    const response = await generate('bfl', {
       size: '1536x1024',
       seed: 5,
       format: 'jpeg',
@@ -366,7 +368,7 @@ describe('what is sent', () => {
       input_image: base64(png),
       input_image_2: base64(jpeg),
     });
-    expect(answer.metadata).toEqual({
+    expect(response.metadata).toEqual({
       requestId: expect.any(String),
       taskId: expect.stringMatching(/^[\w-]{36}$/),
       seed: 5,
@@ -383,8 +385,8 @@ describe('what is sent', () => {
     });
   });
 
-  test('to fal is a size, and an edit goes to the model that makes edits', async () => {
-    const answer = await generate('fal', {
+  test('to fal has a size; an edit goes to the model that makes edits', async () => {
+    const response = await generate('fal', {
       model: 'fal-ai/flux-general',
       size: '1024x768',
       seed: 5,
@@ -412,10 +414,14 @@ describe('what is sent', () => {
       ],
       ['/fal/fal-ai/flux-2/edit', expect.objectContaining({ image_urls: [dataUri(png), dataUri(jpeg)] })],
     ]);
-    expect(answer.metadata).toMatchObject({ seed: 5, timings: { inference: 0.5 }, contentType: 'image/png' });
+    expect(response.metadata).toMatchObject({
+      seed: 5,
+      timings: { inference: 0.5 },
+      contentType: 'image/png',
+    });
   });
 
-  test('to Replicate is the input of a prediction', async () => {
+  test('to Replicate has the input of a prediction', async () => {
     const { metadata } = await generate('replicate', {
       model: 'black-forest-labs/flux-dev',
       size: '1344x768',
@@ -440,7 +446,7 @@ describe('what is sent', () => {
     expect(metadata).toMatchObject({ predictionId: expect.stringMatching(/^\w{26}$/), predictSeconds: 1.5 });
   });
 
-  test('to Azure says how to answer only to a model that can be told', async () => {
+  test('to Azure has response_format only for models that accept it', async () => {
     await generate('azure', { background: 'transparent', format: 'webp' });
     await generate('azure', { model: 'azure/posters', quality: 'hd', style: 'natural' });
     expect(standIn.requests).toMatchObject([
@@ -463,7 +469,7 @@ describe('what is sent', () => {
     });
   });
 
-  test('to a compatible endpoint is the protocol and no more, without a key where there is none', async () => {
+  test('to a compatible endpoint has only the fields of the protocol, and no key when there is none', async () => {
     await generate('compatible', { size: '128x96' });
     expect(sent()).toMatchObject({ headers: { authorization: `Bearer ${standIn.apiKey}` } });
     expect(sent()?.body).toEqual({ model: 'plain', prompt: 'a fox', n: 1, size: '128x96', user: 'u1' });
@@ -477,7 +483,7 @@ describe('what is sent', () => {
     expect(standIn.requests[1]?.headers).not.toHaveProperty('authorization');
   });
 
-  test('as an edit to a compatible endpoint is a form', async () => {
+  test('of an edit to a compatible endpoint is a form', async () => {
     await generate('compatible', { model: 'edits', quality: 'low', references: [png, jpeg], mask: png });
     expect(sent()).toMatchObject({
       path: '/compatible/v1/images/edits',
@@ -491,17 +497,17 @@ describe('what is sent', () => {
   });
 });
 
-describe('a picture at an address', () => {
-  test('comes with the time at which the address says that it expires', async () => {
+describe('a picture at a URL', () => {
+  test('comes with the expiry that the URL states', async () => {
     const { picture } = await generate('bfl');
     expect(picture).toMatchObject({ expiresAt: new Date('2099-01-01T00:00:00Z') });
     expect(await generate('fal')).toMatchObject({ picture: { expiresAt: null } });
   });
 
-  test('of a compatible endpoint is given on too, with the prompt that was used', async () => {
-    const answer = await generate('compatible', { model: 'by-address', size: '96x64' });
-    expect(answer).toMatchObject({ picture: { expiresAt: null }, revisedPrompt: 'a fox, but better' });
-    const { address } = answer.picture as { address: string };
+  test('of a compatible endpoint is returned too, with the revised prompt', async () => {
+    const response = await generate('compatible', { model: 'by-address', size: '96x64' });
+    expect(response).toMatchObject({ picture: { expiresAt: null }, revisedPrompt: 'a fox, but better' });
+    const { address } = response.picture as { address: string };
     expect(await sharp(await (await fetch(address)).bytes()).metadata()).toMatchObject({
       width: 96,
       height: 64,
@@ -509,13 +515,13 @@ describe('a picture at an address', () => {
     expect(fetched()).toHaveLength(1);
   });
 
-  test('that holds the data itself is bytes', async () => {
+  test('that is a data URL becomes bytes', async () => {
     const { picture } = await generate('compatible', { model: 'by-data', size: '96x64' });
     const bytes = 'bytes' in picture ? picture.bytes : Buffer.alloc(0);
     expect(await sharp(bytes).metadata()).toMatchObject({ width: 96, height: 64 });
   });
 
-  test.each(ADDRESSED)('of %s that has expired already is the same to us', async (family) => {
+  test.each(WITH_URLS)('of %s that has already expired is returned all the same', async (family) => {
     standIn.failNext('expired-address');
     const { picture } = await generate(family);
     const { address, expiresAt } = picture as { address: string; expiresAt: Date };
@@ -525,47 +531,47 @@ describe('a picture at an address', () => {
   });
 });
 
-test('the one half of a key of fal is not shown either', async () => {
+test('neither half of a key of fal is shown', async () => {
   const provider = open('fal', { apiKey: `0123-abcd:${standIn.apiKey}` });
   const error = await failure(provider.generate(ask(provider), never));
   expect(error.code).toBe('PROVIDER_UNAUTHORIZED');
-  expect(makeCleaner('0123-abcd:secret-half')('bad secret: secret-half of 0123-abcd')).toBe(
+  expect(makeRedactor('0123-abcd:secret-half')('bad secret: secret-half of 0123-abcd')).toBe(
     'bad secret: [key] of [key]',
   );
 });
 
-describe.each(['bfl', 'replicate'] as const)('a task that %s took', (family) => {
-  test('is asked after until it is done', async () => {
+describe.each(['bfl', 'replicate'] as const)('a task that %s accepted', (family) => {
+  test('is polled until it ends', async () => {
     const { picture } = await generate(family, { prompt: 'a slow fox' });
     expect(picture).toHaveProperty('address');
     expect(standIn.requests.filter(({ method }) => method === 'GET').length).toBeGreaterThanOrEqual(2);
   });
 
-  test('is not lost to answers that fail while it is asked after', async () => {
+  test('is not lost when polls fail', async () => {
     standIn.failNext('poll-error');
     expect((await generate(family)).picture).toHaveProperty('address');
     expect(standIn.paid).toBe(1);
   });
 
-  test('and of which nothing more is heard is asked after until the time-out, and may be paid for', async () => {
+  test('and whose polls all fail is polled until the time-out, and may be paid for', async () => {
     const provider = open(family, { timeoutSeconds: 1 });
     standIn.failNext('poll-down');
     expect(await failure(provider.generate(ask(provider), never))).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: true,
       paid: true,
-      message: expect.stringContaining('did not answer within 1 seconds.'),
+      message: expect.stringContaining('did not respond within 1 seconds.'),
     });
   });
 
-  test('and that failed there is said to have failed', async () => {
+  test('and that failed there fails here', async () => {
     const error = await failWith(family, 'task-failed');
     expect(error).toMatchObject({ code: 'PROVIDER_FAILED', retryable: true });
-    // Replicate charges for the seconds that a model ran.
+    // Replicate charges for the seconds that the model ran.
     expect(error.paid).toBe(family === 'replicate');
   });
 
-  test('and declined is no longer asked after', async () => {
+  test('and refused is not polled any more', async () => {
     const begun = performance.now();
     const error = await failWith(family, 'moderation');
     expect(error.code).toBe('PROVIDER_REFUSED');
@@ -575,18 +581,18 @@ describe.each(['bfl', 'replicate'] as const)('a task that %s took', (family) => 
 });
 
 test.each(['openai', 'bfl', 'replicate', 'azure'] as const)(
-  'an account of %s without credit is said to be used up',
+  'an account of %s without credit is reported',
   async (family) => {
     expect(await failWith(family, 'quota')).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: false,
       paid: false,
-      message: expect.stringContaining('account is used up'),
+      message: expect.stringContaining('account has no credit left'),
     });
   },
 );
 
-test('Azure and a compatible endpoint name a model that they cannot follow', () => {
+test('Azure and a compatible endpoint name an unknown model that is to be followed', () => {
   const connection = { apiKey: 'k', baseUrl: 'http://127.0.0.1:9' };
   const unknown = [{ name: 'a', follows: 'gpt-image-0' }];
   expect(() => openAzureProvider({ ...connection, deployments: unknown })).toThrow(

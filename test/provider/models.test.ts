@@ -12,18 +12,18 @@ const dallE3 = OPENAI_MODELS.find((model) => model.id === 'dall-e-3') as Model;
 
 const unset = { quality: null, style: null, seed: null, background: null, format: null };
 
-function refusal(model: Model, asked: Parameters<typeof checkRequest>[1]): InputError {
+function rejection(model: Model, asked: Parameters<typeof checkRequest>[1]): InputError {
   try {
     checkRequest(model, asked);
   } catch (error) {
     if (error instanceof InputError) return error;
     throw error;
   }
-  throw new Error('It was not refused.');
+  throw new Error('The request was not rejected.');
 }
 
 describe('a request that fits', () => {
-  test('gets the default size of the model, and leaves quality and style to the provider', () => {
+  test('gets the default size of the model, and no quality and style', () => {
     expect(checkRequest(gpt, { prompt: 'a fox' })).toEqual({ ...unset, size: '1024x1024' });
     expect(checkRequest(sample, { prompt: 'a fox', size: null, quality: null, style: undefined })).toEqual({
       ...unset,
@@ -31,7 +31,7 @@ describe('a request that fits', () => {
     });
   });
 
-  test('keeps what it names', () => {
+  test('keeps the settings that it names', () => {
     const asked = { prompt: 'a fox', size: '1792x1024', quality: 'hd', style: 'natural' };
     expect(checkRequest(dallE3, asked)).toEqual({
       ...unset,
@@ -41,7 +41,7 @@ describe('a request that fits', () => {
     });
   });
 
-  test('may go to the very bounds of sizes and of prompts', () => {
+  test('may use the limits of size and prompt length', () => {
     expect(checkRequest(sample, { prompt: 'a fox', size: '16x2048' }).size).toBe('16x2048');
     expect(checkRequest(dallE3, { prompt: 'x'.repeat(4000) }).size).toBe('1024x1024');
   });
@@ -59,8 +59,8 @@ describe('a request that does not fit', () => {
     '1024 x 1024',
     ' 1024x1024',
     '1024x1024\n',
-  ])('is refused as malformed for the size %j', (size) => {
-    expect(refusal(sample, { prompt: 'a fox', size })).toMatchObject({
+  ])('is rejected as malformed for the size %j', (size) => {
+    expect(rejection(sample, { prompt: 'a fox', size })).toMatchObject({
       code: 'INVALID_INPUT',
       inputPath: ['input', 'size'],
     });
@@ -76,70 +76,72 @@ describe('a request that does not fit', () => {
     '1e2x512',
     '+16x16',
     '0x200x16',
-  ])('is refused as malformed for the size %j, which is no pair of whole numbers from 1', (size) => {
-    expect(refusal(sample, { prompt: 'a fox', size }).message).toBe(
-      `The size "${size}" is not understood. Write it as WIDTHxHEIGHT in pixels, each at least 1, such as 1024x1024.`,
+  ])('is rejected as malformed for the size %j, because the sides must be whole numbers from 1', (size) => {
+    expect(rejection(sample, { prompt: 'a fox', size }).message).toBe(
+      `The size "${size}" is malformed. Write it as WIDTHxHEIGHT in pixels, each at least 1, such as 1024x1024.`,
     );
   });
 
-  test('is told the sizes that the model makes', () => {
-    expect(refusal(dallE3, { prompt: 'a fox', size: '512x512' })).toMatchObject({
+  test('gets an error that lists the sizes of the model', () => {
+    expect(rejection(dallE3, { prompt: 'a fox', size: '512x512' })).toMatchObject({
       code: 'UNSUPPORTED_BY_MODEL',
       inputPath: ['input', 'size'],
       message:
-        'The model dall-e-3 cannot make a picture of "512x512". It takes 1024x1024, 1792x1024 or 1024x1792.',
+        'Model dall-e-3 cannot make pictures of the size "512x512". Choose 1024x1024, 1792x1024 or 1024x1792.',
     });
   });
 
   test.each(['15x512', '512x2049', '1x1', '999999999999999999999x16'])(
-    'is told the bounds of the model for the size %s',
+    'gets an error with the size limits of the model for the size %s',
     (size) => {
-      expect(refusal(sample, { prompt: 'a fox', size })).toMatchObject({
+      expect(rejection(sample, { prompt: 'a fox', size })).toMatchObject({
         code: 'UNSUPPORTED_BY_MODEL',
-        message: `The model sample cannot make a picture of "${size}". It takes any size whose sides are from 16 to 2048 pixels.`,
+        message: `Model sample cannot make pictures of the size "${size}". Choose a size with sides from 16 to 2048 pixels.`,
       });
     },
   );
 
-  test('is told the qualities and styles of the model, or that it has none', () => {
-    expect(refusal(gpt, { prompt: 'a fox', quality: 'hd' })).toMatchObject({
+  test('gets an error that lists the qualities or styles of the model, or says that it has none', () => {
+    expect(rejection(gpt, { prompt: 'a fox', quality: 'hd' })).toMatchObject({
       code: 'UNSUPPORTED_BY_MODEL',
       inputPath: ['input', 'quality'],
-      message: 'The model gpt-image-1 does not know the quality "hd". It takes low, medium, high or auto.',
+      message: 'Model gpt-image-1 does not know the quality "hd". Choose low, medium, high or auto.',
     });
-    expect(refusal(dallE3, { prompt: 'a fox', style: 'Vivid' })).toMatchObject({
+    expect(rejection(dallE3, { prompt: 'a fox', style: 'Vivid' })).toMatchObject({
       inputPath: ['input', 'style'],
-      message: 'The model dall-e-3 does not know the style "Vivid". It takes vivid or natural.',
+      message: 'Model dall-e-3 does not know the style "Vivid". Choose vivid or natural.',
     });
-    expect(refusal(sample, { prompt: 'a fox', style: 'vivid' }).message).toBe(
-      'The model sample knows no style. Leave style out.',
+    expect(rejection(sample, { prompt: 'a fox', style: 'vivid' }).message).toBe(
+      'Model sample has no setting style. Leave style out.',
     );
-    expect(refusal(dallE3, { prompt: 'a fox', quality: '' }).code).toBe('UNSUPPORTED_BY_MODEL');
+    expect(rejection(dallE3, { prompt: 'a fox', quality: '' }).code).toBe('UNSUPPORTED_BY_MODEL');
   });
 
-  test.each(['', '   ', '\n\t', '\u00a0\u2003'])('is refused for the blank prompt %j', (prompt) => {
-    expect(refusal(sample, { prompt })).toMatchObject({
+  test.each(['', '   ', '\n\t', '\u00a0\u2003'])('is rejected for the blank prompt %j', (prompt) => {
+    expect(rejection(sample, { prompt })).toMatchObject({
       code: 'INVALID_INPUT',
       inputPath: ['input', 'prompt'],
     });
   });
 
-  test('is told how long its prompt is, and how long it may be', () => {
-    expect(refusal(dallE3, { prompt: 'x'.repeat(4001) })).toMatchObject({
+  test('gets an error with the length of the prompt and the limit', () => {
+    expect(rejection(dallE3, { prompt: 'x'.repeat(4001) })).toMatchObject({
       code: 'UNSUPPORTED_BY_MODEL',
       inputPath: ['input', 'prompt'],
-      message: 'The prompt has 4001 characters; the model dall-e-3 takes at most 4000.',
+      message: 'The prompt has 4001 characters. Model dall-e-3 accepts at most 4000.',
     });
   });
 
-  test('is quoted in no more than a line', () => {
-    expect(refusal(gpt, { prompt: 'a fox', quality: 'q'.repeat(100_000) }).message.length).toBeLessThan(200);
-    expect(refusal(gpt, { prompt: 'a fox', size: '9'.repeat(100_000) }).message.length).toBeLessThan(200);
+  test('is shortened in the error message', () => {
+    expect(rejection(gpt, { prompt: 'a fox', quality: 'q'.repeat(100_000) }).message.length).toBeLessThan(
+      200,
+    );
+    expect(rejection(gpt, { prompt: 'a fox', size: '9'.repeat(100_000) }).message.length).toBeLessThan(200);
   });
 });
 
-describe('an edit or a special wish', () => {
-  test('is taken as far as the model goes', () => {
+describe('an edit, a seed, a background or a format', () => {
+  test('is accepted up to the limits of the model', () => {
     const asked = { prompt: 'a fox', seed: null, background: 'transparent', format: 'webp' } as const;
     expect(checkRequest(gpt, { ...asked, references: 16, mask: true })).toMatchObject({
       background: 'transparent',
@@ -149,45 +151,40 @@ describe('an edit or a special wish', () => {
   });
 
   test.each([
-    [
-      dallE3,
-      { references: 1 },
-      'references',
-      'The model dall-e-3 makes new pictures only and takes no references.',
-    ],
-    [gpt, { references: 17 }, 'references', 'The model gpt-image-1 takes at most 16 references, not 17.'],
-    [dallE3, { mask: true }, 'mask', 'The model dall-e-3 takes no mask.'],
-    [gpt, { seed: 7 }, 'seed', 'The model gpt-image-1 takes no seed.'],
+    [dallE3, { references: 1 }, 'references', 'Model dall-e-3 cannot edit and accepts no references.'],
+    [gpt, { references: 17 }, 'references', 'Model gpt-image-1 accepts at most 16 references, not 17.'],
+    [dallE3, { mask: true }, 'mask', 'Model dall-e-3 accepts no mask.'],
+    [gpt, { seed: 7 }, 'seed', 'Model gpt-image-1 accepts no seed.'],
     [
       dallE3,
       { background: 'transparent' },
       'background',
-      'The model dall-e-3 cannot leave the background transparent.',
+      'Model dall-e-3 cannot make a transparent background.',
     ],
     [
       dallE3,
       { format: 'webp' },
       'format',
-      'The model dall-e-3 cannot be asked for webp; it decides the format itself.',
+      'Model dall-e-3 cannot make webp on request. Leave format out: the provider decides it.',
     ],
     [
       gpt,
       { background: 'transparent', format: 'jpeg' },
       'format',
-      'The model gpt-image-1 cannot make a transparent JPEG; ask for png or webp.',
+      'Model gpt-image-1 cannot make a transparent JPEG. Choose png or webp.',
     ],
-  ] as const)('beyond what %o can do is refused: %j', (model, asked, field, message) => {
-    expect(refusal(model, { prompt: 'a fox', ...asked })).toMatchObject({
+  ] as const)('that %o cannot do is rejected: %j', (model, asked, field, message) => {
+    expect(rejection(model, { prompt: 'a fox', ...asked })).toMatchObject({
       code: 'UNSUPPORTED_BY_MODEL',
       inputPath: ['input', field],
       message,
     });
   });
 
-  test('that no model could take is refused as such', () => {
-    expect(refusal(gpt, { prompt: 'a fox', mask: true })).toMatchObject({ code: 'INVALID_INPUT' });
+  test('that no model could accept is INVALID_INPUT', () => {
+    expect(rejection(gpt, { prompt: 'a fox', mask: true })).toMatchObject({ code: 'INVALID_INPUT' });
     for (const seed of [-1, 0.5, 2 ** 31, Number.NaN]) {
-      expect(refusal(sample, { prompt: 'a fox', seed })).toMatchObject({
+      expect(rejection(sample, { prompt: 'a fox', seed })).toMatchObject({
         code: 'INVALID_INPUT',
         inputPath: ['input', 'seed'],
       });
@@ -206,7 +203,7 @@ describe('a price', () => {
     expect(priceOf(dallE3, request)).toBe(usd);
   });
 
-  test('that is not published is not guessed', () => {
+  test('that is not published is null', () => {
     expect(priceOf(gpt, { size: '1024x1024', quality: 'high' })).toBeNull();
   });
 });
@@ -214,7 +211,7 @@ describe('a price', () => {
 describe('the tables of all providers', () => {
   const models = knownModels(new Date('2026-11-21'));
 
-  test('name each model once, and only those that are not shut down', () => {
+  test('have each model once, and none that is shut down', () => {
     const ids = models.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).toEqual(
@@ -223,7 +220,7 @@ describe('the tables of all providers', () => {
     expect(ids).not.toContain('dall-e-3');
   });
 
-  test('have readable sizes, each once, and a default among them', () => {
+  test('have well-formed sizes, each once, and the default among them', () => {
     for (const { id, sizes, defaultSize } of models) {
       const list = sizes as readonly string[];
       expect(list, id).toContain(defaultSize);
@@ -232,7 +229,7 @@ describe('the tables of all providers', () => {
     }
   });
 
-  test('map each size of a model that takes ratios to a ratio that is near it', () => {
+  test('map each size of a model with aspect ratios to a ratio close to it', () => {
     for (const model of models) {
       if (!('shapes' in model) || model.shapes === null) continue;
       const shapes = model.shapes as Record<string, { aspectRatio: string }>;
@@ -257,11 +254,11 @@ describe('the table of OpenAI models', () => {
     }
   });
 
-  test('begins with a model that is not to be shut down', () => {
+  test('begins with a model that has no shutdown date', () => {
     expect(OPENAI_MODELS[0]).toMatchObject({ id: 'gpt-image-2.5-flare', shutDown: null });
   });
 
-  test('has only sizes that can be read', () => {
+  test('has only well-formed sizes', () => {
     for (const { sizes } of OPENAI_MODELS) for (const size of sizes as readonly string[]) parseSize(size);
     expect(parseSize('1536x1024')).toEqual({ width: 1536, height: 1024 });
   });

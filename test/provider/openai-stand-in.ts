@@ -1,7 +1,8 @@
 /**
- * A stand-in for OpenAI's Images API on this machine, for tests: it checks the key and the body as the real one does, answers
- * in its shapes with real pictures, and fails in its ways when told to. What it knows of the models is its own and not
- * OPENAI_MODELS, so that a mistake in that table shows. stand-in.ts has the other providers, and this one among them.
+ * A stand-in for OpenAI's Images API on this machine, for tests: it checks the key and the body as the real
+ * one does, answers in its shapes with real pictures, and fails in its ways when told to. What it knows of
+ * the models is its own and not OPENAI_MODELS, so that a mistake in that table shows. stand-in.ts has the
+ * other providers, and this one among them.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -13,7 +14,10 @@ export interface StandInRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The parsed JSON, or the parts of a form, of which files are `SentFile` and those of one name a list; null where there was none. */
+  /**
+   * The parsed JSON, or the parts of a form, of which files are `SentFile` and those of one name a list; null
+   * where there was none.
+   */
   readonly body: Readonly<Record<string, unknown>> | null;
 }
 
@@ -69,7 +73,9 @@ export interface OpenAiStandIn {
   readonly apiKey: string;
   /** Everything that was asked, in order. */
   readonly requests: readonly StandInRequest[];
-  /** The next request fails so, whatever it asks; several calls line up. `headers` are added to the answer. */
+  /**
+   * The next request fails so, whatever it asks; several calls line up. `headers` are added to the answer.
+   */
   failNext(fault: Fault, headers?: Readonly<Record<string, string>>): void;
   /** Ends all connections, also those that hang. */
   close(): Promise<void>;

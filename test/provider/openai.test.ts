@@ -6,7 +6,7 @@ import type { ConnectionOptions, SdkProvider } from '../../src/provider/ai-sdk.t
 import { OPENAI_MODELS } from '../../src/provider/models/openai.ts';
 import { checkRequest } from '../../src/provider/models.ts';
 import { openOpenAiProvider } from '../../src/provider/openai.ts';
-import type { Answer, PictureRequest } from '../../src/provider/provider.ts';
+import type { PictureRequest, PictureResponse } from '../../src/provider/provider.ts';
 import { type Fault, type OpenAiStandIn, openOpenAiStandIn, type SentFile } from './openai-stand-in.ts';
 import { NOTHING_MORE } from './plain-request.ts';
 
@@ -43,14 +43,14 @@ function ask(more: Partial<PictureRequest> = {}): PictureRequest {
   };
 }
 
-function bytesOf({ picture }: Answer): Uint8Array {
+function bytesOf({ picture }: PictureResponse): Uint8Array {
   if ('bytes' in picture) return picture.bytes;
-  throw new Error(`Its bytes are at ${picture.address}.`);
+  throw new Error(`The picture is at ${picture.address}.`);
 }
 
 async function failure(picture: Promise<unknown>): Promise<ProviderError> {
   const error = await picture.then(
-    () => new Error('It did not fail.'),
+    () => new Error('The call did not fail.'),
     (e: unknown) => e,
   );
   if (error instanceof ProviderError) return error;
@@ -63,7 +63,7 @@ async function failWith(fault: Fault, headers?: Record<string, string>): Promise
 }
 
 describe('a picture', () => {
-  test('is asked for once, with what the model knows and no more', async () => {
+  test('is requested once, with exactly the fields that the model knows', async () => {
     await open().generate(ask({ size: '1536x1024', quality: 'high' }), never);
     expect(standIn.requests).toMatchObject([
       {
@@ -82,7 +82,7 @@ describe('a picture', () => {
     });
   });
 
-  test('comes with its bytes, and what OpenAI said of it', async () => {
+  test('comes with its bytes and its metadata', async () => {
     const picture = await open().generate(ask({ quality: 'low' }), never);
     expect([...bytesOf(picture).subarray(0, 4)]).toEqual(PNG);
     expect(await sharp(bytesOf(picture)).metadata()).toMatchObject({
@@ -105,7 +105,7 @@ describe('a picture', () => {
     expect(JSON.parse(JSON.stringify(picture.metadata))).toEqual(picture.metadata);
   });
 
-  test('of dall-e-3 comes with the prompt that was used instead, and is asked for as base64', async () => {
+  test('of dall-e-3 is requested as base64 and comes with the revised prompt', async () => {
     const picture = await open().generate(ask({ model: 'dall-e-3', quality: 'hd', style: 'natural' }), never);
     expect(picture.revisedPrompt).toBe('A detailed picture of a fox.');
     expect(picture.metadata).toEqual({
@@ -120,17 +120,17 @@ describe('a picture', () => {
     });
   });
 
-  test('is asked for without a user where there is none', async () => {
+  test('is requested without a user when there is none', async () => {
     await open().generate(ask({ user: '' }), never);
     expect(standIn.requests[0]?.body).not.toHaveProperty('user');
   });
 
-  test('comes out of an address that ends in a slash', async () => {
+  test('can be requested with a base URL that ends in a slash', async () => {
     await open({ baseUrl: `${standIn.baseUrl}/` }).generate(ask(), never);
     expect(standIn.requests[0]?.path).toBe('/v1/images/generations');
   });
 
-  test('of every model, size, quality and style in our table is taken by the API', async () => {
+  test('of every model, size, quality and style in our table is accepted by the API', async () => {
     const provider = open();
     for (const model of provider.models) {
       const choices = [
@@ -138,7 +138,7 @@ describe('a picture', () => {
         ...model.styles.map((style) => ({ style })),
         ...model.formats.map((format) => ({ format })),
         ...(model.transparency ? [{ background: 'transparent' as const }] : []),
-        // The largest ones are slow to make, so one model stands for those that have them.
+        // The largest sizes are slow, so only the first model tests them.
         ...(model.sizes as readonly string[])
           .filter((s) => model === provider.models[0] || !s.includes('3840'))
           .map((size) => ({ size })),
@@ -159,7 +159,7 @@ describe('an edit', () => {
       .png()
       .toBuffer();
 
-  test('sends its references and its mask as files, each with its own type', async () => {
+  test('sends its references and its mask as files with their types', async () => {
     const [first, mask] = [await png(8), await png(8)];
     const second = await sharp(await png(9))
       .jpeg()
@@ -174,9 +174,9 @@ describe('an edit', () => {
       ],
       mask: { bytes: mask, mimeType: 'image/png' },
     });
-    const answer = await open().generate(request, never);
-    expect(await sharp(bytesOf(answer)).metadata()).toMatchObject({ format: 'webp', hasAlpha: true });
-    expect(answer.metadata).toMatchObject({ background: 'transparent', outputFormat: 'webp' });
+    const response = await open().generate(request, never);
+    expect(await sharp(bytesOf(response)).metadata()).toMatchObject({ format: 'webp', hasAlpha: true });
+    expect(response.metadata).toMatchObject({ background: 'transparent', outputFormat: 'webp' });
     const [sent] = standIn.requests;
     expect(sent?.path).toBe('/v1/images/edits');
     const { 'image[]': images, mask: sentMask, ...fields } = sent?.body ?? {};
@@ -195,7 +195,7 @@ describe('an edit', () => {
     expect((sentMask as SentFile).bytes).toEqual(mask);
   });
 
-  test('of one reference sends it alone', async () => {
+  test('of one reference sends a single image', async () => {
     const bytes = await png(8);
     await open().generate(ask({ references: [{ bytes, mimeType: 'image/png' }] }), never);
     expect(standIn.requests[0]?.body).toMatchObject({ image: { type: 'image/png', bytes } });
@@ -212,11 +212,11 @@ describe('an edit', () => {
   });
 });
 
-describe('an answer by address', () => {
-  test('is given on as it is, and not fetched', async () => {
+describe('a response with a URL', () => {
+  test('is returned with the URL, which is not fetched', async () => {
     standIn.failNext('address');
-    const answer = await open().generate(ask(), never);
-    expect(answer).toMatchObject({
+    const response = await open().generate(ask(), never);
+    expect(response).toMatchObject({
       picture: { address: 'http://127.0.0.1/a.png', expiresAt: null },
       revisedPrompt: 'A red fox.',
     });
@@ -225,14 +225,14 @@ describe('an answer by address', () => {
 });
 
 describe('a failure', () => {
-  test('for the rate can be tried again, after the time that OpenAI names', async () => {
+  test('because of the rate limit is retryable after the time that OpenAI names', async () => {
     expect(await failWith('rate-limit')).toMatchObject({
       code: 'PROVIDER_BUSY',
       provider: 'openai',
       retryable: true,
       paid: false,
       retryAfterSeconds: 7,
-      message: expect.stringMatching(/^OpenAI limits the rate \(429, req_\w+\): Rate limit reached/),
+      message: expect.stringMatching(/^OpenAI's rate limit is reached \(429, req_\w+\): Rate limit reached/),
     });
   });
 
@@ -242,18 +242,18 @@ describe('a failure', () => {
     [{ 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' }, 0],
     [{ 'retry-after': 'later' }, null],
     [{ 'retry-after': '-3' }, 0],
-  ])('with %j is to wait %s seconds', async (headers, seconds) => {
+  ])('with the headers %j asks for a wait of %s seconds', async (headers, seconds) => {
     expect((await failWith('rate-limit', headers)).retryAfterSeconds).toBe(seconds);
   });
 
-  test('with a date to wait for is to wait until then', async () => {
+  test('with a date in retry-after asks for a wait until then', async () => {
     const inAMinute = new Date(Date.now() + 60_000).toUTCString();
     const { retryAfterSeconds } = await failWith('rate-limit', { 'retry-after': inAMinute });
     expect(retryAfterSeconds).toBeGreaterThan(50);
     expect(retryAfterSeconds).toBeLessThanOrEqual(60);
   });
 
-  test('for an account without credit is not tried again, though it comes as 429', async () => {
+  test('of an account without credit is not retryable, although its status is 429', async () => {
     expect(await failWith('quota')).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: false,
@@ -267,14 +267,18 @@ describe('a failure', () => {
     ['unavailable', /^OpenAI failed \(503, req_\w+\): Service Unavailable$/, false],
     [
       'truncated',
-      /^OpenAI's answer could not be read \(200, req_\w+\): (terminated|other side closed)$/,
+      /^The response from OpenAI could not be read \(200, req_\w+\): (terminated|other side closed)$/,
       true,
     ],
-    ['invalid-json', /^OpenAI's answer could not be read \(200, req_\w+\): Invalid JSON response$/, true],
-    ['no-picture', /^OpenAI answered without a picture\.$/, true],
-    ['empty-picture', /^OpenAI answered with an empty picture\.$/, true],
+    [
+      'invalid-json',
+      /^The response from OpenAI could not be read \(200, req_\w+\): Invalid JSON response$/,
+      true,
+    ],
+    ['no-picture', /^OpenAI responded without a picture\.$/, true],
+    ['empty-picture', /^OpenAI sent an empty picture\.$/, true],
     ['reset', /^OpenAI could not be reached: /, false],
-  ])('by %s can be tried again; whether it is paid for already is known', async (fault, message, paid) => {
+  ])('by %s is retryable, and says whether the call may be paid for', async (fault, message, paid) => {
     expect(await failWith(fault)).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: true,
@@ -283,7 +287,7 @@ describe('a failure', () => {
     });
   });
 
-  test('to connect can be tried again, and says why', async () => {
+  test('to connect is retryable and names the reason', async () => {
     const { baseUrl, apiKey } = standIn;
     await standIn.close();
     expect(await failure(open({ baseUrl, apiKey }).generate(ask(), never))).toMatchObject({
@@ -295,7 +299,7 @@ describe('a failure', () => {
   });
 
   test.each<Fault>(['moderation', 'content-policy'])(
-    'by %s is a refusal, in the words of OpenAI',
+    "by %s is a refusal with OpenAI's message",
     async (fault) => {
       expect(await failWith(fault)).toMatchObject({
         code: 'PROVIDER_REFUSED',
@@ -308,7 +312,7 @@ describe('a failure', () => {
     },
   );
 
-  test('for a wrong key shows no part of any key', async () => {
+  test('because of a wrong key shows no part of a key', async () => {
     const apiKey = 'sk-proj-wrong-0123456789abcdef';
     const error = await failure(open({ apiKey }).generate(ask(), never));
     expect(error).toMatchObject({
@@ -319,7 +323,7 @@ describe('a failure', () => {
     expect(inspect(error, { depth: 10 })).not.toMatch(/sk-proj|cdef/);
   });
 
-  test('for a model that the account may not use says so', async () => {
+  test('for a model that the account may not use passes on the reason', async () => {
     expect(await failWith('forbidden')).toMatchObject({
       code: 'PROVIDER_UNAUTHORIZED',
       retryable: false,
@@ -327,7 +331,7 @@ describe('a failure', () => {
     });
   });
 
-  test('for what the API does not take is not tried again, and says what it is', async () => {
+  test('because of an invalid value is not retryable and names the value', async () => {
     const error = await failure(open().generate(ask({ size: '512x512' }), never));
     expect(error).toMatchObject({
       code: 'PROVIDER_FAILED',
@@ -336,16 +340,16 @@ describe('a failure', () => {
     });
   });
 
-  test('for a setting that the SDK does not know is not sent at all', async () => {
+  test('because of a value that the SDK does not know sends nothing', async () => {
     const error = await failure(open().generate(ask({ quality: 'splendid' }), never));
     expect(error).toMatchObject({ code: 'PROVIDER_FAILED', retryable: false });
     expect(standIn.requests).toEqual([]);
   });
 
-  test('keeps neither the key nor the answer nor the prompt, in its message or in its causes', async () => {
+  test('has neither the key nor the response nor the prompt in its message or its causes', async () => {
     const chatty = await failWith('chatty');
     expect(chatty.message).toMatch(
-      /^OpenAI did not take the request \(400, req_\w+\): The key \[key\] was used\. Words\./,
+      /^OpenAI rejected the request as invalid \(400, req_\w+\): The key \[key\] was used\. Words\./,
     );
     expect(chatty.message.length).toBeLessThan(600);
     standIn.failNext('invalid-json');
@@ -359,13 +363,13 @@ describe('a failure', () => {
     expect(garbled.cause).toMatchObject({ name: 'AI_APICallError', cause: { name: 'AI_JSONParseError' } });
   });
 
-  test('is not made good by a call that nobody asked for', async () => {
+  test('is not retried', async () => {
     await failWith('server-error');
     await failWith('rate-limit');
     expect(standIn.requests.length).toBe(2);
   });
 
-  test('by redirect follows nowhere', async () => {
+  test('by redirect is not followed', async () => {
     expect(await failWith('redirect')).toMatchObject({ code: 'PROVIDER_FAILED', retryable: false });
     expect(standIn.requests.map(({ path }) => path)).toEqual(['/v1/images/generations']);
   });
@@ -379,12 +383,12 @@ describe('a failure', () => {
       code: 'PROVIDER_FAILED',
       retryable: true,
       paid: true,
-      message: 'OpenAI did not answer within 0.3 seconds.',
+      message: 'OpenAI did not respond within 0.3 seconds.',
     });
     expect(performance.now() - begun).toBeLessThan(2000);
   });
 
-  test.each<Fault>(['hang', 'stall'])('by %s ends when the caller leaves', async (fault) => {
+  test.each<Fault>(['hang', 'stall'])('by %s ends when the caller cancels', async (fault) => {
     const caller = new AbortController();
     standIn.failNext(fault);
     const failed = failure(open().generate(ask(), caller.signal));
@@ -397,7 +401,7 @@ describe('a failure', () => {
     });
   });
 
-  test('of a caller who has already left sends nothing', async () => {
+  test('of a call that is already cancelled sends nothing', async () => {
     expect(await failure(open().generate(ask(), AbortSignal.abort()))).toMatchObject({
       message: 'The request to OpenAI was cancelled.',
       retryable: true,
@@ -406,28 +410,28 @@ describe('a failure', () => {
     expect(standIn.requests).toEqual([]);
   });
 
-  test('by an answer in another shape is not tried again, for it would be the same', async () => {
+  test('because of a response in another shape is not retryable, because the next would be the same', async () => {
     expect(await failWith('other-shape')).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: false,
       paid: true,
       message: expect.stringMatching(
-        /does not answer as its API does \(200, req_\w+\)\. Is the base URL right\?$/,
+        /does not have the shape of its API \(200, req_\w+\)\. Check the base URL\.$/,
       ),
     });
   });
 
-  test('by an answer larger than allowed is noticed while it arrives, and not tried again', async () => {
-    const error = await failure(open({ maxAnswerBytes: 1000 }).generate(ask(), never));
+  test('because of a response above the size limit is detected while it arrives and is not retryable', async () => {
+    const error = await failure(open({ maxResponseBytes: 1000 }).generate(ask(), never));
     expect(error).toMatchObject({
       code: 'PROVIDER_FAILED',
       retryable: false,
       paid: true,
-      message: 'The answer of OpenAI is larger than the 1000 bytes that are allowed.',
+      message: 'The response from OpenAI is larger than the limit of 1000 bytes.',
     });
   });
 
-  test('leaves the provider fit for the next call', async () => {
+  test('leaves the provider ready for the next call', async () => {
     const provider = open();
     for (const fault of ['truncated', 'reset', 'invalid-json', 'server-error'] as const) {
       standIn.failNext(fault);
@@ -438,7 +442,7 @@ describe('a failure', () => {
 });
 
 describe('the provider', () => {
-  test('serves the whole table elsewhere, and at OpenAI what is not shut down there', () => {
+  test('serves the whole table at other servers, and at OpenAI only models that are not shut down', () => {
     expect(open().models).toEqual(OPENAI_MODELS);
     const ids = open({ baseUrl: 'https://api.openai.com/v1' }).models.map(({ id }) => id);
     expect(ids).toContain('gpt-image-2.5-flare');
@@ -446,14 +450,14 @@ describe('the provider', () => {
     expect(ids).not.toContain('gpt-image-1');
   });
 
-  test('closes without having been used, and more than once', async () => {
+  test('closes without having been used, and closes twice', async () => {
     const provider = open();
     await provider.close();
     await provider.close();
     expect(standIn.requests).toEqual([]);
   });
 
-  test('closes after what is under way, and takes nothing more', async () => {
+  test('closes after the running calls and rejects new ones', async () => {
     const provider = open();
     const picture = provider.generate(ask(), never);
     const closed = provider.close();

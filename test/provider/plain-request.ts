@@ -1,4 +1,4 @@
-/** What a request of a picture may say and need not, none of it said. */
+/** The optional settings of a PictureRequest, all left out. */
 export const NOTHING_MORE = {
   quality: null,
   style: null,

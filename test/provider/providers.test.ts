@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { InputError, ProviderError } from '../../src/errors.ts';
-import { openAiSdkProvider } from '../../src/provider/ai-sdk.ts';
+import { openSdkProvider } from '../../src/provider/ai-sdk.ts';
 import { knownModels } from '../../src/provider/known-models.ts';
 import { XAI_MODELS } from '../../src/provider/models/xai.ts';
 import { makeProviders } from '../../src/provider/providers.ts';
@@ -19,16 +19,16 @@ function fault(find: () => unknown): InputError {
     if (error instanceof InputError) return error;
     throw error;
   }
-  throw new Error('It was found.');
+  throw new Error('The model was found.');
 }
 
-test('the first model of the first provider is the default, unless another is named', () => {
+test('the default is the first model of the first provider, unless a setting names another', () => {
   const all = [xai, makeSampleProvider()];
   expect(makeProviders(all, null, known).defaultModel.id).toBe('grok-imagine-image');
   expect(makeProviders(all, 'sample', known).defaultModel.id).toBe('sample');
 });
 
-test('the catalogue has every known model once, and says which are configured', () => {
+test('the catalogue has every known model once and marks those that are configured', () => {
   const { catalogue, models } = makeProviders([xai, makeSampleProvider()], null, known);
   const ids = catalogue.map(({ model }) => model.id);
   expect(new Set(ids).size).toBe(ids.length);
@@ -37,30 +37,30 @@ test('the catalogue has every known model once, and says which are configured', 
   expect(models).toHaveLength(XAI_MODELS.length + 1);
 });
 
-test('a model whose provider is not configured is told from one that nobody knows', () => {
+test('a model of an unconfigured provider has another error than an unknown model', () => {
   const { find } = makeProviders([makeSampleProvider()], null, known);
   expect(fault(() => find('flux-2-pro'))).toMatchObject({
     code: 'MODEL_UNAVAILABLE',
     inputPath: ['input', 'model'],
-    message: expect.stringMatching(/flux-2-pro is of the provider bfl, which is not configured/),
+    message: expect.stringMatching(/flux-2-pro needs the provider bfl, which is not configured/),
   });
   expect(fault(() => find('flux-9'))).toMatchObject({ code: 'UNKNOWN_MODEL' });
   expect(fault(() => find('dall-e-3'))).toMatchObject({ code: 'UNKNOWN_MODEL' });
 });
 
-test('a provider whose package cannot be loaded says so, costs nothing, and tries again', async () => {
+test('a provider reports a package that cannot be loaded, costs nothing, and loads it again at the next call', async () => {
   let loads = 0;
-  const broken = openAiSdkProvider(
+  const broken = openSdkProvider(
     {
       name: 'xai',
       label: 'xAI',
       models: XAI_MODELS,
       metadataKey: 'xai',
-      load: async () => {
+      loadModelFactory: async () => {
         loads++;
         throw new Error('Cannot find package');
       },
-      say: () => ({}),
+      callOptions: () => ({}),
     },
     { apiKey: 'k', baseUrl: 'http://127.0.0.1:9/v1' },
   );
@@ -77,12 +77,12 @@ test('a provider whose package cannot be loaded says so, costs nothing, and trie
   await broken.close();
 });
 
-test('no package of a provider is loaded before it is needed', async () => {
-  const room = new URL('../../src/provider/', import.meta.url);
-  const files = (await readdir(room)).filter((name) => name.endsWith('.ts'));
+test('importing src/provider loads no package of the AI SDK', async () => {
+  const folder = new URL('../../src/provider/', import.meta.url);
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.ts'));
   expect(files.length).toBeGreaterThan(15);
   for (const name of files) {
-    const text = await readFile(new URL(name, room), 'utf8');
+    const text = await readFile(new URL(name, folder), 'utf8');
     expect(text, name).not.toMatch(/^import (?!type\b).* from '(ai|undici|@ai-sdk\/.+)';$/m);
   }
 });

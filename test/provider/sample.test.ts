@@ -13,7 +13,7 @@ function ask(prompt: string, size = '128x128', more: Partial<PictureRequest> = {
 
 async function paint(request: PictureRequest): Promise<Uint8Array> {
   const { picture } = await makeSampleProvider().generate(request, never);
-  if (!('bytes' in picture)) throw new Error('An address came.');
+  if (!('bytes' in picture)) throw new Error('The response has a URL instead of bytes.');
   return picture.bytes;
 }
 
@@ -33,8 +33,8 @@ async function pixelAt(bytes: Uint8Array, x: number, y: number): Promise<number[
   return [...data];
 }
 
-/** The picture as 8 by 8 colours, which says what it looks like and forgets its details. */
-async function look(bytes: Uint8Array): Promise<Buffer> {
+/** Scales the picture down to 8 by 8 colours: its overall look without details. */
+async function overallLook(bytes: Uint8Array): Promise<Buffer> {
   return sharp(bytes).resize(8, 8, { fit: 'fill' }).raw().toBuffer();
 }
 
@@ -43,7 +43,7 @@ function difference(a: Buffer, b: Buffer): number {
 }
 
 describe('the sample provider', () => {
-  test('has one model, which takes any size from 16 to 2048 and knows no quality and no style', () => {
+  test('has one model with any size from 16 to 2048, no quality and no style', () => {
     const { name, models } = makeSampleProvider();
     expect(name).toBe('sample');
     expect(models).toEqual([
@@ -72,22 +72,22 @@ describe('the sample provider', () => {
     [16, 2048],
     [333, 777],
     [1920, 1080],
-  ])('draws a whole PNG of exactly %d by %d pixels', async (width, height) => {
+  ])('draws an intact PNG of exactly %d by %d pixels', async (width, height) => {
     const bytes = await paint(ask('a fox in the snow', `${width}x${height}`));
     const { info } = await sharp(bytes, { failOn: 'warning' }).raw().toBuffer({ resolveWithObject: true });
     expect(await sharp(bytes).metadata()).toMatchObject({ format: 'png', width, height });
     expect(info).toMatchObject({ width, height, channels: 3 });
   });
 
-  test('gives the same bytes for the same request', async () => {
+  test('returns the same bytes for the same request', async () => {
     const one = await paint(ask('a fox'));
     const other = await paint({ ...ask('a fox'), user: 'u2' });
     expect(Buffer.compare(one, other)).toBe(0);
   });
 
-  test('gives pictures that differ to the eye for prompts that differ in a letter', async () => {
+  test('returns visibly different pictures for prompts that differ by one character', async () => {
     const prompts = Array.from({ length: 24 }, (_, i) => `a fox ${i}`);
-    const looks = await Promise.all(prompts.map(async (p) => look(await paint(ask(p)))));
+    const looks = await Promise.all(prompts.map(async (p) => overallLook(await paint(ask(p)))));
     const differences = looks.flatMap((a, i) => looks.slice(i + 1).map((b) => difference(a, b)));
     expect(Math.min(...differences)).toBeGreaterThan(2);
     expect(differences.reduce((a, b) => a + b) / differences.length).toBeGreaterThan(25);
@@ -96,17 +96,17 @@ describe('the sample provider', () => {
   test('shows the same scene in another size', async () => {
     const small = await paint(ask('a fox', '128x128'));
     const large = await paint(ask('a fox', '512x512'));
-    expect(difference(await look(small), await look(large))).toBeLessThan(2);
+    expect(difference(await overallLook(small), await overallLook(large))).toBeLessThan(2);
   });
 
-  test('takes any text for a prompt', async () => {
+  test('accepts any text as a prompt', async () => {
     for (const prompt of ['</svg><script>', '&amp;"\'', '\ud800 half a pair', '🦊'.repeat(1000), '\u0000']) {
       const bytes = await paint(ask(prompt, '32x32'));
       expect((await sharp(bytes).metadata()).width).toBe(32);
     }
   });
 
-  test('says which seed and mood it painted, and nothing that it does not know', async () => {
+  test('returns the seed and the mood as metadata', async () => {
     const picture = await makeSampleProvider().generate(ask('a fox'), never);
     expect(picture).toMatchObject({
       revisedPrompt: null,
@@ -114,7 +114,7 @@ describe('the sample provider', () => {
     });
   });
 
-  test('paints nothing for a caller who has left', async () => {
+  test('paints nothing when the call is already cancelled', async () => {
     await expect(makeSampleProvider().generate(ask('a fox'), AbortSignal.abort())).rejects.toMatchObject({
       name: 'ProviderError',
       code: 'PROVIDER_FAILED',
@@ -124,8 +124,8 @@ describe('the sample provider', () => {
   });
 });
 
-describe('the sample provider, asked for more', () => {
-  test('paints another scene for another seed, and the same bytes for the same', async () => {
+describe('the sample provider with seeds, formats and edits', () => {
+  test('paints another scene for another seed, and the same bytes for the same seed', async () => {
     const [none, one, again, two] = await Promise.all(
       [null, 1, 1, 2].map((seed) => paint(ask('a fox', '128x128', { seed }))),
     );
@@ -134,24 +134,27 @@ describe('the sample provider, asked for more', () => {
       [none, one],
       [one, two],
     ] as [Uint8Array, Uint8Array][]) {
-      expect(difference(await look(a), await look(b))).toBeGreaterThan(2);
+      expect(difference(await overallLook(a), await overallLook(b))).toBeGreaterThan(2);
     }
   });
 
-  test.each(['png', 'jpeg', 'webp'] as const)('gives %s when that is asked for', async (format) => {
+  test.each(['png', 'jpeg', 'webp'] as const)('returns %s when the request names it', async (format) => {
     const bytes = await paint(ask('a fox', '64x32', { format }));
     expect(await sharp(bytes).metadata()).toMatchObject({ format, width: 64, height: 32 });
   });
 
-  test.each(['png', 'webp'] as const)('draws an emblem upon real transparency, as %s', async (format) => {
-    const bytes = await paint(ask('a star', '128x96', { background: 'transparent', format }));
-    expect(await sharp(bytes).metadata()).toMatchObject({ format, width: 128, height: 96, hasAlpha: true });
-    expect((await pixelAt(bytes, 0, 0))[3]).toBe(0);
-    expect((await pixelAt(bytes, 127, 95))[3]).toBe(0);
-    expect((await pixelAt(bytes, 64, 48))[3]).toBe(255);
-  });
+  test.each(['png', 'webp'] as const)(
+    'draws an emblem on a transparent background, as %s',
+    async (format) => {
+      const bytes = await paint(ask('a star', '128x96', { background: 'transparent', format }));
+      expect(await sharp(bytes).metadata()).toMatchObject({ format, width: 128, height: 96, hasAlpha: true });
+      expect((await pixelAt(bytes, 0, 0))[3]).toBe(0);
+      expect((await pixelAt(bytes, 127, 95))[3]).toBe(0);
+      expect((await pixelAt(bytes, 64, 48))[3]).toBe(255);
+    },
+  );
 
-  test('starts an edit from the first reference, cut to the size', async () => {
+  test('bases an edit on the first reference, cropped to the size', async () => {
     const red = await drawn('width="300" height="100"><rect width="300" height="100" fill="#f00"/>');
     const blue = await drawn('width="300" height="100"><rect width="300" height="100" fill="#00f"/>');
     const [a, b] = await Promise.all([
@@ -171,7 +174,7 @@ describe('the sample provider, asked for more', () => {
     expect(await pixelAt(bytes, 8 + 48 + 20, 200 - 8 - 20)).toEqual([0, 255, 0, 255]);
   });
 
-  test('takes sixteen references, also for the smallest picture', async () => {
+  test('accepts sixteen references, even for the smallest picture', async () => {
     const white = await drawn('width="50" height="50"><rect width="50" height="50" fill="#fff"/>');
     for (const size of ['16x16', '300x200']) {
       const bytes = await paint(ask('a fox', size, { references: Array(16).fill(white) }));
@@ -179,7 +182,7 @@ describe('the sample provider, asked for more', () => {
     }
   });
 
-  test('paints anew only where the mask is transparent, and leaves every other pixel as it was', async () => {
+  test('paints anew only where the mask is transparent, and keeps every other pixel', async () => {
     const [width, height] = [120, 80];
     const noise = Buffer.from(await paint(ask('something detailed', `${width}x${height}`)));
     const reference = { bytes: noise, mimeType: 'image/png' };
@@ -203,7 +206,7 @@ describe('the sample provider, asked for more', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('leaves transparent what was transparent, when asked to', async () => {
+  test('keeps transparent pixels when the background is to be transparent', async () => {
     const emblem = {
       bytes: await paint(ask('a star', '128x128', { background: 'transparent' })),
       mimeType: 'image/png',
@@ -214,7 +217,7 @@ describe('the sample provider, asked for more', () => {
     expect((await pixelAt(filled, 0, 0))[3]).toBe(255);
   });
 
-  test('refuses, and does not try again, what it cannot work from', async () => {
+  test('rejects references and masks that it cannot use, without a retry', async () => {
     const white = await drawn('width="50" height="50"><rect width="50" height="50" fill="#fff"/>');
     const open = await drawn('width="50" height="40"><rect width="10" height="10"/>');
     const opaque = await sharp(white.bytes).removeAlpha().png().toBuffer();
@@ -242,7 +245,7 @@ describe('the sample provider, asked for more', () => {
     }
   });
 
-  test('refuses a reference that would unpack to more pixels than it takes', async () => {
+  test('rejects a reference that would decode to too many pixels', async () => {
     const bomb = await sharp({ create: { width: 12_000, height: 5_000, channels: 3, background: '#fff' } })
       .png()
       .toBuffer();

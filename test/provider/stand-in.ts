@@ -1,8 +1,8 @@
 /**
- * A stand-in for all providers on this machine, for tests: one server that speaks each one's protocol below a path of its own,
- * checks the keys, answers with real pictures, in the answer or at an address, and fails in each one's own ways when told to. The pictures that lie at
- * addresses are served from another port, as the services serve them from other hosts. A server in a process of its own is
- * pointed at it by `environment`.
+ * A stand-in for all providers on this machine, for tests: one server that speaks each one's protocol below a
+ * path of its own, checks the keys, answers with real pictures, in the answer or at an address, and fails in
+ * each one's own ways when told to. The pictures that lie at addresses are served from another port, as the
+ * services serve them from other hosts. A server in a process of its own is pointed at it by `environment`.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -48,9 +48,15 @@ export type StandInFault =
   | 'reset'
   /** Takes the request, works for four seconds, and resets the connection. */
   | 'late-reset'
-  /** Makes the picture, at an address that has expired and says so: it answers 403. As base64 where the provider gives no addresses. */
+  /**
+   * Makes the picture, at an address that has expired and says so: it answers 403. As base64 where the
+   * provider gives no addresses.
+   */
   | 'expired-address'
-  /** Takes the task, answers the first questions after it with 500, and then goes on; only with providers that are asked. */
+  /**
+   * Takes the task, answers the first questions after it with 500, and then goes on; only with providers that
+   * are asked.
+   */
   | 'poll-error'
   /** Takes the task and answers no question after it any more. */
   | 'poll-down'

@@ -2,7 +2,7 @@ import { v7 as uuidV7 } from 'uuid';
 import type { Queryable } from '../../database/database.ts';
 import { isDataError } from '../../database/driver/errors.ts';
 import { DuplicateError, InputError, NotFoundError } from '../../errors.ts';
-import { readProvenance } from '../../provenance/provenance.ts';
+import { readProvenance } from '../../provenance/read-provenance.ts';
 import type { Blob } from '../../storage/blob.ts';
 import type { Recorder, Storage } from '../../storage/service.ts';
 import type { Spool } from '../../storage/spool/spool.ts';

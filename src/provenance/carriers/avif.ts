@@ -3,10 +3,15 @@ import type { RandomReader } from '../../storage/spool/local-file.ts';
 import { decodeText } from '../../text.ts';
 import { type Embedded, takePart } from '../embedded.ts';
 
-/** The box of content credentials: https://spec.c2pa.org/specifications/specifications/2.1/specs/C2PA_Specification.html#_embedding_manifests_into_bmff_based_assets */
+/**
+ * UUID of the box with content credentials,
+ * https://spec.c2pa.org/specifications/specifications/2.1/specs/C2PA_Specification.html#_embedding_manifests_into_bmff_based_assets
+ */
 const C2PA_UUID = 'd8fec3d61b0e483c92975828877ec481';
 
-/** AVIF: the items `Exif` and `mime` that the meta box names, ISO/IEC 14496-12, 8.11; the uuid box of C2PA. */
+/**
+ * Reads the items `Exif` and `mime` of an AVIF's meta box (ISO/IEC 14496-12, 8.11), and its uuid box of C2PA.
+ */
 export async function readAvif(file: Pieces, embedded: Embedded, reader: RandomReader): Promise<void> {
   let meta: Buffer | null = null;
   while (file.offset + 8 <= file.size) {
@@ -45,12 +50,12 @@ async function readItems(meta: Buffer, embedded: Embedded, reader: RandomReader)
       ),
     );
     if (kinds.get(id) === 'XMP') embedded.xmp ??= decodeText(data);
-    // Before the TIFF structure stands where it begins: ISO/IEC 23008-12, A.2.1.
+    // The first four bytes are the offset of the TIFF structure (ISO/IEC 23008-12, A.2.1).
     else if (data.length > 4) embedded.exif ??= data.subarray(4 + data.readUInt32BE(0));
   }
 }
 
-/** The boxes in a box, the first of each type. */
+/** Returns the boxes within a box by type. Only the first of each type counts. */
 function splitBoxes(bytes: Buffer): Map<string, Buffer> {
   const boxes = new Map<string, Buffer>();
   for (let at = 0; at + 8 <= bytes.length; ) {
@@ -73,7 +78,7 @@ function readItemKinds(iinf: Buffer): Map<number, ItemKind> {
     if (size < 8) break;
     const entry = iinf.subarray(at + 8, at + size);
     at += size;
-    // Versions 2 and 3 have a type; the older ones are not of AVIF.
+    // Only versions 2 and 3 have a type. AVIF does not use older ones.
     const wide = entry[0] === 3;
     if (entry[0] !== 2 && !wide) continue;
     const id = wide ? entry.readUInt32BE(4) : entry.readUInt16BE(4);
@@ -90,10 +95,10 @@ interface Location {
   readonly extents: { offset: number; length: number }[];
 }
 
-/** More pieces than any writer makes of so little data. */
+/** Most extents of one item. Real files have far fewer for so little data. */
 const MAX_EXTENTS = 64;
 
-/** Where the items that are asked for lie. Reads that leave the box throw, and end it. */
+/** Yields the locations of the items in `kinds`. Throws when a read leaves the box. */
 function* readLocations(iloc: Buffer, kinds: ReadonlyMap<number, ItemKind>): Generator<Location> {
   const version = iloc.readUInt8(0);
   const widths = [iloc.readUInt8(4) >> 4, iloc.readUInt8(4) & 15, iloc.readUInt8(5) >> 4];
@@ -110,10 +115,10 @@ function* readLocations(iloc: Buffer, kinds: ReadonlyMap<number, ItemKind>): Gen
   for (let left = take(version < 2 ? 2 : 4); left > 0; left -= 1) {
     const id = take(version < 2 ? 2 : 4);
     const method = version === 0 ? 0 : take(2) & 15;
-    take(2); // the other file that the data may be in
+    take(2); // data_reference_index: data in another file, which is not supported
     const base = take(baseBytes);
     const count = take(2);
-    // Entries may be of no width, so that a count alone would make this run for hours.
+    // Entries may have a width of 0. A large count alone would then make this loop run for hours.
     if (count > MAX_EXTENTS) return;
     const extents: Location['extents'] = [];
     for (let extent = 0; extent < count; extent += 1) {

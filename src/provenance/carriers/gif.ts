@@ -4,7 +4,10 @@ import type { Embedded } from '../embedded.ts';
 
 const GIF = { EXTENSION: 0x21, COMMENT: 0xfe, APPLICATION: 0xff, FRAME: 0x2c } as const;
 
-/** GIF: comment extensions, https://www.w3.org/Graphics/GIF/spec-gif89a.txt, 24; the application extension of C2PA. */
+/**
+ * Reads the comment extensions of a GIF (https://www.w3.org/Graphics/GIF/spec-gif89a.txt, section 24), and
+ * the application extension of C2PA.
+ */
 export async function readGif(file: Pieces, embedded: Embedded): Promise<void> {
   const header = await file.take(13, 'the header');
   skipColourTable(file, header[10]);
@@ -43,7 +46,7 @@ async function takeBlocks(file: Pieces, embedded: Embedded): Promise<Buffer> {
 
 async function skipBlocks(file: Pieces): Promise<void> {
   for (;;) {
-    // Mostly ahead already, and passed without awaiting.
+    // The byte is usually in the buffer already. Reading it there avoids an await for every block.
     const length = file.ahead[0] ?? ((await file.fill(1)) ? file.ahead[0] : undefined);
     if (length === undefined) throw file.damaged('the data of a block is cut');
     file.skip(1 + length, 'a sub-block');

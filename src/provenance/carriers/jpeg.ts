@@ -6,16 +6,19 @@ const MARKER = { APP1: 0xe1, APP11: 0xeb, COM: 0xfe, SOS: 0xda, EOI: 0xd9 } as c
 const EXIF = Buffer.from('Exif\0\0', 'latin1');
 const XMP = Buffer.from('http://ns.adobe.com/xap/1.0/\0', 'latin1');
 
-/** JPEG: the segments before the first scan. EXIF and XMP are in APP1, JUMBF (ISO/IEC 19566-5) with C2PA is in APP11. */
+/**
+ * Reads the segments of a JPEG before its first scan. APP1 has EXIF and XMP; APP11 has JUMBF (ISO/IEC
+ * 19566-5) with C2PA.
+ */
 export async function readJpeg(file: Pieces, embedded: Embedded): Promise<void> {
   file.seek(2);
   for (;;) {
     let [code] = await file.take(1, 'a marker');
-    // Stray bytes before a marker are passed over, as every viewer does.
+    // Skips stray bytes before a marker, as viewers do.
     while (code !== 0xff) [code] = await file.take(1, 'a marker');
     while (code === 0xff) [code] = await file.take(1, 'a marker');
     if (code === MARKER.SOS || code === MARKER.EOI) return;
-    // Markers without a segment.
+    // These markers have no segment.
     if (code === undefined || code === 0 || code === 1 || (code >= 0xd0 && code <= 0xd8)) continue;
     const length = (await file.take(2, 'a segment')).readUInt16BE(0) - 2;
     if (length < 0) return;
@@ -24,7 +27,7 @@ export async function readJpeg(file: Pieces, embedded: Embedded): Promise<void> 
       continue;
     }
     if (code === MARKER.APP11) {
-      // Content credentials may fill hundreds of segments; that they are there is in the head of the first.
+      // Content credentials may fill hundreds of segments. The beginning of the first one identifies them.
       const head = await file.take(Math.min(length, 128), 'a segment');
       if (head.toString('latin1', 0, 2) === 'JP' && head.includes('c2pa'))
         embedded.hasContentCredentials = true;

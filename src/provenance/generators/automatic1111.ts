@@ -1,17 +1,21 @@
-import { digitsOf, numberOf, type Recipe } from './recipe.ts';
+import { asDigits, asNumber } from './json-values.ts';
+import type { Recipe } from './recipe.ts';
 
-/** Where the text stands: in PNG by its own name, elsewhere as the comment of EXIF or of the file. */
+/** Names of texts that may have this form: `parameters` in PNG, comments in other formats. */
 const NAMES = ['parameters', 'exif:UserComment', 'xmp:UserComment', 'Comment', 'exif:ImageDescription'];
 
-/** `Name: value`, values that hold commas in quotes: https://github.com/AUTOMATIC1111/stable-diffusion-webui/blob/master/modules/infotext_utils.py */
+/**
+ * `Name: value`. Values with commas are quoted,
+ * https://github.com/AUTOMATIC1111/stable-diffusion-webui/blob/master/modules/infotext_utils.py
+ */
 const SETTING = /\s*(\w[\w /-]{0,60}):\s*("(?:\\.|[^\\"]){0,4000}"|[^,]*)(?:,|$)/g;
 const MAX_SETTINGS_LENGTH = 8000;
-/** Lines may be indented: the web UI itself trims each line before it reads it. */
+/** The line may be indented, because the web UI trims lines before it reads them. */
 const NEGATIVE = /^\s*Negative prompt:/;
 
 /**
- * The form of AUTOMATIC1111 and of all that followed it (Forge, SD.Next, Civitai): the prompt, `Negative prompt:` and a line of settings
- * that begins with `Steps:`.
+ * Reads the form of AUTOMATIC1111, which Forge, SD.Next and Civitai use too: the prompt, `Negative prompt:`,
+ * and a line of settings that begins with `Steps:`.
  */
 export function parseAutomatic1111(texts: ReadonlyMap<string, string>): Recipe | null {
   for (const name of NAMES) {
@@ -31,18 +35,19 @@ function parseParameters(text: string | undefined): Recipe | null {
     const key = name.trim().toLowerCase();
     if (!settings.has(key)) settings.set(key, unquote(value.trim()));
   }
-  const said = lines.slice(0, at);
-  const negative = said.findIndex((line) => NEGATIVE.test(line));
-  const prompt = negative === -1 ? said : said.slice(0, negative);
+  const promptLines = lines.slice(0, at);
+  const negative = promptLines.findIndex((line) => NEGATIVE.test(line));
+  const prompt = negative === -1 ? promptLines : promptLines.slice(0, negative);
   return {
     generator: 'AUTOMATIC1111',
     prompt: prompt.join('\n').trim(),
-    negativePrompt: negative === -1 ? null : said.slice(negative).join('\n').replace(NEGATIVE, '').trim(),
+    negativePrompt:
+      negative === -1 ? null : promptLines.slice(negative).join('\n').replace(NEGATIVE, '').trim(),
     model: settings.get('model') ?? null,
-    seed: digitsOf(settings.get('seed')),
-    steps: numberOf(settings.get('steps')),
+    seed: asDigits(settings.get('seed')),
+    steps: asNumber(settings.get('steps')),
     sampler: settings.get('sampler') ?? null,
-    cfgScale: numberOf(settings.get('cfg scale')),
+    cfgScale: asNumber(settings.get('cfg scale')),
   };
 }
 

@@ -1,54 +1,55 @@
-import { digitsOf, numberOf, own, parseObject, type Recipe, textOf } from './recipe.ts';
+import { asDigits, asNumber, asText, ownProperty, parseJsonObject } from './json-values.ts';
+import type { Recipe } from './recipe.ts';
 
-/** NovelAI: the prompt as `Description`, the rest as JSON in `Comment`. */
+/** Reads NovelAI: the prompt from `Description`, the settings from JSON in `Comment`. */
 export function parseNovelai(texts: ReadonlyMap<string, string>): Recipe | null {
   if (texts.get('Software') !== 'NovelAI') return null;
-  const settings = parseObject(texts.get('Comment'));
+  const settings = parseJsonObject(texts.get('Comment'));
   return {
     generator: 'NovelAI',
-    prompt: textOf(own(settings, 'prompt')) ?? texts.get('Description') ?? null,
-    negativePrompt: textOf(own(settings, 'uc')),
+    prompt: asText(ownProperty(settings, 'prompt')) ?? texts.get('Description') ?? null,
+    negativePrompt: asText(ownProperty(settings, 'uc')),
     model: texts.get('Source') ?? null,
-    seed: digitsOf(own(settings, 'seed')),
-    steps: numberOf(own(settings, 'steps')),
-    sampler: textOf(own(settings, 'sampler')),
-    cfgScale: numberOf(own(settings, 'scale')),
+    seed: asDigits(ownProperty(settings, 'seed')),
+    steps: asNumber(ownProperty(settings, 'steps')),
+    sampler: asText(ownProperty(settings, 'sampler')),
+    cfgScale: asNumber(ownProperty(settings, 'scale')),
   };
 }
 
-/** Fooocus: JSON under the name that AUTOMATIC1111 uses, or in the comment of EXIF. */
+/** Reads Fooocus: JSON in `parameters`, which AUTOMATIC1111 uses too, or in a comment. */
 export function parseFooocus(texts: ReadonlyMap<string, string>): Recipe | null {
   for (const name of ['parameters', 'exif:UserComment', 'Comment']) {
-    const settings = parseObject(texts.get(name));
-    if (own(settings, 'base_model') === undefined) continue;
+    const settings = parseJsonObject(texts.get(name));
+    if (ownProperty(settings, 'base_model') === undefined) continue;
     return {
       generator: 'Fooocus',
-      prompt: textOf(own(settings, 'prompt')),
-      negativePrompt: textOf(own(settings, 'negative_prompt')),
-      model: textOf(own(settings, 'base_model')),
-      seed: digitsOf(own(settings, 'seed')),
-      steps: numberOf(own(settings, 'steps')),
-      sampler: textOf(own(settings, 'sampler')),
-      cfgScale: numberOf(own(settings, 'guidance_scale')),
+      prompt: asText(ownProperty(settings, 'prompt')),
+      negativePrompt: asText(ownProperty(settings, 'negative_prompt')),
+      model: asText(ownProperty(settings, 'base_model')),
+      seed: asDigits(ownProperty(settings, 'seed')),
+      steps: asNumber(ownProperty(settings, 'steps')),
+      sampler: asText(ownProperty(settings, 'sampler')),
+      cfgScale: asNumber(ownProperty(settings, 'guidance_scale')),
     };
   }
   return null;
 }
 
-/** Draw Things: JSON with short names in the UserComment of XMP or EXIF. */
+/** Reads Draw Things: JSON with short keys in the UserComment of XMP or EXIF. */
 export function parseDrawThings(texts: ReadonlyMap<string, string>): Recipe | null {
   for (const name of ['xmp:UserComment', 'exif:UserComment']) {
-    const settings = parseObject(texts.get(name));
-    if (textOf(own(settings, 'c')) === null) continue;
+    const settings = parseJsonObject(texts.get(name));
+    if (asText(ownProperty(settings, 'c')) === null) continue;
     return {
       generator: 'Draw Things',
-      prompt: textOf(own(settings, 'c')),
-      negativePrompt: textOf(own(settings, 'uc')),
-      model: textOf(own(settings, 'model')),
-      seed: digitsOf(own(settings, 'seed')),
-      steps: numberOf(own(settings, 'steps')),
-      sampler: textOf(own(settings, 'sampler')),
-      cfgScale: numberOf(own(settings, 'scale')),
+      prompt: asText(ownProperty(settings, 'c')),
+      negativePrompt: asText(ownProperty(settings, 'uc')),
+      model: asText(ownProperty(settings, 'model')),
+      seed: asDigits(ownProperty(settings, 'seed')),
+      steps: asNumber(ownProperty(settings, 'steps')),
+      sampler: asText(ownProperty(settings, 'sampler')),
+      cfgScale: asNumber(ownProperty(settings, 'scale')),
     };
   }
   return null;

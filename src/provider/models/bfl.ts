@@ -3,7 +3,7 @@ import { type Shape, shapes } from './shape.ts';
 
 /** A row of BFL_MODELS. */
 export interface BflModel extends Model {
-  /** null: it takes width and height. */
+  /** Aspect ratios by size; null: the model takes width and height. */
   readonly shapes: Readonly<Record<string, Shape>> | null;
 }
 
@@ -15,7 +15,7 @@ const FLUX = {
   seeds: true,
   transparency: false,
   formats: ['png', 'jpeg'],
-  // The answer itself says what it cost.
+  // The response says what the picture cost.
   prices: [],
 } as const;
 
@@ -68,8 +68,8 @@ const ULTRA_SHAPES = shapes({
 });
 
 /**
- * Models of Black Forest Labs as of 2026-11-21, the first one the default. flux-pro-1.0-fill is not among them: it makes no new
- * pictures, and the size is not for it to choose.
+ * Models of Black Forest Labs as of 2026-11-21, with the default first. flux-pro-1.0-fill is not among them,
+ * because it can only fill a masked picture of a given size.
  * @see https://docs.bfl.ai/
  */
 export const BFL_MODELS: readonly BflModel[] = [

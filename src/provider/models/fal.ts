@@ -1,10 +1,12 @@
 import type { Model } from '../provider.ts';
 
-/** A row of FAL_MODELS. What makes a new picture and what works from one are models of their own at fal; a row joins them. */
+/** A row of FAL_MODELS. At fal, new pictures and edits are separate models; a row joins them. */
 export interface FalModel extends Model {
+  /** Id of the model that edits; null: there is none. */
   readonly editId: string | null;
+  /** Id of the model that edits with a mask; null: there is none. */
   readonly maskedEditId: string | null;
-  /** Whether it takes a list of references (`image_urls`) or the one (`image_url`). */
+  /** Whether edits take a list of references (`image_urls`) instead of a single one (`image_url`). */
   readonly takesMany: boolean;
 }
 
@@ -30,7 +32,7 @@ const FLUX = {
   seeds: true,
   transparency: false,
   formats: ['png', 'jpeg'],
-  // Billed by the megapixel.
+  // Billed by megapixel.
   prices: [],
   editId: null,
   maskedEditId: null,
@@ -38,7 +40,7 @@ const FLUX = {
 } as const;
 
 /**
- * Models at fal as of 2026-11-21, the first one the default.
+ * Models at fal as of 2026-11-21, with the default first.
  * @see https://fal.ai/models
  */
 export const FAL_MODELS: readonly FalModel[] = [

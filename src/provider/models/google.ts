@@ -6,11 +6,11 @@ const GEMINI = {
   qualities: [],
   styles: [],
   maxPromptLength: 32_000,
-  // The seed is a wish to these models: mostly the same picture comes of it.
+  // With these models one seed gives the same picture most of the time, not always.
   seeds: true,
   transparency: false,
   formats: [],
-  // Billed by tokens, which are in `usage`.
+  // Billed by tokens; `usage` in the metadata has their number.
   prices: [],
 } as const;
 
@@ -51,8 +51,9 @@ function sized(table: ShapedModel['shapes']): Pick<ShapedModel, 'sizes' | 'shape
 }
 
 /**
- * Google's image models as of 2026-11-21, the first one the default. Google names for previews, and for 2.5, only the earliest day
- * on which they may go (both past), so they stay in the table.
+ * Google's image models as of 2026-11-21, with the default first. For previews and for 2.5 Google names only
+ * the earliest day of a shutdown. Those days are past, but the models may still be served, so they stay in
+ * the table.
  * @see https://ai.google.dev/gemini-api/docs/image-generation
  * @see https://ai.google.dev/gemini-api/docs/deprecations
  */

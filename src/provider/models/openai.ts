@@ -4,8 +4,8 @@ import type { Model, Price } from '../provider.ts';
 /** A row of OPENAI_MODELS. */
 export interface OpenAiModel extends Model {
   /**
-   * The day (UTC, `YYYY-MM-DD`) from which api.openai.com no longer serves the model, where one was announced. Endpoints
-   * that only speak OpenAI's protocol may go on serving it.
+   * First day (UTC, `YYYY-MM-DD`) on which api.openai.com no longer serves the model; null: none was
+   * announced. Other endpoints of the protocol may still serve it.
    */
   readonly shutDown: string | null;
 }
@@ -25,9 +25,10 @@ const GPT_IMAGE = {
   shutDown: null,
 } as const satisfies Omit<OpenAiModel, 'id'>;
 
-// From gpt-image-2 on, OpenAI takes any size with sides that are multiples of 16 and at most 3840, a ratio of at most 3:1, and
-// 655,360 to 8,294,400 pixels in all. These are the presets that it documents, and the upright twin of 2048x1152.
-// gpt-image-2 itself could make transparent backgrounds only from 2026-08-21 to 2026-09-30, as a preview.
+// From gpt-image-2 on, OpenAI accepts any size with sides that are multiples of 16 and at most 3840, a ratio
+// of at most 3:1, and 655,360 to 8,294,400 pixels in total. The list has the documented presets and the
+// portrait form of 2048x1152. gpt-image-2 itself made transparent backgrounds only as a preview, from
+// 2026-08-21 to 2026-09-30.
 const GPT_IMAGE_2 = {
   ...GPT_IMAGE,
   sizes: [...GPT_IMAGE.sizes, '2048x2048', '2048x1152', '1152x2048', '3840x2160', '2160x3840'],
@@ -48,7 +49,10 @@ const DALL_E = {
   shutDown: '2026-05-12',
 } as const;
 
-/** Without a quality these models take `standard`. @see https://developers.openai.com/api/docs/pricing */
+/**
+ * Prices of dall-e-3. Its default quality is `standard`.
+ * @see https://developers.openai.com/api/docs/pricing
+ */
 const DALL_E_3_PRICES: readonly Price[] = [
   { quality: 'hd', size: '1024x1024', usd: 0.08 },
   { quality: 'hd', size: '1792x1024', usd: 0.12 },
@@ -59,8 +63,8 @@ const DALL_E_3_PRICES: readonly Price[] = [
 ];
 
 /**
- * OpenAI's image models as of 2026-11-21, the first one the default. It is 2.5 flare, which OpenAI names as the successor of
- * those that it shuts down.
+ * OpenAI's image models as of 2026-11-21, with the default first. The default is the successor that OpenAI
+ * names for the models that it shuts down.
  * @see https://developers.openai.com/api/docs/guides/image-generation
  * @see https://developers.openai.com/api/docs/deprecations
  */
@@ -101,20 +105,21 @@ export const OPENAI_MODELS: readonly OpenAiModel[] = [
   },
 ];
 
-/** Whether api.openai.com no longer serves the model on that day. */
-export function shutDownOn({ shutDown }: OpenAiModel, day: Date): boolean {
+/** Whether api.openai.com no longer serves the model on that day (UTC). */
+export function isShutDownOn({ shutDown }: OpenAiModel, day: Date): boolean {
   return shutDown !== null && shutDown <= day.toISOString().slice(0, 10);
 }
 
 /**
- * The row of the model that another one is said, in a setting, to be like.
- * @throws FixativeError INVALID_INPUT that names the setting.
+ * Returns the OpenAI model whose row a model of another endpoint copies.
+ * @param setting name of the setting that gave the id, for the error message
+ * @throws FixativeError INVALID_INPUT when there is no such model
  */
-export function followed(id: string, setting: string): Model {
+export function templateModel(id: string, setting: string): Model {
   const row = OPENAI_MODELS.find((model) => model.id === id);
   if (row) return row;
   throw new FixativeError(
     'INVALID_INPUT',
-    `The configuration is not valid.\n  ${setting}: expected, after the =, one of: ${OPENAI_MODELS.map((model) => model.id).join(', ')}; not ${id}\nSee .env.example.`,
+    `The configuration is not valid.\n  ${setting}: after the =, expected one of: ${OPENAI_MODELS.map((model) => model.id).join(', ')}; not ${id}\nSee .env.example.`,
   );
 }

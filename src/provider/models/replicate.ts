@@ -28,7 +28,7 @@ const FLUX = {
 } as const;
 
 /**
- * Models at Replicate as of 2026-11-21, the first one the default.
+ * Models at Replicate as of 2026-11-21, with the default first.
  * @see https://replicate.com/collections/text-to-image
  */
 export const REPLICATE_MODELS: readonly ShapedModel[] = [

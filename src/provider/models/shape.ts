@@ -1,20 +1,21 @@
 import type { Model } from '../provider.ts';
 
-/** What is asked of a model that takes no pixels: the ratio of the sides, and how fine, in the provider's own words. */
+/** Size for a model that takes no pixels, in the provider's spelling. */
 export interface Shape {
   readonly aspectRatio: `${number}:${number}`;
+  /** null: the model has no such setting. */
   readonly resolution: string | null;
 }
 
 /**
- * A model that takes a ratio. Its sizes stand for shapes: they are what the provider says that it makes of them, or the
- * nearest there is, and a picture may come some pixels larger or smaller.
+ * A model that takes an aspect ratio instead of a size in pixels. Its `sizes` are those that the provider
+ * documents for the ratios, or the nearest ones. A picture may be some pixels larger or smaller.
  */
 export interface ShapedModel extends Model {
   readonly shapes: Readonly<Record<string, Shape>>;
 }
 
-/** Writes sizes down by their ratios; `times` enlarges both sides. */
+/** Returns the shapes by size. `times` enlarges both sides of every size. */
 export function shapes(
   sizes: Readonly<Record<`${number}:${number}`, string>>,
   resolution: string | null = null,

@@ -26,12 +26,12 @@ const GROK_IMAGINE = {
   seeds: false,
   transparency: false,
   formats: [],
-  // The answer itself says what it cost.
+  // The response says what the picture cost.
   prices: [],
 } as const;
 
 /**
- * xAI's image models as of 2026-11-21, the first one the default.
+ * xAI's image models as of 2026-11-21, with the default first.
  * @see https://docs.x.ai/developers/model-capabilities/images/generation
  */
 export const XAI_MODELS: readonly ShapedModel[] = [

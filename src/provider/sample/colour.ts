@@ -1,9 +1,14 @@
-/** A colour in OKLab, where mixing and turning look even, and as sRGB. @see https://bottosson.github.io/posts/oklab/ */
+/**
+ * A colour in OKLab and as sRGB. Steps of equal size in OKLab look equally large.
+ * @see https://bottosson.github.io/posts/oklab/
+ */
 export interface Colour {
   readonly lab: readonly [number, number, number];
+  /** `#rrggbb` */
   readonly hex: string;
 }
 
+/** @param hex `#rrggbb` */
 export function parseColour(hex: string): Colour {
   const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
     const c = Number.parseInt(hex.slice(at, at + 2), 16) / 255;
@@ -37,11 +42,13 @@ function colourOf(L: number, a: number, b: number): Colour {
 
 export const BLACK = colourOf(0, 0, 0);
 
+/** @param part of `to`, from 0 to 1 */
 export function mix(from: Colour, to: Colour, part: number): Colour {
   const between = (i: 0 | 1 | 2): number => from.lab[i] + (to.lab[i] - from.lab[i]) * part;
   return colourOf(between(0), between(1), between(2));
 }
 
+/** Changes the hue alone. @param angle in radians */
 export function turnHue({ lab: [L, a, b] }: Colour, angle: number): Colour {
   const [sin, cos] = [Math.sin(angle), Math.cos(angle)];
   return colourOf(L, a * cos - b * sin, a * sin + b * cos);

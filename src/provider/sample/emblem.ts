@@ -1,14 +1,14 @@
 /**
- * The emblem that the sample provider draws where a picture is to have a transparent background: a badge with a figure upon it, whose
- * shape and colours follow from the seed, drawn as SVG around the middle with nothing behind it.
+ * The emblem that the sample provider draws for a request with a transparent background: a badge with a
+ * figure on it. The seed decides its shape and colours.
  */
 import { type Colour, mix, parseColour, turnHue } from './colour.ts';
 import { makeRandom, type Random } from './noise.ts';
 
-/** Colours of badges, light enough for the figure in white. */
+/** Colours of badges. Each is dark enough for a white figure to stand out. */
 const BADGES = ['#e4572e', '#f2a541', '#3fa34d', '#2d7fc4', '#7a5bc7', '#d1477a', '#1f8a8a', '#8a5a3c'];
 
-/** Around the origin, within a circle of radius 1. */
+/** Paths of badges, around the origin and within about a circle of radius 1. */
 const SHAPES: readonly ((random: Random) => string)[] = [
   () => 'M-1 0A1 1 0 1 1 1 0A1 1 0 1 1 -1 0Z',
   () =>
@@ -18,8 +18,8 @@ const SHAPES: readonly ((random: Random) => string)[] = [
   () => polygon(6),
 ];
 
+/** Paths of figures, in this order: heart, drop, bolt, leaf, mountain, crescent. */
 const FIGURES = [
-  // Heart, drop, bolt, leaf, mountain, crescent.
   'M0 .55C-.75 .05 -.62 -.5 -.3 -.5C-.12 -.5 0 -.36 0 -.24C0 -.36 .12 -.5 .3 -.5C.62 -.5 .75 .05 0 .55Z',
   'M0 -.62C.3 -.2 .44 .02 .44 .22A.44 .4 0 0 1 -.44 .22C-.44 .02 -.3 -.2 0 -.62Z',
   'M.14 -.65L-.4 .1H-.04L-.16 .65L.4 -.14H.04Z',
@@ -28,7 +28,7 @@ const FIGURES = [
   'M.2 -.58A.6 .6 0 1 0 .2 .58A.48 .48 0 1 1 .2 -.58Z',
 ];
 
-/** @returns the SVG, which has no background. */
+/** @returns the SVG, which has no background; `width` and `height` are in pixels */
 export function drawEmblem(seed: Buffer, width: number, height: number): string {
   const random = makeRandom(seed, 'emblem');
   const hex = BADGES[Math.floor(random() * BADGES.length)] ?? '#e4572e';
@@ -40,7 +40,7 @@ export function drawEmblem(seed: Buffer, width: number, height: number): string 
   const radius = Math.round(Math.min(width, height) * 42) / 100;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">`,
-    `<defs>${shade(mix(badge, white, 0.28), mix(badge, dark, 0.25))}</defs>`,
+    `<defs>${badgeGradient(mix(badge, white, 0.28), mix(badge, dark, 0.25))}</defs>`,
     `<g transform="translate(${width / 2} ${height / 2}) scale(${radius})">`,
     `<path d="${shape}" fill="url(#badge)" stroke="${dark.hex}" stroke-width=".09" stroke-linejoin="round"/>`,
     `<g transform="rotate(${tilt})">`,
@@ -50,20 +50,20 @@ export function drawEmblem(seed: Buffer, width: number, height: number): string 
   ].join('');
 }
 
-function shade(top: Colour, bottom: Colour): string {
+function badgeGradient(top: Colour, bottom: Colour): string {
   const stops = `<stop stop-color="${top.hex}"/><stop offset="1" stop-color="${bottom.hex}"/>`;
   return `<linearGradient id="badge" x2="0" y2="1">${stops}</linearGradient>`;
 }
 
 function star(points: number, inner: number, outer = 1): string {
-  return closed(2 * points, (k) => (k % 2 === 0 ? outer : inner * outer));
+  return closedPath(2 * points, (k) => (k % 2 === 0 ? outer : inner * outer));
 }
 
 function polygon(corners: number): string {
-  return closed(corners, () => 1);
+  return closedPath(corners, () => 1);
 }
 
-function closed(corners: number, radiusOf: (k: number) => number): string {
+function closedPath(corners: number, radiusOf: (k: number) => number): string {
   const points = Array.from({ length: corners }, (_, k) => {
     const [angle, radius] = [(k / corners) * 2 * Math.PI - Math.PI / 2, radiusOf(k)];
     return [Math.cos(angle) * radius, Math.sin(angle) * radius]

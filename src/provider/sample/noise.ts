@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 
-/** Numbers from 0 to below 1. Every purpose has a stream of its own, so that a change to one part leaves the others alone. */
+/**
+ * Returns the next number of a stream, from 0 to below 1. Every purpose has its own stream, so that a change
+ * to one part of the picture leaves the others unchanged.
+ */
 export type Random = () => number;
 
-/** The generator sfc32. @see https://pracrand.sourceforge.net/RNG_engines.txt */
+/** Makes a stream with the generator sfc32. @see https://pracrand.sourceforge.net/RNG_engines.txt */
 export function makeRandom(seed: Buffer, purpose: string): Random {
   const key = createHash('sha256').update(seed).update(purpose).digest();
   let [a, b, c, counter] = [key.readInt32LE(0), key.readInt32LE(4), key.readInt32LE(8), key.readInt32LE(12)];
@@ -17,7 +20,10 @@ export function makeRandom(seed: Buffer, purpose: string): Random {
   };
 }
 
-/** A smooth curve through random values from 0 to 1, one at each whole number; it repeats after 256. */
+/**
+ * A smooth curve with values from 0 to 1. It passes through a random value at each whole number and repeats
+ * after 256.
+ */
 export type Noise = (u: number) => number;
 
 export function makeNoise(seed: Buffer, purpose: string): Noise {

@@ -1,7 +1,9 @@
 /**
- * How the sample provider edits. Without a mask the first reference shines through the scene that the prompt asks for, within a frame of
- * the scene's colour; with a mask the scene is painted where the mask is transparent, and everywhere else the reference keeps its
- * pixels. The other references lie along the lower edge as small pictures. So one sees at a glance what went into the picture.
+ * Edits of the sample provider. Its pictures show which inputs were used:
+ * - Without a mask, the first reference shines through the scene, inside a border of the scene's colour.
+ * - With a mask, the scene is painted where the mask is transparent. Elsewhere the first reference keeps its
+ *   pixels.
+ * - The other references are small pictures along the lower edge.
  */
 import sharp, { type OverlayOptions } from 'sharp';
 import { ProviderError } from '../../errors.ts';
@@ -9,77 +11,84 @@ import { measurePicture, openPicture } from '../../storage/picture/decoder.ts';
 import { sniff } from '../../storage/picture/sniff.ts';
 import type { Attachment } from '../provider.ts';
 
+/** Most pixels of one reference or mask. */
 const MAX_PIXELS = 50_000_000;
-/** How much of the scene lies over the reference. */
-const SCENE_PART = 0.38;
+/** Opacity of the scene over the reference. */
+const SCENE_OPACITY = 0.38;
 
+/** Size of the picture, in pixels. */
 interface Frame {
   readonly width: number;
   readonly height: number;
 }
 
 export interface Edit {
-  /** The scene that the prompt asks for, as a PNG of the frame's size. */
+  /** The scene of the prompt, as a PNG of the frame's size. */
   readonly scene: Buffer;
-  /** Of the border: `#rrggbb`. */
+  /** Colour of the border, `#rrggbb`. */
   readonly colour: string;
   readonly references: readonly Attachment[];
   readonly mask: Attachment | null;
-  /** What is transparent in the first reference stays so. */
+  /** Whether transparent pixels of the first reference stay transparent. */
   readonly transparent: boolean;
 }
 
 /**
- * @returns the edited picture as a PNG.
- * @throws ProviderError INVALID_INPUT for a reference that is no picture or cannot be decoded, and for a mask without transparency or of
- *   another size than its reference.
+ * Paints the edited picture.
+ * @returns a PNG
+ * @throws ProviderError INVALID_INPUT when a reference or the mask is not a picture or cannot be decoded,
+ *   when the mask has no alpha channel, or when its size differs from that of the first reference
  */
 export async function paintEdit({ width, height }: Frame, edit: Edit): Promise<Buffer> {
   const [first, ...others] = edit.references;
   if (!first) throw new TypeError('An edit needs a reference.');
-  const reference = await cover(first, 'The first reference', { width, height });
+  const reference = await coverFrame(first, 'The first reference', { width, height });
   const insets = await drawInsets({ width, height }, others);
   if (edit.mask === null) {
-    const scene = await fade(edit.scene, SCENE_PART);
+    const scene = await fade(edit.scene, SCENE_OPACITY);
     if (edit.transparent) return compose(reference, [{ input: scene, blend: 'atop' }, ...insets]);
     const border = drawBorder({ width, height }, edit.colour);
     return compose(edit.scene, [{ input: reference }, { input: scene }, { input: border }, ...insets]);
   }
-  const kept = await keep(reference, await fitMask(edit.mask, first, { width, height }));
+  const kept = await applyMask(reference, await fitMask(edit.mask, first, { width, height }));
   return compose(edit.scene, [...insets, { input: kept }]);
 }
 
-/** Only what is known to be a picture reaches a decoder, and nothing larger than it should. */
-async function decode(attachment: Attachment, name: string) {
-  if (sniff(attachment.bytes).mimeType === null) throw refused(`${name} is no picture of a known type.`);
+/** Opens an attachment. Its type and its number of pixels are checked before any decoder reads it. */
+async function openAttachment(attachment: Attachment, name: string) {
+  if (sniff(attachment.bytes).mimeType === null)
+    throw unusableAttachment(`${name} is not a picture of a supported type.`);
   try {
     const { width, height, hasAlpha } = await measurePicture(attachment.bytes);
     const picture = await openPicture(attachment.bytes, { maxPixels: MAX_PIXELS });
     return { picture: picture.toColourspace('srgb').ensureAlpha(), extent: { width, height }, hasAlpha };
   } catch (cause) {
-    throw refused(`${name} cannot be read.`, cause);
+    throw unusableAttachment(`${name} cannot be read as a picture.`, cause);
   }
 }
 
-async function cover(attachment: Attachment, name: string, { width, height }: Frame): Promise<Buffer> {
-  const { picture } = await decode(attachment, name);
+async function coverFrame(attachment: Attachment, name: string, { width, height }: Frame): Promise<Buffer> {
+  const { picture } = await openAttachment(attachment, name);
   return picture
     .resize(width, height, { fit: 'cover' })
     .png()
     .toBuffer()
     .catch((cause: unknown) => {
-      throw refused(`${name} cannot be decoded, or has more than ${MAX_PIXELS} pixels.`, cause);
+      throw unusableAttachment(`${name} cannot be decoded, or has more than ${MAX_PIXELS} pixels.`, cause);
     });
 }
 
-/** The mask's alpha, one byte a pixel. */
+/** Returns the mask's alpha at the size of the frame, one byte for each pixel. */
 async function fitMask(mask: Attachment, reference: Attachment, { width, height }: Frame): Promise<Buffer> {
-  const { picture, extent, hasAlpha } = await decode(mask, 'The mask');
-  const { extent: under } = await decode(reference, 'The first reference');
-  if (!hasAlpha) throw refused('The mask has no alpha channel, so there is nothing in it to paint anew.');
+  const { picture, extent, hasAlpha } = await openAttachment(mask, 'The mask');
+  const { extent: under } = await openAttachment(reference, 'The first reference');
+  if (!hasAlpha)
+    throw unusableAttachment(
+      'The mask has no alpha channel. Make it transparent where the picture is to be painted anew.',
+    );
   if (extent.width !== under.width || extent.height !== under.height) {
-    throw refused(
-      `The mask is ${extent.width} × ${extent.height} pixels and the first reference ${under.width} × ${under.height}; they must be the same.`,
+    throw unusableAttachment(
+      `The mask is ${extent.width} × ${extent.height} pixels, and the first reference ${under.width} × ${under.height}. They must have the same size.`,
     );
   }
   return picture
@@ -88,12 +97,12 @@ async function fitMask(mask: Attachment, reference: Attachment, { width, height 
     .raw()
     .toBuffer()
     .catch((cause: unknown) => {
-      throw refused(`The mask cannot be decoded, or has more than ${MAX_PIXELS} pixels.`, cause);
+      throw unusableAttachment(`The mask cannot be decoded, or has more than ${MAX_PIXELS} pixels.`, cause);
     });
 }
 
-/** The reference where the mask is opaque, and nothing elsewhere. */
-async function keep(reference: Buffer, alpha: Buffer): Promise<Buffer> {
+/** Returns the reference as a PNG that is transparent where the mask is. */
+async function applyMask(reference: Buffer, alpha: Buffer): Promise<Buffer> {
   const { data, info } = await sharp(reference).raw().toBuffer({ resolveWithObject: true });
   for (let pixel = 0; pixel < alpha.length; pixel++) {
     const at = pixel * 4 + 3;
@@ -104,9 +113,10 @@ async function keep(reference: Buffer, alpha: Buffer): Promise<Buffer> {
     .toBuffer();
 }
 
-async function fade(picture: Buffer, part: number): Promise<Buffer> {
+/** @param opacity from 0 to 1 */
+async function fade(picture: Buffer, opacity: number): Promise<Buffer> {
   const dim = {
-    create: { width: 1, height: 1, channels: 4 as const, background: { r: 0, g: 0, b: 0, alpha: part } },
+    create: { width: 1, height: 1, channels: 4 as const, background: { r: 0, g: 0, b: 0, alpha: opacity } },
   };
   return sharp(picture)
     .ensureAlpha()
@@ -122,7 +132,9 @@ function drawBorder({ width, height }: Frame, colour: string): Buffer {
   );
 }
 
-/** Along the lower edge, from the left. */
+/**
+ * Draws the small pictures along the lower edge, from the left; none when the frame is too small for them.
+ */
 async function drawInsets(
   { width, height }: Frame,
   others: readonly Attachment[],
@@ -134,7 +146,7 @@ async function drawInsets(
   if (side < 4) return [];
   const insets: OverlayOptions[] = [];
   for (const [i, attachment] of others.entries()) {
-    const picture = await cover(attachment, `Reference ${i + 2}`, { width: side - 2, height: side - 2 });
+    const picture = await coverFrame(attachment, `Reference ${i + 2}`, { width: side - 2, height: side - 2 });
     const input = await sharp(picture)
       .extend({ top: 1, bottom: 1, left: 1, right: 1, background: '#fff' })
       .png()
@@ -148,7 +160,7 @@ function compose(under: Buffer, pieces: OverlayOptions[]): Promise<Buffer> {
   return sharp(under).composite(pieces).png().toBuffer();
 }
 
-function refused(message: string, cause?: unknown): ProviderError {
+function unusableAttachment(message: string, cause?: unknown): ProviderError {
   const options = cause === undefined ? {} : { cause };
   return new ProviderError('INVALID_INPUT', message, { provider: 'sample' }, options);
 }

@@ -1,17 +1,18 @@
 /**
- * A provider that works with no key and no network, so that a fresh checkout and every test can make pictures. It paints a
- * landscape whose light, colours, mountains and weather all follow from the SHA-256 of the prompt: the same request gives the
- * same bytes, and another size shows the same scene in another frame. The scene is drawn as SVG without text, because fonts
- * differ between machines, and rendered by sharp.
+ * A provider that needs no key and no network, so that a fresh checkout and every test can make pictures. It
+ * paints a landscape. The SHA-256 of the prompt decides the light, the colours, the mountains and the
+ * weather. One request always gives the same bytes; another size shows the same scene in another frame. The
+ * scene is drawn as SVG without text, because fonts differ between machines. sharp renders it.
  */
 import { createHash } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
 import { ProviderError } from '../../errors.ts';
 import { parseSize } from '../models.ts';
-import type { Answer, Model, PictureFormat, PictureRequest, Provider } from '../provider.ts';
+import type { Model, PictureFormat, PictureRequest, PictureResponse, Provider } from '../provider.ts';
 import { drawEmblem } from './emblem.ts';
-import { composeScene, drawScene } from './landscape.ts';
+import { drawScene } from './landscape.ts';
 import { paintEdit } from './sample-edit.ts';
+import { composeScene } from './scene.ts';
 
 const NAME = 'sample';
 
@@ -31,19 +32,28 @@ const SAMPLE_MODEL: Model = {
 };
 
 /**
- * Makes the provider of landscapes. A picture is exactly of the size that was asked for, a PNG where no other format was; its
- * metadata has the `seed` (the SHA-256 that everything in it follows from, in hexadecimal) and the `mood`. With references it is
- * an edit (sample-edit.ts); with a transparent background and no reference it is an emblem. Its `generate` throws ProviderError:
- * `PROVIDER_FAILED`, retryable when the signal was aborted before the start, not retryable when the picture could not be
- * rendered; `INVALID_INPUT` for a reference or mask that it cannot work from.
+ * Makes the provider `sample`. A picture has exactly the requested size. Its format is PNG unless the request
+ * names another. Its metadata has `seed`, the SHA-256 in hexadecimal that decides everything in the picture,
+ * and `mood`.
+ *
+ * | request | picture |
+ * |---|---|
+ * | with references | an edit (sample-edit.ts) |
+ * | transparent background, no references | an emblem (emblem.ts) |
+ * | any other | a landscape (landscape.ts) |
+ *
+ * `generate` throws ProviderError:
+ * - `PROVIDER_FAILED`, retryable, when the signal is aborted before the start
+ * - `PROVIDER_FAILED`, not retryable, when the picture cannot be rendered
+ * - `INVALID_INPUT` when a reference or the mask cannot be used
  */
 export function makeSampleProvider(): Provider {
   return { name: NAME, models: [SAMPLE_MODEL], generate: paint };
 }
 
-async function paint(request: PictureRequest, signal: AbortSignal): Promise<Answer> {
+async function paint(request: PictureRequest, signal: AbortSignal): Promise<PictureResponse> {
   if (signal.aborted) {
-    const message = 'The request was cancelled before its picture was begun.';
+    const message = 'The request was cancelled before the sample picture was started.';
     throw new ProviderError(
       'PROVIDER_FAILED',
       message,
@@ -58,12 +68,15 @@ async function paint(request: PictureRequest, signal: AbortSignal): Promise<Answ
     return { picture: { bytes }, revisedPrompt: null, metadata: { seed: seed.toString('hex'), ...about } };
   } catch (cause) {
     if (cause instanceof ProviderError) throw cause;
-    const message = `The sample picture of ${request.size} could not be rendered; sharp must be able to read SVG.`;
+    const message = `The sample picture of ${request.size} could not be rendered. Check that sharp can read SVG on this machine.`;
     throw new ProviderError('PROVIDER_FAILED', message, { provider: NAME }, { cause });
   }
 }
 
-/** The prompt alone, where no seed was asked for: the sample provider knows no chance. */
+/**
+ * Returns the seed of the scene. Without a seed in the request it depends on the prompt alone: nothing is
+ * random.
+ */
 function seedOf({ prompt, seed }: PictureRequest): Buffer {
   const hash = createHash('sha256').update(prompt, 'utf8');
   if (seed !== null) hash.update(`\0${seed}`);

@@ -1,41 +1,38 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { liftPictures } from '../../src/provider/sample/lift.ts';
+import { liftPictures } from '../../src/provider/lift-pictures.ts';
 
 const picture = (bytes = 200_000) =>
   Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), randomBytes(bytes)]);
 const lift = (body: unknown) =>
   liftPictures(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
 
-describe('pictures in an answer', () => {
-  test.each([0, 1, 2])(
-    'are taken out of it and decoded, with %i bytes too many for a group of three',
-    (more) => {
-      const bytes = picture(300_001 + more);
-      const answer = {
-        created: 1,
-        data: [{ b64_json: bytes.toString('base64'), revised_prompt: 'ein „Bär“ \\ "x"' }],
-      };
-      const { text, pictures } = lift(answer);
-      expect(text.length).toBeLessThan(300);
-      const read = JSON.parse(text);
-      const [[name, found] = []] = pictures;
-      expect(found?.equals(bytes)).toBe(true);
-      expect(read).toEqual({ created: 1, data: [{ ...answer.data[0], b64_json: name }] });
-      // It begins as the picture does, so that its type can be told by it, and is base64 itself.
-      const stands = Buffer.from(name as string, 'base64');
-      expect(stands.subarray(0, 48).equals(bytes.subarray(0, 48))).toBe(true);
-      expect(stands.toString('base64')).toBe(name);
-    },
-  );
+describe('pictures in a response', () => {
+  test.each([0, 1, 2])('are taken out and decoded, with %i bytes beyond a group of three', (more) => {
+    const bytes = picture(300_001 + more);
+    const response = {
+      created: 1,
+      data: [{ b64_json: bytes.toString('base64'), revised_prompt: 'ein „Bär“ \\ "x"' }],
+    };
+    const { text, pictures } = lift(response);
+    expect(text.length).toBeLessThan(300);
+    const read = JSON.parse(text);
+    const [[name, found] = []] = pictures;
+    expect(found?.equals(bytes)).toBe(true);
+    expect(read).toEqual({ created: 1, data: [{ ...response.data[0], b64_json: name }] });
+    // The replacement begins like the picture, so that its type can be detected, and is base64 itself.
+    const replacement = Buffer.from(name as string, 'base64');
+    expect(replacement.subarray(0, 48).equals(bytes.subarray(0, 48))).toBe(true);
+    expect(replacement.toString('base64')).toBe(name);
+  });
 
-  test('are told apart, also where they begin alike', () => {
+  test('are distinguished, even when they begin alike', () => {
     const all = [picture(), picture(), picture()].map((bytes) => Buffer.concat([Buffer.alloc(100), bytes]));
     const { text, pictures } = lift(all.map((bytes) => bytes.toString('base64')));
     expect(JSON.parse(text).map((name: string) => pictures.get(name))).toEqual(all);
   });
 
-  test('are found behind quotes and backslashes', () => {
+  test('are found after quotes and backslashes', () => {
     const bytes = picture();
     const words = ['"', '\\', '\\"', '\\\\"', '"\\', '', 'é', '\u2028'];
     const { text, pictures } = lift({ words, [words.join()]: bytes.toString('base64') });
@@ -44,7 +41,7 @@ describe('pictures in an answer', () => {
     expect(pictures.get(read[words.join()])?.equals(bytes)).toBe(true);
   });
 
-  test('are found behind a byte order mark, which is dropped', () => {
+  test('are found after a byte order mark, which is dropped', () => {
     const bytes = picture();
     const { text, pictures } = lift(`\uFEFF${JSON.stringify({ value: bytes.toString('base64') })}`);
     expect(pictures.get(JSON.parse(text).value)?.equals(bytes)).toBe(true);
@@ -58,7 +55,7 @@ describe('pictures in an answer', () => {
     ['has padding in its middle', `${base64.slice(0, 1000)}=${base64.slice(1000)}`],
     ['has lines', base64.replaceAll(/.{76}/g, '$&\n')],
     ['has other letters', `${base64.slice(0, -4)}äöü`],
-  ])('are not seen in a string that %s', (_what, value) => {
+  ])('are not found in a string that %s', (_what, value) => {
     const { text, pictures } = lift({ value });
     expect(JSON.parse(text)).toEqual({ value });
     expect(pictures.size).toBe(0);
@@ -72,7 +69,7 @@ describe('pictures in an answer', () => {
     `{"a":"${base64}\\"`,
     'no JSON',
     `"${'\\"'.repeat(200_000)}`,
-  ])('leave what is broken as it is', (body) => {
+  ])('leave broken JSON unchanged', (body) => {
     expect(lift(body)).toEqual({ text: body, pictures: new Map() });
   });
 });
