@@ -30,9 +30,9 @@ import { readPersistedOperations } from './http/operations/persisted-operations.
 import { type HttpServer, makeHttpServer } from './http/server.ts';
 import { makeImageBytesFinder } from './image/bytes.ts';
 import { makeImageEvents } from './image/events/events.ts';
-import { makePlaces } from './image/generation/provider-concurrency.ts';
-import { openAnswers } from './image/generation/provider-responses.ts';
-import { makeGenerationRunner } from './image/generation/worker.ts';
+import { makeProviderConcurrency } from './image/generation/provider-concurrency.ts';
+import { openProviderResponses } from './image/generation/provider-responses.ts';
+import { makeGenerationWorker } from './image/generation/worker.ts';
 import { makeQuotas } from './image/ingest/quota.ts';
 import { openGenerationJobs } from './job/generations.ts';
 import { runScheduledPurge } from './job/purge.ts';
@@ -278,7 +278,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       imageEvents,
       defaultFormat: config.generatedImageFormat,
       saveImages: config.saveGeneratedImages,
-      transientPlaces: makePlaces(config.generationsPerProvider),
+      transientConcurrency: makeProviderConcurrency(config.generationsPerProvider),
       quotas: makeQuotas(database, config),
       log,
       publicUrl,
@@ -303,25 +303,25 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     });
     closing.add('requests', (seconds) => server.close(Math.max(0, seconds - AFTER_REQUESTS_SECONDS)));
     const beginGenerating = async () => {
-      const answers = await openAnswers(path.join(config.dataDirectory, 'answers'));
+      const responses = await openProviderResponses(path.join(config.dataDirectory, 'answers'));
       const perUser = config.generationsPerUser;
-      const runner = makeGenerationRunner({ ...services, answers, perUser });
+      const worker = makeGenerationWorker({ ...services, responses, perUser });
       closing.add('generations', async (seconds) => {
-        await endsWithin(seconds / 2, runner.settled());
-        await runner.stop();
+        await endsWithin(seconds / 2, worker.idle());
+        await worker.stop();
       });
       // What a provider is working on is paid: it is waited for, as long as the provider may take.
       closing.addPatient('calls to providers', async () => {
         await endsWithin(BEGIN_SECONDS, jobs.pause());
-        await runner.answered();
+        await worker.responsesKept();
       });
-      await runner.adopt().catch((error: unknown) => {
+      await worker.requeueAbandoned().catch((error: unknown) => {
         // What can be read is served from a full disk; what is overdue is looked for again each minute.
         if (diskFaultOf(error) === null) throw error;
         log.warn({ err: error }, 'generations are not taken up: the disk takes no writes');
       });
       if (isClosing) return;
-      await jobs.work(runner, { perProvider: config.generationsPerProvider, perUser });
+      await jobs.work(worker, { perProvider: config.generationsPerProvider, perUser });
     };
     const beginJobs = async () => {
       await beginGenerating();

@@ -2,7 +2,7 @@ import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
 import { visibleFilter } from '../../auth/authorization.ts';
 import type { ImageFilter as Filter } from '../../image/list/conditions.ts';
 import { countImages, type ImageCount } from '../../image/list/count.ts';
-import { type ImagePage, listImages, listNothing } from '../../image/list/list.ts';
+import { type ImagePage, listImagesOrCards as listImages, listNothing } from '../../image/list/list.ts';
 import { builder } from '../builder/builder.ts';
 import { CopyState } from './copy.ts';
 import { Image, ImageOrigin, ImageStatus, Visibility } from './image.ts';

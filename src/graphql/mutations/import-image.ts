@@ -1,6 +1,6 @@
 import { ownerFor } from '../../auth/authorization.ts';
 import { atPath, type SourceExpiredError } from '../../errors.ts';
-import { parseRescueInput, rescueImage } from '../../image/import/import-image.ts';
+import { importImage, parseImportInput } from '../../image/import/import-image.ts';
 import { builder } from '../builder/builder.ts';
 import { pictureFields } from '../image/image-input.ts';
 import { type Fault, UserError } from '../user-error.ts';
@@ -48,8 +48,8 @@ builder.mutationField('importImage', (t) =>
     },
     resolve: (_root, { input }, { services, caller }) =>
       answer<ImagePayload>({ image: null }, async () => {
-        const record = parseRescueInput(input, ownerFor(caller, input));
-        return { payload: { image: await atPath(['input', 'url'], rescueImage(services, record)) } };
+        const record = parseImportInput(input, ownerFor(caller, input));
+        return { payload: { image: await atPath(['input', 'url'], importImage(services, record)) } };
       }),
   }),
 );
