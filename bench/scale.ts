@@ -18,7 +18,7 @@ import { makeQuotas } from '../src/image/ingest/quota.ts';
 import type { ImageFilter } from '../src/image/list/conditions.ts';
 import { countImages } from '../src/image/list/count.ts';
 import { writeCursor } from '../src/image/list/cursor.ts';
-import { type ImageOrder, listImages, type PageArgs } from '../src/image/list/list.ts';
+import { type ImageOrder, listImagesOrCards, type PageArgs } from '../src/image/list/list.ts';
 import { countStats } from '../src/image/list/stats.ts';
 import { findByHashes } from '../src/image/related/duplicates.ts';
 import { findExpired } from '../src/image/trash/purge.ts';
@@ -71,7 +71,7 @@ const page = (
     };
     cursors.set(rows, known);
     const sizes = more.backward ? { last: 20 } : { first: 20 };
-    return listImages(database, filter, { ...sizes, ...known, order: more.order, cards: true });
+    return listImagesOrCards(database, filter, { ...sizes, ...known, order: more.order, cards: true });
   };
 };
 const count =

@@ -2,8 +2,8 @@ import path from 'node:path';
 import type { Config } from '../config.ts';
 import { diskFaultOf } from '../database/pglite/disk-fault.ts';
 import type { Services } from '../graphql/context.ts';
-import { openAnswers } from '../image/generation/provider-responses.ts';
-import { makeGenerationRunner } from '../image/generation/worker.ts';
+import { openProviderResponses } from '../image/generation/provider-responses.ts';
+import { makeGenerationWorker } from '../image/generation/worker.ts';
 import type { openGenerationJobs } from '../job/generations.ts';
 import { runScheduledPurge } from '../job/purge.ts';
 import { startSchedule } from '../job/schedule.ts';
@@ -39,25 +39,25 @@ export async function beginGenerating(
   config: Config,
   { services, jobs, closing, isClosing, log }: JobDeps,
 ): Promise<void> {
-  const answers = await openAnswers(path.join(config.dataDirectory, 'answers'));
+  const responses = await openProviderResponses(path.join(config.dataDirectory, 'answers'));
   const perUser = config.generationsPerUser;
-  const runner = makeGenerationRunner({ ...services, answers, perUser });
+  const worker = makeGenerationWorker({ ...services, responses, perUser });
   closing.add('generations', async (seconds) => {
-    await endsWithin(seconds / 2, runner.settled());
-    await runner.stop();
+    await endsWithin(seconds / 2, worker.idle());
+    await worker.stop();
   });
   // A call to a provider is paid for, so the stop waits as long as the provider may take.
   closing.addPatient('calls to providers', async () => {
     await endsWithin(PAUSE_SECONDS, jobs.pause());
-    await runner.answered();
+    await worker.responsesKept();
   });
-  await runner.adopt().catch((error: unknown) => {
+  await worker.requeueAbandoned().catch((error: unknown) => {
     // A full disk must not keep the server from serving. Overdue generations are looked for each minute.
     if (diskFaultOf(error) === null) throw error;
     log.warn({ err: error }, 'generations are not resumed: the disk takes no writes');
   });
   if (isClosing()) return;
-  await jobs.work(runner, { perProvider: config.generationsPerProvider, perUser });
+  await jobs.work(worker, { perProvider: config.generationsPerProvider, perUser });
 }
 
 /** Begins to generate, to repair, to purge and to verify. */

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import type { Services } from '../graphql/context.ts';
-import { makePlaces } from '../image/generation/provider-concurrency.ts';
+import { makeProviderConcurrency } from '../image/generation/provider-concurrency.ts';
 import { makeQuotas } from '../image/ingest/quota.ts';
 import type { OpenedStores } from './open-stores.ts';
 
@@ -13,7 +13,7 @@ type ConfiguredMember =
   | 'totalCountLimit'
   | 'defaultFormat'
   | 'saveImages'
-  | 'transientPlaces'
+  | 'transientConcurrency'
   | 'quotas'
   | 'copyUrl';
 
@@ -32,7 +32,7 @@ export function makeServices(
     totalCountLimit: config.totalCountLimit,
     defaultFormat: config.generatedImageFormat,
     saveImages: config.saveGeneratedImages,
-    transientPlaces: makePlaces(config.generationsPerProvider),
+    transientConcurrency: makeProviderConcurrency(config.generationsPerProvider),
     quotas: makeQuotas(opened.database, config),
     copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
   };

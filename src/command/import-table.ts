@@ -2,7 +2,7 @@ import type { Database } from '../database/database.ts';
 import { openForeignDatabase } from '../database/foreign.ts';
 import { FixativeError } from '../errors.ts';
 import { openForeignTable } from '../image/import/foreign-table.ts';
-import type { RescueDeps } from '../image/import/import-image.ts';
+import type { ImportDeps } from '../image/import/import-image.ts';
 import { importTable } from '../image/import/import-table.ts';
 import { makeImportReport } from './import-report.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
@@ -28,7 +28,7 @@ export interface ImportTableCommand {
 
 /** `import table DATABASE_URL`: brings over the rows of another system's table with their bytes. */
 export async function runImportTable(
-  deps: RescueDeps & { readonly database: Database },
+  deps: ImportDeps & { readonly database: Database },
   options: ImportTableCommand,
   terminal: Terminal,
 ): Promise<ExitCode> {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
-import type { RescueDeps } from '../image/import/import-image.ts';
+import type { ImportDeps } from '../image/import/import-image.ts';
 import { importUrls, parseAddressList } from '../image/import/import-urls.ts';
 import { decodeUtf8 } from '../text.ts';
 import { makeImportReport } from './import-report.ts';
@@ -19,7 +19,7 @@ export interface ImportUrlsCommand {
 
 /** `import urls FILE`: rescues the addresses of a list, lines or CSV, before they expire. */
 export async function runImportUrls(
-  deps: RescueDeps & { readonly database: Database },
+  deps: ImportDeps & { readonly database: Database },
   options: ImportUrlsCommand,
   terminal: Terminal,
 ): Promise<ExitCode> {

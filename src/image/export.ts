@@ -1,6 +1,7 @@
 /**
- * Writes images to a directory, each as its bytes and a sidecar (sidecar.ts). A file is written under another name, its hash is proven while it
- * is written, and it is renamed when it is on the disk: what is there under its own name is whole. So a second run writes only what is lacking.
+ * Exports images to a directory, each as a file and a sidecar (import/sidecar.ts). A file is written under a
+ * temporary name, checked against its hash, flushed to the disk, and then renamed. So a file under its own
+ * name is whole, and a second run writes only what is missing.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -12,7 +13,7 @@ import { type Blob, extensionOf, findBlob } from '../storage/blob.ts';
 import { flush } from '../storage/spool/flush.ts';
 import { isoOfTimestamp } from '../time.ts';
 import type { Image, ImageDeps } from './image.ts';
-import { runWorkers } from './import/concurrency.ts';
+import { forEachConcurrently } from './import/concurrency.ts';
 import { makeSidecar } from './import/sidecar.ts';
 import type { ImageFilter } from './list/conditions.ts';
 import { parseCursor } from './list/cursor.ts';
@@ -24,7 +25,7 @@ export interface Export {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What became of an image. `without`: it never had bytes, or has none yet. */
+/** Result of one image. `without`: it has no bytes. `unread`: no store gave its bytes. */
 export type ExportOutcome =
   | {
       readonly uuid: string;
@@ -37,28 +38,28 @@ export type ExportOutcome =
 
 const IMAGES_AT_A_TIME = 3;
 
-/** @param onImage hears what became of each image, in the order in which they are done. */
+/** @param onImage gets the result of each image, in the order in which they are done. */
 export async function exportImages(
   deps: ImageDeps,
   options: Export,
   onImage: (outcome: ExportOutcome) => void,
 ): Promise<void> {
   await mkdir(options.directory, { recursive: true });
-  await runWorkers(
-    walkImages(deps, options.filter),
+  await forEachConcurrently(
+    imagesOf(deps, options.filter),
     async ({ image, createdAt }) => onImage(await exportImage(deps, image, { ...options, createdAt })),
     { count: IMAGES_AT_A_TIME, signal: options.signal },
   );
-  // A rename is on the disk when its directory is.
+  // A rename is on the disk after a flush of its directory.
   await flush(options.directory);
 }
 
-async function* walkImages(
+/** Yields images oldest first: images that are created during the export come at the end. */
+async function* imagesOf(
   { database }: Pick<ImageDeps, 'database'>,
   filter: ImageFilter,
 ): AsyncGenerator<{ image: Image; createdAt: string }> {
   for (let after: string | null = null; ; ) {
-    // Oldest first: what arrives meanwhile comes at the end.
     const page = await listImages(database, filter, {
       first: MAX_PAGE_SIZE,
       after,
@@ -77,7 +78,7 @@ async function exportImage(
   { directory, createdAt }: { directory: string; createdAt: string },
 ): Promise<ExportOutcome> {
   const { uuid } = image;
-  // By the blob and not by the address, which images in the trash do not have.
+  // By its blob and not its address: images in the trash have no address.
   const blob = image.blobId === null ? null : await findBlob(deps.database, { id: Number(image.blobId) });
   if (!blob) return { uuid, outcome: 'without', status: image.status };
   const name = nameOf(image.filename ?? '', uuid, blob);
@@ -86,7 +87,7 @@ async function exportImage(
   try {
     const whole = await isWhole(file, blob);
     if (!whole) await writeBytes(deps, file, blob);
-    // After the bytes, so that a sidecar is never without them.
+    // After the bytes: a sidecar must not stand alone.
     const same = (await readFile(`${file}.json`, 'utf8').catch(() => null)) === sidecar;
     if (!same)
       await replaceFile(`${file}.json`, (temporary) =>
@@ -99,13 +100,17 @@ async function exportImage(
   }
 }
 
-/** Rows that other services wrote may hold any name; ours are made to be names of files. */
+/**
+ * Returns the name of the file: the image's filename when it is safe, else one made of the uuid. Other
+ * services may have written any name.
+ */
 function nameOf(filename: string, uuid: string, blob: Blob): string {
   return /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.[a-z0-9]{3,4}$/.test(filename) && !filename.endsWith('.json')
     ? filename
     : `${uuid}.${extensionOf(blob.mimeType)}`;
 }
 
+/** Returns whether a file has the bytes of a blob. */
 async function isWhole(file: string, blob: Blob): Promise<boolean> {
   const size = await stat(file).then(
     (found) => (found.isFile() ? found.size : null),
@@ -132,13 +137,16 @@ async function writeBytes({ storage }: ImageDeps, file: string, blob: Blob): Pro
       createWriteStream(temporary, NEW),
     );
     if (hash.digest('hex') === blob.sha256) return;
-    throw new FixativeError('BYTES_LOST', `${store} gave other bytes than ${blob.sha256} is the hash of.`);
+    throw new FixativeError(
+      'BYTES_LOST',
+      `The store ${store} returned bytes whose SHA-256 is not ${blob.sha256}. Run verify to repair the copy.`,
+    );
   });
 }
 
 const NEW = { flags: 'wx', flush: true } as const;
 
-/** Writes a file whole or not at all. */
+/** Writes a file under a temporary name and renames it. */
 async function replaceFile(file: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = path.join(path.dirname(file), `.${randomUUID()}.part`);
   try {

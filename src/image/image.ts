@@ -4,7 +4,7 @@ import type { Storage } from '../storage/service.ts';
 
 export type { Image };
 
-/** What the verbs of this room need; each takes a part of it. */
+/** Services that the functions of this room need; each takes a part of them. */
 export interface ImageDeps {
   readonly database: Database;
   readonly storage: Storage;
@@ -17,13 +17,16 @@ export const IMAGE_ORIGINS = ['generated', 'uploaded', 'imported', 'recorded'] a
 export type ImageOrigin = (typeof IMAGE_ORIGINS)[number];
 
 export const VISIBILITIES = ['public', 'private'] as const;
-/** Whether whoever knows the address of an image's bytes is given them. */
+/** public: everybody who knows the address of an image gets its bytes. */
 export type Visibility = (typeof VISIBILITIES)[number];
 
-/** Other services write rows too: what is not said to be public, in so many letters, is private. */
+/**
+ * Returns whether an image is public. Any value but `public` counts as private: other services write rows
+ * too.
+ */
 export const isPublic = (image: { readonly visibility: string }) => image.visibility === 'public';
 
-/** An image as plain SQL selects it, from `generated_images i`, with the names of Prisma's client. */
+/** Columns of an image for SELECT from `generated_images i`, with the names of Prisma's client. */
 export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_id AS "userId", i.username, i.tool_name AS "toolName",
   i.prompt, i.revised_prompt AS "revisedPrompt", i.origin, i.provider, i.model, i.size, i.quality, i.style, i.n, i.filename,
   i.original_filename AS "originalFilename",
@@ -34,14 +37,26 @@ export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_
   i.visibility, i.deleted_at AS "deletedAt", i.parent_id AS "parentId", i.part_of AS "partOf", i.part`;
 
 /**
- * What a list of cards shows, a third of the columns. What is left out costs more than finding the rows: PostgreSQL writes each value as
- * text, and the driver parses it.
+ * Columns that a list of cards shows, a third of all. The others cost more than finding the rows: PostgreSQL
+ * writes each value as text, and the driver parses it.
  */
 export const CARD_COLUMNS = `i.id, i.uuid, i.user_id AS "userId", i.tool_name AS "toolName", i.prompt, i.status, i.tags,
   i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt", i.visibility, i.deleted_at AS "deletedAt"`;
 
-/** A row of IMAGE_COLUMNS as the database gives it: int8 is a number there, and `tags` may be null, or hold null, in rows of other services. */
-export type ImageRow = Omit<Image, 'id' | 'blobId' | 'parentId' | 'partOf' | 'tags'> & {
+/** An image with the properties of CARD_COLUMNS only. */
+export type ImageCard = Pick<
+  Image,
+  | ('id' | 'uuid' | 'userId' | 'toolName' | 'prompt' | 'status' | 'tags')
+  | ('storageUrl' | 'blobId' | 'createdAt' | 'visibility' | 'deletedAt')
+>;
+
+type IdColumn = 'id' | 'blobId' | 'parentId' | 'partOf';
+
+/**
+ * A row of IMAGE_COLUMNS as the driver returns it. An int8 is a number there. In rows of other services,
+ * `tags` may be null or contain null.
+ */
+export type ImageRow = Omit<Image, IdColumn | 'tags'> & {
   id: number;
   blobId: number | null;
   parentId: number | null;
@@ -49,29 +64,55 @@ export type ImageRow = Omit<Image, 'id' | 'blobId' | 'parentId' | 'partOf' | 'ta
   tags: (string | null)[] | null;
 };
 
-/** Makes an image of the row itself, whose caller needs it no more: a copy of forty columns costs as much as finding them. */
+/** A row of CARD_COLUMNS as the driver returns it. */
+export type CardRow = Pick<ImageRow, keyof ImageCard>;
+
+/** What ImageRow and Image have in common: the type of a row while `imageOf` converts it. */
+type ConvertedRow = Omit<Image, IdColumn | 'tags'> & {
+  id: number | bigint;
+  blobId: number | bigint | null;
+  parentId: number | bigint | null;
+  partOf: number | bigint | null;
+  tags: (string | null)[] | null;
+};
+
+/**
+ * Converts a row into an image, in place: a copy of forty columns would cost as much as finding them. Do not
+ * use the row afterwards.
+ */
 export function imageOf(row: ImageRow): Image {
-  const image = row as unknown as Image;
-  image.id = BigInt(row.id);
-  image.blobId = bigintOf(row.blobId);
-  image.parentId = bigintOf(row.parentId);
-  image.partOf = bigintOf(row.partOf);
-  image.tags ??= [];
-  if (row.tags?.includes(null)) image.tags = row.tags.filter((tag) => tag !== null);
-  return image;
+  const converted: ConvertedRow = row;
+  convertCard(converted);
+  converted.parentId = bigintOf(row.parentId);
+  converted.partOf = bigintOf(row.partOf);
+  return converted as Image;
 }
 
-// A column that was not read is undefined.
-const bigintOf = (value: number | null) => (value == null ? null : BigInt(value));
+/** Converts a row of CARD_COLUMNS into a card, in place. */
+export function cardOf(row: CardRow): ImageCard {
+  const converted: Pick<ConvertedRow, keyof ImageCard> = row;
+  convertCard(converted);
+  return converted as ImageCard;
+}
 
-/** Those of a user ($2); null: of everybody. */
+function convertCard(row: Pick<ConvertedRow, 'id' | 'blobId' | 'tags'>): void {
+  row.id = BigInt(row.id);
+  row.blobId = bigintOf(row.blobId);
+  row.tags ??= [];
+  if (row.tags.includes(null)) row.tags = row.tags.filter((tag) => tag !== null);
+}
+
+const bigintOf = (value: number | bigint | null) => (value === null ? null : BigInt(value));
+
+/** Limits images to those of a user ($2); null: no limit. */
 export const OF_USER = '($2::text IS NULL OR i.user_id = $2::text)';
 
 const BY_UUID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.uuid = ANY($1::uuid[]) AND ${OF_USER}`;
 
 /**
- * @param visibleTo whose images are looked for; null: those of everybody.
- * @returns one image or null for each uuid, in their order.
+ * Finds images by uuid.
+ * @param visibleTo user id that the images are limited to; null: no limit.
+ * @returns an image or null for each uuid, in their order.
  */
 export async function findImages(
   db: Queryable,
@@ -86,7 +127,7 @@ export async function findImages(
 
 const BY_ID = `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = $1`;
 
-/** By the number of its row. */
+/** Finds an image by the id of its row. */
 export async function findImageRow(db: Queryable, id: number): Promise<Image | null> {
   const [row] = await db.query<ImageRow>(BY_ID, [id]);
   return row ? imageOf(row) : null;
@@ -94,7 +135,7 @@ export async function findImageRow(db: Queryable, id: number): Promise<Image | n
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** The canonical spelling (RFC 9562, 4) of what may be a UUID, or null. */
+/** Returns the canonical spelling of a UUID (RFC 9562, section 4); null: the text is none. */
 export function parseUuid(text: string): string | null {
   return UUID.test(text) ? text.toLowerCase() : null;
 }

@@ -4,7 +4,7 @@ import { FIRST_TIME, parseTime } from '../time.ts';
 import type { Visibility } from './image.ts';
 import { faultOfJson, faultOfText } from './json.ts';
 
-/** What a caller says of an image, on every way in. */
+/** Description of an image by a client, in every mutation and import. */
 export interface ImageInput {
   readonly userId?: string | null | undefined;
   readonly username?: string | null | undefined;
@@ -13,11 +13,11 @@ export interface ImageInput {
   readonly messageId?: string | null | undefined;
   readonly tags?: readonly string[] | null | undefined;
   readonly metadata?: unknown;
-  /** The server's default (DEFAULT_VISIBILITY) without it. */
+  /** Default: DEFAULT_VISIBILITY. */
   readonly visibility?: Visibility | null | undefined;
 }
 
-/** The same, checked, with the names of the columns. */
+/** Checked description of an image, with the names of the columns. */
 export interface ImageRecord {
   readonly userId: string;
   readonly username: string | null;
@@ -26,7 +26,7 @@ export interface ImageRecord {
   readonly messageId: string | null;
   readonly tags: string[];
   readonly metadata: Record<string, unknown> | null;
-  /** null: the server's default. */
+  /** null: DEFAULT_VISIBILITY. */
   readonly visibility: Visibility | null;
 }
 
@@ -40,7 +40,7 @@ export const LIMITS = {
 } as const;
 
 /**
- * Checks what a caller says of an image.
+ * Checks the description of an image.
  * @throws InputError INVALID_INPUT that names the field and its limit.
  */
 export function parseImageInput(input: ImageInput, defaults: { userId: string; tool: string }): ImageRecord {
@@ -64,64 +64,79 @@ export function parseOptional(
   return value === null || value === undefined ? null : parseText(field, value, maxLength);
 }
 
-/** Text that the database can keep: not empty, no NUL, no half of a surrogate pair, not too long. */
+/**
+ * Returns the text.
+ * @throws InputError INVALID_INPUT when it is empty or too long, or when the database cannot store it.
+ */
 export function parseText(field: string, value: string, maxLength: number): string {
-  if (value.trim() === '') throw invalid(field, `${field} is empty.`);
+  if (value.trim() === '') throw invalidInput(field, `${field} is empty; enter text or leave it out.`);
   if (value.length > maxLength) {
-    throw invalid(field, `${field} has ${value.length} characters; ${maxLength} are allowed.`);
+    throw invalidInput(field, `${field} has ${value.length} characters; at most ${maxLength} are allowed.`);
   }
   checkCharacters(field, value);
   return value;
 }
 
-/** Clocks of other machines may be ahead of ours. */
+/** Seconds by which a time may lie ahead: clocks of other machines differ. */
 const MAX_AHEAD_SECONDS = 60;
 
-/** Whether a time lies so far ahead that no clock explains it. */
+/** Returns whether a time lies in the future, by more than clocks differ. */
 export const isAhead = (time: Date) => time.getTime() > Date.now() + MAX_AHEAD_SECONDS * 1000;
 
-/** When an image was made, as a caller says it. @throws InputError INVALID_INPUT for a time that has not come, or before the year 1. */
+/** Returns the time. @throws InputError INVALID_INPUT for a time in the future, or before the year 1. */
 export function checkCreatedAt(time: Date): Date {
-  if (time < FIRST_TIME) throw invalid('createdAt', 'createdAt lies before the year 1.');
+  if (time < FIRST_TIME) throw invalidInput('createdAt', 'createdAt is before the year 1.');
   if (!isAhead(time)) return time;
-  throw invalid('createdAt', `createdAt lies in the future: ${time.toISOString()}.`);
+  throw invalidInput('createdAt', `createdAt is in the future: ${time.toISOString()}.`);
 }
 
-/** The same as text. @throws InputError INVALID_INPUT for what is no time, and for one that has not come. */
+/**
+ * Reads `createdAt` from text.
+ * @throws InputError INVALID_INPUT for text that is no time, and like `checkCreatedAt`.
+ */
 export function parseCreatedAt(text: string): Date {
   const time = parseTime(text);
   if (time) return checkCreatedAt(time);
-  throw invalid(
+  throw invalidInput(
     'createdAt',
-    `createdAt is not a time as RFC 3339 writes it: ${JSON.stringify(text.slice(0, 100))}.`,
+    `createdAt is not a time as in RFC 3339: ${JSON.stringify(text.slice(0, 100))}.`,
   );
 }
 
+/** @throws InputError INVALID_INPUT for text that the database cannot store. */
 export function checkCharacters(field: string, value: string): void {
   const fault = faultOfText(value);
-  if (fault) throw invalid(field, `${field} ${fault}.`);
+  if (fault) throw invalidInput(field, `${field} ${fault}.`);
 }
 
+/** Returns the tags without duplicates. @throws InputError INVALID_INPUT */
 export function parseTags(tags: readonly string[], field = 'tags'): string[] {
   if (tags.length > LIMITS.tags)
-    throw invalid(field, `There are ${tags.length} ${field}; ${LIMITS.tags} are allowed.`);
+    throw invalidInput(field, `There are ${tags.length} ${field}; at most ${LIMITS.tags} are allowed.`);
   return [...new Set(tags.map((tag) => parseText(field, tag, LIMITS.tagLength)))];
 }
 
+/**
+ * Returns the metadata.
+ * @throws InputError INVALID_INPUT for JSON that is no object, too large, or cannot be stored.
+ */
 export function parseMetadata(metadata: unknown, field = 'metadata'): Record<string, unknown> | null {
   if (metadata === null) return null;
   if (typeof metadata !== 'object' || Array.isArray(metadata))
-    throw invalid(field, `${field} must be a JSON object.`);
+    throw invalidInput(field, `${field} must be a JSON object.`);
   const fault = faultOfJson(metadata, LIMITS.metadataDepth);
-  if (fault) throw invalid(field, `${field} ${fault}.`);
+  if (fault) throw invalidInput(field, `${field} ${fault}.`);
   const text = JSON.stringify(metadata);
   const bytes = Buffer.byteLength(text);
   if (bytes > LIMITS.metadataBytes) {
-    throw invalid(field, `${field} has ${bytes} bytes as JSON; ${LIMITS.metadataBytes} are allowed.`);
+    throw invalidInput(
+      field,
+      `${field} has ${bytes} bytes as JSON; at most ${LIMITS.metadataBytes} are allowed.`,
+    );
   }
   return metadata as Record<string, unknown>;
 }
 
-function invalid(field: string, message: string): InputError {
+function invalidInput(field: string, message: string): InputError {
   return new InputError('INVALID_INPUT', message, { path: ['input', field] });
 }

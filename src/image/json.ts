@@ -1,8 +1,9 @@
 import { isExactNumber } from '../json.ts';
 
 /**
- * Why a JSON value cannot be kept in the database, or null: checked by value, before anything recurses into it.
- * @param options.mayRound whether numbers may be what they were rounded to when the request was read.
+ * Returns why the database cannot store a JSON value, as the end of a sentence; null: it can. Does not
+ * recurse, so deep values are safe.
+ * @param options.mayRound accepts numbers that lose digits in JavaScript. Default: false.
  */
 export function faultOfJson(
   value: unknown,
@@ -12,14 +13,14 @@ export function faultOfJson(
   const left: { value: unknown; depth: number }[] = [{ value, depth: 1 }];
   for (let each = left.pop(); each; each = left.pop()) {
     if (typeof each.value === 'number' && !mayRound && !isExactNumber(each.value))
-      return `holds a number that JavaScript rounds (${each.value}); send it as text`;
+      return `contains a number that loses digits in JavaScript (${each.value}); send it as a string`;
     if (typeof each.value === 'string') {
       const fault = faultOfText(each.value);
       if (fault) return fault;
     }
     if (typeof each.value !== 'object' || each.value === null) continue;
-    if (each.depth > maxDepth) return `is nested deeper than ${maxDepth} levels`;
-    // A file that a multipart request maps into it is an object of ours, and no JSON.
+    if (each.depth > maxDepth) return `has more than the allowed ${maxDepth} levels of nesting`;
+    // A multipart request can map a file into the value; that is a class instance and not JSON.
     const prototype = Object.getPrototypeOf(each.value);
     if (!Array.isArray(each.value) && prototype !== Object.prototype && prototype !== null)
       return 'is not JSON';
@@ -32,13 +33,13 @@ export function faultOfJson(
   return null;
 }
 
-/** PostgreSQL keeps neither. */
+/** Returns why PostgreSQL cannot store text, as the end of a sentence; null: it can. */
 export function faultOfText(text: string): string | null {
   if (text.includes('\0')) return 'contains the character NUL';
   return text.isWellFormed() ? null : 'is not well-formed Unicode';
 }
 
-/** A JSON value of others, without what PostgreSQL keeps not. */
+/** Returns a JSON value without the characters that PostgreSQL cannot store. */
 export function storable<Value>(value: Value): Value {
   if (typeof value === 'string') return value.replaceAll('\0', '').toWellFormed() as Value;
   if (typeof value !== 'object' || value === null) return value;

@@ -1,34 +1,37 @@
 import { InputError } from '../errors.ts';
 import type { Image } from './image.ts';
-import type { RescueDeps } from './import/import-image.ts';
+import type { ImportDeps } from './import/import-image.ts';
 import { ingest } from './ingest/ingest.ts';
 import { checkCreatedAt, parseOptional } from './input.ts';
 import { MAX_PROMPT_LENGTH, parseUploadInput, type ReceivedFile, type UploadInput } from './upload/upload.ts';
 
-/** What another service says of an image that it has made. */
+/** Description of an image that another service has made. */
 export interface RecordInput extends UploadInput {
-  /** The other service's own name for what it was made with. */
+  /** Name that the other service has for the tool. */
   readonly tool: string;
   readonly provider?: string | null | undefined;
   readonly size?: string | null | undefined;
   readonly quality?: string | null | undefined;
   readonly style?: string | null | undefined;
   readonly revisedPrompt?: string | null | undefined;
-  /** How many images its request asked for; 1 without it. */
+  /** How many images the original request asked for. Default: 1. */
   readonly n?: number | null | undefined;
-  /** Now, without it. */
+  /** Default: now. */
   readonly createdAt?: Date | null | undefined;
-  /** Where the provider had it; where it is fetched from, without it. */
+  /** Address at the provider. Default: the address that the bytes are fetched from. */
   readonly originalUrl?: string | null | undefined;
 }
 
 const MAX_N = 100;
 const MAX_URL_LENGTH = 8192;
 
-/** Checks what another service says. @throws InputError INVALID_INPUT */
+/** Checks the description of an image. @throws InputError INVALID_INPUT */
 export function parseRecordInput(input: RecordInput, defaults: { userId: string }) {
   const { n, createdAt } = input;
-  if (n != null && (n < 1 || n > MAX_N)) throw invalid('n', `n is ${n}; it goes from 1 to ${MAX_N}.`);
+  if (n != null && (n < 1 || n > MAX_N)) {
+    const message = `n is ${n}; it must be from 1 to ${MAX_N}.`;
+    throw new InputError('INVALID_INPUT', message, { path: ['input', 'n'] });
+  }
   return {
     ...parseUploadInput(input, defaults),
     provider: parseOptional('provider', input.provider, 50),
@@ -42,15 +45,15 @@ export function parseRecordInput(input: RecordInput, defaults: { userId: string 
   };
 }
 
-/** The bytes: what was sent, or where they are to be fetched from. */
+/** Source of the bytes: a file, or an address to fetch them from. */
 export type RecordSource = { readonly file: ReceivedFile } | { readonly url: string };
 
 /**
- * Keeps an image that another service made, under that service's own names.
- * @throws what the guarded fetch and `ingest` throw; nothing is recorded then.
+ * Records an image that another service has made, with that service's names.
+ * @throws what the guarded fetch and `ingest` throw. Nothing is recorded then.
  */
 export async function recordImage(
-  deps: RescueDeps,
+  deps: ImportDeps,
   source: RecordSource,
   record: ReturnType<typeof parseRecordInput>,
 ): Promise<Image> {
@@ -70,8 +73,4 @@ export async function recordImage(
   } finally {
     await fetched.spool.discard();
   }
-}
-
-function invalid(field: string, message: string): InputError {
-  return new InputError('INVALID_INPUT', message, { path: ['input', field] });
 }

@@ -3,8 +3,8 @@ import type { Restoration, Storage } from '../storage/service.ts';
 import type { Image, ImageDeps } from './image.ts';
 
 /**
- * Makes every configured store, or those named, hold a healthy copy of an image again. Every copy is read, whatever its times
- * say: who asks for one image wants to know.
+ * Restores a healthy copy of an image in every configured store, or in the given ones. Reads every copy, also
+ * those that were verified recently.
  * @throws FixativeError BYTES_LOST, StoreError, InputError for a store that is not configured.
  */
 export async function restoreImage(
@@ -13,18 +13,20 @@ export async function restoreImage(
   options: { stores?: readonly string[] | null | undefined; dryRun?: boolean } = {},
 ): Promise<Restoration> {
   if (options.stores?.length === 0) {
-    throw new InputError('INVALID_INPUT', 'stores is empty; leave it out to restore all.', {
-      path: ['input', 'stores'],
-    });
+    throw new InputError(
+      'INVALID_INPUT',
+      'stores is empty. Leave it out to restore the image in all stores.',
+      {
+        path: ['input', 'stores'],
+      },
+    );
   }
   requireStores(deps.storage, options.stores ?? [], ['input', 'stores']);
   if (image.blobId === null) {
     throw new FixativeError(
       'BYTES_LOST',
       `Image ${image.uuid} has no bytes to restore: its status is ${image.status}.`,
-      {
-        path: ['input', 'id'],
-      },
+      { path: ['input', 'id'] },
     );
   }
   return deps.storage.restore(Number(image.blobId), {
@@ -35,7 +37,7 @@ export async function restoreImage(
 }
 
 /**
- * @param path of the input that names them.
+ * @param path path in the input, for errors.
  * @throws InputError INVALID_INPUT for a store that is not configured.
  */
 export function requireStores(
@@ -44,8 +46,8 @@ export function requireStores(
   path?: readonly string[],
 ): void {
   const names = stores.map(({ name }) => name);
-  const stranger = wanted.find((name) => !names.includes(name));
-  if (stranger === undefined) return;
-  const message = `There is no store ${JSON.stringify(stranger)}; there are ${names.join(', ')}.`;
+  const unknown = wanted.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const message = `There is no store ${JSON.stringify(unknown)}. Choose from: ${names.join(', ')}.`;
   throw new InputError('INVALID_INPUT', message, path && { path });
 }

@@ -7,28 +7,28 @@ import { explainDataFault } from './ingest/ingest.ts';
 import { LIMITS, parseMetadata, parseOptional, parseTags } from './input.ts';
 import { lockTree, TREE } from './related/family.ts';
 
-/** What may be changed of an image. A field that is absent (undefined) stays as it is; null empties it. */
+/** Changes of an image. An undefined field stays as it is; null clears it. */
 export interface ImageChanges {
-  /** In place of those it has. */
+  /** Replaces the tags. */
   readonly tags?: readonly string[] | null | undefined;
-  /** Put behind those it has, where it does not have them. */
+  /** Adds tags that the image does not have, after the others. */
   readonly addTags?: readonly string[] | null | undefined;
   readonly removeTags?: readonly string[] | null | undefined;
-  /** In place of what it has. */
+  /** Replaces the metadata. */
   readonly metadata?: unknown;
-  /** Each key in place of the same key of what it has; a key whose value is null goes. */
+  /** Replaces the given keys of the metadata; a key with the value null is removed. */
   readonly mergeMetadata?: unknown;
-  /** The name to offer it under, as makeFilename makes one of it. */
+  /** New filename, from which makeFilename makes a safe and unique one. */
   readonly filename?: string | null | undefined;
-  /** Of the image and of all its parts; null: as it is. */
+  /** Visibility of the image and all its parts; null: stays as it is. */
   readonly visibility?: Visibility | null | undefined;
 }
 
 /**
- * Changes what is said of an image, by one statement that reads what it changes: of two that add a tag at once neither is lost. With its
- * name the address changes; older addresses answer as before, for the uuid in them decides.
- * @throws InputError INVALID_INPUT; CONFLICT for an image in the trash, or for the name of one that has no bytes; NotFoundError when
- *   it was purged meanwhile.
+ * Updates an image by one statement that reads what it changes, so of two tags added at once none is lost. A
+ * new filename changes the address; older addresses still work because of the uuid in them.
+ * @throws InputError INVALID_INPUT; CONFLICT for an image in the trash, or for a filename of an image without
+ *   bytes; NotFoundError when it was purged.
  */
 export async function updateImage(
   deps: { database: Database; imageBytes: ForgetsImages },
@@ -48,13 +48,13 @@ export async function updateImage(
     })
     .catch((error) => explainDataFault(error));
   if (!row) throw await explainRefusal(deps, image, changes);
-  // The parts are changed along with it, and are not told by name.
+  // The statement changes parts too, whose uuids are not known here.
   deps.imageBytes.forget(changes.visibility == null ? [row.uuid] : null);
   await deps.database.flush();
   return imageOf(row);
 }
 
-/** One UPDATE. Its text depends on which fields are given, never on their values. */
+/** Builder of one UPDATE. Its text depends on which fields are given, not on their values. */
 class Update {
   readonly values: unknown[] = [];
   readonly #set: string[] = [];
@@ -74,7 +74,7 @@ class Update {
       WHERE ${this.#terms.join(' AND ')} RETURNING ${IMAGE_COLUMNS}`;
   }
 
-  /** What is changed along with it, by the same statement. */
+  /** Adds a WITH clause that changes other rows. */
   begin(text: string): void {
     this.#before = text;
   }
@@ -83,12 +83,12 @@ class Update {
     this.#set.push(`${column} = ${expression}`);
   }
 
-  /** Nothing is changed where it does not hold. */
+  /** Adds a condition for the update. */
   require(term: string): void {
     this.#terms.push(term);
   }
 
-  /** Takes a value in and returns its placeholder. */
+  /** Adds a value. @returns its placeholder. */
   value(value: unknown): string {
     this.values.push(value);
     return `$${this.values.length}`;
@@ -97,7 +97,8 @@ class Update {
 
 function changeTags(statement: Update, { tags, addTags, removeTags }: ImageChanges): void {
   if (tags !== undefined) {
-    if (addTags || removeTags) throw invalid('tags', 'Give tags, or addTags and removeTags, not both.');
+    if (addTags || removeTags)
+      throw invalidChange('tags', 'Send tags, or addTags and removeTags, but not both.');
     statement.set('tags', `${statement.value(parseTags(tags ?? []))}::text[]`);
     return;
   }
@@ -105,7 +106,10 @@ function changeTags(statement: Update, { tags, addTags, removeTags }: ImageChang
   const remove = parseTags(removeTags ?? [], 'removeTags');
   const both = add.find((tag) => remove.includes(tag));
   if (both !== undefined)
-    throw invalid('removeTags', `The tag ${JSON.stringify(both)} is to be added and to be removed.`);
+    throw invalidChange(
+      'removeTags',
+      `The tag ${JSON.stringify(both)} is in addTags and in removeTags; send it in one of them.`,
+    );
   if (add.length + remove.length === 0) return;
   const found = `ARRAY(SELECT tag FROM unnest(i.tags || ${statement.value(add)}::text[]) WITH ORDINALITY AS each(tag, place)
     WHERE tag <> ALL(${statement.value(remove)}::text[]) GROUP BY tag ORDER BY min(place))`;
@@ -115,7 +119,8 @@ function changeTags(statement: Update, { tags, addTags, removeTags }: ImageChang
 
 function changeMetadata(statement: Update, { metadata, mergeMetadata }: ImageChanges): void {
   if (metadata !== undefined) {
-    if (mergeMetadata != null) throw invalid('metadata', 'Give metadata or mergeMetadata, not both.');
+    if (mergeMetadata != null)
+      throw invalidChange('metadata', 'Send metadata or mergeMetadata, but not both.');
     const whole = parseMetadata(metadata);
     statement.set('metadata', whole ? `${statement.value(JSON.stringify(whole))}::text::jsonb` : 'NULL');
     return;
@@ -124,12 +129,12 @@ function changeMetadata(statement: Update, { metadata, mergeMetadata }: ImageCha
   if (changes.length === 0) return;
   const kept = changes.filter(([, value]) => value !== null);
   const gone = changes.filter(([, value]) => value === null).map(([key]) => key);
-  // A row of another service may hold the JSON value null.
+  // A row of another service may have the JSON value null.
   const merged = `((coalesce(nullif(i.metadata, 'null'), '{}') || ${statement.value(JSON.stringify(Object.fromEntries(kept)))}::text::jsonb)
     - ${statement.value(gone)}::text[])`;
   statement.set('metadata', merged);
   statement.require(`jsonb_typeof(coalesce(nullif(i.metadata, 'null'), '{}')) = 'object'`);
-  // As PostgreSQL writes it, which puts blanks between; that is close enough for a limit.
+  // PostgreSQL writes spaces into JSON, so this length is a little larger than ours.
   if (kept.length > 0) statement.require(`octet_length(${merged}::text) <= ${LIMITS.metadataBytes}`);
 }
 
@@ -141,11 +146,14 @@ function changeFilename(statement: Update, image: Image, wish: string | null): v
   statement.set('filename', statement.value(filename));
   statement.set('original_filename', `${statement.value(originalNameOf(name))}::text`);
   statement.set('storage_url', statement.value(`/images/${uuid}/${filename}`));
-  // The ending of the name says what the bytes are.
+  // The extension must match the bytes, also when they change at the same time.
   statement.require(`i.blob_id IS NOT NULL AND i.mime_type = ${statement.value(mimeType)}`);
 }
 
-/** Parts are seen by whoever sees the whole. They follow only where the image itself is changed, which the trash forbids. */
+/**
+ * Changes the visibility of the image and its parts. Parts change only together with the image, which must
+ * not be in the trash.
+ */
 function changeVisibility(statement: Update, visibility: Visibility): void {
   const value = `${statement.value(visibility)}::text`;
   statement.set('visibility', value);
@@ -158,40 +166,43 @@ function changeVisibility(statement: Update, visibility: Visibility): void {
 
 const hasBytes = (image: Image) => image.blobId !== null && image.status === 'success';
 
-/** Why the statement found nothing to change. */
+/** Returns the error for an update that matched no row. */
 async function explainRefusal(
   { database }: { database: Database },
   { id, uuid }: Image,
   changes: ImageChanges,
 ): Promise<InputError | NotFoundError> {
   const image = await findImageRow(database, Number(id));
-  if (!image) return new NotFoundError(`There is no image ${uuid} any more.`, { path: ['input', 'id'] });
+  if (!image) return new NotFoundError(`Image ${uuid} was purged.`, { path: ['input', 'id'] });
   if (image.deletedAt) {
-    const message = `Image ${uuid} lies in the trash; take it out before you change it.`;
+    const message = `Image ${uuid} is in the trash. Call undeleteImage before you change it.`;
     return new InputError('CONFLICT', message, { path: ['input', 'id'] });
   }
   if (changes.filename !== undefined && !hasBytes(image)) return withoutBytes(image);
   if (changes.addTags?.length && new Set([...image.tags, ...changes.addTags]).size > LIMITS.tags)
-    return invalid('addTags', `The image would have more than the ${LIMITS.tags} tags that are allowed.`);
+    return invalidChange(
+      'addTags',
+      `The image would have more than ${LIMITS.tags} tags, the most allowed. Remove some.`,
+    );
   if (changes.mergeMetadata != null) {
     const fits = typeof image.metadata === 'object' && !Array.isArray(image.metadata);
     const message = fits
-      ? `metadata would have more than the ${LIMITS.metadataBytes} bytes that are allowed.`
-      : 'The metadata of the image is no JSON object; replace it by metadata.';
-    return invalid('mergeMetadata', message);
+      ? `The metadata would have more than ${LIMITS.metadataBytes} bytes, the most allowed. Remove some keys.`
+      : 'The metadata of the image is not a JSON object. Replace it with the field metadata.';
+    return invalidChange('mergeMetadata', message);
   }
-  return new InputError('CONFLICT', `Image ${uuid} was changed meanwhile; try again.`, {
+  return new InputError('CONFLICT', `Image ${uuid} was changed at the same time. Try again.`, {
     path: ['input', 'id'],
     retryable: true,
   });
 }
 
 function withoutBytes({ uuid }: Image): InputError {
-  return new InputError('CONFLICT', `Image ${uuid} has no bytes that a name could be given to.`, {
+  return new InputError('CONFLICT', `Image ${uuid} has no bytes yet, so its filename cannot be changed.`, {
     path: ['input', 'filename'],
   });
 }
 
-function invalid(field: string, message: string): InputError {
+function invalidChange(field: string, message: string): InputError {
   return new InputError('INVALID_INPUT', message, { path: ['input', field] });
 }

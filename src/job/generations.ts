@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import type { Database, Queryable } from '../database/database.ts';
 import { isDatabaseAway } from '../database/driver/errors.ts';
 import { diskFaultOf } from '../database/pglite/disk-fault.ts';
-import { type GenerationQueue, LOCAL_LANE } from '../image/generation/generation.ts';
-import type { GenerationRunner } from '../image/generation/worker.ts';
+import { type GenerationQueue, LOCAL_QUEUE } from '../image/generation/generation.ts';
+import type { GenerationWorker } from '../image/generation/worker.ts';
 
 /**
  * The queue of generations, on pg-boss (https://pgboss.io) in the same database: a lane for each provider, so that one that is slow or limited holds up
@@ -13,7 +13,7 @@ import type { GenerationRunner } from '../image/generation/worker.ts';
  */
 export interface GenerationJobs extends GenerationQueue {
   /** Begins to take jobs in this process. */
-  work(runner: GenerationRunner, limits: WorkLimits): Promise<void>;
+  work(worker: GenerationWorker, limits: WorkLimits): Promise<void>;
   /**
    * Seconds since the worker that has waited longest has last looked for work and got an answer; null where this process takes no work. A worker looks every
    * thirty seconds at the latest, unless it generates.
@@ -98,7 +98,7 @@ export async function openGenerationJobs(
     log[level]({ err: error }, 'the queue of generations has a fault');
   });
   boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations warns'));
-  const lanes = [...new Set([...options.lanes, LOCAL_LANE])];
+  const lanes = [...new Set([...options.lanes, LOCAL_QUEUE])];
   try {
     // A server that has waited for pg-boss's own lock may fail all the same: PostgreSQL still takes the schema for missing, and inserts it again.
     await database.exclusively('queue', () => boss.start());
@@ -113,7 +113,7 @@ export async function openGenerationJobs(
 
   return {
     async push(transaction, generations) {
-      const byLane = Map.groupBy(generations, ({ lane }) => lane);
+      const byLane = Map.groupBy(generations, ({ queueName }) => queueName);
       for (const [lane, each] of byLane) {
         await boss.insert(
           nameOf(lane),
@@ -126,10 +126,10 @@ export async function openGenerationJobs(
         );
       }
     },
-    async work(runner, { perProvider, perUser }) {
+    async work(worker, { perProvider, perUser }) {
       working = true;
       for (const lane of lanes) {
-        const places = lane === LOCAL_LANE ? Math.min(perProvider, LOCAL_PLACES) : perProvider;
+        const places = lane === LOCAL_QUEUE ? Math.min(perProvider, LOCAL_PLACES) : perProvider;
         const workers: string[] = [];
         for (let place = 0; place < places; place++) {
           const options = {
@@ -146,7 +146,7 @@ export async function openGenerationJobs(
             if (place === 0) wakeOthers();
             const waking = place === 0 ? setInterval(wakeOthers, POLL_SECONDS * 1000) : undefined;
             try {
-              if (job) await runner.run(job.data.imageId);
+              if (job) await worker.process(job.data.imageId);
             } finally {
               clearInterval(waking);
             }

@@ -7,7 +7,7 @@
  * - follows no redirect: no API needs one, and the prompt must not reach another host
  * - shows each response to the provider's adapter before the SDK reads it
  * - keeps pictures away from the SDK: those in a response are taken out (lift-pictures.ts), and those at a
- *   URL are not downloaded; `source/` fetches the URL later. The SDK gets a placeholder.
+ *   URL are not downloaded; `fetch/` fetches the URL later. The SDK gets a placeholder.
  */
 import { TransformStream } from 'node:stream/web';
 import { setTimeout as sleep } from 'node:timers/promises';

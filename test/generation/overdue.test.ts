@@ -5,7 +5,7 @@ import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Ledger } from '../../src/image/generation/ledger.ts';
 import { makeOverdue } from '../../src/image/generation/overdue.ts';
-import { openAnswers } from '../../src/image/generation/provider-responses.ts';
+import { openProviderResponses } from '../../src/image/generation/provider-responses.ts';
 import { GenerateImageDocument } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 
@@ -17,7 +17,7 @@ describe('a worker, every minute', () => {
   afterEach(() => vi.useRealTimers());
   afterAll(() => app.close());
 
-  test('throws away the answers of what was purged, cancelled or made, and of no other', async () => {
+  test('discards the responses of purged, cancelled and finished images, and no others', async () => {
     const { generateImage } = await app.ask(GenerateImageDocument, {
       input: { userId: 'u1', prompt: 'a fox', n: 3, size: '64x64' },
     });
@@ -33,7 +33,7 @@ describe('a worker, every minute', () => {
     await become(cancelled, 'cancelled');
     await become(failed, 'failed');
     const directory = path.join(app.directory, 'other-answers');
-    const answers = await openAnswers(directory);
+    const answers = await openProviderResponses(directory);
     for (const uuid of [...uuids, randomUUID()])
       await answers.keep({ uuid, number: 1 }, {}, Buffer.from('picture'));
     // Of a call before the last.
@@ -43,9 +43,9 @@ describe('a worker, every minute', () => {
     const overdue = makeOverdue({
       database: app.database,
       queue: { push: async () => {} },
-      answers,
+      responses: answers,
       ledger: {} as Ledger,
-      lanes: [],
+      providerNames: [],
       log: pino({ level: 'silent' }),
     });
     vi.advanceTimersByTime(60_000);

@@ -21,7 +21,7 @@ describe('the queue of generations', () => {
       [QUEUE],
     );
 
-  test('is set up for a new lane, and again where the settings are others', async () => {
+  test('is set up for a new provider, and again when its settings differ', async () => {
     await (await open(app.database)).stop();
     const first = await settings();
     expect(first).toEqual([
@@ -61,14 +61,14 @@ describe('the queue of generations', () => {
       return counted.executeSql(text, values);
     };
     await app.database.transaction((transaction) =>
-      jobs.push(transaction, [{ imageId: 1, lane: 'another', userId: 'user1', runAt: null }]),
+      jobs.push(transaction, [{ imageId: 1, queueName: 'another', userId: 'user1', runAt: null }]),
     );
     expect(looked).toBe(0);
     await jobs.stop();
   });
 
   test('is known before the first push, which holds a connection and looks for no other', async () => {
-    // Whether the lane is new, or there as it should be.
+    // For a new queue, and for one that is set up.
     for (const _ of ['new', 'known']) {
       let looked = 0;
       const counted: Database = {
@@ -82,7 +82,7 @@ describe('the queue of generations', () => {
       const before = looked;
       expect(before).toBeGreaterThan(0);
       await app.database.transaction((transaction) =>
-        jobs.push(transaction, [{ imageId: 1, lane: 'another', userId: 'user1', runAt: null }]),
+        jobs.push(transaction, [{ imageId: 1, queueName: 'another', userId: 'user1', runAt: null }]),
       );
       expect(looked).toBe(before);
       await jobs.stop();

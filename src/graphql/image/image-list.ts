@@ -1,7 +1,7 @@
 import { visibleFilter } from '../../auth/authorization.ts';
 import type { ImageFilter as ImageConditions } from '../../image/list/conditions.ts';
 import { countImages, type ImageCount } from '../../image/list/count.ts';
-import { listImages, listNothing } from '../../image/list/list.ts';
+import { listImagesOrCards as listImages, listNothing } from '../../image/list/list.ts';
 import { builder } from '../builder/builder.ts';
 import { Image } from './image.ts';
 import { ImageOrder, WHICH_IMAGES } from './image-filter.ts';

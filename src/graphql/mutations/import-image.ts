@@ -1,6 +1,6 @@
 import { ownerFor } from '../../auth/authorization.ts';
 import { atPath, type SourceExpiredError } from '../../errors.ts';
-import { parseRescueInput, rescueImage } from '../../image/import/import-image.ts';
+import { importImage, parseImportInput } from '../../image/import/import-image.ts';
 import { builder } from '../builder/builder.ts';
 import { pictureFields } from '../image/image-input.ts';
 import { type Fault, UserError } from '../user-error.ts';
@@ -40,7 +40,7 @@ mutation({
   },
   payload: imagePayload('Payload of `importImage`.'),
   async resolve(input, { services, caller }) {
-    const record = parseRescueInput(input, ownerFor(caller, input));
-    return { image: await atPath(['input', 'url'], rescueImage(services, record)) };
+    const record = parseImportInput(input, ownerFor(caller, input));
+    return { image: await atPath(['input', 'url'], importImage(services, record)) };
   },
 });

@@ -1,21 +1,22 @@
 import type { Logger } from 'pino';
 import type { Database } from '../../database/database.ts';
 
-/** As the triggers of `generated_images` notify it. */
+/** Channel that the triggers of `generated_images` notify. */
 const CHANNEL = 'fixative_images';
 
 /**
- * Hears of images that have changed, whichever process changed them. What is heard is a hint to look at the row: it may come late, twice,
- * or, after a lost connection, as "something has changed".
+ * Notifications of changed images, whichever process changed them. A notification is a hint to read the row.
+ * It may come late or twice. After a lost connection, one notification says that any image may have changed.
  */
 export interface ImageEvents {
   /**
-   * @param onChange gets the uuid of an image that has changed; null: some have.
-   * @param onEnd is called when the server stops, or stops already.
-   * @returns when it hears, what ends it.
+   * Calls `onChange` for each change. Rejects when the server cannot listen.
+   * @param onChange gets the uuid of a changed image; null: any may have changed.
+   * @param onEnd is called when the server stops, or at once when it stops already.
+   * @returns a function that ends the watch.
    */
   watch(onChange: (uuid: string | null) => void, onEnd?: () => void): Promise<() => void>;
-  /** Ends those that asked to be ended: what they feed would keep a server from stopping. */
+  /** Calls every `onEnd`: an open subscription would keep the server from stopping. */
   end(): void;
   close(): Promise<void>;
 }
@@ -39,7 +40,7 @@ export function makeImageEvents(database: Pick<Database, 'listen'>, log: Logger)
     async watch(onChange, onEnd) {
       watchers.set(onChange, onEnd);
       if (ended) onEnd?.();
-      // Most servers are never watched; the first watcher begins to listen, and the rest listen along.
+      // Listens from the first watch on; most servers are never watched.
       listening ??= database.listen(
         CHANNEL,
         (payload) => tell(payload === '' ? null : payload),

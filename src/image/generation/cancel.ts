@@ -1,11 +1,11 @@
 import { InputError } from '../../errors.ts';
 import { type Image, type ImageDeps, imageOf } from '../image.ts';
 import {
-  cancelImages,
   endAttempt,
   type Generation,
   type GenerationQueue,
-  pushWaiting,
+  queueDependents,
+  showCancelled,
 } from './generation.ts';
 
 const CANCEL = `WITH open AS (
@@ -14,11 +14,12 @@ const CANCEL = `WITH open AS (
   ) UPDATE generations g SET state = 'cancelled', answer = NULL, updated_at = now() FROM open WHERE g.image_id = open_id
     RETURNING g.image_id AS "imageId", g.attempts`;
 
-const MESSAGE = 'It was cancelled before it was done.';
+const MESSAGE = 'The generation was cancelled before it was done.';
 
 /**
- * Ends a generation that is not done, with its parts. What a provider has begun may be paid for all the same, and is thrown away.
- * @throws InputError CONFLICT when there is nothing to end.
+ * Cancels the unfinished generation of an image, and those of its parts. A call that is under way may still
+ * be charged; its response is discarded.
+ * @throws InputError CONFLICT when nothing is unfinished.
  */
 export async function cancelGeneration(
   { database, queue }: Pick<ImageDeps, 'database'> & { readonly queue: GenerationQueue },
@@ -30,13 +31,8 @@ export async function cancelGeneration(
     ]);
     const ids = generations.map(({ imageId }) => imageId);
     if (ids.length === 0) {
-      throw new InputError(
-        'CONFLICT',
-        `Image ${image.uuid} is not being made, so there is nothing to cancel.`,
-        {
-          path: ['input', 'id'],
-        },
-      );
+      const message = `Image ${image.uuid} is not being generated, so there is nothing to cancel.`;
+      throw new InputError('CONFLICT', message, { path: ['input', 'id'] });
     }
     for (const { imageId, attempts } of generations) {
       if (attempts.at(-1)?.endedAt === null) {
@@ -46,12 +42,12 @@ export async function cancelGeneration(
           JSON.stringify(ended),
         ]);
       }
-      await pushWaiting(queue, transaction, imageId);
+      await queueDependents(queue, transaction, imageId);
     }
-    return cancelImages(transaction, ids, MESSAGE);
+    return showCancelled(transaction, ids, MESSAGE);
   });
   await database.flush();
   const row = cancelled.find(({ id }) => id === Number(image.id));
-  // What failed already had parts that were still being made.
+  // The image itself may have failed before, while some of its parts were unfinished.
   return row ? imageOf(row) : image;
 }

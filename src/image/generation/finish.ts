@@ -1,88 +1,104 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Queryable } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
+import type { Fetcher } from '../../fetch/fetch.ts';
 import { findBlob } from '../../storage/blob.ts';
 import type { Spool } from '../../storage/spool/spool.ts';
 import { type Chart, drawChart } from '../../tool/chart.ts';
 import { composeComic } from '../../tool/comic.ts';
 import type { Finished } from '../../tool/tool.ts';
 import { findTool } from '../../tool/tools.ts';
-import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, isPublic } from '../image.ts';
-import { ingest, ingestInto } from '../ingest/ingest.ts';
+import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf, isPublic } from '../image.ts';
+import { type IngestDeps, ingest, ingestInto } from '../ingest/ingest.ts';
 import { purgeImage } from '../trash/purge.ts';
-import { endAttempt, type Generation, pushWaiting } from './generation.ts';
-import type { FoundAnswer } from './provider-responses.ts';
-import type { RunDeps } from './worker.ts';
+import { endAttempt, type Generation, type GenerationQueue, queueDependents } from './generation.ts';
+import type { KeptResponse } from './provider-responses.ts';
+import { readableOf } from './readable.ts';
+
+export interface FinishDeps extends ImageDeps, IngestDeps {
+  readonly fetcher: Fetcher;
+  readonly queue: GenerationQueue;
+}
+
+interface Subject {
+  readonly generation: Generation;
+  readonly image: Image;
+  /** Opens the provider's picture; null where the response has only an address, or no provider was called. */
+  readonly open: KeptResponse['open'];
+}
 
 /**
- * Makes the image of what was answered: takes the picture into a spool, has the tool finish it, keeps the provider's original and what the
- * tool made beside it as parts, and ends with the image itself, in one transaction with the end of the generation. Every step may have been
- * done before by one that was killed.
- * @throws what storage, source and tool throw; nothing is lost then, and it may be called again.
+ * Makes the image of a response: receives the picture into a spool, has the tool finish it, and stores the
+ * provider's original and the tool's variants as parts. Then stores the image, in one transaction with the
+ * end of the generation. A killed worker may have done any of these steps before.
+ * @throws what storage, source and tool throw. Nothing is lost then; the caller may call again.
  */
-export async function finishGeneration(
-  deps: RunDeps,
-  { generation, image, open }: Pick<Making, 'generation' | 'image' | 'open'>,
-): Promise<void> {
-  const { spooler } = deps.storage;
-  const spools: Spool[] = [];
-  const spoolOf = async (bytes: Readable) => {
-    const spool = await spooler.receive(bytes, { subject: "The provider's picture" });
-    spools.push(spool);
-    return spool;
-  };
+export async function finishGeneration(deps: FinishDeps, subject: Subject): Promise<void> {
+  const { generation, image } = subject;
+  const spools = makeSpools(deps);
   try {
-    const made = await PICTURES[generation.work](deps, { generation, image, open, spoolOf, spools });
+    const picture = await PICTURES[generation.kind](deps, subject, spools);
     const { tool, size } = generation.request;
     const { finish } = findTool(tool);
-    if (finish === null || generation.work !== 'ask') {
-      await keepImage(deps, { generation, image, spool: made.spool, toolSaid: made.metadata });
+    if (finish === null || generation.kind !== 'ask') {
+      await storeImage(deps, subject, { spool: picture.spool, toolMetadata: picture.metadata });
       return;
     }
-    const finished = await finish(made.spool.path, size);
-    await keepPart(deps, image, 'original', made.spool);
+    const finished = await finish(picture.spool.path, size);
+    await storePart(deps, image, { part: 'original', spool: picture.spool });
     for (const { part, bytes } of finished.variants)
-      await keepPart(deps, image, part, await spoolOf(readableOf(bytes)));
-    const spool = await spoolOf(readableOf(finished.bytes));
-    await keepImage(deps, { generation, image, spool, toolSaid: finished.metadata });
+      await storePart(deps, image, { part, spool: await spools.receive(readableOf(bytes)) });
+    const spool = await spools.receive(readableOf(finished.bytes));
+    await storeImage(deps, subject, { spool, toolMetadata: finished.metadata });
   } finally {
-    for (const spool of spools) await spool.discard();
+    await spools.discard();
   }
 }
 
-interface Making {
-  readonly generation: Generation;
-  readonly image: Image;
-  /** The picture that was answered, where it was more than an address. */
-  readonly open: FoundAnswer['open'];
-  readonly spoolOf: (bytes: Readable) => Promise<Spool>;
-  /** Discarded at the end. */
-  readonly spools: Spool[];
+/** Spools of one generation; all are discarded at its end. */
+interface Spools {
+  receive(bytes: Readable): Promise<Spool>;
+  add(spool: Spool): void;
+  discard(): Promise<void>;
 }
 
-type Made = { readonly spool: Spool; readonly metadata: Finished['metadata'] };
+function makeSpools({ storage }: Pick<ImageDeps, 'storage'>): Spools {
+  const spools: Spool[] = [];
+  return {
+    async receive(bytes) {
+      const spool = await storage.spooler.receive(bytes, { subject: "The provider's picture" });
+      spools.push(spool);
+      return spool;
+    },
+    add: (spool) => spools.push(spool),
+    async discard() {
+      for (const spool of spools) await spool.discard();
+    },
+  };
+}
 
-const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Promise<Made>> = {
-  async ask({ fetcher }, { generation, open, spoolOf, spools }) {
-    const address = generation.answer?.address;
+type Picture = { readonly spool: Spool; readonly metadata: Finished['metadata'] };
+
+const PICTURES: Record<
+  Generation['kind'],
+  (deps: FinishDeps, subject: Subject, spools: Spools) => Promise<Picture>
+> = {
+  async ask({ fetcher }, { generation, open }, spools) {
+    const address = generation.response?.address;
     if (address) {
       const { spool } = await fetcher.fetch(address);
-      spools.push(spool);
+      spools.add(spool);
       return { spool, metadata: {} };
     }
     if (!open) {
-      throw new FixativeError(
-        'INTERRUPTED',
-        "The provider's picture is no longer on the disk of the worker.",
-        {
-          retryable: false,
-        },
-      );
+      const message =
+        "The provider's picture is no longer on the disk of this worker. To call the provider again, use regenerateImage.";
+      throw new FixativeError('INTERRUPTED', message, { retryable: false });
     }
-    return { spool: await spoolOf(open()), metadata: {} };
+    return { spool: await spools.receive(open()), metadata: {} };
   },
 
-  async compose({ database, storage }, { generation, spoolOf }) {
+  async compose({ database, storage }, { generation }, spools) {
     const rows = await database.query<ImageRow>(
       `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id = ANY($1::bigint[]) ORDER BY i.part`,
       [generation.waitsFor],
@@ -90,33 +106,38 @@ const PICTURES: Record<Generation['work'], (deps: RunDeps, making: Making) => Pr
     const panels: Spool[] = [];
     for (const { blobId } of rows) {
       const blob = blobId === null ? null : await findBlob(database, { id: blobId });
-      if (!blob) throw new FixativeError('NOT_FOUND', 'A panel of the page has no bytes any more.');
-      panels.push(await spoolOf((await storage.open(blob)).stream));
+      if (!blob) throw new FixativeError('NOT_FOUND', 'The bytes of a panel of this page were removed.');
+      panels.push(await spools.receive((await storage.open(blob)).stream));
     }
     const { bytes, metadata } = await composeComic(panels.map(({ path }) => ({ file: path })));
-    return { spool: await spoolOf(readableOf(bytes)), metadata };
+    return { spool: await spools.receive(readableOf(bytes)), metadata };
   },
 
-  async chart(_deps, { generation, spoolOf }) {
+  async chart(_deps, { generation }, spools) {
     const { chart, size } = generation.request;
     const { bytes, metadata } = await drawChart(chart as Chart, size);
-    return { spool: await spoolOf(readableOf(bytes)), metadata };
+    return { spool: await spools.receive(readableOf(bytes)), metadata };
   },
 };
 
-// In a statement of its own, so that the next one sees what whoever held it has written; `updateImage` takes it too.
+// A statement of its own: the next statement then sees what the previous holder of the lock has written.
+// `updateImage` takes it too.
 const LOCK_WHOLE = 'SELECT w.id FROM generated_images w WHERE w.id = $1::bigint FOR UPDATE';
-const LIKE_WHOLE = `UPDATE generated_images p SET visibility = w.visibility, deleted_at = w.deleted_at FROM generated_images w
+const COPY_FROM_WHOLE = `UPDATE generated_images p SET visibility = w.visibility, deleted_at = w.deleted_at FROM generated_images w
   WHERE p.id = $1::bigint AND w.id = p.part_of`;
 
-/** Keeps what belongs to an image as a part of it, unless one that was killed has done so. */
-async function keepPart(deps: RunDeps, image: Image, part: string, spool: Spool): Promise<void> {
+/** Stores a part of an image, unless a killed worker has done so. */
+async function storePart(
+  deps: FinishDeps,
+  image: Image,
+  { part, spool }: { part: string; spool: Spool },
+): Promise<void> {
   const [row] = await deps.database.query<ImageRow>(
     `SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.part_of = $1 AND i.part = $2`,
     [Number(image.id), part],
   );
   if (row?.sha256 === spool.sha256) return;
-  // Of what was made before; the image is made again.
+  // A part of the image before its regeneration.
   if (row) await purgeImage(deps, imageOf(row));
   const { userId, username, toolName, requestId, messageId, tags, prompt, model, provider } = image;
   await ingest(deps, spool, {
@@ -127,67 +148,50 @@ async function keepPart(deps: RunDeps, image: Image, part: string, spool: Spool)
     filename: `${toolName}-${part}`,
     partOf: image.id,
     part,
-    // The whole may have been made private, or put into the trash, since it was read.
+    // The whole may have become private, or been put into the trash, since it was read.
     alsoRecord: async (sql, recorded) => {
       await sql.query(LOCK_WHOLE, [image.id]);
-      await sql.query(LIKE_WHOLE, [recorded.id]);
+      await sql.query(COPY_FROM_WHOLE, [recorded.id]);
     },
   });
 }
 
-async function keepImage(
-  deps: RunDeps,
-  {
-    generation,
-    image,
-    spool,
-    toolSaid,
-  }: { generation: Generation; image: Image; spool: Spool; toolSaid: Finished['metadata'] },
+async function storeImage(
+  deps: FinishDeps,
+  { generation, image }: Subject,
+  { spool, toolMetadata }: { spool: Spool; toolMetadata: Finished['metadata'] },
 ): Promise<void> {
-  const { answer, request } = generation;
-  const said = {
-    ...(answer && Object.keys(answer.metadata).length > 0 ? { provider: answer.metadata } : {}),
-    ...(Object.keys(toolSaid).length > 0 ? { tool: toolSaid } : {}),
-    ...(answer?.expiresAt ? { originalUrlExpiresAt: answer.expiresAt } : {}),
+  const { response, request } = generation;
+  const metadata = {
+    ...(response && Object.keys(response.metadata).length > 0 ? { provider: response.metadata } : {}),
+    ...(Object.keys(toolMetadata).length > 0 ? { tool: toolMetadata } : {}),
+    ...(response?.expiresAt ? { originalUrlExpiresAt: response.expiresAt } : {}),
   };
   await ingestInto(deps, spool, {
     id: image.id,
     uuid: image.uuid,
-    // Made again, it keeps the name that it has.
+    // A regenerated image keeps its name.
     filename: image.filename ?? request.stem,
     exact: true,
     learnt: {
-      revisedPrompt: answer?.revisedPrompt ?? null,
-      originalUrl: answer?.address ?? null,
-      metadata: said,
+      revisedPrompt: response?.revisedPrompt ?? null,
+      originalUrl: response?.address ?? null,
+      metadata,
     },
-    recordFirst: (transaction) => end(deps, transaction, generation),
+    recordFirst: (transaction) => recordDone(deps, transaction, generation),
   });
 }
 
-/** Ends the generation with the image; another worker may have done so, or somebody cancelled it, and then nothing is recorded. */
-async function end(deps: RunDeps, sql: Queryable, generation: Generation): Promise<void> {
+const RECORD_DONE = `UPDATE generations SET state = 'done', attempts = $2::text::jsonb, updated_at = now()
+  WHERE image_id = $1 AND state = 'answered' AND calls = $3 RETURNING image_id`;
+
+/** Ends the generation in the transaction that stores its image. @throws Overtaken */
+async function recordDone(deps: FinishDeps, sql: Queryable, generation: Generation): Promise<void> {
   const attempts = endAttempt(generation.attempts, { code: null, message: null, retryAt: null });
-  const rows = await sql.query(
-    `UPDATE generations SET state = 'done', attempts = $2::text::jsonb, updated_at = now()
-       WHERE image_id = $1 AND state = 'answered' AND calls = $3 RETURNING image_id`,
-    [generation.imageId, JSON.stringify(attempts), generation.calls],
-  );
+  const rows = await sql.query(RECORD_DONE, [generation.imageId, JSON.stringify(attempts), generation.calls]);
   if (rows.length === 0) throw new Overtaken();
-  await pushWaiting(deps.queue, sql, generation.imageId);
+  await queueDependents(deps.queue, sql, generation.imageId);
 }
 
-/** Somebody else ended the generation meanwhile; what was begun here is rolled back. */
+/** Another worker has finished the generation, or it was cancelled. Rolls back what this worker has begun. */
 export class Overtaken extends Error {}
-
-/** So much is hashed and written at a time. */
-const PART_BYTES = 256 * 1024;
-
-/** What is in memory as a spool takes it: in parts, for a whole picture at once would hold the event loop. */
-export function readableOf(bytes: Uint8Array): Readable {
-  return Readable.from(partsOf(bytes), { objectMode: false });
-}
-
-function* partsOf(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES);
-}

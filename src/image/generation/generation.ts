@@ -3,12 +3,13 @@ import type { PictureSettings } from '../../provider/models.ts';
 import { IMAGE_COLUMNS, type ImageRow } from '../image.ts';
 
 /**
- * A generation: what is to be done to make one image, and how far it is. Its row is the truth; the queue only says that it is time to
- * look at it, and may say so twice or late.
+ * State of a generation, the work that makes one image. Its row is the truth. A job in the queue only says
+ * that it is time to look at the row, and may say so twice or late.
  *
- * waiting → queued → asking → answered → done, and failed or cancelled from each of them. `asking` is on record before a provider is
- * asked, `answered` before anything is done with what it gave: so whoever finds `asking` and nobody at work knows that the provider may
- * have been paid, and does not ask again by itself.
+ * waiting → queued → asking → answered → done; each of the first four may become failed or cancelled. The
+ * worker records `asking` before it calls the provider, and `answered` before it uses the response. So a
+ * worker that finds `asking` without a caller knows that the call may be paid for, and does not call again by
+ * itself.
  */
 export const GENERATION_STATES = [
   'waiting',
@@ -21,43 +22,45 @@ export const GENERATION_STATES = [
 ] as const;
 export type GenerationState = (typeof GENERATION_STATES)[number];
 
-/** ask: a provider makes it. compose: it is made of other images. chart: it is drawn here. */
-export type GenerationWork = 'ask' | 'compose' | 'chart';
+/**
+ * How the image is made. ask: a provider makes it. compose: from other images. chart: this server draws it.
+ */
+export type GenerationKind = 'ask' | 'compose' | 'chart';
 
-/** What `generations.request` holds; all of it was checked. */
-export interface GenerationOrder {
-  /** The queue that it goes through: the provider's name, or `local`. */
+/** Content of `generations.request`. Everything in it was checked. */
+export interface GenerationRequest {
+  /** Name of the queue, `lane` in stored JSON: the provider's name, or LOCAL_QUEUE. */
   readonly lane: string;
   readonly tool: string;
-  /** As the provider is asked, with the words of the tool. */
+  /** Prompt for the provider, with the words that the tool adds. */
   readonly prompt: string;
-  /** `WIDTHxHEIGHT` of the image in the end; `settings.size` is what the provider is asked for. */
+  /** `WIDTHxHEIGHT` of the finished image. `settings.size` is the size to request from the provider. */
   readonly size: string;
   readonly settings: PictureSettings;
   readonly model: string;
-  /** uuids of images. */
+  /** uuids of the reference images. */
   readonly references: readonly string[];
   readonly mask: string | null;
-  /** Of the file, without its ending. */
+  /** Name of the file, without its extension. */
   readonly stem: string;
   readonly chart: unknown;
 }
 
-/** One try, as `generations.attempts` keeps it and `Image.attempts` shows it. */
+/** One attempt, as stored in `generations.attempts` and shown in `Image.attempts`. */
 export interface Attempt {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly endedAt: string | null;
-  /** What came of it; null: it succeeded, or is under way. */
+  /** Error code; null: the attempt succeeded or is under way. */
   readonly code: string | null;
   readonly message: string | null;
-  /** When it is tried again by itself, if it is. */
+  /** Time of the automatic retry; null: none is due. */
   readonly retryAt: string | null;
 }
 
-/** What `generations.answer` holds: what the provider said, but for its bytes. */
-export interface RecordedAnswer {
-  /** null: the bytes lie in the answers of the worker that asked. */
+/** Content of `generations.answer`: the provider's response without its bytes. */
+export interface RecordedResponse {
+  /** Address of the picture; null: the worker that called the provider has the bytes on its disk. */
   readonly address: string | null;
   /** ISO 8601. */
   readonly expiresAt: string | null;
@@ -68,21 +71,24 @@ export interface RecordedAnswer {
 export interface Generation {
   readonly imageId: number;
   readonly state: GenerationState;
-  readonly work: GenerationWork;
-  readonly request: GenerationOrder;
+  readonly kind: GenerationKind;
+  readonly request: GenerationRequest;
+  /** Ids of the images that must be ready before this one begins. */
   readonly waitsFor: readonly number[];
   readonly attempts: readonly Attempt[];
+  /** How many calls to the provider were begun. */
   readonly calls: number;
-  readonly answer: RecordedAnswer | null;
+  readonly response: RecordedResponse | null;
   readonly askedAt: Date | null;
+  /** Id of the worker that made the last call. */
   readonly askedBy: string | null;
   readonly runAt: Date;
 }
 
-export const GENERATION_COLUMNS = `g.image_id AS "imageId", g.state, g.work, g.request, g.waits_for AS "waitsFor", g.attempts, g.calls,
-  g.answer, g.asked_at AS "askedAt", g.asked_by AS "askedBy", g.run_at AS "runAt"`;
+export const GENERATION_COLUMNS = `g.image_id AS "imageId", g.state, g.work AS kind, g.request, g.waits_for AS "waitsFor", g.attempts, g.calls,
+  g.answer AS response, g.asked_at AS "askedAt", g.asked_by AS "askedBy", g.run_at AS "runAt"`;
 
-/** The most tries that are kept on record. */
+/** Most attempts to keep on record. */
 const MAX_ATTEMPTS_KEPT = 200;
 
 export async function findGeneration(db: Queryable, imageId: number): Promise<Generation | null> {
@@ -94,11 +100,13 @@ export async function findGeneration(db: Queryable, imageId: number): Promise<Ge
 }
 
 const OPEN_STATES = ['waiting', 'queued', 'asking', 'answered'] as const;
-// The condition is that of idx_generations_open.
+// The condition must match that of idx_generations_open.
 const COUNT_OPEN = `SELECT state, count(*) AS count, greatest(0, extract(epoch FROM now() - min(run_at)))::float8 AS "dueSeconds"
   FROM generations WHERE state IN ('waiting', 'queued', 'asking', 'answered') GROUP BY state`;
 
-/** How many generations are in each state that is not an end, and for how long the longest is due. */
+/**
+ * Counts the generations in each unfinished state. `dueSeconds`: seconds since the oldest of them became due.
+ */
 export async function countOpenGenerations(
   db: Queryable,
 ): Promise<{ state: GenerationState; count: number; dueSeconds: number }[]> {
@@ -108,7 +116,7 @@ export async function countOpenGenerations(
   );
 }
 
-/** The attempts with what came of the last one. */
+/** Returns the attempts with the result of the last one, or with a new one when none is under way. */
 export function endAttempt(
   attempts: readonly Attempt[],
   end: { code: string | null; message: string | null; retryAt: Date | null },
@@ -129,6 +137,7 @@ export function endAttempt(
   ].slice(-MAX_ATTEMPTS_KEPT);
 }
 
+/** Returns the attempts with a new one that is under way. */
 export function beginAttempt(attempts: readonly Attempt[]): Attempt[] {
   const begun: Attempt = {
     startedAt: new Date().toISOString(),
@@ -140,32 +149,33 @@ export function beginAttempt(attempts: readonly Attempt[]): Attempt[] {
   return [...attempts, begun].slice(-MAX_ATTEMPTS_KEPT);
 }
 
-/** One generation that is to be looked at. */
+/** A job for the queue: one generation that a worker is to look at. */
 export interface QueuedGeneration {
   readonly imageId: number;
-  readonly lane: string;
+  /** Name of the provider, or LOCAL_QUEUE. */
+  readonly queueName: string;
   readonly userId: string;
-  /** null: now. */
+  /** When to run the job; null: now. */
   readonly runAt: Date | null;
 }
 
 /** Where generations wait for a worker. */
 export interface GenerationQueue {
-  /** Says that generations are to be looked at; they are in the queue when the transaction is committed. */
+  /** Adds jobs within the transaction: workers see them after its commit. */
   push(transaction: Queryable, generations: readonly QueuedGeneration[]): Promise<void>;
 }
 
-/** The lane of what needs no provider. */
-export const LOCAL_LANE = 'local';
+/** Queue of the generations that need no provider. */
+export const LOCAL_QUEUE = 'local';
 
-/** Has those looked at that wait for an image which is there now, or has failed. */
-export async function pushWaiting(
+/** Queues the generations that wait for an image, once that image is ready or has failed. */
+export async function queueDependents(
   queue: GenerationQueue,
   transaction: Queryable,
   imageId: number,
 ): Promise<void> {
-  const waiting = await transaction.query<{ imageId: number | bigint; lane: string; userId: string }>(
-    `SELECT g.image_id AS "imageId", g.request ->> 'lane' AS lane, i.user_id AS "userId"
+  const waiting = await transaction.query<{ imageId: number | bigint; queueName: string; userId: string }>(
+    `SELECT g.image_id AS "imageId", g.request ->> 'lane' AS "queueName", i.user_id AS "userId"
        FROM generations g JOIN generated_images i ON i.id = g.image_id
        WHERE g.state = 'waiting' AND g.waits_for @> ARRAY[$1::bigint]`,
     [imageId],
@@ -174,33 +184,36 @@ export async function pushWaiting(
   if (generations.length > 0) await queue.push(transaction, generations);
 }
 
-const CANCEL_PARTS = `WITH open AS (
+const CANCEL_UNSTARTED_PARTS = `WITH open AS (
     SELECT g.image_id AS open_id FROM generations g JOIN generated_images i ON i.id = g.image_id
     WHERE i.part_of = $1 AND g.state IN ('waiting', 'queued') ORDER BY g.image_id FOR UPDATE OF g
   ) UPDATE generations g SET state = 'cancelled', updated_at = now() FROM open WHERE g.image_id = open_id RETURNING g.image_id AS "imageId"`;
 
-/** Ends what is not begun of an image that will not be. @returns which images `cancelImages` is to say so of. */
-export async function cancelParts(transaction: Queryable, imageId: number): Promise<number[]> {
-  const parts = await transaction.query<{ imageId: number }>(CANCEL_PARTS, [imageId]);
+/** Cancels the parts of a failed image that no worker has begun. @returns ids to pass to `showCancelled`. */
+export async function cancelUnstartedParts(transaction: Queryable, imageId: number): Promise<number[]> {
+  const parts = await transaction.query<{ imageId: number }>(CANCEL_UNSTARTED_PARTS, [imageId]);
   return parts.map((part) => part.imageId);
 }
 
-const CANCEL_IMAGES = `WITH locked AS (
+const SHOW_CANCELLED = `WITH locked AS (
     SELECT id AS locked_id FROM generated_images WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
   ) UPDATE generated_images i SET status = 'failed', error = $2, error_code = 'CANCELLED', error_retryable = true, updated_at = now()
     FROM locked WHERE i.id = locked_id RETURNING ${IMAGE_COLUMNS}`;
 
-/** Shows images as cancelled, once their generations are. */
-export function cancelImages(
+/** Marks images as failed with the code CANCELLED. Their generations must be cancelled before. */
+export function showCancelled(
   transaction: Queryable,
   ids: readonly number[],
   message: string,
 ): Promise<ImageRow[]> {
-  return transaction.query<ImageRow>(CANCEL_IMAGES, [ids, message]);
+  return transaction.query<ImageRow>(SHOW_CANCELLED, [ids, message]);
 }
 
-/** After these the answer that is on record is of no use, and the provider is asked anew. */
-export const SPOILT: ReadonlySet<string> = new Set([
+/**
+ * Errors that make the recorded response useless: the worker discards it, and a retry calls the provider
+ * again.
+ */
+export const UNUSABLE_RESPONSE_CODES: ReadonlySet<string> = new Set([
   'DAMAGED_IMAGE',
   'UNSUPPORTED_TYPE',
   'TOO_LARGE',

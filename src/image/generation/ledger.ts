@@ -4,34 +4,38 @@ import type { Image } from '../image.ts';
 import { storable } from '../json.ts';
 import {
   type Attempt,
-  cancelImages,
-  cancelParts,
+  cancelUnstartedParts,
   endAttempt,
   type Generation,
   type GenerationQueue,
   type GenerationState,
-  pushWaiting,
-  type RecordedAnswer,
+  queueDependents,
+  type RecordedResponse,
+  showCancelled,
 } from './generation.ts';
 
 /**
- * Where a generation is moved on. Each move is one statement that only happens where the generation still is what it was when it was read, by its state
- * and by the number of the call: of two workers that come with the same news, or with old news, one has no effect.
+ * Changes the state of generations. Each change is one statement that takes effect only when the generation
+ * still has the state and the call number with which it was read. So of two workers with the same or with old
+ * news, one has no effect.
  */
 export interface Ledger {
-  /** queued → asking, unless as many of the same user and provider are being asked for as may be: then it is put off. */
+  /**
+   * queued → asking. When the user has `perUser` calls to this provider under way, queues the generation for
+   * later.
+   */
   claim(generation: Generation, image: Image, attempts: readonly Attempt[]): Promise<boolean>;
-  /** queued → answered, for what needs no provider. */
-  beginHere(generation: Generation, attempts: readonly Attempt[]): Promise<boolean>;
-  /** → answered; also what comes late, as long as nobody asked again. */
-  answered(generation: Generation, said: RecordedAnswer): Promise<boolean>;
-  /** → where it can be tried from again, at a time. */
-  putOff(generation: Generation, image: Image, why: { error: unknown; seconds: number }): Promise<void>;
-  /** → failed, with the image, and what of it is not begun. @returns the code. */
+  /** queued → answered, for a generation that needs no provider. */
+  beginLocal(generation: Generation, attempts: readonly Attempt[]): Promise<boolean>;
+  /** → answered. Also takes a late response, as long as no later call was made. */
+  recordResponse(generation: Generation, response: RecordedResponse): Promise<boolean>;
+  /** → the state from which to retry, after `seconds`. */
+  retryLater(generation: Generation, image: Image, why: { error: unknown; seconds: number }): Promise<void>;
+  /** → failed, with the image and its parts that no worker has begun. @returns the error code. */
   fail(generation: Generation, image: Image, error: unknown): Promise<string>;
   /** waiting → queued. */
-  ready(generation: Generation): Promise<void>;
-  /** Has it looked at again. */
+  markReady(generation: Generation): Promise<void>;
+  /** Queues the generation for another look after `seconds`. */
   lookAgain(generation: Generation, image: Image, seconds: number): Promise<void>;
 }
 
@@ -39,12 +43,36 @@ export interface LedgerDeps {
   readonly database: Database;
   readonly queue: GenerationQueue;
   readonly workerId: string;
-  /** How many generations of one user and provider are asked for at once, in all processes. */
+  /** Most calls under way for one user and provider, in all processes. */
   readonly perUser: number;
 }
 
-/** When to look again where a user has as many under way as may be. */
-const FULL_SECONDS = 1;
+export function makeLedger(deps: LedgerDeps): Ledger {
+  const { database, workerId } = deps;
+  return {
+    claim: (generation, image, attempts) => claim(deps, { generation, image }, attempts),
+    beginLocal: (generation, attempts) =>
+      changes(database, BEGIN_LOCAL_AND_SHOW, [generation.imageId, JSON.stringify(attempts)]),
+    recordResponse: ({ imageId, calls }, response) =>
+      changes(database, RECORD_RESPONSE_AND_SHOW, [
+        imageId,
+        JSON.stringify(response),
+        workerId,
+        calls,
+        response.address,
+      ]),
+    retryLater: (generation, image, why) => retryLater(deps, { generation, image }, why),
+    fail: (generation, image, error) => fail(deps, { generation, image }, error),
+    async markReady({ imageId }) {
+      await database.query(MARK_READY, [imageId]);
+    },
+    lookAgain: (generation, image, seconds) =>
+      queueFor(deps, database, { generation, image, runAt: after(seconds) }),
+  };
+}
+
+/** Seconds until the next look when the user has too many calls under way. */
+const USER_LIMIT_SECONDS = 1;
 
 const NOT_BEGUN = 'Another part of the same image failed before this one was begun.';
 
@@ -54,130 +82,126 @@ const ASKING = `SELECT 1 FROM generations g JOIN generated_images i ON i.id = g.
   WHERE g.state = 'asking' AND g.request ->> 'lane' = $1 AND i.user_id = $2 LIMIT $3`;
 const BEGIN_LOCAL = `UPDATE generations SET state = 'answered', attempts = $2::text::jsonb, updated_at = now()
   WHERE image_id = $1 AND state = 'queued'`;
-// A late answer is taken although the generation was given up as interrupted, or is to be asked for anew: it is paid.
-const ANSWERED = `UPDATE generations g SET state = 'answered', answer = $2::text::jsonb, asked_by = $3, updated_at = now()
+// Takes a late response although the generation failed as interrupted or waits for another call: it is paid
+// for.
+const RECORD_RESPONSE = `UPDATE generations g SET state = 'answered', answer = $2::text::jsonb, asked_by = $3, updated_at = now()
   WHERE image_id = $1 AND calls = $4 AND (state IN ('asking', 'queued') OR (state = 'failed' AND EXISTS (
     SELECT 1 FROM generated_images i WHERE i.id = g.image_id AND i.error_code = 'INTERRUPTED')))`;
+const MARK_READY = `UPDATE generations SET state = 'queued', updated_at = now() WHERE image_id = $1 AND state = 'waiting'`;
+const RETRY_LATER = `UPDATE generations SET state = $3, run_at = $4, attempts = $5::text::jsonb, updated_at = now()
+  WHERE image_id = $1 AND state = $2 AND calls = $6 RETURNING image_id`;
+const FAIL = `UPDATE generations SET state = 'failed', attempts = $3::text::jsonb, updated_at = now()
+  WHERE image_id = $1 AND state = $2 AND calls = $4 RETURNING image_id`;
+const SHOW_FAILED = `UPDATE generated_images SET status = 'failed', error = $2, error_code = $3, error_retryable = $4, updated_at = now()
+  WHERE id = $1`;
+
 /**
- * A move with what it shows of the image, in one statement: what says so already is not written again, for that would be a row more, with an entry in
- * every index, and news to whoever watches.
- * @param address the parameter that is the provider's address of the picture, or null.
+ * Updates the generation and the image's status in one statement. Skips the image when nothing changes:
+ * another row version would cost an entry in every index, and notify everybody who watches.
+ * @param address the parameter with the provider's address of the picture, or NULL.
  */
-const shown = (
-  move: string,
+const andShow = (
+  change: string,
   address: string,
-) => `WITH moved AS (${move} RETURNING image_id AS moved_id), shown AS (
+) => `WITH moved AS (${change} RETURNING image_id AS moved_id), shown AS (
     UPDATE generated_images SET status = 'processing', original_url = coalesce(${address}::text, original_url), error = NULL,
       error_code = NULL, error_retryable = NULL, updated_at = now()
     FROM moved WHERE id = moved_id AND (status IN ('pending', 'failed')
       OR (status = 'processing' AND (${address}::text IS NOT NULL OR error_code IS NOT NULL)))
   ) SELECT moved_id FROM moved`;
-const CLAIM_AND_SHOW = shown(CLAIM, 'NULL');
-const BEGIN_LOCAL_AND_SHOW = shown(BEGIN_LOCAL, 'NULL');
-const ANSWERED_AND_SHOW = shown(ANSWERED, '$5');
+const CLAIM_AND_SHOW = andShow(CLAIM, 'NULL');
+const BEGIN_LOCAL_AND_SHOW = andShow(BEGIN_LOCAL, 'NULL');
+const RECORD_RESPONSE_AND_SHOW = andShow(RECORD_RESPONSE, '$5');
 
-export function makeLedger({ database, queue, workerId, perUser }: LedgerDeps): Ledger {
-  /** Takes the generation, unless as many of the same user and provider are being asked for as may be. */
-  async function claim(generation: Generation, image: Image, attempts: readonly Attempt[]): Promise<boolean> {
-    const { lane } = generation.request;
-    const values = [generation.imageId, workerId, JSON.stringify(attempts), generation.calls];
-    return database.transaction(async (transaction) => {
-      // One at a time, so that they see each other; the queue's own limit lets those through that come at once.
-      await transaction.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
-        `fixative:generations:${lane}:${image.userId}`,
-      ]);
-      const asking = await transaction.query(ASKING, [lane, image.userId, perUser]);
-      if (asking.length >= perUser) {
-        await push(transaction, generation, image, new Date(Date.now() + FULL_SECONDS * 1000));
-        return false;
-      }
-      return (await transaction.query(CLAIM_AND_SHOW, values)).length > 0;
-    });
-  }
-
-  async function putOff(
-    generation: Generation,
-    image: Image,
-    { error, seconds }: { error: unknown; seconds: number },
-  ): Promise<void> {
-    const retryAt = new Date(Date.now() + seconds * 1000);
-    const attempts = endAttempt(generation.attempts, { ...explain(error, image), retryAt });
-    const back: GenerationState = generation.state === 'asking' ? 'queued' : generation.state;
-    await database.transaction(async (transaction) => {
-      const rows = await transaction.query(
-        `UPDATE generations SET state = $3, run_at = $4, attempts = $5::text::jsonb, updated_at = now()
-           WHERE image_id = $1 AND state = $2 AND calls = $6 RETURNING image_id`,
-        [generation.imageId, generation.state, back, retryAt, JSON.stringify(attempts), generation.calls],
-      );
-      if (rows.length > 0) await push(transaction, generation, image, retryAt);
-    });
-    await database.flush();
-  }
-
-  async function fail(generation: Generation, image: Image, error: unknown): Promise<string> {
-    const { code, message } = explain(error, image);
-    const retryable = error instanceof FixativeError ? error.retryable : true;
-    const attempts = endAttempt(generation.attempts, { code, message, retryAt: null });
-    await database.transaction(async (transaction) => {
-      const rows = await transaction.query(
-        `UPDATE generations SET state = 'failed', attempts = $3::text::jsonb, updated_at = now()
-           WHERE image_id = $1 AND state = $2 AND calls = $4 RETURNING image_id`,
-        [generation.imageId, generation.state, JSON.stringify(attempts), generation.calls],
-      );
-      if (rows.length === 0) return;
-      // Nothing more is paid for a page that will not be.
-      const parts = generation.work === 'compose' ? await cancelParts(transaction, generation.imageId) : [];
-      await transaction.query(
-        `UPDATE generated_images SET status = 'failed', error = $2, error_code = $3, error_retryable = $4, updated_at = now()
-           WHERE id = $1`,
-        [generation.imageId, message, code, retryable],
-      );
-      if (parts.length > 0) await cancelImages(transaction, parts, NOT_BEGUN);
-      await pushWaiting(queue, transaction, generation.imageId);
-    });
-    await database.flush();
-    return code;
-  }
-
-  /** Moves a generation on if it still is where it was, and shows the image as being made. */
-  async function transition(
-    generation: Generation,
-    statement: string,
-    values: readonly unknown[],
-  ): Promise<boolean> {
-    return (await database.query(statement, [generation.imageId, ...values])).length > 0;
-  }
-
-  function push(db: Queryable, generation: Generation, image: Image, runAt: Date): Promise<void> {
-    const { lane } = generation.request;
-    return queue.push(db, [{ imageId: generation.imageId, lane, userId: image.userId, runAt }]);
-  }
-
-  return {
-    claim,
-    putOff,
-    fail,
-    beginHere: (generation, attempts) =>
-      transition(generation, BEGIN_LOCAL_AND_SHOW, [JSON.stringify(attempts)]),
-    answered: (generation, said) =>
-      transition(generation, ANSWERED_AND_SHOW, [
-        JSON.stringify(said),
-        workerId,
-        generation.calls,
-        said.address,
-      ]),
-    async ready({ imageId }) {
-      await database.query(
-        `UPDATE generations SET state = 'queued', updated_at = now() WHERE image_id = $1 AND state = 'waiting'`,
-        [imageId],
-      );
-    },
-    lookAgain: (generation, image, seconds) =>
-      push(database, generation, image, new Date(Date.now() + seconds * 1000)),
-  };
+interface Subject {
+  readonly generation: Generation;
+  readonly image: Image;
 }
+
+async function claim(
+  deps: LedgerDeps,
+  { generation, image }: Subject,
+  attempts: readonly Attempt[],
+): Promise<boolean> {
+  const { lane } = generation.request;
+  const values = [generation.imageId, deps.workerId, JSON.stringify(attempts), generation.calls];
+  return deps.database.transaction(async (transaction) => {
+    // One claim at a time for a user and provider. pg-boss's own limit is not exact when several workers look
+    // at once.
+    await transaction.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+      `fixative:generations:${lane}:${image.userId}`,
+    ]);
+    const asking = await transaction.query(ASKING, [lane, image.userId, deps.perUser]);
+    if (asking.length >= deps.perUser) {
+      await queueFor(deps, transaction, { generation, image, runAt: after(USER_LIMIT_SECONDS) });
+      return false;
+    }
+    return changes(transaction, CLAIM_AND_SHOW, values);
+  });
+}
+
+async function retryLater(
+  deps: LedgerDeps,
+  { generation, image }: Subject,
+  { error, seconds }: { error: unknown; seconds: number },
+): Promise<void> {
+  const retryAt = after(seconds);
+  const attempts = endAttempt(generation.attempts, { ...explain(error, image), retryAt });
+  const back: GenerationState = generation.state === 'asking' ? 'queued' : generation.state;
+  await deps.database.transaction(async (transaction) => {
+    const rows = await transaction.query(RETRY_LATER, [
+      generation.imageId,
+      generation.state,
+      back,
+      retryAt,
+      JSON.stringify(attempts),
+      generation.calls,
+    ]);
+    if (rows.length > 0) await queueFor(deps, transaction, { generation, image, runAt: retryAt });
+  });
+  await deps.database.flush();
+}
+
+async function fail(
+  { database, queue }: LedgerDeps,
+  { generation, image }: Subject,
+  error: unknown,
+): Promise<string> {
+  const { imageId, state, calls } = generation;
+  const { code, message } = explain(error, image);
+  const retryable = error instanceof FixativeError ? error.retryable : true;
+  const attempts = endAttempt(generation.attempts, { code, message, retryAt: null });
+  await database.transaction(async (transaction) => {
+    const rows = await transaction.query(FAIL, [imageId, state, JSON.stringify(attempts), calls]);
+    if (rows.length === 0) return;
+    // A page that failed needs no more panels, so no more calls are paid for.
+    const parts = generation.kind === 'compose' ? await cancelUnstartedParts(transaction, imageId) : [];
+    await transaction.query(SHOW_FAILED, [imageId, message, code, retryable]);
+    if (parts.length > 0) await showCancelled(transaction, parts, NOT_BEGUN);
+    await queueDependents(queue, transaction, imageId);
+  });
+  await database.flush();
+  return code;
+}
+
+/** Runs a statement that returns the rows it has changed. @returns whether it has changed any. */
+async function changes(db: Queryable, statement: string, values: readonly unknown[]): Promise<boolean> {
+  return (await db.query(statement, values)).length > 0;
+}
+
+function queueFor(
+  { queue }: LedgerDeps,
+  db: Queryable,
+  { generation, image, runAt }: Subject & { readonly runAt: Date },
+): Promise<void> {
+  const { imageId, request } = generation;
+  return queue.push(db, [{ imageId, queueName: request.lane, userId: image.userId, runAt }]);
+}
+
+const after = (seconds: number) => new Date(Date.now() + seconds * 1000);
 
 function explain(error: unknown, image: Image): { code: string; message: string } {
   if (error instanceof FixativeError) return { code: error.code, message: storable(error.message) };
-  return { code: 'INTERNAL', message: `The server failed; its log has it under the image ${image.uuid}.` };
+  const message = `The server failed with an unexpected error. Search its log for the image ${image.uuid}.`;
+  return { code: 'INTERNAL', message };
 }

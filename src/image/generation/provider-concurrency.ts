@@ -1,13 +1,14 @@
 import { type Gate, makeGate } from '../../storage/gate.ts';
 
-/** Runs work when there is a place for it among that of the same name; the names are few and known. */
-export type Places = <Result>(name: string, work: () => Promise<Result>) => Promise<Result>;
+/** Runs a call when its provider has fewer calls under way than the limit; otherwise waits. */
+export type ProviderConcurrency = <Result>(provider: string, call: () => Promise<Result>) => Promise<Result>;
 
-export function makePlaces(perName: number): Places {
+/** @param limit most calls under way at once, for each provider. */
+export function makeProviderConcurrency(limit: number): ProviderConcurrency {
   const gates = new Map<string, Gate>();
-  return (name, work) => {
-    const gate = gates.get(name) ?? makeGate(perName);
-    gates.set(name, gate);
-    return gate(work);
+  return (provider, call) => {
+    const gate = gates.get(provider) ?? makeGate(limit);
+    gates.set(provider, gate);
+    return gate(call);
   };
 }

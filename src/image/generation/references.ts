@@ -11,74 +11,64 @@ import type { Quotas } from '../ingest/quota.ts';
 import { parseImageInput } from '../input.ts';
 import type { ReceivedFile } from '../upload/upload.ts';
 
-/** A picture to work from: an image that is kept, by its uuid, or a file of the same request. */
+/** A picture to work from: a stored image, by its uuid, or a file of the same request. */
 export type PictureSource = { readonly uuid: string } | { readonly file: Promise<ReceivedFile> };
 
-interface ReferenceDeps extends IngestDeps {
+export interface ReferenceDeps extends IngestDeps {
   readonly database: Database;
   readonly quotas: Quotas;
 }
 
 const MiB = 1024 * 1024;
-/** All pictures of a request together: providers take them in one body, which is made in memory. */
+/** Most bytes of all references of a request together: the request to the provider is built in memory. */
 const MAX_REFERENCE_BYTES = 64 * MiB;
 
-/** A picture to work from that was found, or came along. */
+/** A picture to work from that was found or received. */
 export interface FoundPicture {
   readonly uuid: string;
   readonly sha256: string | null;
   readonly bytes: number | null;
   readonly width: number | null;
   readonly height: number | null;
-  /** The image that it is; null for a file that is not kept. */
+  /** null: a file that is not stored. */
   readonly image: Image | null;
 }
 
 export interface SourceOptions {
-  /** Whose the files become. */
+  /** Owner of the files that are stored. */
   readonly userId: string;
-  /** Whose images may be named; null: everybody's. */
+  /** User id that the named images are limited to; null: no limit. */
   readonly visibleTo: string | null;
-  /** Of the files that are kept. */
+  /** Visibility of the files that are stored. */
   readonly visibility: Visibility;
-  /** Takes files that are not to be kept. */
-  readonly loose: LooseFiles | null;
+  /** Takes the files, on a server that does not store them; null: they are stored. */
+  readonly files: TransientFiles | null;
 }
 
-/** Files of a request that are not kept, by the names that stand for their uuids. */
-export type LooseFiles = Map<string, Attachment>;
+/** Files of a request that are not stored, by names that take the place of uuids. */
+export type TransientFiles = Map<string, Attachment>;
+
+interface NamedSource {
+  readonly source: PictureSource;
+  /** Path in the input, for errors. */
+  readonly path: readonly string[];
+}
 
 /**
- * Finds the images that are named, and keeps the files that came along as images of their own, once each.
- * @param options.loose takes the files in place of that.
- * @throws InputError NOT_FOUND, CONFLICT, TooLargeError; what ingest throws. `path` says which.
+ * Finds the images that are named, and stores the files as images of their own, once each.
+ * @throws InputError NOT_FOUND, CONFLICT; TooLargeError; what ingest throws. `path` names the source.
  */
 export async function resolveReferences(
   deps: ReferenceDeps,
-  sources: readonly { readonly source: PictureSource; readonly path: readonly string[] }[],
+  sources: readonly NamedSource[],
   options: SourceOptions,
 ): Promise<FoundPicture[]> {
   const pictures: FoundPicture[] = [];
-  for (const { source, path } of sources) {
-    if ('uuid' in source) {
-      const image = await requireKept(deps, { ...options, uuid: source.uuid }, path);
-      pictures.push({ ...image, image });
-      continue;
-    }
-    const at = [...path, 'file'];
-    const { loose } = options;
-    if (loose) {
-      const taken = source.file.then((file) => takeAlong(deps, file, loose));
-      pictures.push(await atPath(at, taken));
-      continue;
-    }
-    const image = await atPath(at, keep(deps, source, options));
-    pictures.push({ ...image, image });
-  }
+  for (const each of sources) pictures.push(await resolveReference(deps, each, options));
   const bytes = pictures.reduce((sum, picture) => sum + (picture.bytes ?? 0), 0);
   if (bytes > MAX_REFERENCE_BYTES) {
     throw new TooLargeError(
-      `The references have ${formatBytes(bytes)} together; ${formatBytes(MAX_REFERENCE_BYTES)} are allowed.`,
+      `The references have ${formatBytes(bytes)} together; at most ${formatBytes(MAX_REFERENCE_BYTES)} are allowed. Send fewer or smaller ones.`,
       { limit: MAX_REFERENCE_BYTES, actual: bytes, unit: 'bytes' },
       { path: ['input', 'references'] },
     );
@@ -86,18 +76,39 @@ export async function resolveReferences(
   return pictures;
 }
 
-async function takeAlong(
+async function resolveReference(
+  deps: ReferenceDeps,
+  { source, path }: NamedSource,
+  options: SourceOptions,
+): Promise<FoundPicture> {
+  if ('uuid' in source) {
+    const image = await requireStored(deps, { ...options, uuid: source.uuid }, path);
+    return { ...image, image };
+  }
+  const { files } = options;
+  const at = [...path, 'file'];
+  if (files)
+    return atPath(
+      at,
+      source.file.then((file) => holdFile(deps, file, files)),
+    );
+  const image = await atPath(at, storeFile(deps, source, options));
+  return { ...image, image };
+}
+
+/** Holds a file in memory until the end of the request. */
+async function holdFile(
   { storage }: { storage: Storage },
   { spool }: ReceivedFile,
-  loose: LooseFiles,
+  files: TransientFiles,
 ): Promise<FoundPicture> {
   const { mimeType, width, height } = await storage.readPicture(spool);
-  const uuid = `file:${loose.size}`;
-  loose.set(uuid, { bytes: await readFile(spool.path), mimeType });
+  const uuid = `file:${files.size}`;
+  files.set(uuid, { bytes: await readFile(spool.path), mimeType });
   return { uuid, sha256: spool.sha256, bytes: spool.bytes, width, height, image: null };
 }
 
-async function requireKept(
+async function requireStored(
   { database }: { database: Database },
   { uuid, visibleTo }: { readonly uuid: string; readonly visibleTo: string | null },
   path: readonly string[],
@@ -106,12 +117,12 @@ async function requireKept(
   if (!image || image.deletedAt !== null)
     throw new InputError('NOT_FOUND', `There is no image ${uuid}.`, { path });
   if (image.status === 'success' && image.blobId !== null) return image;
-  throw new InputError('CONFLICT', `Image ${uuid} has no bytes to work from: it is ${image.status}.`, {
-    path,
-  });
+  const message = `Image ${uuid} has no bytes, so it cannot be a reference: its status is ${image.status}.`;
+  throw new InputError('CONFLICT', message, { path });
 }
 
-async function keep(
+/** Stores a file as an image, or returns the user's image of the same bytes. */
+async function storeFile(
   deps: ReferenceDeps,
   source: { readonly file: Promise<ReceivedFile> },
   { userId, visibility }: Pick<SourceOptions, 'userId' | 'visibility'>,
@@ -122,33 +133,33 @@ async function keep(
   return ingest(deps, spool, { ...record, origin: 'uploaded', prompt: '', filename, onDuplicate: 'reuse' });
 }
 
-/** Reads the bytes of references, for a provider. */
+/**
+ * Reads the bytes of references, for the request to a provider.
+ * @throws InputError NOT_FOUND for one without bytes.
+ */
 export async function readReferences(
   deps: { database: Database; storage: Storage },
   uuids: readonly string[],
-  loose: LooseFiles = new Map(),
+  files: TransientFiles = new Map(),
 ): Promise<Attachment[]> {
-  const kept = uuids.filter((uuid) => !loose.has(uuid));
-  const images = new Map((await findImages(deps.database, kept)).map((image) => [image?.uuid, image]));
+  const stored = uuids.filter((uuid) => !files.has(uuid));
+  const images = new Map((await findImages(deps.database, stored)).map((image) => [image?.uuid, image]));
   const attachments: Attachment[] = [];
-  for (const uuid of uuids) {
-    const file = loose.get(uuid);
-    if (file) {
-      attachments.push(file);
-      continue;
-    }
-    const image = images.get(uuid);
-    if (!image || image.blobId === null)
-      throw new InputError(
-        'NOT_FOUND',
-        `The image ${uuid}, which was to be worked from, has no bytes any more.`,
-      );
-    const blob = await findBlob(deps.database, { id: Number(image.blobId) });
-    if (!blob) throw new InputError('NOT_FOUND', `The image ${uuid} has no bytes any more.`);
-    const chunks: Buffer[] = [];
-    const { stream } = await deps.storage.open(blob);
-    for await (const chunk of stream) chunks.push(chunk as Buffer);
-    attachments.push({ bytes: Buffer.concat(chunks), mimeType: blob.mimeType });
-  }
+  for (const uuid of uuids)
+    attachments.push(files.get(uuid) ?? (await readImage(deps, uuid, images.get(uuid) ?? null)));
   return attachments;
+}
+
+async function readImage(
+  { database, storage }: { database: Database; storage: Storage },
+  uuid: string,
+  image: Image | null,
+): Promise<Attachment> {
+  const blob = image?.blobId == null ? null : await findBlob(database, { id: Number(image.blobId) });
+  if (!blob)
+    throw new InputError('NOT_FOUND', `The bytes of the reference ${uuid} were removed. Use another image.`);
+  const chunks: Buffer[] = [];
+  const { stream } = await storage.open(blob);
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return { bytes: Buffer.concat(chunks), mimeType: blob.mimeType };
 }

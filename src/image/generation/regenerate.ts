@@ -2,19 +2,24 @@ import { sqlOf } from '../../database/database.ts';
 import type { Prisma } from '../../database/generated/client/client.ts';
 import { FixativeError, InputError, NotFoundError } from '../../errors.ts';
 import { findTool } from '../../tool/tools.ts';
-import { waitForImages } from '../events/watch.ts';
+import { waitForImages } from '../events/wait.ts';
 import { findImageRow, findImages, type Image } from '../image.ts';
-import { type GenerateDeps, parseWaitSeconds } from './generate.ts';
-import { findGeneration, type Generation, type QueuedGeneration, SPOILT } from './generation.ts';
-import { planGeneration } from './plan.ts';
-
-const BACK = `UPDATE generated_images SET status = 'pending', error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
-  WHERE id = $1`;
+import type { GenerateDeps } from './generate.ts';
+import {
+  findGeneration,
+  type Generation,
+  type QueuedGeneration,
+  UNUSABLE_RESPONSE_CODES,
+} from './generation.ts';
+import { planGeneration } from './plan/plan.ts';
+import { parseWaitSeconds } from './request/generate-input.ts';
 
 /**
- * Makes an image again that has failed, or whose bytes are lost: the same row, address and request. An answer that is paid and still of use
- * is taken first; bytes of which some store has a healthy copy are restored, and nothing is paid.
- * @throws InputError CONFLICT for an image that is being made, is there, or was not generated here; StoreError when it cannot be known.
+ * Generates an image again that has failed or whose bytes are lost, with the same row, address and request. A
+ * paid response that is still usable is used first. When a store has a healthy copy, the bytes are restored
+ * and nothing is paid.
+ * @throws InputError CONFLICT for an image that is being generated, has its bytes, or was not generated here;
+ *   StoreError when a store cannot be asked.
  */
 export async function regenerateImage(
   deps: GenerateDeps,
@@ -23,16 +28,16 @@ export async function regenerateImage(
 ): Promise<Image> {
   const waitSeconds = parseWaitSeconds(options.waitSeconds);
   if (image.status === 'pending' || image.status === 'processing')
-    throw conflict(`Image ${image.uuid} is being made; cancelGeneration ends that.`);
+    throw conflict(`Image ${image.uuid} is being generated. To stop that, call cancelGeneration.`);
   const generation = await findGeneration(deps.database, Number(image.id));
   if (image.status === 'success') {
-    if (await isHealthy(deps, image)) {
+    if (await restoreBytes(deps, image)) {
       const [now] = await findImages(deps.database, [image.uuid]);
       return now ?? image;
     }
-    await release(deps, image, generation);
+    await removeBytesAndRequeue(deps, image, generation);
   } else {
-    await again(deps, image, generation);
+    await requeueFailed(deps, image, generation);
   }
   await deps.database.flush();
   await waitForImages(deps, [image.uuid], waitSeconds);
@@ -40,13 +45,17 @@ export async function regenerateImage(
   return now ?? image;
 }
 
-/** Restores what can be; what is whole already is no case for a provider. */
-async function isHealthy({ storage }: GenerateDeps, image: Image): Promise<boolean> {
+/**
+ * Restores the bytes from a healthy copy.
+ * @returns whether there was one.
+ * @throws InputError CONFLICT when nothing was to restore.
+ */
+async function restoreBytes({ storage }: GenerateDeps, image: Image): Promise<boolean> {
   if (image.blobId === null) return false;
   try {
     const restoration = await storage.restore(Number(image.blobId), { deep: true });
     if (restoration.restored.length === 0)
-      throw conflict(`Image ${image.uuid} is there, with a healthy copy of its bytes.`);
+      throw conflict(`Image ${image.uuid} needs no regeneration: it has a healthy copy of its bytes.`);
     return true;
   } catch (error) {
     if (error instanceof FixativeError && error.code === 'BYTES_LOST') return false;
@@ -54,12 +63,16 @@ async function isHealthy({ storage }: GenerateDeps, image: Image): Promise<boole
   }
 }
 
-/** Parts with the lost bytes, and puts the image back into the queue, in one transaction. */
-async function release(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
+/** Removes the lost bytes and queues the image, in one transaction. */
+async function removeBytesAndRequeue(
+  deps: GenerateDeps,
+  image: Image,
+  generation: Generation | null,
+): Promise<void> {
   const blobId = Number(image.blobId);
-  const orders = await ordersOf(deps, image, generation);
+  const requeued = await requestsOf(deps, image, generation);
   await deps.storage.remove(blobId, async (transaction) => {
-    await lockOrders(transaction, orders);
+    await lockAll(transaction, requeued);
     const { count } = await transaction.image.updateMany({
       where: { id: image.id, blobId: image.blobId, status: 'success' },
       data: {
@@ -71,108 +84,122 @@ async function release(deps: GenerateDeps, image: Image, generation: Generation 
         thumbhash: null,
       },
     });
-    if (count === 0) throw conflict(`Image ${image.uuid} was changed meanwhile.`);
-    await requeue(deps, transaction, orders);
+    if (count === 0) throw conflict(`Image ${image.uuid} was changed at the same time. Try again.`);
+    await requeue(deps, transaction, requeued);
   });
 }
 
-async function again(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
-  const orders = await ordersOf(deps, image, generation);
+async function requeueFailed(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
+  const requeued = await requestsOf(deps, image, generation);
   await deps.database.prismaTransaction(async (transaction) => {
-    await lockOrders(transaction, orders);
-    await requeue(deps, transaction, orders);
+    await lockAll(transaction, requeued);
+    await requeue(deps, transaction, requeued);
   });
 }
 
-const REMOVED = 'The image, or what it is made from, was removed meanwhile.';
+const REMOVED = 'The image, or an image that it is made from, was removed.';
 
 const LOCK_GENERATIONS =
   'SELECT 1 FROM generations WHERE image_id = ANY($1::bigint[]) ORDER BY image_id FOR UPDATE';
 const LOCK_IMAGES =
   'SELECT 1 FROM generated_images WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE';
 
-async function lockOrders(transaction: Prisma.TransactionClient, orders: readonly Order[]): Promise<void> {
-  const ids = orders.map(({ image }) => image.id);
+/** Locks generations, then images, each by their ids (docs/architecture.md has the order of locks). */
+async function lockAll(transaction: Prisma.TransactionClient, requeued: readonly Requeued[]): Promise<void> {
+  const ids = requeued.map(({ image }) => image.id);
   const sql = sqlOf(transaction);
   await sql.query(LOCK_GENERATIONS, [ids]);
   const there = await sql.query(LOCK_IMAGES, [ids]);
   if (there.length < ids.length) throw new NotFoundError(REMOVED);
 }
 
-interface Order {
+/** An image to generate again. */
+interface Requeued {
   readonly image: Image;
   readonly state: 'waiting' | 'queued' | 'answered';
-  readonly work: string;
+  readonly kind: Generation['kind'];
   readonly request: Generation['request'];
+  /** The image has no generation yet. */
   readonly isNew: boolean;
 }
 
-/** What is to be done again: the image, and those that it waits for and that have failed as well. */
-async function ordersOf(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<Order[]> {
+/** Returns the image, and the failed images that it waits for. */
+async function requestsOf(
+  deps: GenerateDeps,
+  image: Image,
+  generation: Generation | null,
+): Promise<Requeued[]> {
   if (!generation) {
-    // Purged meanwhile, it has none either.
+    // A purge removes the generation together with the image.
     if (!(await findImageRow(deps.database, Number(image.id)))) throw new NotFoundError(REMOVED);
-    return [orderAnew(deps, image)];
+    return [requestFromColumns(deps, image)];
   }
-  const orders: Order[] = [];
+  const others: Requeued[] = [];
   for (const id of generation.waitsFor) {
     const other = await findGeneration(deps.database, id);
     const row = await findImageRow(deps.database, id);
-    if (!other || !row) throw conflict(`What image ${image.uuid} is made from was removed.`);
-    if (row.status === 'failed') orders.push(...(await ordersOf(deps, row, other)));
+    if (!other || !row) throw conflict(`Image ${image.uuid} is made from an image that was removed.`);
+    if (row.status === 'failed') others.push(...(await requestsOf(deps, row, other)));
   }
-  const usable =
-    generation.answer !== null && image.status === 'failed' && !SPOILT.has(image.errorCode ?? '');
-  const waits = generation.waitsFor.length > 0;
-  const state = usable ? 'answered' : waits ? 'waiting' : 'queued';
-  // Its provider may be configured no more; nobody would take it out of the queue.
-  if (generation.work === 'ask') deps.providers.find(generation.request.model);
-  return [...orders, { image, state, work: generation.work, request: generation.request, isNew: false }];
+  const isResponseUsable =
+    generation.response !== null &&
+    image.status === 'failed' &&
+    !UNUSABLE_RESPONSE_CODES.has(image.errorCode ?? '');
+  const state = isResponseUsable ? 'answered' : generation.waitsFor.length > 0 ? 'waiting' : 'queued';
+  const { kind, request } = generation;
+  // Without a configured provider, no worker would take it from the queue.
+  if (kind === 'ask') deps.providers.find(request.model);
+  return [...others, { image, state, kind, request, isNew: false }];
 }
 
-/** The request of an image that was generated before generations were on record, by its columns. */
-function orderAnew(deps: GenerateDeps, image: Image): Order {
+/** Returns the request of an image from before generations were recorded, made from its columns. */
+function requestFromColumns(deps: GenerateDeps, image: Image): Requeued {
   if (image.origin !== 'generated' || !image.model || !image.prompt)
-    throw conflict(`Image ${image.uuid} was not generated here, so it cannot be made again.`);
+    throw conflict(`Image ${image.uuid} was not generated by this server, so it cannot be regenerated.`);
   const { model } = deps.providers.find(image.model);
-  const tool = findTool('generateUserImage');
   const { prompt, size, quality, style } = image;
   const [planned] = planGeneration(
     { prompt, size, quality, style },
     {
-      ...{ tool, model, references: [], mask: null },
+      tool: findTool('generateUserImage'),
+      model,
+      references: 0,
+      hasMask: false,
       defaultFormat: deps.defaultFormat,
       epoch: image.createdAt.getTime(),
     },
   );
-  if (!planned) throw new TypeError('A picture is planned.');
-  return { image, state: 'queued', work: planned.work, request: planned.order, isNew: true };
+  if (!planned) throw new TypeError('The plan of one picture is empty.');
+  const request = { ...planned.request, references: [], mask: null };
+  return { image, state: 'queued', kind: planned.kind, request, isNew: true };
 }
 
-const ANEW = `INSERT INTO generations (image_id, state, work, request) VALUES ($1, $2, $3, $4::text::jsonb)
+const SHOW_PENDING = `UPDATE generated_images SET status = 'pending', error = NULL, error_code = NULL, error_retryable = NULL, updated_at = now()
+  WHERE id = $1`;
+const INSERT = `INSERT INTO generations (image_id, state, work, request) VALUES ($1, $2, $3, $4::text::jsonb)
   ON CONFLICT DO NOTHING RETURNING image_id`;
-const AGAIN = `UPDATE generations SET state = $2::text, run_at = now(), updated_at = now(),
+const REQUEUE = `UPDATE generations SET state = $2::text, run_at = now(), updated_at = now(),
     answer = CASE WHEN $2::text = 'answered' THEN answer END, asked_by = CASE WHEN $2::text = 'answered' THEN asked_by END
   WHERE image_id = $1 AND state IN ('failed', 'cancelled', 'done') RETURNING image_id`;
 
 async function requeue(
   deps: GenerateDeps,
   transaction: Prisma.TransactionClient,
-  orders: readonly Order[],
+  requeued: readonly Requeued[],
 ): Promise<void> {
   const sql = sqlOf(transaction);
-  const generations = orders.filter(({ state, work }) => work === 'ask' && state !== 'answered').length;
-  const [first] = orders;
-  const images = orders.filter(({ image }) => image.blobId === null).length;
+  const generations = requeued.filter(({ state, kind }) => kind === 'ask' && state !== 'answered').length;
+  const [first] = requeued;
+  const images = requeued.filter(({ image }) => image.blobId === null).length;
   if (first) await deps.quotas.takeGenerations(sql, first.image.userId, { images, generations });
   const ready: QueuedGeneration[] = [];
-  for (const { image, state, work, request, isNew } of orders) {
+  for (const { image, state, kind, request, isNew } of requeued) {
     const moved = isNew
-      ? await sql.query(ANEW, [image.id, state, work, JSON.stringify(request)])
-      : await sql.query(AGAIN, [image.id, state]);
-    if (moved.length === 0) throw conflict(`Image ${image.uuid} is being made by now.`);
-    await sql.query(BACK, [image.id]);
-    ready.push({ imageId: Number(image.id), lane: request.lane, userId: image.userId, runAt: null });
+      ? await sql.query(INSERT, [image.id, state, kind, JSON.stringify(request)])
+      : await sql.query(REQUEUE, [image.id, state]);
+    if (moved.length === 0) throw conflict(`Image ${image.uuid} is already being generated again.`);
+    await sql.query(SHOW_PENDING, [image.id]);
+    ready.push({ imageId: Number(image.id), queueName: request.lane, userId: image.userId, runAt: null });
   }
   await deps.queue.push(sql, ready);
 }

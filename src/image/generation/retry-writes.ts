@@ -2,66 +2,73 @@ import type { Logger } from 'pino';
 import type { Queryable } from '../../database/database.ts';
 import type { Image } from '../image.ts';
 
-/** How long an answer waits in memory for a disk that is away. */
+/** Seconds to keep a response in memory while the disk takes no writes. */
 const KEEP_SECONDS = 600;
+/** Milliseconds before the first retry; doubled for each one after it. */
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 10_000;
 
-/** Tries again what must not be lost, while what it needs is away. @param deps.signal ends it: the worker stops. */
-export function makePatience({
-  database,
-  log,
-  signal,
-}: {
+export interface RetryWritesDeps {
   readonly database: Queryable;
   readonly log: Logger;
+  /** Ends all retries: the worker stops. */
   readonly signal: AbortSignal;
-}) {
-  /** Tries again while a disk is away: the bytes are nowhere else. @returns whether they are kept. */
-  async function untilKept(image: Pick<Image, 'uuid'>, keep: () => Promise<void>): Promise<boolean> {
-    const until = Date.now() + KEEP_SECONDS * 1000;
-    for (let delay = 500; ; delay = Math.min(delay * 2, 10_000)) {
-      try {
-        await keep();
-        return true;
-      } catch (error) {
-        log.error({ image: image.uuid, err: error }, 'could not write the answer of a provider to the disk');
-        if (Date.now() > until || signal.aborted) return false;
-        await pause(delay);
-      }
+}
+
+/**
+ * Retries writing a response to the disk for ten minutes: its bytes are nowhere else.
+ * @returns whether it was written.
+ */
+export async function writeWithRetries(
+  { log, signal }: RetryWritesDeps,
+  image: Pick<Image, 'uuid'>,
+  write: () => Promise<void>,
+): Promise<boolean> {
+  const until = Date.now() + KEEP_SECONDS * 1000;
+  for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, MAX_DELAY_MS)) {
+    try {
+      await write();
+      return true;
+    } catch (error) {
+      log.error({ image: image.uuid, err: error }, "could not write a provider's response to the disk");
+      if (Date.now() > until || signal.aborted) return false;
+      await pause(delay, signal);
     }
   }
+}
 
-  /** Resolves after a time, or when the worker stops. */
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(end, ms);
-      function end() {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', end);
-        resolve();
-      }
-      signal.addEventListener('abort', end);
-    });
-  }
-
-  /** Tries again while the database is away: what is to be recorded is known nowhere else. */
-  async function untilRecorded<Result>(record: () => Promise<Result>): Promise<Result> {
-    for (let delay = 500; ; delay = Math.min(delay * 2, 10_000)) {
-      try {
-        return await record();
-      } catch (error) {
-        const isThere = await database.query('SELECT 1').then(
-          () => true,
-          () => false,
-        );
-        if (isThere || signal.aborted) throw error;
-        log.warn(
-          { err: error },
-          'the database is away; what a generation came to is recorded when it is back',
-        );
-        await pause(delay);
-      }
+/** Retries a write to the database while the database is away: the result to record is known nowhere else. */
+export async function recordWithRetries<Result>(
+  { database, log, signal }: RetryWritesDeps,
+  record: () => Promise<Result>,
+): Promise<Result> {
+  for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, MAX_DELAY_MS)) {
+    try {
+      return await record();
+    } catch (error) {
+      const isThere = await database.query('SELECT 1').then(
+        () => true,
+        () => false,
+      );
+      if (isThere || signal.aborted) throw error;
+      log.warn(
+        { err: error },
+        'the database is away; the result of a generation is recorded when it is back',
+      );
+      await pause(delay, signal);
     }
   }
+}
 
-  return { untilKept, untilRecorded };
+/** Resolves after a time, or when the worker stops. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, ms);
+    function end() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    }
+    signal.addEventListener('abort', end);
+  });
 }

@@ -1,224 +1,148 @@
-import { createHash } from 'node:crypto';
+/**
+ * Generates images without storing them (SAVE_GENERATED_IMAGES=false). They are returned once, as data URLs;
+ * no row, job or bytes are stored. So they are lost when the request breaks off, and a call that fails is not
+ * retried.
+ */
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { v7 as uuidV7 } from 'uuid';
-import { FixativeError } from '../../errors.ts';
 import type { Fetcher } from '../../fetch/fetch.ts';
-import type { Attachment } from '../../provider/provider.ts';
+import type { Answer, Attachment } from '../../provider/provider.ts';
 import type { Providers } from '../../provider/providers.ts';
 import type { Spool } from '../../storage/spool/spool.ts';
 import { type Chart, drawChart } from '../../tool/chart.ts';
 import { composeComic } from '../../tool/comic.ts';
 import { findTool } from '../../tool/tools.ts';
 import type { Image, ImageDeps } from '../image.ts';
-import { exactFilename } from '../ingest/filename.ts';
-import { readableOf } from './finish.ts';
-import type { PlannedImage } from './plan.ts';
-import type { Places } from './provider-concurrency.ts';
-import type { LooseFiles } from './references.ts';
-import { makeRequest } from './request.ts';
-
-/**
- * Makes images without keeping them (SAVE_GENERATED_IMAGES=false): they are answered this once, as data addresses, and neither row, job nor
- * bytes are stored. So they are lost with the request, and a provider that fails is not asked again.
- */
+import type { GenerationRequest } from './generation.ts';
+import type { PlannedImage } from './plan/planned-image.ts';
+import type { ProviderConcurrency } from './provider-concurrency.ts';
+import { makeProviderRequest } from './provider-request.ts';
+import { readableOf } from './readable.ts';
+import type { TransientFiles } from './references.ts';
+import { type KnownColumns, makeTransientImage, type Outcome } from './transient-image.ts';
 
 export interface TransientDeps extends ImageDeps {
   readonly providers: Providers;
   readonly fetcher: Fetcher;
-  /** Runs so many at once of one provider as are allowed. */
-  readonly transientPlaces: Places;
+  /** Limits the calls under way for each provider. */
+  readonly transientConcurrency: ProviderConcurrency;
   readonly log: Logger;
 }
 
-type Described = Omit<Partial<Image>, 'metadata'> & {
-  readonly metadata: Record<string, unknown> | null;
-  readonly userId: string;
-};
+interface TransientOptions {
+  columnsOf(image: PlannedImage): KnownColumns;
+  requestOf(image: PlannedImage): GenerationRequest;
+  readonly files: TransientFiles;
+}
 
-/** What became of one: a file until the end of the request, or why there is none. */
-type Outcome =
-  | {
-      readonly spool: Spool;
-      readonly revisedPrompt: string | null;
-      readonly originalUrl: string | null;
-      readonly said: object;
-    }
-  | { readonly error: unknown };
-
-export async function makeTransient(
+/** @returns the images that the client requested, without their parts. */
+export async function generateTransient(
   deps: TransientDeps,
   planned: readonly PlannedImage[],
-  { describe, loose }: { describe(image: PlannedImage): Described; readonly loose: LooseFiles },
+  options: TransientOptions,
 ): Promise<(Image & { dataUrl?: string })[]> {
-  const outcomes = new Map<number, Promise<Outcome>>();
   const spools: Spool[] = [];
-  const keep = async (receiving: Promise<Spool>) => {
-    const spool = await receiving;
-    spools.push(spool);
-    return spool;
-  };
-  const receive = (bytes: Uint8Array) =>
-    keep(
-      deps.storage.spooler.receive(readableOf(bytes), {
-        subject: "The provider's picture",
-      }),
-    );
-
-  async function make(image: PlannedImage, userId: string): Promise<Outcome> {
-    const before = await Promise.all(image.waitsFor.map((place) => outcomes.get(place)));
-    const failed = before.find((outcome) => outcome && 'error' in outcome);
-    if (failed) return failed;
-    const files = before.flatMap((outcome) => (outcome && 'spool' in outcome ? [outcome.spool] : []));
-    const { order } = image;
-    if (image.work !== 'ask') {
-      const { bytes, metadata } =
-        image.work === 'chart'
-          ? await drawChart(order.chart as Chart, order.size)
-          : await composeComic(files.map(({ path }) => ({ file: path })));
-      return {
-        spool: await receive(bytes),
-        revisedPrompt: null,
-        originalUrl: null,
-        said: { tool: metadata },
-      };
-    }
-    const request = await makeRequest(deps, order, { user: userId, loose });
-    const first =
-      image.refersTo === null
-        ? []
-        : await Promise.all(files.slice(0, 1).map((spool) => attachmentOf(deps, spool)));
-    const { provider } = deps.providers.find(order.model);
-    const answer = await deps.transientPlaces(order.lane, () =>
-      provider.generate(
-        { ...request, references: [...request.references, ...first] },
-        new AbortController().signal,
-      ),
-    );
-    const { picture, revisedPrompt, metadata } = answer;
-    const spool =
-      'bytes' in picture
-        ? await receive(picture.bytes)
-        : await keep(deps.fetcher.fetch(picture.address).then((fetched) => fetched.spool));
-    const originalUrl = 'address' in picture ? picture.address : null;
-    const { finish } = findTool(order.tool);
-    if (finish === null) return { spool, revisedPrompt, originalUrl, said: { provider: metadata } };
-    const finished = await finish(spool.path, order.size);
-    const said = { provider: metadata, tool: finished.metadata };
-    return { spool: await receive(finished.bytes), revisedPrompt, originalUrl, said };
-  }
-
+  const outcomes: Promise<Outcome>[] = [];
   try {
-    // Wholes come before their parts, so all of them are begun before the first looks for another.
-    for (const [index, image] of planned.entries()) {
-      const { userId } = describe(image);
-      const making = Promise.resolve().then(() => make(image, userId));
-      outcomes.set(
-        index,
-        making.catch((error: unknown) => ({ error })),
+    // All begin before the first of them looks for another, because a page comes before its panels in the
+    // plan.
+    for (const image of planned) {
+      const generating = Promise.resolve().then(() =>
+        generate({ deps, options, spools }, image, { outcomes }),
       );
+      outcomes.push(generating.catch((error: unknown) => ({ error })));
     }
-    await Promise.all(outcomes.values());
+    await Promise.all(outcomes);
     const results = [...planned.entries()].filter(([, { partOf }]) => partOf === null);
     return await Promise.all(
       results.map(async ([index, image]) => {
-        const outcome = (await outcomes.get(index)) as Outcome;
+        const outcome = (await outcomes[index]) as Outcome;
         if ('error' in outcome) deps.log.warn({ err: outcome.error }, 'a generation that is not kept failed');
-        const subject = { planned: image, described: describe(image) };
-        // What a provider gives may be no picture.
-        return answerOf(deps, subject, outcome).catch((error) => answerOf(deps, subject, { error }));
+        const subject = { stem: image.request.stem, columns: options.columnsOf(image) };
+        // The bytes from a provider may be no picture.
+        return makeTransientImage(deps, subject, outcome).catch((error) =>
+          makeTransientImage(deps, subject, { error }),
+        );
       }),
     );
   } finally {
-    await Promise.all(outcomes.values());
+    await Promise.all(outcomes);
     for (const spool of spools) await spool.discard();
   }
+}
+
+interface Context {
+  readonly deps: TransientDeps;
+  readonly options: TransientOptions;
+  /** Spools to discard at the end of the request. */
+  readonly spools: Spool[];
+}
+
+/** Waits for the images that an image is made from, then makes it. */
+async function generate(
+  context: Context,
+  image: PlannedImage,
+  { outcomes }: { readonly outcomes: readonly Promise<Outcome>[] },
+): Promise<Outcome> {
+  const before = await Promise.all(image.waitsFor.map((index) => outcomes[index]));
+  const failed = before.find((outcome) => outcome && 'error' in outcome);
+  if (failed) return failed;
+  const files = before.flatMap((outcome) => (outcome && 'spool' in outcome ? [outcome.spool] : []));
+  if (image.kind === 'ask') return callProvider(context, image, files);
+  const { chart, size } = image.request;
+  const { bytes, metadata } =
+    image.kind === 'chart'
+      ? await drawChart(chart as Chart, size)
+      : await composeComic(files.map(({ path }) => ({ file: path })));
+  const spool = await receive(context, bytes);
+  return { spool, revisedPrompt: null, originalUrl: null, metadata: { tool: metadata } };
+}
+
+async function callProvider(
+  context: Context,
+  image: PlannedImage,
+  files: readonly Spool[],
+): Promise<Outcome> {
+  const { deps, options } = context;
+  const { lane, model, tool, size } = image.request;
+  const { userId } = options.columnsOf(image);
+  const stored = options.requestOf(image);
+  const request = await makeProviderRequest(deps, stored, { user: userId, files: options.files });
+  const [first] = image.refersTo === null ? [] : files;
+  const references = [...request.references, ...(first ? [await attachmentOf(deps, first)] : [])];
+  const { provider } = deps.providers.find(model);
+  const response = await deps.transientConcurrency(lane, () =>
+    provider.generate({ ...request, references }, new AbortController().signal),
+  );
+  const { picture, revisedPrompt, metadata } = response;
+  const spool = await receivePicture(context, picture);
+  const originalUrl = 'address' in picture ? picture.address : null;
+  const { finish } = findTool(tool);
+  if (finish === null) return { spool, revisedPrompt, originalUrl, metadata: { provider: metadata } };
+  const finished = await finish(spool.path, size);
+  return {
+    spool: await receive(context, finished.bytes),
+    revisedPrompt,
+    originalUrl,
+    metadata: { provider: metadata, tool: finished.metadata },
+  };
+}
+
+async function receivePicture(context: Context, picture: Answer['picture']): Promise<Spool> {
+  if ('bytes' in picture) return receive(context, picture.bytes);
+  const { spool } = await context.deps.fetcher.fetch(picture.address);
+  context.spools.push(spool);
+  return spool;
+}
+
+async function receive({ deps, spools }: Context, bytes: Uint8Array): Promise<Spool> {
+  const options = { subject: "The provider's picture" };
+  const spool = await deps.storage.spooler.receive(readableOf(bytes), options);
+  spools.push(spool);
+  return spool;
 }
 
 async function attachmentOf({ storage }: Pick<ImageDeps, 'storage'>, spool: Spool): Promise<Attachment> {
   const { mimeType } = await storage.readPicture(spool);
   return { bytes: await readFile(spool.path), mimeType };
 }
-
-/** As an image would be, but for what only a row has. */
-async function answerOf(
-  { storage }: Pick<ImageDeps, 'storage'>,
-  { planned, described }: { planned: PlannedImage; described: Described },
-  outcome: Outcome,
-): Promise<Image & { dataUrl?: string }> {
-  const now = new Date();
-  const image = {
-    ...NOTHING,
-    ...described,
-    uuid: uuidV7(),
-    createdAt: now,
-    updatedAt: now,
-  } as Image;
-  if ('error' in outcome) {
-    const known = outcome.error instanceof FixativeError ? outcome.error : null;
-    return {
-      ...image,
-      status: 'failed',
-      error: known?.message ?? 'The server failed; its log says why.',
-      errorCode: known?.code ?? 'INTERNAL',
-      errorRetryable: known?.retryable ?? true,
-    };
-  }
-  const { spool, revisedPrompt, originalUrl, said } = outcome;
-  const bytes = await readFile(spool.path);
-  const { mimeType, width, height, thumbhash } = await storage.readPicture(spool);
-  return {
-    ...image,
-    status: 'success',
-    revisedPrompt,
-    originalUrl,
-    metadata: { ...said, ...described.metadata } as Image['metadata'],
-    mimeType,
-    width,
-    height,
-    thumbhash,
-    bytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    filename: exactFilename(planned.order.stem, mimeType),
-    dataUrl: `data:${mimeType};base64,${bytes.toString('base64')}`,
-  };
-}
-
-const NOTHING: Omit<
-  Image,
-  'uuid' | 'userId' | 'toolName' | 'prompt' | 'origin' | 'status' | 'createdAt' | 'updatedAt'
-> = {
-  id: 0n,
-  requestId: null,
-  username: null,
-  revisedPrompt: null,
-  provider: null,
-  model: null,
-  size: null,
-  quality: null,
-  style: null,
-  n: 1,
-  filename: null,
-  originalFilename: null,
-  storageUrl: '',
-  storageProvider: null,
-  originalUrl: null,
-  mimeType: null,
-  bytes: null,
-  sha256: null,
-  width: null,
-  height: null,
-  thumbhash: null,
-  tags: [],
-  error: null,
-  errorCode: null,
-  errorRetryable: null,
-  metadata: null,
-  messageId: null,
-  blobId: null,
-  visibility: 'public',
-  deletedAt: null,
-  parentId: null,
-  partOf: null,
-  part: null,
-};

@@ -1,17 +1,18 @@
 /**
- * Does `work` for each of `things`, `count` of them at a time, in about their order. After `signal` nothing more is begun and
- * what is under way is finished. The first error of `things` or `work` ends it in the same way, and is thrown then.
+ * Calls `work` for each item, with `count` calls under way at a time, in about the order of the items. After
+ * `signal` no call is begun, and those under way are finished. The first error of `items` or `work` has the
+ * same effect, and is then thrown.
  */
-export async function runWorkers<Thing>(
-  things: AsyncIterable<Thing> | Iterable<Thing>,
-  work: (thing: Thing) => Promise<void>,
+export async function forEachConcurrently<Item>(
+  items: AsyncIterable<Item> | Iterable<Item>,
+  work: (item: Item) => Promise<void>,
   options: { count: number; signal?: AbortSignal | undefined },
 ): Promise<void> {
   let failed = false;
+  // A generator serves one call of `next` at a time, so the workers can share it.
   const source = (async function* () {
-    yield* things;
+    yield* items;
   })();
-  // A generator answers one call at a time, so that the workers may share it.
   const worker = async () => {
     while (!failed && !options.signal?.aborted) {
       const { value, done } = await source.next();

@@ -3,20 +3,20 @@ import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { decodeText, decodeUtf8 } from '../../text.ts';
 
-/** Where a file is, for the calls of the file system: its bytes where they are no UTF-8, which a string would not give back. */
+/** Path for calls of the file system. Bytes when it is not UTF-8: a string would lose them. */
 export type FilePath = string | Buffer;
 
-/** A file below a folder, or a folder of it that cannot be read. */
+/** A file below a folder, or a folder that cannot be read. */
 export interface FoundFile {
-  /** Relative to the folder, to be shown; names that are no UTF-8 are read as Windows-1252. */
+  /** Path relative to the folder, for people. Names that are not UTF-8 are read as Windows-1252. */
   readonly name: string;
   readonly path: FilePath;
   readonly error?: Error;
 }
 
 /**
- * Every regular file below a folder, by name. Hidden files and folders are left aside, and so is what is no file; symbolic links are not
- * followed, so that nothing outside is reached and no circle is walked.
+ * Yields every regular file below a folder, sorted by name, without hidden files and folders. Does not follow
+ * symbolic links: they could lead outside of the folder, or in a circle.
  */
 export function walkFolder(root: string): AsyncGenerator<FoundFile> {
   return walk(root, '');
@@ -27,7 +27,7 @@ async function* walk(folder: FilePath, below: string): AsyncGenerator<FoundFile>
   try {
     entries = await readFolder(folder);
   } catch (error) {
-    // What was asked for must be there; a folder below it may be closed to us.
+    // The folder itself must be readable. A folder below it need not be.
     if (below === '') throw error;
     yield { name: below, path: folder, error: error as Error };
     return;
@@ -50,22 +50,25 @@ async function readFolder(directory: FilePath) {
 
 const pathOf = (bytes: Buffer): FilePath => decodeUtf8(bytes) ?? bytes;
 
-/** The path of a file that lies beside another and has a name longer by `suffix`. */
+/** Returns the path with a suffix. */
 export function withSuffix(file: FilePath, suffix: string): FilePath {
   return typeof file === 'string' ? file + suffix : Buffer.concat([file, Buffer.from(suffix)]);
 }
 
-/** The path without the last `count` bytes, which are ASCII. */
+/** Returns the path without its last `count` bytes, which must be ASCII. */
 export function withoutLast(file: FilePath, count: number): FilePath {
   return pathOf(Buffer.from(file).subarray(0, -count));
 }
 
-/** Opens a file for reading, and nothing that has taken its place: no link, and no pipe that nobody writes to. */
+/**
+ * Opens a file for reading. Fails on a symbolic link, and does not block on a pipe that has replaced the
+ * file.
+ */
 export function openFile(file: FilePath): Promise<FileHandle> {
   return open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 }
 
-/** Whether there is a file of this name, and no link. */
+/** Returns whether there is a regular file at the path; false for a symbolic link. */
 export async function isFile(file: FilePath): Promise<boolean> {
   return lstat(file).then(
     (stat) => stat.isFile(),

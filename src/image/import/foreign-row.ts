@@ -3,19 +3,33 @@ import { parseExactly } from '../../json.ts';
 import type { NewImage } from '../ingest/ingest.ts';
 import { checkCreatedAt, parseCreatedAt, parseImageInput, parseOptional } from '../input.ts';
 
-/** What can be taken over from a row of another system. */
+/** Fields that can be imported from a row of another system. */
 export const FIELDS = [
-  ...['requestId', 'userId', 'username', 'toolName', 'prompt', 'revisedPrompt', 'provider', 'model', 'size'],
-  ...['quality', 'style', 'n', 'filename', 'tags', 'status', 'error', 'metadata', 'messageId', 'createdAt'],
+  'requestId',
+  'userId',
+  'username',
+  'toolName',
+  'prompt',
+  'revisedPrompt',
+  'provider',
+  'model',
+  'size',
+  'quality',
+  'style',
+  'n',
+  'filename',
+  'tags',
+  'status',
+  'error',
+  'metadata',
+  'messageId',
+  'createdAt',
 ] as const;
-export type Field =
-  | ('requestId' | 'userId' | 'username' | 'toolName' | 'prompt' | 'revisedPrompt' | 'provider' | 'model')
-  | ('size' | 'quality' | 'style' | 'n' | 'filename' | 'tags' | 'status' | 'error' | 'metadata' | 'messageId')
-  | 'createdAt';
+export type Field = (typeof FIELDS)[number];
 
 export type ForeignImage = Omit<NewImage, 'filename' | 'originalUrl'> & {
   readonly filename: string | null;
-  /** Of its own system: success, failed, pending, processing; null when it has no such column. */
+  /** Status in its own system: success, failed, pending, processing; null: the table has no such column. */
   readonly status: string | null;
   readonly error: string | null;
 };
@@ -23,8 +37,8 @@ export type ForeignImage = Omit<NewImage, 'filename' | 'originalUrl'> & {
 const MAX_PROMPT_LENGTH = 1_000_000;
 
 /**
- * Makes an image of a row, in whatever types its columns are.
- * @throws InputError INVALID_INPUT for what our own table cannot hold.
+ * Reads an image from a row, whatever the types of its columns.
+ * @throws InputError INVALID_INPUT for values that our own table cannot hold.
  */
 export function parseForeignRow(
   row: Readonly<Record<string, unknown>>,
@@ -71,14 +85,14 @@ function blankToNull(text: string | null): string | null {
   return text?.trim() ? text : null;
 }
 
-/** An array of SQL or of JSON, or text divided by commas or semicolons. */
+/** Reads tags from an array of SQL or JSON, or from text with commas or semicolons between them. */
 function tagsOf(value: unknown): string[] {
   const list = typeof value === 'string' ? (parseJson(value) ?? value.split(/[,;]/)) : value;
   if (!Array.isArray(list)) return [];
   return list.map((tag) => (textOf(tag) ?? '').trim()).filter(Boolean);
 }
 
-/** What is JSON but no object is kept as the `value` of one. */
+/** Reads metadata. JSON that is not an object becomes the `value` of one. */
 function metadataOf(value: unknown): unknown {
   const json = typeof value === 'string' ? (parseJson(value) ?? value) : (value ?? null);
   const isObject = typeof json === 'object' && !Array.isArray(json) && !JSON.isRawJSON(json);
@@ -93,7 +107,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Reads a time; a number counts seconds or, if it is that large, milliseconds since 1970. `pg` gives an int8 as text. */
+/**
+ * Reads a time. A number counts seconds since 1970, or milliseconds when it is that large. `pg` returns an
+ * int8 as text.
+ */
 function timeOf(value: unknown): Date | null {
   if (value === null || value === undefined) return null;
   if (value instanceof Date && !Number.isNaN(value.getTime())) return checkCreatedAt(value);
@@ -104,8 +121,9 @@ function timeOf(value: unknown): Date | null {
 }
 
 /**
- * The addresses of a row at which its bytes may be, those of its own server made whole by `baseUrl`; and whether one was left out for want
- * of that.
+ * Returns the addresses at which the bytes of a row may be. Relative ones are resolved against `baseUrl`;
+ * without it they are left out.
+ * @throws FixativeError INVALID_INPUT, retryable, when all are relative and there is no `baseUrl`.
  */
 export function addressesOf(
   urls: readonly (string | null)[],
@@ -118,10 +136,9 @@ export function addressesOf(
     return url ? [url.href] : [];
   });
   if (found.length === 0 && urls.some((text) => text?.trim())) {
-    // Not a fault of the row: it is left for a run that knows better.
-    throw new FixativeError('INVALID_INPUT', 'Its address is relative; say what to with --base-url.', {
-      retryable: true,
-    });
+    // Retryable: the row is left for a run with --base-url.
+    const message = 'The address of the row is relative. Set the address of its server with --base-url.';
+    throw new FixativeError('INVALID_INPUT', message, { retryable: true });
   }
   const wanted = urls.filter((text) => text?.trim()).length;
   return { addresses: [...new Set(found)], leftOut: found.length < wanted };

@@ -1,7 +1,7 @@
 /**
- * Brings a folder of pictures in. Each file is known by its hash, or by the uuid in the sidecar of an export beside it, so that a second run
- * adds nothing and an interrupted one goes on: nothing is noted but the images themselves. What the user has removed stays removed, unless
- * it is asked for again.
+ * Imports a folder of pictures. Files are recognised by their hash, or by the uuid in the sidecar of an
+ * export. So a second run adds nothing, and an interrupted run can be repeated; only the images themselves
+ * are recorded. Images that the user has removed are not imported again, unless `again` is set.
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
@@ -15,8 +15,8 @@ import { FIRST_TIME, isoOfMicros } from '../../time.ts';
 import type { ImageDeps } from '../image.ts';
 import { type IngestDeps, ingest, type NewImage } from '../ingest/ingest.ts';
 import { type ImageRecord, isAhead, parseImageInput } from '../input.ts';
-import { runWorkers } from './concurrency.ts';
-import { findKnown } from './find-existing.ts';
+import { forEachConcurrently } from './concurrency.ts';
+import { findExisting } from './find-existing.ts';
 import {
   type FilePath,
   type FoundFile,
@@ -30,18 +30,18 @@ import { parseSidecar, readSidecar, type Sidecar } from './sidecar.ts';
 
 export interface DirectoryImport {
   readonly directory: string;
-  /** Whose the images are; without it, `root`, and whose the sidecars say. */
+  /** Owner of the images. Default: the owner in the sidecar, else `root`. */
   readonly userId?: string | undefined;
   readonly tool?: string | undefined;
-  /** Given to each image beside those of its sidecar. */
+  /** Tags for each image, besides those of its sidecar. */
   readonly tags?: readonly string[] | undefined;
   readonly dryRun?: boolean | undefined;
-  /** Take in again what the user has removed. */
+  /** Imports images again that the user has removed. */
   readonly again?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What became of a file. */
+/** Result of one file. */
 export type FileOutcome =
   | {
       readonly file: string;
@@ -51,12 +51,12 @@ export type FileOutcome =
   | { readonly file: string; readonly outcome: 'refused'; readonly code: string; readonly reason: string };
 
 const FILES_AT_A_TIME = 3;
-/** What ends the run, because it would end the same way for every file. */
+/** Errors that end the run: they would repeat with every file. */
 const ENDS_THE_RUN = new Set(['NO_SPACE', 'STORE_UNAVAILABLE']);
-/** The calls of which only the source is the matter; our own files are written. */
+/** System calls that only read the source, so that their errors concern one file. */
 const READING = new Set(['open', 'read', 'scandir', 'fstat']);
 
-/** @param onFile hears what became of each file, in the order in which they are done. */
+/** @param onFile gets the result of each file, in the order in which they are done. */
 export async function importDirectory(
   deps: ImageDeps & IngestDeps,
   options: DirectoryImport,
@@ -74,22 +74,27 @@ export async function importDirectory(
       onFile({ file: name, outcome: 'refused', ...refusalOf(fault) });
     }
   };
-  await runWorkers(walkFolder(options.directory), work, { count: FILES_AT_A_TIME, signal: options.signal });
+  await forEachConcurrently(walkFolder(options.directory), work, {
+    count: FILES_AT_A_TIME,
+    signal: options.signal,
+  });
 }
 
 interface Run {
   readonly deps: ImageDeps & IngestDeps;
   readonly options: DirectoryImport;
   readonly record: ImageRecord;
-  /** Files of the same bytes, or of the same uuid, wait for each other, so that the second one finds the first. */
+  /**
+   * Lock on the bytes and the uuid of a file: of two equal files, the second finds the image of the first.
+   */
   readonly lock: KeyedLock;
-  /** In a dry run, the identities that would be there by now. */
+  /** Hashes and uuids that a run would have imported by now; for dry runs. */
   readonly seen: Set<string>;
 }
 
 type Outcome = { readonly outcome: 'imported' | 'there' | 'removed'; readonly uuid: string | null };
 
-/** null: it is the sidecar of another file, and is read with that one. */
+/** Imports a file. @returns null for the sidecar of another file, which is read with that one. */
 async function importFile(run: Run, { name, path: file }: FoundFile): Promise<Outcome | null> {
   const isSidecar = name.endsWith('.json') && (await isFile(withoutLast(file, '.json'.length)));
   if (isSidecar && (await readSidecar(file))) return null;
@@ -101,20 +106,24 @@ async function importFile(run: Run, { name, path: file }: FoundFile): Promise<Ou
   const sha256 = await hashOf(handle);
   const sidecar = await findSidecar(run, file, { name, sha256 });
   const image = sidecar?.image ?? describe(run, name, mtimeNs);
-  const take = async (): Promise<Outcome> => {
+  const importOnce = async (): Promise<Outcome> => {
     const who = { sha256, userId: image.userId, uuid: sidecar?.uuid ?? null };
-    const known = await findKnown(run.deps.database, who, { again: run.options.again === true });
-    if (known.outcome) return { outcome: known.outcome, uuid: known.uuid };
+    const existing = await findExisting(run.deps.database, who, { again: run.options.again === true });
+    if (existing.outcome) return { outcome: existing.outcome, uuid: existing.uuid };
     if (run.options.dryRun) {
-      // Whether its pixels decode is only known when it is taken in.
+      // A dry run does not decode the pixels.
       await proveWhole({ bytes: Number(size), reader: handle }, mimeType);
       return { outcome: countOnce(run.seen, sidecar?.uuid ?? `${image.userId} ${sha256}`), uuid: null };
     }
-    const uuid = await keep(run, handle, { sha256, image: known.uuidIsTaken ? withoutUuid(image) : image });
+    const own = existing.uuidIsTaken ? withoutUuid(image) : image;
+    const uuid = await ingestFile(run, handle, { sha256, image: own });
     return { outcome: 'imported', uuid };
   };
-  // Awaited here, because the file is open as long as this function runs. First the name of the bytes, then the uuid: always in this order.
-  return await run.lock(`${image.userId} ${sha256}`, () => (sidecar ? run.lock(sidecar.uuid, take) : take()));
+  // Awaited, because the file is closed when this function returns. To avoid deadlocks: first the lock on the
+  // bytes, then on the uuid.
+  return await run.lock(`${image.userId} ${sha256}`, () =>
+    sidecar ? run.lock(sidecar.uuid, importOnce) : importOnce(),
+  );
 }
 
 function countOnce(seen: Set<string>, identity: string): 'imported' | 'there' {
@@ -123,13 +132,13 @@ function countOnce(seen: Set<string>, identity: string): 'imported' | 'there' {
   return 'imported';
 }
 
-/** Says quickly what is no picture, before all of it is read. */
+/** Rejects a file that is no picture by its first bytes, before all of it is read. */
 async function checkHead(handle: FileHandle): Promise<PictureType> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);
-  if (bytesRead === 0) throw new FixativeError('EMPTY_FILE', 'The file has no bytes.');
+  if (bytesRead === 0) throw new FixativeError('EMPTY_FILE', 'The file is empty.');
   const { mimeType, detected } = sniff(buffer.subarray(0, bytesRead));
   if (mimeType !== null) return mimeType;
-  throw new UnsupportedTypeError(`It is no picture that is kept: ${detected}.`, detected);
+  throw new UnsupportedTypeError(`The file is not a supported picture: ${detected}.`, detected);
 }
 
 async function hashOf(handle: FileHandle): Promise<string> {
@@ -138,7 +147,9 @@ async function hashOf(handle: FileHandle): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The sidecar of a file, checked, or null; what the command says goes before what the sidecar says. */
+/**
+ * Reads and checks the sidecar of a file; null: there is none. Options of the command win over the sidecar.
+ */
 async function findSidecar(
   { options, record }: Run,
   file: FilePath,
@@ -159,13 +170,13 @@ async function findSidecar(
   if (sidecar.sha256 === sha256) return sidecar;
   throw new FixativeError(
     'MISMATCH',
-    `Its sidecar is of other bytes: it says SHA-256 ${sidecar.sha256}, and the file has ${sha256}.`,
+    `The sidecar belongs to other bytes: it names the SHA-256 ${sidecar.sha256}, and the file has ${sha256}.`,
   );
 }
 
-/** What a file without a sidecar says of itself: its name, its time and its folder. */
+/** Describes a file without a sidecar, by its name, time and folder. */
 function describe({ record }: Run, name: string, mtimeNs: bigint): NewImage {
-  // A clock that was ahead when the file was written says nothing of it.
+  // A time in the future comes from a wrong clock.
   const time = new Date(Number(mtimeNs / 1_000_000n));
   const hasTime = time >= FIRST_TIME && !isAhead(time);
   const where = { path: name, folder: path.dirname(name) === '.' ? '' : path.dirname(name) };
@@ -183,7 +194,7 @@ function withoutUuid({ uuid: _taken, ...image }: NewImage): NewImage {
   return image;
 }
 
-async function keep(
+async function ingestFile(
   { deps }: Run,
   handle: FileHandle,
   { sha256, image }: { sha256: string; image: NewImage },
@@ -191,20 +202,21 @@ async function keep(
   const stream = handle.createReadStream({ start: 0, autoClose: false });
   const spool = await deps.storage.spooler.receive(stream);
   try {
-    if (spool.sha256 !== sha256) throw new FixativeError('CONFLICT', 'The file changed while it was read.');
-    // Only an image that comes back as itself has a name of its own.
+    if (spool.sha256 !== sha256)
+      throw new FixativeError('CONFLICT', 'The file changed while it was read. Import it again.');
+    // Only an exported image has a filename that was given here.
     return (await ingest(deps, spool, { ...image, keepsName: image.uuid !== undefined })).uuid;
   } finally {
     await spool.discard();
   }
 }
 
-/** Why a file is refused. @throws what is no matter of one file */
+/** Returns why a file is refused. @throws errors that do not concern one file. */
 function refusalOf(fault: unknown): { code: string; reason: string } {
   if (fault instanceof FixativeError && !ENDS_THE_RUN.has(fault.code))
     return { code: fault.code, reason: fault.message };
   const { code, syscall } = fault as NodeJS.ErrnoException;
   if (syscall && READING.has(syscall))
-    return { code: 'SOURCE_FAILED', reason: `It cannot be read (${code}).` };
+    return { code: 'SOURCE_FAILED', reason: `The file cannot be read (${code}).` };
   throw fault;
 }

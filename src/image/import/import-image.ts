@@ -8,39 +8,37 @@ import type { Quotas } from '../ingest/quota.ts';
 import { checkCharacters } from '../input.ts';
 import { parseUploadInput, type UploadInput } from '../upload/upload.ts';
 
-export interface RescueDeps extends IngestDeps {
+export interface ImportDeps extends IngestDeps {
   readonly fetcher: Fetcher;
-  /** Left out by the commands of the operator, to whom no quota applies. */
+  /** Undefined for commands of the operator, to which no quota applies. */
   readonly quotas?: Quotas;
 }
 
-export interface RescueInput extends UploadInput {
-  /** An address of http or https, which may expire from now on. */
+export interface ImportInput extends UploadInput {
+  /** Address of http or https, which may expire. */
   readonly url: string;
 }
 
-/** An image that is to be rescued: without a filename, it is called what its source calls it. */
-export type RescuedImage = Omit<NewImage, 'origin' | 'filename'> &
-  IngestOptions & { readonly filename: string | null };
+/** An image to import. */
+export type ImportedImage = Omit<NewImage, 'origin' | 'filename'> &
+  IngestOptions & {
+    /** null: the name in the response of the source, or in the address. */
+    readonly filename: string | null;
+    readonly url: string;
+  };
 
-/** Checks what is said of an image at an address. */
-export function parseRescueInput(
-  input: RescueInput,
-  defaults: { userId: string },
-): RescuedImage & { url: string } {
+/** Checks the description of an image to import. @throws InputError INVALID_INPUT */
+export function parseImportInput(input: ImportInput, defaults: { userId: string }): ImportedImage {
   const { url, ...rest } = input;
   checkCharacters('url', url);
   return { url, ...parseUploadInput({ ...rest, tool: rest.tool ?? 'importImage' }, defaults) };
 }
 
 /**
- * Fetches what is at an address that will expire, before it does, and ingests it.
- * @throws what the guarded fetch and `ingest` throw; nothing is recorded then.
+ * Fetches a picture from an address before that expires, and ingests it.
+ * @throws what the guarded fetch and `ingest` throw. Nothing is recorded then.
  */
-export async function rescueImage(
-  deps: RescueDeps,
-  { url, ...image }: RescuedImage & { url: string },
-): Promise<Image> {
+export async function importImage(deps: ImportDeps, { url, ...image }: ImportedImage): Promise<Image> {
   await deps.quotas?.requireRoom(image.userId);
   const { spool, filename } = await deps.fetcher.fetch(url);
   try {
@@ -55,13 +53,16 @@ export async function rescueImage(
   }
 }
 
-/** The same for a failed image that waits for its bytes. */
-export async function rescueInto(
-  deps: RescueDeps & { readonly database: Database },
+/**
+ * Fetches the bytes of a failed image that has none yet.
+ * @throws NotFoundError when it was purged; what `importImage` throws.
+ */
+export async function importInto(
+  deps: ImportDeps & { readonly database: Database },
   image: { id: bigint; url: string; filename: string | null } & Pick<IngestOptions, 'alsoRecord'>,
 ): Promise<Image> {
   const row = await findImageRow(deps.database, Number(image.id));
-  if (!row) throw new NotFoundError('The image that waits for these bytes was removed.');
+  if (!row) throw new NotFoundError('The failed image that waits for these bytes was purged.');
   const fetched = await deps.fetcher.fetch(image.url);
   try {
     const filename = image.filename ?? fetched.filename;

@@ -3,25 +3,30 @@ import type { Queryable } from '../../database/database.ts';
 import type { FixativeError } from '../../errors.ts';
 import type { Image } from '../image.ts';
 
-/** What an importer has done with one thing of one source is on record, so that the next run neither does it again nor forgets it. */
+/**
+ * Key of a record of one imported item. By these records, a later run neither repeats an import nor leaves
+ * one out.
+ */
 export interface ImportKey {
   /** `urls`, `table:<host>/<database>/<table>`. */
   readonly source: string;
+  /** Address or row id, as `importKeyOf` makes one of it. */
   readonly key: string;
 }
 
-/** A B-tree of PostgreSQL takes keys of up to 2,704 bytes, and signed addresses may be longer. */
+/** Most bytes of a key. PostgreSQL's B-tree takes 2,704, and signed addresses may be longer. */
 const MAX_KEY_BYTES = 1000;
 
+/** Returns the text as a key; a long text as its hash. */
 export function importKeyOf(text: string): string {
   if (Buffer.byteLength(text) <= MAX_KEY_BYTES) return text;
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 
-/** Another run has imported the same thing meanwhile. */
+/** Another run has imported the same item. */
 export class AlreadyImported extends Error {}
 
-/** Another run has not got its bytes meanwhile, and keeps it as a failed image. */
+/** Another run could not get the bytes, and has recorded a failed image. */
 export class FailedMeanwhile extends AlreadyImported {
   readonly imageId: bigint;
 
@@ -31,26 +36,27 @@ export class FailedMeanwhile extends AlreadyImported {
   }
 }
 
-/** For one thing there is one image. */
-const STANDS_ALONE = `import_records.outcome = 'failed'
+/** Condition that keeps an item to one image. */
+const HAS_NO_OTHER_IMAGE = `import_records.outcome = 'failed'
       AND (import_records.image_id IS NULL OR excluded.image_id IS NULL OR import_records.image_id = excluded.image_id)`;
 const RECORD = `INSERT INTO import_records (source, key, image_id, sha256, outcome)
   VALUES ($1::text, $2::text, $3::bigint, $4::text, 'imported')
   ON CONFLICT (source, key) DO UPDATE
     SET image_id = excluded.image_id, sha256 = excluded.sha256, outcome = 'imported', detail = NULL, imported_at = now()
-    WHERE ${STANDS_ALONE}
+    WHERE ${HAS_NO_OTHER_IMAGE}
   RETURNING key`;
 const FIND_FAILED = `SELECT image_id AS "imageId" FROM import_records
   WHERE source = $1 AND key = $2 AND outcome = 'failed' AND image_id IS NOT NULL`;
 const FAILED = `INSERT INTO import_records (source, key, image_id, outcome, detail) VALUES ($1::text, $2::text, $3::bigint, 'failed', $4::text)
   ON CONFLICT (source, key) DO UPDATE
     SET image_id = coalesce(excluded.image_id, import_records.image_id), detail = excluded.detail, imported_at = now()
-    WHERE ${STANDS_ALONE}
+    WHERE ${HAS_NO_OTHER_IMAGE}
   RETURNING key`;
 
 /**
- * Records in the transaction that records the image, so that a run that is killed leaves both or neither.
- * @throws AlreadyImported, which rolls the image back; FailedMeanwhile where another image stands for it.
+ * Records an import in the transaction that records the image, so that a killed run leaves both or neither.
+ * @throws AlreadyImported, which rolls the image back; FailedMeanwhile when the item has another failed
+ *   image.
  */
 export async function recordImported(
   transaction: Queryable,
@@ -65,8 +71,9 @@ export async function recordImported(
 }
 
 /**
- * @param imageId the failed image that stands for it, if there is one.
- * @throws AlreadyImported, which rolls the image back: also where another image stands for it.
+ * Records that an item could not be imported.
+ * @param imageId failed image of the item; null: none.
+ * @throws AlreadyImported, which rolls the image back. Also when the item has another image.
  */
 export async function recordFailed(
   transaction: Queryable,
@@ -78,23 +85,23 @@ export async function recordFailed(
   if (written.length === 0) throw new AlreadyImported(`${source} ${key}`);
 }
 
-export interface KnownImport {
+export interface ImportRecord {
   readonly key: string;
   readonly outcome: 'imported' | 'failed';
   readonly imageId: number | null;
-  /** Our address of it, relative; null when there are no bytes, or the image is in the trash or purged. */
+  /** Our relative address of the image; null: it has no bytes, or is in the trash or purged. */
   readonly storageUrl: string | null;
 }
 
-const KNOWN = `SELECT r.key, r.outcome, r.image_id AS "imageId", nullif(i.storage_url, '') AS "storageUrl"
+const FIND = `SELECT r.key, r.outcome, r.image_id AS "imageId", nullif(i.storage_url, '') AS "storageUrl"
   FROM import_records r LEFT JOIN generated_images i ON i.id = r.image_id AND i.deleted_at IS NULL WHERE r.source = $1 AND r.key = ANY($2::text[])`;
 
-/** What is on record of some keys of a source. */
-export async function findImported(
+/** Returns the records of some keys of a source, by key. */
+export async function findImportRecords(
   db: Queryable,
   source: string,
   keys: readonly string[],
-): Promise<Map<string, KnownImport>> {
-  const rows = await db.query<KnownImport>(KNOWN, [source, keys]);
+): Promise<Map<string, ImportRecord>> {
+  const rows = await db.query<ImportRecord>(FIND, [source, keys]);
   return new Map(rows.map((row) => [row.key, row]));
 }

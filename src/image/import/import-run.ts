@@ -2,11 +2,11 @@ import { FixativeError } from '../../errors.ts';
 import type { Image } from '../image.ts';
 import { AlreadyImported } from './import-record.ts';
 
-/** What became of one thing that was to be imported. */
+/** Result of one item to import. */
 export interface ImportResult {
-  /** What names it to a person; of an address without its query, which holds signatures. */
+  /** Name for people. An address is without its query, which holds signatures. */
   readonly subject: string;
-  /** `skipped`: another run did it meanwhile, or it is not finished at its source. */
+  /** `skipped`: another run has imported it, or its source has not finished it. */
   readonly outcome: 'imported' | 'refused' | 'skipped' | 'planned';
   readonly image?: Image;
   readonly error?: FixativeError;
@@ -14,20 +14,20 @@ export interface ImportResult {
 }
 
 export interface ImportOptions {
-  /** How many are fetched at a time. */
+  /** Items to fetch at a time. */
   readonly concurrency: number;
-  /** Only says what would be fetched, and asks no source. */
+  /** Reports what would be fetched, without a request to any source. */
   readonly dryRun: boolean;
-  /** Begins nothing more, and ends when what is under way is finished. */
+  /** Ends the run: no item is begun, and those under way are finished. */
   readonly signal?: AbortSignal | undefined;
   readonly onResult: (result: ImportResult) => void;
-  /** How many there are to do, once that is known, and how many were done by earlier runs. */
+  /** Gets the number of items to do, and of those that earlier runs have done. */
   readonly onPlan?: (plan: { pending: number; known: number }) => void;
 }
 
 /**
- * Orders what is to be fetched: the soonest to expire first, then what does not say, and last what says that it has expired, which is
- * asked for all the same: its word is a hint only.
+ * Compares items for the order of fetching: those that expire soonest, then those without an expiry, then
+ * those that have expired. The last are fetched too, because an expiry is only a hint.
  */
 export function compareUrgency(now: number) {
   const rank = (at: number | null) => (at === null ? 1 : at > now ? 0 : 2);
@@ -36,10 +36,11 @@ export function compareUrgency(now: number) {
 }
 
 /**
- * Tells what is the matter with one thing from what stops the run: a disk that is full is full for all that follows.
- * @param work resolves to null for what is not finished at its source.
+ * Imports one item. Errors of the item become its result.
+ * @param work resolves to null when the source has not finished the item.
+ * @throws errors that would repeat with every item, such as a full disk.
  */
-export async function attempt(
+export async function importItem(
   subject: string,
   work: () => Promise<Image | null>,
   onRefused: (error: FixativeError) => Promise<void>,
@@ -59,7 +60,7 @@ export async function attempt(
   }
 }
 
-/** Where an address leads, without what signs it. */
+/** Returns an address without its query, which may hold a signature. */
 export function withoutQuery(address: string): string {
   const url = URL.parse(address);
   return url ? `${url.origin}${url.pathname}` : address.replace(/\?.*/s, '').slice(0, 200);

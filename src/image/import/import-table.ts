@@ -2,47 +2,51 @@ import type { Database } from '../../database/database.ts';
 import { FixativeError, InputError } from '../../errors.ts';
 import { expiryOf } from '../../fetch/expiry.ts';
 import type { Image } from '../image.ts';
-import { runWorkers } from './concurrency.ts';
+import { forEachConcurrently } from './concurrency.ts';
 import { addressesOf, parseForeignRow } from './foreign-row.ts';
 import type { ForeignRow, ForeignTable } from './foreign-table.ts';
-import { type RescueDeps, rescueImage, rescueInto } from './import-image.ts';
-import { FailedMeanwhile, findImported, importKeyOf, recordImported } from './import-record.ts';
-import { attempt, compareUrgency, type ImportOptions } from './import-run.ts';
+import { type ImportDeps, importImage, importInto } from './import-image.ts';
+import { FailedMeanwhile, findImportRecords, importKeyOf, recordImported } from './import-record.ts';
+import { compareUrgency, type ImportOptions, importItem } from './import-run.ts';
 import { type LostRow, recordLost } from './lost-row.ts';
 
-/** Rows of another system, with the table that they are in. */
-export interface ImportTableDeps extends RescueDeps {
+export interface ImportTableDeps extends ImportDeps {
   readonly database: Database;
+  /** Table of another system. */
   readonly table: ForeignTable;
 }
 
 export interface ImportTableOptions extends ImportOptions {
-  /** Under which the ids are on record: `table:<host>/<database>/<table>`. */
+  /** Name of the table in the import records: `table:<host>/<database>/<table>`. */
   readonly source: string;
-  /** Whose the images are where a row does not say. */
+  /** Owner of images whose row names none. */
   readonly user: string;
-  /** What relative addresses are relative to. */
+  /** Base of relative addresses; null: rows with relative addresses are left out. */
   readonly baseUrl: string | null;
-  /** The column that gets our permanent address, and what stands before `/images/…` in it. */
+  /**
+   * Column to write our permanent addresses to, and the URL before `/images/…` in them; null: none is
+   * written.
+   */
   readonly writeBack: { readonly column: string; readonly publicUrl: string } | null;
-  /** Tries once more what is on record as lost; what comes goes into the image that stands for it. */
+  /** Tries lost rows again. Their bytes go into the failed image that was recorded. */
   readonly retryFailed: boolean;
 }
 
 interface PendingRow {
   readonly id: string;
   readonly expiresAt: number | null;
-  /** The failed image that stands for it. */
+  /** Failed image that an earlier run has recorded for it; null: none. */
   readonly imageId: number | null;
 }
 
+/** Rows to read at a time. */
 const BATCH = 100;
 
 /**
- * Brings over the rows of a table: bytes are rescued from their addresses, the soonest to expire first, and everything else is kept. A row
- * whose bytes cannot be had any more becomes a failed image that says why; what may work the next time is left for it. A row is
- * brought over once, however often this runs and wherever it was killed.
- * @returns how many addresses were written back.
+ * Imports the rows of a table and fetches their bytes, those that expire soonest first. A row whose bytes are
+ * lost becomes a failed image with the reason. A row with an error that may pass is left for the next run.
+ * Each row is imported once, however often this runs and wherever it was killed.
+ * @returns written: how many addresses were written back.
  */
 export async function importTable(
   deps: ImportTableDeps,
@@ -64,7 +68,7 @@ export async function importTable(
     ...new Set([...table.urlColumns, ...(options.writeBack ? [options.writeBack.column] : [])]),
   ];
   for await (const page of table.walk(columns)) {
-    const records = await findImported(
+    const records = await findImportRecords(
       deps.database,
       options.source,
       page.map((row) => importKeyOf(row.id)),
@@ -76,14 +80,14 @@ export async function importTable(
         continue;
       }
       known++;
-      // A run that was killed between keeping and writing is caught up with.
+      // An earlier run may have been killed after it recorded the image and before it wrote the address.
       if (options.writeBack) await writeBack(row.id, record.storageUrl, row[options.writeBack.column]);
     }
   }
   pending.sort(compareUrgency(Date.now()));
   options.onPlan?.({ pending: pending.length, known });
 
-  const take = async ([item, row]: [PendingRow, ForeignRow]) => {
+  const importOne = async ([item, row]: [PendingRow, ForeignRow]) => {
     if (options.dryRun) {
       const expiresAt = item.expiresAt === null ? null : new Date(item.expiresAt);
       return options.onResult({ subject: `row ${item.id}`, outcome: 'planned', expiresAt });
@@ -92,11 +96,12 @@ export async function importTable(
     await writeBack(item.id, result.image?.storageUrl || null);
     options.onResult(result);
   };
-  await runWorkers(inBatches(table, pending), take, { count: options.concurrency, signal: options.signal });
+  const { concurrency: count, signal } = options;
+  await forEachConcurrently(inBatches(table, pending), importOne, { count, signal });
   return tally;
 }
 
-/** When the last of a row's addresses ends; null when one does not say. */
+/** Returns when the last of a row's addresses expires; null: one of them has no expiry. */
 function lastExpiry(row: ForeignRow, table: ForeignTable): number | null {
   const urls = table.urlColumns.map((name) => row[name]).filter((url): url is string => !!url);
   const times = urls.map((url) => expiryOf(url)?.getTime() ?? null);
@@ -125,57 +130,64 @@ async function importRow(
   const subject = `row ${item.id}`;
   const record = { source: options.source, key: importKeyOf(item.id) };
   let lost: LostRow | null = null;
-  let incomplete = false;
+  let hasMoreAddresses = false;
 
   const work = async (): Promise<Image | null> => {
     const { status, error, ...image } = parseForeignRow(row, { userId: options.user });
     if (status === 'pending' || status === 'processing') return null;
     const { addresses, leftOut } = addressesOf(row.urls as (string | null)[], options.baseUrl);
-    incomplete = leftOut;
+    hasMoreAddresses = leftOut;
     const originalUrl = addresses.at(-1) ?? null;
     lost = { ...record, image, originalUrl, imageId: item.imageId };
     if (addresses.length === 0 && status === 'failed') {
-      // It failed at its own system, and is brought over as it is.
-      const failed = new FixativeError('PROVIDER_FAILED', error ?? 'It failed where it came from.');
+      // The row failed in its own system, and is imported as it is.
+      const failed = new FixativeError(
+        'PROVIDER_FAILED',
+        error ?? 'The image had failed in the system that it was imported from.',
+      );
       return recordLost(deps, { ...lost, imported: true }, failed);
     }
-    const rescue = (url: string) => {
+    const fetchFrom = (url: string) => {
       const alsoRecord = (transaction: Parameters<typeof recordImported>[0], kept: Image) =>
         recordImported(transaction, record, kept);
-      const into = (id: bigint) => rescueInto(deps, { id, url, filename: image.filename, alsoRecord });
+      const into = (id: bigint) => importInto(deps, { id, url, filename: image.filename, alsoRecord });
       if (item.imageId !== null) return into(BigInt(item.imageId));
-      return rescueImage(deps, { ...image, url, originalUrl, alsoRecord }).catch((error: unknown) => {
+      return importImage(deps, { ...image, url, originalUrl, alsoRecord }).catch((error: unknown) => {
         if (error instanceof FailedMeanwhile) return into(error.imageId);
         throw error;
       });
     };
-    return firstOf(addresses, rescue);
+    return firstOf(addresses, fetchFrom);
   };
 
-  return attempt(subject, work, async (error) => {
-    // What may work the next time, and what only a setting of ours forbids, is left for the next run.
-    if (!lost || incomplete || error.retryable || error.code === 'SOURCE_FORBIDDEN') return;
+  return importItem(subject, work, async (error) => {
+    // The next run may succeed: after a passing error, with --base-url, or with another setting for forbidden
+    // sources.
+    if (!lost || hasMoreAddresses || error.retryable || error.code === 'SOURCE_FORBIDDEN') return;
     await recordLost(deps, lost, error).catch((fault: unknown) => {
-      // What our columns cannot hold stands in the report, and nowhere else.
+      // A row that our columns cannot hold is only in the report.
       if (!(fault instanceof InputError)) throw fault;
     });
   });
 }
 
-/** @throws what says the most of why no address gave it: that one may yet, else that only a setting of ours forbids one, else that one
- * has expired, else the first. */
+/**
+ * Imports from the first address that works.
+ * @throws the most useful of the errors: one that may pass, else SOURCE_FORBIDDEN, else SOURCE_EXPIRED, else
+ *   the first.
+ */
 async function firstOf(
   addresses: readonly string[],
-  rescue: (url: string) => Promise<Image>,
+  fetchFrom: (url: string) => Promise<Image>,
 ): Promise<Image> {
   const errors: FixativeError[] = [];
   for (const url of addresses) {
     try {
-      return await rescue(url);
+      return await fetchFrom(url);
     } catch (error) {
-      const ofSource =
+      const isOfSource =
         error instanceof FixativeError && !['NO_SPACE', 'STORE_UNAVAILABLE'].includes(error.code);
-      if (!ofSource) throw error;
+      if (!isOfSource) throw error;
       errors.push(error);
     }
   }
@@ -184,6 +196,6 @@ async function firstOf(
     errors.find((error) => error.code === 'SOURCE_FORBIDDEN') ??
     errors.find((error) => error.code === 'SOURCE_EXPIRED') ??
     errors[0] ??
-    new InputError('SOURCE_FAILED', 'The row has no address.')
+    new InputError('SOURCE_FAILED', 'The row has no address to fetch its bytes from.')
   );
 }

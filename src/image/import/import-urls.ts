@@ -3,38 +3,49 @@ import type { Database } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
 import { expiryOf } from '../../fetch/expiry.ts';
 import { parseCreatedAt } from '../input.ts';
-import { runWorkers } from './concurrency.ts';
-import { parseRescueInput, type RescueDeps, type RescuedImage, rescueImage } from './import-image.ts';
-import { findImported, importKeyOf, recordFailed, recordImported } from './import-record.ts';
-import { attempt, compareUrgency, type ImportOptions, withoutQuery } from './import-run.ts';
+import { forEachConcurrently } from './concurrency.ts';
+import { type ImportDeps, type ImportedImage, importImage, parseImportInput } from './import-image.ts';
+import { findImportRecords, importKeyOf, recordFailed, recordImported } from './import-record.ts';
+import { compareUrgency, type ImportOptions, importItem, withoutQuery } from './import-run.ts';
 
 const SOURCE = 'urls';
 
-/** The columns of a list, however they are written: `userId`, `user_id`, `User ID`. */
+/** Columns of a list. `userId`, `user_id` and `User ID` are the same column. */
 const COLUMNS = [
-  ...['url', 'prompt', 'tool', 'userId', 'username', 'model', 'tags', 'filename', 'createdAt'],
-  ...['requestId', 'messageId', 'metadata'],
+  'url',
+  'prompt',
+  'tool',
+  'userId',
+  'username',
+  'model',
+  'tags',
+  'filename',
+  'createdAt',
+  'requestId',
+  'messageId',
+  'metadata',
 ] as const;
 type Column = (typeof COLUMNS)[number];
 
-/** The semicolon is what spreadsheets write where the comma divides the decimals. */
+/** Delimiters of CSV. Spreadsheets write semicolons where the comma is the decimal separator. */
 const DELIMITERS = [',', ';', '\t'] as const;
 
-/** One line of a list: an image to rescue, or why there is none. */
+/** One line of a list: an image to import, or the error in the line. */
 export interface ListedAddress {
   readonly line: number;
   readonly url: string;
-  readonly image: (RescuedImage & { url: string }) | FixativeError;
+  readonly image: ImportedImage | FixativeError;
 }
 
 /**
- * Reads a list of addresses: one a line, where empty lines and those that begin with # do not count; or CSV, when its first line has a column
- * `url`. Its cells are divided by commas, semicolons or tabs. Tags in their cell are divided by semicolons, metadata is JSON.
- * @throws FixativeError INVALID_INPUT when the CSV is none or has columns that nobody knows.
+ * Reads a list of addresses. Plain text: one address a line, without empty lines and those that begin with
+ * `#`. CSV, when the first line has a column `url`: commas, semicolons or tabs between cells, semicolons
+ * between tags, metadata as JSON.
+ * @throws FixativeError INVALID_INPUT for malformed CSV and for unknown columns.
  */
 export function parseAddressList(text: string, defaults: { userId: string }): ListedAddress[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/);
-  // Excel can be told by a first line what divides the cells.
+  // Excel reads the delimiter from such a first line.
   const first = /^sep=.$/.test(lines[0] ?? '') ? 1 : 0;
   const head = lines.slice(first).find((line) => line.trim() !== '') ?? '';
   const delimiter = DELIMITERS.find((each) => head.split(each).map(columnOf).includes('url'));
@@ -62,7 +73,9 @@ function parseCsv(
         names.map((name) => {
           const column = columnOf(name);
           if (column) return column;
-          throw new Error(`there is no column ${JSON.stringify(name)}; there are ${COLUMNS.join(', ')}`);
+          throw new Error(
+            `the column ${JSON.stringify(name)} is unknown; the columns are ${COLUMNS.join(', ')}`,
+          );
         }),
     }) as never;
   } catch (error) {
@@ -87,7 +100,7 @@ function listed(
   ) as Partial<Record<Column, string>>;
   const url = texts.url ?? '';
   try {
-    const image = parseRescueInput(
+    const image = parseImportInput(
       {
         ...texts,
         url,
@@ -115,21 +128,24 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new FixativeError('INVALID_INPUT', 'metadata is not JSON.', { cause });
+    throw new FixativeError('INVALID_INPUT', 'metadata is not JSON. Write a JSON object into the cell.', {
+      cause,
+    });
   }
 }
 
 /**
- * Rescues the addresses of a list, the soonest to expire first. What an earlier run has kept is left alone; what it could not keep is tried again.
+ * Imports the addresses of a list, those that expire soonest first. Addresses that an earlier run has
+ * imported are left out; those that failed are tried again.
  */
 export async function importUrls(
-  deps: RescueDeps & { readonly database: Database },
+  deps: ImportDeps & { readonly database: Database },
   list: readonly ListedAddress[],
   options: ImportOptions,
 ): Promise<void> {
   // No quota applies to the operator.
   const { quotas: _, ...ownDeps } = deps;
-  // Of the same address on two lines the first counts.
+  // Of an address on two lines, the first line counts.
   const byKey = new Map<string, ListedAddress>();
   for (const each of list) {
     const key = importKeyOf(each.url);
@@ -138,8 +154,8 @@ export async function importUrls(
   const done = new Set<string>();
   const keys = [...byKey.keys()];
   for (let at = 0; at < keys.length; at += 1000) {
-    const known = await findImported(deps.database, SOURCE, keys.slice(at, at + 1000));
-    for (const { key, outcome } of known.values()) if (outcome === 'imported') done.add(key);
+    const records = await findImportRecords(deps.database, SOURCE, keys.slice(at, at + 1000));
+    for (const { key, outcome } of records.values()) if (outcome === 'imported') done.add(key);
   }
   const pending = [...byKey]
     .filter(([key]) => !done.has(key))
@@ -147,7 +163,7 @@ export async function importUrls(
     .sort(compareUrgency(Date.now()));
   options.onPlan?.({ pending: pending.length, known: done.size });
 
-  const take = async ({ key, line, url, image, expiresAt }: (typeof pending)[number]) => {
+  const importLine = async ({ key, line, url, image, expiresAt }: (typeof pending)[number]) => {
     const subject = `line ${line}: ${withoutQuery(url)}`;
     if (image instanceof FixativeError)
       return options.onResult({ subject, outcome: 'refused', error: image });
@@ -155,14 +171,14 @@ export async function importUrls(
       const date = expiresAt === null ? null : new Date(expiresAt);
       return options.onResult({ subject, outcome: 'planned', expiresAt: date });
     }
-    const alsoRecord: RescuedImage['alsoRecord'] = (transaction, kept) =>
+    const alsoRecord: ImportedImage['alsoRecord'] = (transaction, kept) =>
       recordImported(transaction, { source: SOURCE, key }, kept);
-    const result = await attempt(
+    const result = await importItem(
       subject,
-      () => rescueImage(ownDeps, { ...image, alsoRecord }),
+      () => importImage(ownDeps, { ...image, alsoRecord }),
       (error) => recordFailed(deps.database, { source: SOURCE, key }, { error, imageId: null }),
     );
     options.onResult(result);
   };
-  await runWorkers(pending, take, { count: options.concurrency, signal: options.signal });
+  await forEachConcurrently(pending, importLine, { count: options.concurrency, signal: options.signal });
 }

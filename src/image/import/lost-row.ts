@@ -7,17 +7,17 @@ import { explainDataFault, type IngestDeps } from '../ingest/ingest.ts';
 import type { ForeignImage } from './foreign-row.ts';
 import { AlreadyImported, type ImportKey, recordFailed, recordImported } from './import-record.ts';
 
-/** A row of another system whose bytes cannot be had. */
+/** A row of another system whose bytes are lost. */
 export interface LostRow extends ImportKey {
   readonly image: Omit<ForeignImage, 'status' | 'error'>;
   readonly originalUrl: string | null;
-  /** The failed image that stands for it already. */
+  /** Failed image that an earlier run has recorded for it; null: none. */
   readonly imageId: number | null;
-  /** It was brought over as it was: there is nothing to try again. */
+  /** true: it had failed in its own system, so there is nothing to retry. */
   readonly imported?: boolean;
 }
 
-/** @throws AlreadyImported where it was purged, or has its bytes by now. */
+/** Updates the failed image of a row. @throws AlreadyImported when it was purged or has its bytes. */
 async function changeFailed(
   transaction: PrismaTransaction,
   { source, key }: ImportKey,
@@ -31,7 +31,9 @@ async function changeFailed(
   throw new AlreadyImported(`${source} ${key}`);
 }
 
-/** Keeps everything of it but the bytes, as a failed image that says why, so that it can be found and made again. */
+/**
+ * Records a row without its bytes, as a failed image with the reason. So it can be found and generated again.
+ */
 export async function recordLost(
   { database, defaultVisibility }: Pick<ImageDeps, 'database'> & Pick<IngestDeps, 'defaultVisibility'>,
   lost: LostRow,

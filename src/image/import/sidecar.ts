@@ -1,7 +1,7 @@
 /**
- * The JSON that stands beside an exported file, `<file>.json`: everything that is said of an image and is not in its bytes. `"fixative": 1`
- * tells it from what other programs put beside pictures. What comes back in is checked like any input: a sidecar is a file that anybody
- * can write.
+ * Sidecars: the JSON beside an exported file, `<file>.json`, with everything about an image that is not in
+ * its bytes. `"fixative": 1` tells it from the JSON of other programs. An import checks it like any input,
+ * because anybody can write such a file.
  */
 import { z } from 'zod';
 import { MiB } from '../../config.ts';
@@ -15,12 +15,12 @@ import { LIMITS, parseImageInput, parseOptional } from '../input.ts';
 import { type FilePath, isFile, openFile } from './folder.ts';
 
 export const SIDECAR_VERSION = 1;
-/** Metadata has at most 64 KiB, a prompt at most 32,000 characters; each of these may be six bytes of JSON. */
+/** Enough for 64 KiB of metadata and a prompt of 32,000 characters, of up to six bytes each in JSON. */
 export const MAX_SIDECAR_BYTES = 2 * MiB;
 const MAX_TEXT_LENGTH = 64 * 1024;
 const MAX_URL_LENGTH = 8192;
 
-/** @param createdAt ISO 8601, to the microsecond. */
+/** Returns the sidecar of an image. @param createdAt ISO 8601, to the microsecond. */
 export function makeSidecar(image: Image, createdAt: string): Record<string, unknown> {
   return {
     fixative: SIDECAR_VERSION,
@@ -78,11 +78,11 @@ const SIDECAR = z.object({
   metadata: z.unknown().optional(),
   originalUrl: text,
   visibility: z.enum(VISIBILITIES).nullish(),
-  // With six digits of a second, which a Date does not hold.
-  createdAt: z.string().refine(isTimeInUtc, 'is not a time in UTC as RFC 3339 writes it'),
+  // As text: a Date has no microseconds.
+  createdAt: z.string().refine(isTimeInUtc, 'is not a time in UTC as in RFC 3339'),
 });
 
-/** With up to six digits of a second. */
+/** Returns whether text is a time in UTC, with up to six digits of a second. */
 function isTimeInUtc(text: string): boolean {
   const time = /^\S{19,26}Z$/.test(text) ? parseTime(text) : null;
   return time !== null && time >= FIRST_TIME;
@@ -95,8 +95,9 @@ export interface Sidecar {
 }
 
 /**
- * The JSON of the sidecar at `file`, or null where there is none, or one that another program put there.
- * @throws InputError INVALID_INPUT for one of ours that is damaged: an image must not come back without what was known of it.
+ * Reads the JSON of a sidecar; null: there is none, or it is of another program.
+ * @throws InputError INVALID_INPUT for a damaged one of ours: the image must not be imported without its
+ *   data.
  */
 export async function readSidecar(file: FilePath): Promise<Record<string, unknown> | null> {
   if (!(await isFile(file))) return null;
@@ -106,16 +107,20 @@ export async function readSidecar(file: FilePath): Promise<Record<string, unknow
   const text = (await handle.readFile()).toString('utf8');
   if (!text.includes('"fixative"')) return null;
   try {
-    // What another service wrote into a row comes back as it was.
+    // Exactly: numbers that another service has written must not be rounded.
     const json = parseExactly(text);
     const isOurs = typeof json === 'object' && json !== null && Object.hasOwn(json, 'fixative');
     return isOurs ? (json as Record<string, unknown>) : null;
   } catch (cause) {
-    throw new InputError('INVALID_INPUT', 'The sidecar is one of ours and is damaged.', { cause });
+    throw new InputError(
+      'INVALID_INPUT',
+      'The sidecar was written by Fixative and is damaged. Export the image again, or remove the sidecar.',
+      { cause },
+    );
   }
 }
 
-/** @throws InputError INVALID_INPUT that names the field. */
+/** Checks the JSON of a sidecar. @throws InputError INVALID_INPUT that names the field. */
 export function parseSidecar(
   json: unknown,
   defaults: { userId: string; tool: string; filename: string },
@@ -123,11 +128,11 @@ export function parseSidecar(
   const parsed = SIDECAR.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw invalid(`${issue?.path.join('.') || 'it'}: ${issue?.message}`);
+    throw invalidSidecar(`${issue?.path.join('.') || 'it'}: ${issue?.message}`);
   }
   const said = parsed.data;
   const uuid = parseUuid(said.uuid);
-  if (uuid === null) throw invalid('uuid is none');
+  if (uuid === null) throw invalidSidecar('uuid is not a UUID');
   const optional = (field: 'provider' | 'size' | 'quality' | 'style', maxLength: number) =>
     parseOptional(field, said[field], maxLength);
   return {
@@ -152,6 +157,6 @@ export function parseSidecar(
   };
 }
 
-function invalid(what: string): InputError {
-  return new InputError('INVALID_INPUT', `The sidecar is not one of ours: ${what}.`);
+function invalidSidecar(what: string): InputError {
+  return new InputError('INVALID_INPUT', `The sidecar is not as Fixative writes it: ${what}.`);
 }

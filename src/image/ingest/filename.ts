@@ -3,33 +3,33 @@ import { extensionOf } from '../../storage/blob.ts';
 const MAX_STEM_LENGTH = 80;
 const MAX_ORIGINAL_LENGTH = 255;
 
-/** An ending as most types of files have one; what begins with a digit is a part of the name: `v1.5`. */
+/** A file extension. One that begins with a digit is a part of the name: `v1.5`. */
 const ENDING = /\.[A-Za-z][A-Za-z0-9]{0,4}$/;
-/** Endings of pictures, and of what pictures are often called by mistake. */
+/** Extensions of pictures, and those that pictures often have by mistake. */
 const EXTENSION =
   /\.(png|apng|jpe?g|jpe|jfif|pjpeg|webp|gif|avif|heic|heif|bmp|tiff?|svg|ico|jxl|jp2|psd|raw|dng|html?|txt|bin|dat|tmp|upload)$/i;
 
-/** Letters that no normalization parts into a letter and a mark. */
+/** Letters that Unicode normalization does not split into a letter and a mark. */
 const LETTERS: Readonly<Record<string, string>> = {
   ...{ ß: 'ss', ẞ: 'SS', æ: 'ae', Æ: 'AE', œ: 'oe', Œ: 'OE', ø: 'o', Ø: 'O', ł: 'l', Ł: 'L' },
   ...{ đ: 'd', Đ: 'D', ð: 'd', Ð: 'D', þ: 'th', Þ: 'Th', ħ: 'h', Ħ: 'H', ı: 'i', ŋ: 'ng', Ŋ: 'NG' },
 };
 
 /**
- * Makes the name under which an image is offered: letters, digits, dash, underscore and dots within, never at the front; unique
- * by the end of the image's uuid; its ending says what the bytes are, whatever the given name said.
- * @param wish the name that a client gave or a tool proposes; nothing of it is trusted.
+ * Returns a safe and unique filename: ASCII letters, digits, `-`, `_`, and `.` but not at the beginning. The
+ * end of the uuid makes it unique, and the extension follows from the type of the bytes.
+ * @param wish untrusted name from a client, or from a tool.
  */
 export function makeFilename(wish: string, image: { uuid: string; mimeType: string }): string {
   const stem = stemOf(wish)
-    // The name that it has already stays as it is.
+    // A name that was made here stays as it is.
     .replace(new RegExp(`-${image.uuid.slice(-12)}$`), '')
     .slice(0, MAX_STEM_LENGTH)
     .replace(/[.-]+$/, '');
   return `${stem || 'image'}-${image.uuid.slice(-12)}.${extensionOf(image.mimeType)}`;
 }
 
-/** The same without what makes it unique: whoever takes it sees to that. */
+/** Returns a safe filename. It is not unique; the caller must check that (claim-name.ts). */
 export function exactFilename(wish: string, mimeType: string): string {
   const stem = stemOf(wish)
     .slice(0, MAX_STEM_LENGTH)
@@ -38,9 +38,9 @@ export function exactFilename(wish: string, mimeType: string): string {
 }
 
 /**
- * The name of a file as its sender wrote it, in whatever script, to be kept beside the one that is made of it: without folders, without
- * characters that control a terminal or the direction of text, in NFC, up to 255 characters.
- * @returns null where nothing is left.
+ * Returns the name of a file as its sender wrote it, in any script, to store beside the safe one. Removes
+ * folders and characters that control a terminal or the direction of text. In NFC, at most 255 characters.
+ * @returns null when nothing is left.
  */
 export function originalNameOf(wish: string): string | null {
   const name = baseOf(wish.toWellFormed())
@@ -54,7 +54,7 @@ export function originalNameOf(wish: string): string | null {
   return characters.slice(0, MAX_ORIGINAL_LENGTH - ending.length).join('') + ending;
 }
 
-/** The original name of a file with the ending of what it is offered as. @param extension without its dot. */
+/** Returns a name with another extension. @param extension without its dot. */
 export function withExtension(originalName: string, extension: string): string {
   return `${originalName.replace(EXTENSION, '')}.${extension}`;
 }

@@ -1,11 +1,11 @@
 import type { Queryable } from '../../database/database.ts';
 import { type Provenance, saysAnything } from '../../provenance/provenance.ts';
 
-/** As plain text to jsonb, so that no layer between reads and writes the JSON again. */
+/** JSON goes as text: no driver parses and writes it again. */
 const KEEP = `INSERT INTO provenance (blob_id, data, content_credentials) VALUES ($1::bigint, $2::text::jsonb, $3::boolean)
   ON CONFLICT (blob_id) DO UPDATE SET data = excluded.data, content_credentials = excluded.content_credentials`;
 
-/** Records what a blob's own bytes say, where they say anything. */
+/** Records the provenance that a blob's bytes contain, if they contain any. */
 export async function keepProvenance(
   transaction: Queryable,
   blobId: number,
@@ -19,7 +19,7 @@ export async function keepProvenance(
 const LOAD = `SELECT blob_id AS "blobId", data, content_credentials AS "hasContentCredentials" FROM provenance
   WHERE blob_id = ANY($1::bigint[])`;
 
-/** @returns what is on record for each blob, or null, in their order. */
+/** @returns the provenance of each blob, or null, in their order. */
 export async function findProvenances(
   db: Queryable,
   blobIds: readonly number[],

@@ -4,13 +4,13 @@ import type { ImageOrigin, ImageStatus, Visibility } from '../image.ts';
 import { checkCharacters } from '../input.ts';
 import { faultOfJson, faultOfText } from '../json.ts';
 
-/** Which images are meant: all of the given conditions hold. */
+/** Filter of images. An image matches when it meets all given conditions. */
 export interface ImageFilter {
   readonly userId?: string | null | undefined;
   readonly tool?: string | null | undefined;
-  /** Images that have all of these tags. */
+  /** Matches images with all of these tags. */
   readonly tags?: readonly string[] | null | undefined;
-  /** Images that have one or more of these tags. */
+  /** Matches images with one or more of these tags. */
   readonly anyTag?: readonly string[] | null | undefined;
   readonly status?: readonly ImageStatus[] | null | undefined;
   readonly model?: string | null | undefined;
@@ -19,21 +19,21 @@ export interface ImageFilter {
   readonly requestId?: string | null | undefined;
   readonly messageId?: string | null | undefined;
   readonly sha256?: string | null | undefined;
-  /** At or after this time. */
+  /** Matches images created at or after this time. */
   readonly createdAfter?: Date | null | undefined;
-  /** Before this time. */
+  /** Matches images created before this time. */
   readonly createdBefore?: Date | null | undefined;
-  /** Words of the prompt, as `websearch_to_tsquery` reads them: `fox -winter "red moon" or owl`. */
+  /** Words of the prompt, in the syntax of `websearch_to_tsquery`: `fox -winter "red moon" or owl`. */
   readonly search?: string | null | undefined;
-  /** Words of the name that the file had, all of them. */
+  /** Words of the original filename; all must match. */
   readonly filename?: string | null | undefined;
-  /** JSON that `metadata` contains, as `@>` does. */
+  /** JSON that `metadata` must contain, as by the operator `@>`. */
   readonly metadata?: unknown;
   readonly storageUrl?: string | null | undefined;
   readonly visibility?: Visibility | null | undefined;
-  /** Images in the trash: `exclude` without it. */
+  /** Default: `exclude`. */
   readonly trash?: TrashFilter | null | undefined;
-  /** Images that are parts of others, such as the panels of a comic: left out without it. */
+  /** true: also matches parts of other images, such as the panels of a comic. Default: false. */
   readonly parts?: boolean | null | undefined;
   readonly copies?:
     | { readonly store?: string | null | undefined; readonly state?: string | null | undefined }
@@ -43,59 +43,69 @@ export interface ImageFilter {
 
 export type TrashFilter = 'exclude' | 'include' | 'only';
 
-/** PostgreSQL parses what is searched for in time that grows faster than its length. */
+/** Most characters of a search. PostgreSQL's time to parse it grows faster than its length. */
 const MAX_SEARCH_LENGTH = 1000;
 const MAX_METADATA_DEPTH = 20;
 
-/** Longer ones are not in image_tags. */
+/** Most bytes of a tag in image_tags. */
 const MAX_INDEXED_TAG_BYTES = 400;
 
 const IN_TRASH = 'i.deleted_at IS NOT NULL';
-/** As idx_generated_images_made_by has it. */
+/** Expression of idx_generated_images_made_by. */
 const MADE_BY = 'ARRAY[i.tool_name, i.model, i.provider::text, i.origin::text]';
 const MAKERS = ['tool', 'model', 'provider', 'origin'] as const;
 
-/** image_tags with the names that a user, a time and an order are said with. */
+/** image_tags, with the column names that conditions and orders use. */
 export const TAGGED_IMAGES = '(SELECT t.user_id, t.tag, t.created_at, t.image_id AS id FROM image_tags t)';
 
 /**
- * The images of a user with one of some tags, each tag looked up by itself: for several at once PostgreSQL may read all tags of the user.
- * @param limit of each tag.
+ * Selects the images of a user with one of some tags. Looks each tag up by itself: for several at once
+ * PostgreSQL may read all tags of the user.
+ * @param limit most images of each tag.
  */
 export function imagesOfTags(userId: string, tags: string, limit?: number): string {
   return `(SELECT t.image_id FROM unnest(${tags}::text[]) wanted(tag), LATERAL (
     SELECT t.image_id FROM image_tags t WHERE t.user_id = ${userId} AND t.tag = wanted.tag ${limit === undefined ? 'OFFSET 0' : `LIMIT ${limit}`}) t)`;
 }
 
-/** Whether image_tags knows all images of a filter, by all of these tags: it has those that lists show. */
+/**
+ * Returns whether image_tags has all images of a filter with these tags. It has the images that lists show.
+ */
 export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolean {
   return (
     (filter.trash ?? 'exclude') === 'exclude' &&
     !filter.parts &&
-    // What no tag can be is refused where conditions are made of it.
+    // Conditions rejects text that cannot be a tag.
     tags.every((tag) => Buffer.byteLength(tag) <= MAX_INDEXED_TAG_BYTES && faultOfText(tag) === null)
   );
 }
 
 /**
- * - `walk`: for rows that are read in the order of a list, or of a user; no index of tags comes between.
- * - `index`: says everything that an index could find, so that PostgreSQL may choose among all of them. Such a statement is to be planned for
- *   its values (QueryOptions): without them it would choose wrongly.
- * - `others`: the same, but for the user, whose millions of entries PostgreSQL would read to spare itself some thousand rows.
- * - `once`: each condition once, for an estimate: what is said twice PostgreSQL takes for twice as rare.
+ * How conditions are written, which decides the index that PostgreSQL takes.
+ *
+ * - `scan`: for rows in the order of a list or of a user. Hides the index of tags.
+ * - `index`: offers every index that could find matches. Such a statement must be planned for its values
+ *   (QueryOptions).
+ * - `others`: offers every index but the user's: PostgreSQL would read millions of its entries to spare some
+ *   thousand rows.
+ * - `once`: writes each condition once, for an estimate. PostgreSQL takes a condition that is written twice
+ *   for twice as rare.
  */
-export type Wording = 'walk' | 'index' | 'others' | 'once';
+export type Wording = 'scan' | 'index' | 'others' | 'once';
 
-/** The WHERE of a filter. Its text depends on which fields are given, hardly on their values, so there are few statements. */
+/**
+ * The WHERE clause of a filter. Its text depends on which fields are given and hardly on their values, so
+ * there are few statements.
+ */
 export class Conditions {
   readonly values: unknown[];
   readonly #terms: string[] = [];
 
   /**
-   * @param values those of other conditions of the same statement.
-   * @param wording how it is said, for PostgreSQL goes by the words.
+   * @param values values of the statement so far; those of the filter are added.
+   * @throws InputError INVALID_INPUT
    */
-  constructor(filter: ImageFilter, values: unknown[] = [], wording: Wording = 'walk') {
+  constructor(filter: ImageFilter, values: unknown[] = [], wording: Wording = 'scan') {
     this.values = values;
     for (const [field, column] of EQUALITIES) {
       const given = filter[field];
@@ -112,18 +122,18 @@ export class Conditions {
     if (byIndex && makers.length > 0) this.add(`${MADE_BY} @> ${this.value(makers)}::text[]`);
     const byTag = byIndex ? this.#addTagsOfUser(filter) : { tags: false, anyTag: false };
     if (filter.tags?.length && !byTag.tags) {
-      // With a user the user's index is the way: a few of one user's rows, filtered. PostgreSQL would take the index of tags as
-      // well and pay for the tag's rows of all users, so that index is hidden from it.
-      const column = filter.userId == null || wording !== 'walk' ? 'i.tags' : `(i.tags || '{}'::text[])`;
+      // With a user, the user's index is best: it reads rows of one user and filters them. The expression
+      // hides the index of tags, which PostgreSQL would read too, for the tag's rows of all users.
+      const column = filter.userId == null || wording !== 'scan' ? 'i.tags' : `(i.tags || '{}'::text[])`;
       this.add(`${column} @> ${this.value(filter.tags)}::text[]`);
     }
     if (filter.anyTag?.length && !byTag.anyTag) {
-      const column = filter.userId == null || wording !== 'walk' ? 'i.tags' : `(i.tags || '{}'::text[])`;
+      const column = filter.userId == null || wording !== 'scan' ? 'i.tags' : `(i.tags || '{}'::text[])`;
       this.add(`${column} && ${this.value(filter.anyTag)}::text[]`);
     }
     if (filter.status?.length) {
       this.add(`i.status = ANY(${this.value(filter.status)}::text[])`);
-      // Says to PostgreSQL that the partial index of what did not succeed holds all of it.
+      // Offers the partial index of images that did not succeed.
       if (wording !== 'once' && !filter.status.includes('success')) this.add(`i.status <> 'success'`);
     }
     if (filter.createdAfter)
@@ -136,7 +146,7 @@ export class Conditions {
     const names = wordsOf(filter, 'filename');
     if (names !== null)
       this.add(
-        `${wordsOfName('i.original_filename')} @@ plainto_tsquery('simple', ${partName(this.value(names))})`,
+        `${wordsOfFilename('i.original_filename')} @@ plainto_tsquery('simple', ${splitName(this.value(names))})`,
       );
     if (filter.metadata != null) {
       const fault = faultOfJson(filter.metadata, MAX_METADATA_DEPTH);
@@ -144,7 +154,7 @@ export class Conditions {
         throw new InputError('INVALID_INPUT', `filter.metadata ${fault}.`, { path: ['filter', 'metadata'] });
       this.add(`i.metadata @> ${this.value(JSON.stringify(filter.metadata))}::jsonb`);
     }
-    // Said with the literal, as idx_generated_images_private says it.
+    // With a literal, to match idx_generated_images_private.
     if (filter.visibility != null)
       this.add(filter.visibility === 'public' ? `i.visibility = 'public'` : `i.visibility <> 'public'`);
     const trash = filter.trash ?? 'exclude';
@@ -162,9 +172,9 @@ export class Conditions {
   }
 
   /**
-   * The index of tags knows no user, and may have millions of other users. Said as an array, for PostgreSQL takes a tag to be as frequent with each
-   * user as with all, and would read the whole table for it.
-   * @returns which of the two are said by it.
+   * Adds the tags of a user by image_tags: the index of tags has the rows of all users. As an array, because
+   * PostgreSQL takes a tag to be as frequent with each user as with all, and would read the whole table.
+   * @returns which of the two fields it has added.
    */
   #addTagsOfUser(filter: ImageFilter): { tags: boolean; anyTag: boolean } {
     if (filter.userId == null) return { tags: false, anyTag: false };
@@ -184,7 +194,7 @@ export class Conditions {
     this.#terms.push(term);
   }
 
-  /** Takes a value in and returns its placeholder. */
+  /** Adds a value. @returns its placeholder. */
   value(value: unknown): string {
     this.values.push(value);
     return `$${this.values.length}`;
@@ -194,39 +204,39 @@ export class Conditions {
     return this.#terms.length > 0 ? ` WHERE ${this.all()}` : '';
   }
 
-  /** As an expression. */
+  /** Returns the conditions as an expression. */
   all(): string {
     return this.#terms.length > 0 ? this.#terms.join(' AND ') : 'true';
   }
 }
 
-/** PostgreSQL has no year 0. */
+/** @throws InputError INVALID_INPUT for a time before the year 1, which PostgreSQL writes in another form. */
 function checkTime(field: string, time: Date): Date {
   if (time >= FIRST_TIME) return time;
-  throw new InputError('INVALID_INPUT', `filter.${field} lies before the year 1.`, {
+  throw new InputError('INVALID_INPUT', `filter.${field} is before the year 1.`, {
     path: ['filter', field],
   });
 }
 
-/** As idx_generated_images_filename_search has it. */
-const partName = (name: string) => `translate(${name}, '._-', '   ')`;
-const wordsOfName = (column: string) => `to_tsvector('simple', ${partName(column)})`;
+/** Expression of idx_generated_images_filename_search. */
+const splitName = (name: string) => `translate(${name}, '._-', '   ')`;
+const wordsOfFilename = (column: string) => `to_tsvector('simple', ${splitName(column)})`;
 
-/** Text that is searched for; null: none. @throws InputError INVALID_INPUT */
+/** Returns the text to search for; null: none. @throws InputError INVALID_INPUT */
 function wordsOf(filter: ImageFilter, field: 'search' | 'filename'): string | null {
-  // Names are kept in NFC.
+  // Original filenames are stored in NFC.
   const text = field === 'filename' ? filter[field]?.normalize('NFC') : filter[field];
   if (!text?.trim()) return null;
   checkCharacters(`filter.${field}`, text);
   if (text.length <= MAX_SEARCH_LENGTH) return text;
-  const message = `filter.${field} has ${text.length} characters; ${MAX_SEARCH_LENGTH} are allowed.`;
+  const message = `filter.${field} has ${text.length} characters; at most ${MAX_SEARCH_LENGTH} are allowed.`;
   throw new InputError('INVALID_INPUT', message, { path: ['filter', field] });
 }
 
-/** @throws InputError INVALID_INPUT */
+/** Returns the hash in lower case. @throws InputError INVALID_INPUT */
 function parseSha256(text: string): string {
   if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
-  const message = `filter.sha256 is no SHA-256: ${JSON.stringify(text.slice(0, 100))}. It has 64 hexadecimal digits.`;
+  const message = `filter.sha256 is not a SHA-256: ${JSON.stringify(text.slice(0, 100))}. Send 64 hexadecimal digits.`;
   throw new InputError('INVALID_INPUT', message, { path: ['filter', 'sha256'] });
 }
 

@@ -1,7 +1,9 @@
 import type { Queryable } from '../../database/database.ts';
 import { Conditions, type ImageFilter } from './conditions.ts';
 
-/** How many images of a filter PostgreSQL expects, by the statistics that ANALYZE keeps; nothing is read. */
+/**
+ * Returns how many images PostgreSQL expects a filter to match, by the statistics of ANALYZE. Reads no rows.
+ */
 export async function estimateImages(db: Queryable, filter: ImageFilter): Promise<number> {
   const conditions = new Conditions(filter, [], 'once');
   const [row] = await db.query<{ 'QUERY PLAN': readonly { Plan: { 'Plan Rows': number } }[] }>(

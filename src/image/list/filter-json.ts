@@ -10,11 +10,11 @@ const time = z
   .string()
   .transform((text, context) => {
     const parsed = parseTime(text);
-    if (!parsed) context.addIssue({ code: 'custom', message: 'not a time as RFC 3339 writes it' });
+    if (!parsed) context.addIssue({ code: 'custom', message: 'not a time as in RFC 3339' });
     return parsed ?? z.NEVER;
   })
   .nullish();
-/** In small letters here, in capitals in GraphQL: either will do. */
+/** Accepts a value in lower case, as here, or in upper case, as in GraphQL. */
 const oneOf = <const Values extends readonly string[]>(values: Values) =>
   z.string().toLowerCase().pipe(z.enum(values));
 
@@ -43,8 +43,8 @@ const FILTER = z.strictObject({
 }) satisfies z.ZodType<ImageFilter>;
 
 /**
- * A filter as JSON writes it, with the names that GraphQL's ImageFilter has. A field that does not exist is refused: left aside, it would
- * make a filter for some images into one for all.
+ * Reads a filter from JSON, with the names of GraphQL's ImageFilter. Rejects unknown fields: ignoring one
+ * would make the filter match more images.
  * @throws InputError INVALID_INPUT
  */
 export function parseImageFilter(json: string): ImageFilter {
@@ -52,7 +52,7 @@ export function parseImageFilter(json: string): ImageFilter {
   try {
     value = JSON.parse(json);
   } catch (cause) {
-    throw new InputError('INVALID_INPUT', 'The filter is not JSON.', { cause });
+    throw new InputError('INVALID_INPUT', 'The filter is not valid JSON.', { cause });
   }
   const parsed = FILTER.safeParse(value);
   if (parsed.success) return parsed.data;

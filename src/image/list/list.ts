@@ -1,10 +1,20 @@
 import type { Database, Queryable } from '../../database/database.ts';
 import { isDataError } from '../../database/driver/errors.ts';
 import { InputError } from '../../errors.ts';
-import { CARD_COLUMNS, IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from '../image.ts';
+import {
+  CARD_COLUMNS,
+  type CardRow,
+  cardOf,
+  IMAGE_COLUMNS,
+  type Image,
+  type ImageCard,
+  type ImageRow,
+  imageOf,
+} from '../image.ts';
 import { Conditions, type ImageFilter } from './conditions.ts';
 import { type Cursor, invalidCursor, parseCursor, writeCursor } from './cursor.ts';
-import { type WalkOrder, walkImages } from './page.ts';
+import { findPage } from './page.ts';
+import type { ListOrder, PageQuery } from './page-query.ts';
 
 export type OrderField = 'createdAt' | 'bytes';
 
@@ -16,8 +26,8 @@ export interface ImageOrder {
 export const DEFAULT_ORDER: ImageOrder = { field: 'createdAt', direction: 'desc' };
 
 /**
- * A page as Relay has it (https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm): of the images between `after` and `before`,
- * the first or the last ones.
+ * Arguments of a page as in Relay (https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm): the
+ * first or the last of the images between `after` and `before`.
  */
 export interface PageArgs {
   readonly first?: number | null | undefined;
@@ -26,8 +36,9 @@ export interface PageArgs {
   readonly before?: string | null | undefined;
 }
 
-export interface ImagePage {
-  readonly edges: readonly { readonly cursor: string; readonly node: Image }[];
+/** A page of images, or of their cards. */
+export interface ImagePage<Node extends ImageCard = Image> {
+  readonly edges: readonly { readonly cursor: string; readonly node: Node }[];
   readonly pageInfo: {
     readonly hasNextPage: boolean;
     readonly hasPreviousPage: boolean;
@@ -39,55 +50,79 @@ export interface ImagePage {
 export const DEFAULT_PAGE_SIZE = 20;
 export const MAX_PAGE_SIZE = 100;
 
+export interface ListArgs extends PageArgs {
+  readonly order?: ImageOrder | null | undefined;
+  /**
+   * Fields of `pageInfo` to determine. The side that paging comes from is false unless it is named, and then
+   * costs a statement.
+   */
+  readonly pageInfo?: ReadonlySet<string>;
+}
+
+type Row<Columns> = Columns & { readonly cursorKey: Cursor['key'] };
+
 /**
- * One page of images, by a prepared statement that begins where the cursor says: a keyset walk on an index (image/list/page.ts), so that page
- * 10,000 costs what page 1 costs (https://use-the-index-luke.com/no-offset). It does not go through Prisma's client, which
- * costs four times as much as PostgreSQL's answer itself.
- * @throws InputError INVALID_CURSOR, INVALID_INPUT for a page size outside 0 to 100, and for `first` with `last`.
+ * Reads one page of images by a prepared statement that begins at the cursor (keyset pagination, page.ts). So
+ * page 10,000 costs what page 1 costs (https://use-the-index-luke.com/no-offset). Prisma's client would cost
+ * four times as much as PostgreSQL's answer itself.
+ * @throws InputError INVALID_CURSOR; INVALID_INPUT for a page size outside 0 to 100, and for `first` with
+ *   `last`.
  */
-export async function listImages(
+export function listImages(
   db: Pick<Database, 'query' | 'snapshot'>,
   filter: ImageFilter,
-  args: PageArgs & {
-    order?: ImageOrder | null | undefined;
-    /** Read CARD_COLUMNS only; everything else of the images is undefined then, whatever their type says. */
-    cards?: boolean;
-    /** Fields of `pageInfo` to determine. Without it, the side that paging comes from says false and costs no statement. */
-    pageInfo?: ReadonlySet<string>;
-  },
+  args: ListArgs,
 ): Promise<ImagePage> {
+  return listRows<ImageRow, Image>(db, filter, { ...args, columns: IMAGE_COLUMNS, nodeOf: imageOf });
+}
+
+/** Reads one page like `listImages`. @param args.cards true: reads CARD_COLUMNS only. */
+export function listImagesOrCards(
+  db: Pick<Database, 'query' | 'snapshot'>,
+  filter: ImageFilter,
+  args: ListArgs & { readonly cards: boolean },
+): Promise<ImagePage<ImageCard>> {
+  if (!args.cards) return listImages(db, filter, args);
+  return listRows<CardRow, ImageCard>(db, filter, { ...args, columns: CARD_COLUMNS, nodeOf: cardOf });
+}
+
+async function listRows<Columns, Node extends ImageCard>(
+  db: Pick<Database, 'query' | 'snapshot'>,
+  filter: ImageFilter,
+  args: ListArgs & { readonly columns: string; readonly nodeOf: (row: Columns) => Node },
+): Promise<ImagePage<Node>> {
   const order = args.order ?? DEFAULT_ORDER;
   const { size, backward, after, before } = parsePageArgs(args, order);
   const key = ORDER_KEYS[order.field];
-  // Backwards is the same walk in the other direction, turned round at the end.
+  // A backward page is read in the other direction and reversed at the end.
   const descending = (order.direction === 'desc') !== backward;
   const from = backward ? before : after;
-  const walking = walkImages<ImageRow & { cursorKey: Cursor['key'] }>(db, filter, {
+  const reading = findPage<Row<Columns>>(db, filter, {
     order: key,
     descending,
     from,
     to: backward ? after : before,
     // One more, to know whether there are more.
     count: size + 1,
-    columns: `${args.cards ? CARD_COLUMNS : IMAGE_COLUMNS}, ${key.cursor} AS "cursorKey"`,
+    columns: `${args.columns}, ${key.cursor} AS "cursorKey"`,
   });
   const isAsked = from !== null && args.pageInfo?.has(backward ? 'hasNextPage' : 'hasPreviousPage');
   const [rows, behind] = await Promise.all([
-    walking,
+    reading,
     isAsked ? existsBehind(db, filter, { order: key, descending, from }) : false,
   ]).catch((error) => {
-    // Days that the calendar does not have are known to PostgreSQL.
+    // Only PostgreSQL notices a cursor with a day that the calendar does not have.
     if ((after || before) && isDataError(error)) throw invalidCursor(order.field, args);
     throw error;
   });
   const more = rows.length > size;
   if (more) rows.pop();
   if (backward) rows.reverse();
-  const edges = rows.map((row) => new Edge(order.field, row));
+  const edges = rows.map((row) => new Edge(order.field, row.cursorKey, args.nodeOf(row)));
   return {
     edges,
     pageInfo: {
-      // What lies beyond the cursor that a walk ends at does not count, or a client would page on without end.
+      // Images beyond the cursor that the page ends at do not count: a client would page on without end.
       hasNextPage: backward ? behind : more,
       hasPreviousPage: backward ? more : behind,
       startCursor: edges[0]?.cursor ?? null,
@@ -96,47 +131,50 @@ export async function listImages(
   };
 }
 
-/** Returns whether the filter finds an image at the cursor that a walk begins at, or on the other side of it. */
+/**
+ * Returns whether the filter matches an image at the cursor that a page begins after, or on the other side of
+ * it.
+ */
 async function existsBehind(
   db: Pick<Database, 'query' | 'snapshot'>,
   filter: ImageFilter,
   { order, descending, from }: { order: OrderKey; descending: boolean; from: Cursor },
 ): Promise<boolean> {
-  // Nearly always the cursor's own image is still there, which costs one row.
+  // Nearly always the cursor's own image still matches, which costs one row.
   const conditions = new Conditions(filter);
   const [key, id] = [conditions.value(from.key), conditions.value(from.id)];
   conditions.add(`${order.column} = ${key}${order.cast} AND i.id = ${id}::bigint`);
   const text = `SELECT 1 FROM generated_images i${conditions.where()}`;
   if ((await db.query(text, conditions.values)).length > 0) return true;
-  const back = { order, descending: !descending, from, to: null, count: 1, columns: 'i.id' };
-  return (await walkImages(db, filter, back)).length > 0;
+  const back: PageQuery = { order, descending: !descending, from, to: null, count: 1, columns: 'i.id' };
+  return (await findPage(db, filter, back)).length > 0;
 }
 
-/** What listImages answers where nobody wants images. @throws as listImages, for its arguments. */
+/** Returns an empty page, for clients that select no images. @throws like listImages, for its arguments. */
 export function listNothing(args: PageArgs & { order?: ImageOrder | null | undefined }): ImagePage {
   parsePageArgs(args, args.order ?? DEFAULT_ORDER);
   const pageInfo = { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null };
   return { edges: [], pageInfo };
 }
 
-class Edge {
-  readonly node: Image;
+class Edge<Node extends ImageCard> {
+  readonly node: Node;
   readonly #field: string;
   readonly #key: Cursor['key'];
 
-  constructor(field: string, row: ImageRow & { cursorKey: Cursor['key'] }) {
+  constructor(field: string, key: Cursor['key'], node: Node) {
     this.#field = field;
-    this.#key = row.cursorKey;
-    this.node = imageOf(row);
+    this.#key = key;
+    this.node = node;
   }
 
-  /** Most pages are asked for that of their last edge only. */
+  /** Computed on request: most clients ask for the cursors of both ends only. */
   get cursor(): string {
     return writeCursor(this.#field, { key: this.#key, id: Number(this.node.id) });
   }
 }
 
-/** Those of some images that a filter finds, newest last. */
+/** Returns those of some images that match a filter, by their ids. */
 export async function findAmong(db: Queryable, filter: ImageFilter, uuids: readonly string[]) {
   const conditions = new Conditions(filter);
   conditions.add(`i.uuid = ANY(${conditions.value(uuids)}::uuid[])`);
@@ -147,14 +185,15 @@ export async function findAmong(db: Queryable, filter: ImageFilter, uuids: reado
   return rows.map(imageOf);
 }
 
-/** So many images that were made lately are looked at for each that is wanted. */
+/** Recently created images to look at for each one that is wanted. */
 const LOOKED_FOR_EACH = 10;
 
 /**
- * Images of a filter that were changed at or after a time, the one that was changed last at the end. Most were made a short time before, and are found by
- * that; an index has those that were changed long after.
- * @param limit of more than these the ones that were changed last.
- * @returns complete: whether there are no more.
+ * Finds images of a filter that were changed at or after a time, the last changed one at the end. Most were
+ * created shortly before their change, and are found by that time. idx_generated_images_changed_late has
+ * those that were changed long after.
+ * @param limit most images to return: the ones that were changed last.
+ * @returns complete: whether these are all.
  */
 export async function findChangedSince(
   db: Queryable,
@@ -168,7 +207,7 @@ export async function findChangedSince(
   made.add(`i.created_at >= ${time} - interval '1 hour'`);
   const late = new Conditions(filter, made.values);
   late.add(`i.updated_at >= ${time}`);
-  // As idx_generated_images_changed_late has it.
+  // This expression must match idx_generated_images_changed_late.
   late.add(`(i.updated_at AT TIME ZONE 'UTC') > (i.created_at AT TIME ZONE 'UTC') + interval '1 hour'`);
   const rows = await db.query<ImageRow & { isPart: boolean }>(
     `WITH looked AS MATERIALIZED (
@@ -188,15 +227,15 @@ export async function findChangedSince(
   return { images: images.reverse(), complete };
 }
 
-interface OrderKey extends WalkOrder {
-  /** `column` as the key of a cursor. */
+interface OrderKey extends ListOrder {
+  /** Expression for the key of a cursor. */
   readonly cursor: string;
 }
 
 const ORDER_KEYS: Record<OrderField, OrderKey> = {
   createdAt: {
     column: 'i.created_at',
-    // As text: a Date cuts microseconds off, which decide between neighbours, and has no infinity.
+    // As text: a Date has neither infinity nor microseconds, which decide between neighbours.
     cursor: 'i.created_at::text',
     cast: '::timestamptz',
     ofTags: true,
@@ -211,16 +250,15 @@ const ORDER_KEYS: Record<OrderField, OrderKey> = {
 
 function parsePageArgs(args: PageArgs, order: ImageOrder) {
   if (args.first != null && args.last != null) {
-    throw new InputError('INVALID_INPUT', 'Give first or last, not both.', { path: ['last'] });
+    throw new InputError('INVALID_INPUT', 'Send first or last, not both.', { path: ['last'] });
   }
-  // A client that says no more than `before` asks for the page ahead of it.
+  // With `before` alone, the client asks for the page before it.
   const backward = args.last != null || (args.first == null && args.before != null && args.after == null);
   const size = args.last ?? args.first ?? DEFAULT_PAGE_SIZE;
   if (!Number.isInteger(size) || size < 0 || size > MAX_PAGE_SIZE) {
     const name = backward ? 'last' : 'first';
-    throw new InputError('INVALID_INPUT', `${name} is ${size}; it goes from 0 to ${MAX_PAGE_SIZE}.`, {
-      path: [name],
-    });
+    const message = `${name} is ${size}; it must be an integer from 0 to ${MAX_PAGE_SIZE}.`;
+    throw new InputError('INVALID_INPUT', message, { path: [name] });
   }
   const cursorOf = (name: 'after' | 'before') =>
     args[name] == null ? null : parseCursor(order.field, args[name], name);

@@ -10,41 +10,44 @@ export interface Figures {
 export interface ImageStats extends Figures {
   readonly succeeded: number;
   readonly uniqueUsers: number;
-  /** Of those that have bytes; null where none has. */
+  /** Average of the images that have bytes; null: none has. */
   readonly averageBytes: number | null;
-  /** Those with most images first. */
+  /** Tools with the most images first. */
   readonly byTool: readonly (Figures & { readonly tool: string })[];
-  /** Newest first; `2026-11-21`, in UTC. */
+  /** Newest day first. A day is `2026-11-21`, in UTC. */
   readonly byDay: readonly (Figures & { readonly day: string })[];
-  /** Whether every image that is found is counted. */
+  /** Whether all matching images were counted. */
   readonly complete: boolean;
 }
 
-/** So many images are looked at, the newest of those that an index finds. */
+/** Most images to count when an index answers the filter: the newest. */
 export const MAX_COUNTED = 1_000_000;
-/** And so many where the table is read for them, which takes some ten times as long. */
+/** Most images to count when the table must be read, which takes about ten times as long. */
 export const MAX_READ = 200_000;
 export const MAX_TOOLS = 100;
 export const MAX_DAYS = 366;
 
 /**
- * Counts images, their bytes and their users, by tool and by day, in one pass over no more than `maxCounted` rows, newest first.
+ * Counts images, their bytes and their users, by tool and by day, in one pass over at most `maxCounted` rows,
+ * newest first.
  *
- * What an index finds (a user, a time, a tag, …) decides which rows are looked at; everything else of the filter only which of them are
- * counted, so that a rare model does not send the search through the whole table. Without a filter that needs other columns
- * idx_generated_images_created_at_id holds all that is read (docs/performance.md has the times).
+ * The part of the filter that an index answers (a user, a time, a tag, …) selects the rows to read. The rest
+ * only selects which of them count: a search for a rare model must not read the whole table. Unless the
+ * filter needs other columns, idx_generated_images_created_at_id has everything that is read
+ * (docs/performance.md has the times).
  */
 export async function countStats(
   { database }: { database: Database },
   filter: ImageFilter,
   { maxCounted = isInIndex(filter) ? MAX_COUNTED : MAX_READ }: { maxCounted?: number } = {},
 ): Promise<ImageStats> {
-  const { sought, counted, tag } = divide(filter);
-  const looked = new Conditions(sought);
+  const { indexed, counted, tag } = divide(filter);
+  const looked = new Conditions(indexed);
   if (tag !== null) looked.add(`i.tag = ${looked.value(tag)}`);
   const found = new Conditions(counted, looked.values);
   const newest = `${looked.where()} ORDER BY i.created_at DESC, i.id DESC LIMIT ${looked.value(maxCounted)}`;
-  // The rows of a tool on a day, and those of a user, are put together in one pass; the few sums are then summed up again.
+  // One pass groups the rows by tool and day, and by user. The few sums are then summed up by tool, by day
+  // and in all.
   const text = `WITH looked AS (
       SELECT i.tool_name, i.user_id, ${DAY} AS day, i.status, i.bytes, (${found.all()}) AS found
       FROM ${tag === null ? `generated_images i${newest}` : `(SELECT i.id FROM ${TAGGED_IMAGES} i${newest}) w JOIN generated_images i USING (id)`}
@@ -82,7 +85,7 @@ export async function countStats(
   };
 }
 
-/** Day in UTC; of times before the year 1 and after 9999, which no client could read, the first and the last. */
+/** Day in UTC, clamped to the years 1 to 9999, which clients can read. */
 const DAY = `least(greatest((i.created_at AT TIME ZONE 'UTC')::date, '0001-01-01'), '9999-12-31')`;
 
 interface StatsRow extends Figures {
@@ -95,38 +98,41 @@ interface StatsRow extends Figures {
   readonly users: number;
 }
 
-/** As GROUPING(tool_name, day) numbers them: a bit for each of the two that a row does not tell apart. */
+/** Values of GROUPING(tool_name, day): one bit for each column that a row sums over. */
 const LEVELS = { tool: 1, day: 2, all: 3 } as const;
 
 /**
- * For one transaction. Reading the table from end to end is what PostgreSQL does where it expects to meet every page anyhow, and is not
- * bounded; a plan made for all values of a statement would not know how many rows a tag has; and the sums fit into this memory.
+ * Settings for one transaction. A sequential scan would not be bounded by the limit. A generic plan does not
+ * know how many rows a tag has. The sums fit into this work_mem.
  */
 const SETTINGS = `SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
   set_config('work_mem', '32MB', true), set_config('jit', 'off', true)`;
 
-/** Whether idx_generated_images_created_at_id has all that is asked of each image. */
+/** Returns whether idx_generated_images_created_at_id has all columns that the filter needs. */
 function isInIndex(filter: ImageFilter): boolean {
   const { userId: _user, createdAfter: _after, createdBefore: _before, tool: _tool, ...more } = filter;
   const { status, trash: _trash, parts: _parts, ...others } = more;
   return (!status || status.includes('success')) && Object.values(others).every((value) => value == null);
 }
 
-/** What an index finds, and what only tells which of it are counted. */
-function divide(filter: ImageFilter): { sought: ImageFilter; counted: ImageFilter; tag: string | null } {
-  const { tool, model, provider, origin, copies, status, trash, parts, ...indexed } = filter;
+/**
+ * Divides a filter into the part that selects the rows to read, and the part that selects which of them
+ * count.
+ */
+function divide(filter: ImageFilter): { indexed: ImageFilter; counted: ImageFilter; tag: string | null } {
+  const { tool, model, provider, origin, copies, status, trash, parts, ...remaining } = filter;
   const [tag, another] = filter.tags ?? [];
   if (tag !== undefined && another === undefined && areIndexed(filter, [tag])) {
     const { userId, createdAfter, createdBefore, tags: _tags, ...rest } = filter;
     return {
-      sought: { userId, createdAfter, createdBefore, trash: 'include', parts: true },
+      indexed: { userId, createdAfter, createdBefore, trash: 'include', parts: true },
       counted: rest,
       tag,
     };
   }
   const rare = status?.length && !status.includes('success') ? status : null;
   return {
-    sought: { ...indexed, status: rare, trash: trash === 'only' ? 'only' : 'include', parts: true },
+    indexed: { ...remaining, status: rare, trash: trash === 'only' ? 'only' : 'include', parts: true },
     counted: { tool, model, provider, origin, copies, status: rare ? null : status, trash, parts },
     tag: null,
   };

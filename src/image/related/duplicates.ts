@@ -1,7 +1,7 @@
 import type { Queryable } from '../../database/database.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf, OF_USER } from '../image.ts';
 
-/** A hash may be shared by as many images as there are. */
+/** Most images to return for one hash. */
 export const MAX_DUPLICATES = 100;
 
 const SAME_BYTES = `SELECT s.* FROM unnest($1::bpchar[]) AS h(sha256), LATERAL (
@@ -9,7 +9,10 @@ const SAME_BYTES = `SELECT s.* FROM unnest($1::bpchar[]) AS h(sha256), LATERAL (
     WHERE i.sha256 = h.sha256 AND i.deleted_at IS NULL AND ${OF_USER} ORDER BY i.id LIMIT ${MAX_DUPLICATES + 1}
   ) s`;
 
-/** @returns for each hash the images that have those bytes, oldest first, at most one more than MAX_DUPLICATES. */
+/**
+ * Finds images by the hash of their bytes.
+ * @returns for each hash its images, oldest first, up to one more than MAX_DUPLICATES.
+ */
 export async function findByHashes(
   db: Queryable,
   hashes: readonly string[],
@@ -20,7 +23,7 @@ export async function findByHashes(
   return hashes.map((sha256) => byHash.get(sha256) ?? []);
 }
 
-/** @returns for each image when one of the same bytes was purged by its user last, or null. */
+/** @returns for each image the last time at which its user has purged one of the same bytes; null: never. */
 export async function findPurges(
   db: Queryable,
   images: readonly Pick<Image, 'sha256' | 'userId'>[],

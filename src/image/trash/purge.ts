@@ -5,12 +5,13 @@ import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } fro
 import { findAllParts } from '../related/family.ts';
 
 /**
- * Ends an image for good, and its parts before it. A row makes way for a tombstone in one transaction; its bytes leave the stores when no
- * other image, in or out of the trash, shares them (storage/remove.ts says in which order). A purge that breaks off leaves the whole with
- * the parts that are not gone yet, and is gone on with by another.
- * @param options.deletedBefore only if it lies in the trash since before that time: somebody may have taken it out.
- * @returns how many images went.
- * @throws FixativeError CONFLICT while it or a part is being made; NOT_FOUND when it is gone, or no longer as it was read.
+ * Purges an image for good, its parts first. One transaction replaces a row by a tombstone. The bytes are
+ * deleted from the stores when no other image, in or out of the trash, shares them (storage/remove.ts has the
+ * order). A purge that breaks off leaves the whole and the rest of its parts; another purge continues it.
+ * @param options.deletedBefore purges the image only if it has been in the trash since before this time.
+ * @returns how many images were purged.
+ * @throws FixativeError CONFLICT while it or a part is being generated; NOT_FOUND when it is gone or was
+ *   changed.
  */
 export async function purgeImage(
   deps: ImageDeps,
@@ -18,14 +19,14 @@ export async function purgeImage(
   options: { deletedBefore?: Date } = {},
 ): Promise<number> {
   const parts = await findAllParts(deps.database, image);
-  // Before anything goes.
+  // Before anything is purged.
   const unfinished = [image, ...parts].find(({ status }) => status === 'pending' || status === 'processing');
   if (unfinished) {
     const subject =
       unfinished === image ? `Image ${image.uuid}` : `Part ${unfinished.part} of image ${image.uuid}`;
     throw new InputError(
       'CONFLICT',
-      `${subject} is still being made; cancelGeneration ends that, and it can be purged then.`,
+      `${subject} is still being generated. Call cancelGeneration, then purge it.`,
       {
         path: ['input', 'id'],
         retryable: true,
@@ -37,18 +38,18 @@ export async function purgeImage(
   return parts.length + 1;
 }
 
-/** The root first, then what is of it, as deleteImage does: so nobody waits for another who waits for him. */
+/** To avoid deadlocks, locks the whole before its parts, like deleteImage. */
 const LOCK_ROOT = `SELECT i.id FROM generated_images i
   WHERE i.id = $1::bigint AND ($2::timestamptz IS NULL OR i.deleted_at < $2) FOR UPDATE`;
 const LOCK_GENERATION = 'SELECT 1 FROM generations WHERE image_id = $1::bigint FOR UPDATE';
 const LOCK = `SELECT i.id FROM generated_images i WHERE i.id = $1::bigint FOR UPDATE`;
-/** What was edited from it outlives it, and names it no more: the database changes those as it meets them, so they are locked before. */
+/** Locks the edits by id. The foreign key sets their parent_id to NULL, in an order of its own. */
 const LOCK_EDITS =
   'SELECT 1 FROM generated_images WHERE parent_id = $1::bigint ORDER BY id FOR NO KEY UPDATE';
 
 /**
- * Purges one image of a tree. Its root is locked, so that it does not leave the trash meanwhile, and so is the image, so that it gets no
- * more parts.
+ * Purges one image of a tree. Locks the root, which then cannot leave the trash, and the image, which then
+ * gets no more parts.
  */
 async function purgeOne(
   deps: ImageDeps,
@@ -57,13 +58,13 @@ async function purgeOne(
 ): Promise<void> {
   const { uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height, createdAt } = image;
   const forget = async (transaction: PrismaTransaction) => {
-    // It goes with the image.
+    // Deleted with the image. Generations are locked before images.
     await transaction.$queryRawUnsafe(LOCK_GENERATION, image.id);
     const locked = await transaction.$queryRawUnsafe<unknown[]>(LOCK_ROOT, root.id, root.deletedBefore);
     const isThere = locked.length > 0;
     if (isThere && image.id !== root.id) await transaction.$queryRawUnsafe(LOCK, image.id);
     if (isThere && (await transaction.image.count({ where: { partOf: image.id } })) > 0) {
-      throw new InputError('CONFLICT', `Image ${uuid} has got more parts meanwhile; try again.`, {
+      throw new InputError('CONFLICT', `Image ${uuid} got another part at the same time. Try again.`, {
         path: ['input', 'id'],
         retryable: true,
       });
@@ -74,7 +75,8 @@ async function purgeOne(
           where: { id: image.id, blobId: image.blobId, status: image.status },
         })
       : { count: 0 };
-    if (count === 0) throw new InputError('NOT_FOUND', `Image ${uuid} is gone, or was changed meanwhile.`);
+    if (count === 0)
+      throw new InputError('NOT_FOUND', `Image ${uuid} was purged or changed at the same time.`);
     const facts = { sha256, mimeType, bytes, width, height };
     await transaction.tombstone.create({
       data: { uuid, userId, toolName, filename, ...facts, createdAt, deletedAt: image.deletedAt },
@@ -85,20 +87,21 @@ async function purgeOne(
   await deps.database.flush();
 }
 
-/** Parts whose whole lies in the trash go when that goes, all or none. */
+/** Leaves out parts whose whole is in the trash: they are purged with it. */
 const IN_TRASH_SINCE = `SELECT ${IMAGE_COLUMNS} FROM generated_images i
   WHERE i.deleted_at < $1 AND i.id > $2 AND NOT EXISTS (
     SELECT 1 FROM generated_images w WHERE w.id = i.part_of AND w.deleted_at IS NOT NULL
   ) ORDER BY i.id LIMIT 100`;
 
-/** Images that lie in the trash since before a time, a hundred at a time by their ids. */
+/** Returns up to 100 images that have been in the trash since before a time, by id, after `afterId`. */
 export function findExpired(db: Queryable, deletedBefore: Date, afterId: number): Promise<ImageRow[]> {
   return db.query<ImageRow>(IN_TRASH_SINCE, [deletedBefore, afterId]);
 }
 
 /**
- * Purges what has been in the trash for longer than `days`, longest ago first, and removes the bytes that earlier runs could not.
- * @returns how many images were purged, and how many could not be.
+ * Purges images that have been in the trash for longer than `days`, and deletes bytes that earlier runs could
+ * not delete.
+ * @returns how many images were purged, and how many could not be purged.
  */
 export async function purgeTrash(
   deps: ImageDeps & { log: Logger },

@@ -12,36 +12,38 @@ interface TrashDeps {
 const TRASHED_WHOLE = `SELECT w.uuid FROM generated_images i JOIN generated_images w ON w.id = i.part_of
   WHERE i.id = $1 AND w.deleted_at IS NOT NULL`;
 
-/** The parts go with the whole, and have its time; those that lay in the trash before keep theirs. */
+/** Parts get the time of the whole. Parts that were in the trash before keep theirs. */
 const DELETE = `${TREE}
   UPDATE generated_images i SET deleted_at = coalesce(i.deleted_at, (SELECT w.deleted_at FROM generated_images w WHERE w.id = $1), now()),
     updated_at = now()
   WHERE i.id IN (SELECT id FROM tree) AND (i.id = $1 OR i.deleted_at IS NULL) RETURNING ${IMAGE_COLUMNS}`;
 
-/** What went with the whole is known by its time. */
+/** Parts that were deleted with the whole have its time. */
 const UNDELETE = `${TREE}
   UPDATE generated_images i SET deleted_at = NULL, updated_at = now()
   WHERE i.id IN (SELECT id FROM tree)
     AND (i.id = $1 OR i.deleted_at = (SELECT w.deleted_at FROM generated_images w WHERE w.id = $1)) RETURNING ${IMAGE_COLUMNS}`;
 
 /**
- * Puts an image into the trash, and its parts with it: lists leave it out, its address answers 404, its bytes stay and are verified and
- * repaired as before. One that is there already keeps its time.
- * @returns the image, or null when it was purged meanwhile.
+ * Puts an image and its parts into the trash. Lists leave it out, and its address returns 404. Its bytes
+ * stay, and are verified and repaired. An image that is in the trash already keeps its time.
+ * @returns the image; null: it was purged.
  */
 export function deleteImage(deps: TrashDeps, image: Pick<Image, 'id'>): Promise<Image | null> {
-  return change(deps, DELETE, image);
+  return changeTree(deps, DELETE, image);
 }
 
 /**
- * Takes an image out of the trash, and the parts that went there with it; one that is not in it stays as it is.
- * @throws InputError CONFLICT for a part whose whole lies in the trash: it would go with that all the same.
+ * Takes an image out of the trash, with the parts that were deleted with it. An image that is not in the
+ * trash stays as it is.
+ * @returns the image; null: it was purged.
+ * @throws InputError CONFLICT for a part whose whole is in the trash: it would be purged with that.
  */
 export function undeleteImage(deps: TrashDeps, image: Pick<Image, 'id'>): Promise<Image | null> {
-  return change(deps, UNDELETE, image);
+  return changeTree(deps, UNDELETE, image);
 }
 
-async function change(
+async function changeTree(
   { database, imageBytes }: TrashDeps,
   sql: string,
   image: Pick<Image, 'id'>,
@@ -51,7 +53,7 @@ async function change(
     await lockTree(transaction, image);
     const [whole] = sql === UNDELETE ? await transaction.query<{ uuid: string }>(TRASHED_WHOLE, [id]) : [];
     if (whole) {
-      const message = `It is a part of image ${whole.uuid}, which lies in the trash; take that out.`;
+      const message = `The image is a part of image ${whole.uuid}, which is in the trash. Call undeleteImage for that one.`;
       throw new InputError('CONFLICT', message, { path: ['input', 'id'] });
     }
     return transaction.query<ImageRow>(sql, [id]);

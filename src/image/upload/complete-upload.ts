@@ -14,7 +14,7 @@ import {
   type UploadTargetDeps,
 } from './upload-target.ts';
 
-/** What the bytes themselves are at fault for: they will be no better the next time. */
+/** Errors of the bytes themselves, which would repeat. They close the target. */
 const REFUSALS: readonly ErrorCode[] = [
   'MISMATCH',
   'TOO_LARGE',
@@ -23,18 +23,19 @@ const REFUSALS: readonly ErrorCode[] = [
   'DUPLICATE',
 ];
 
-/** Thrown out of the transaction that would complete a target twice. */
+/** Rolls back a transaction that would complete a target twice. */
 class ClosedMeanwhile extends Error {}
 
 /**
- * Proves what arrived for a target, and makes it an image as uploadImage does. It may be called again, also at once: a completed target
- * answers with its image.
+ * Checks the bytes that arrived for a target, and stores them as an image, like uploadImage. May be called
+ * again, also at the same time: for a completed target it returns the image.
  *
- * No lock is held meanwhile: two that complete the same bytes meet in storage.put, which takes one of them at a time, and in the
- * transaction that records the image only one of all finds the target open. A lock around would be held while waiting for that of the
- * blob, and with as many completions as there are connections for locks, all would wait for ever.
+ * Takes no lock of its own. storage.put takes equal bytes one after the other, and only one transaction finds
+ * the target open. A lock around storage.put would cause a deadlock: with as many completions as connections
+ * for locks, all would wait for the lock on the blob.
  *
- * @throws what is refused, with its code; then the bytes are removed and the target is closed. What may pass leaves both.
+ * @throws the error of the bytes; they are then deleted and the target is closed. After other errors the
+ *   target stays open.
  */
 export async function completeUpload(
   deps: UploadTargetDeps,
@@ -58,12 +59,12 @@ export async function completeUpload(
     return await ingestArrival(deps, target, place);
   } catch (error) {
     const isRefused = error instanceof FixativeError && REFUSALS.includes(error.code);
-    // Of two at once, the one that comes second may find its own image to be in its way.
+    // Of two at the same time, the second may be refused as a duplicate of the first.
     if (error instanceof ClosedMeanwhile || (isRefused && !(await refuse(deps, target, error))))
       return await imageOfClosed(deps, await requireTarget(deps, target.id, visibleTo));
     throw error;
   } finally {
-    // Also after a crash or a failure here nothing stays: the job for uploads clears away what belongs to no open target.
+    // After a crash or a failure here, the job for uploads deletes the bytes: they belong to no open target.
     if (await isClosed(deps, target).catch(() => false)) await place.remove(target.id).catch(() => {});
   }
 }
@@ -73,9 +74,9 @@ const CLOSE = `UPDATE upload_targets SET completed_at = now(), image_id = $2 WHE
 async function ingestArrival(deps: UploadTargetDeps, target: UploadTarget, place: Arrivals): Promise<Image> {
   const spool = await fetchArrival(deps, target, place);
   try {
-    await proveAnnounced(target, spool);
+    await checkAnnouncement(target, spool);
     await deps.quotas.requireRoom(target.userId, { bytes: spool.bytes });
-    const record = target.record as unknown as TargetRecord;
+    const record = recordOf(target);
     return await ingest(deps, spool, {
       ...record,
       filename: target.filename,
@@ -101,7 +102,7 @@ async function fetchArrival(deps: UploadTargetDeps, target: UploadTarget, place:
     if (error instanceof InputError && error.code === 'EMPTY_FILE')
       throw new InputError('MISMATCH', `No bytes arrived; ${announced} were announced.`);
     if (!(error instanceof NotFoundError)) throw error;
-    // Somebody else may have completed it since it was looked up.
+    // Another request may have completed it since it was looked up.
     if (await isClosed(deps, target)) throw new ClosedMeanwhile();
     throw new FixativeError(
       'CONFLICT',
@@ -111,7 +112,8 @@ async function fetchArrival(deps: UploadTargetDeps, target: UploadTarget, place:
   }
 }
 
-async function proveAnnounced(target: UploadTarget, spool: Spool): Promise<void> {
+/** Checks that the bytes are as announced. @throws InputError MISMATCH */
+async function checkAnnouncement(target: UploadTarget, spool: Spool): Promise<void> {
   if (spool.bytes !== Number(target.bytes))
     throw new InputError('MISMATCH', `${spool.bytes} bytes arrived; ${target.bytes} were announced.`);
   if (target.sha256 && spool.sha256 !== target.sha256) {
@@ -123,13 +125,13 @@ async function proveAnnounced(target: UploadTarget, spool: Spool): Promise<void>
   await using file = await open(spool.path);
   const { buffer, bytesRead } = await file.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);
   const { mimeType } = sniff(buffer.subarray(0, bytesRead));
-  // What is no picture at all is refused by ingest, which names it.
+  // Bytes that are no picture are rejected by ingest, which names their type.
   if (mimeType && mimeType !== target.mimeType)
     throw new InputError('MISMATCH', `${mimeType} arrived; ${target.mimeType} was announced.`);
 }
 
 /**
- * Closes a target for good. The error keeps its class and what it carries; the way out is added.
+ * Closes a target because of its bytes, and adds to the error's message what the client can do.
  * @returns whether it was open.
  */
 async function refuse(deps: UploadTargetDeps, target: UploadTarget, error: FixativeError): Promise<boolean> {
@@ -145,6 +147,12 @@ async function refuse(deps: UploadTargetDeps, target: UploadTarget, error: Fixat
   return count > 0;
 }
 
+/** Returns the description of the target's image, as createUploadTarget or `refuse` has stored it. */
+function recordOf({ record }: UploadTarget): TargetRecord {
+  const stored: unknown = record;
+  return stored as TargetRecord;
+}
+
 async function isClosed({ database }: UploadTargetDeps, { id }: UploadTarget): Promise<boolean> {
   const target = await database.prisma.uploadTarget.findUnique({
     where: { id },
@@ -154,9 +162,9 @@ async function isClosed({ database }: UploadTargetDeps, { id }: UploadTarget): P
 }
 
 async function imageOfClosed({ database }: UploadTargetDeps, target: UploadTarget): Promise<Image> {
-  const { refused } = target.record as unknown as TargetRecord;
+  const { refused } = recordOf(target);
   if (refused) throw new InputError(refused.code as ErrorCode, refused.message);
   const image = target.imageId && (await findImageRow(database, Number(target.imageId)));
   if (image && !image.deletedAt) return image;
-  throw new NotFoundError('This target was completed, and its image is deleted since. Create a new target.');
+  throw new NotFoundError('The image of this target was deleted. Create a new target.');
 }

@@ -9,8 +9,8 @@ interface ReceiveDeps extends ImageDeps {
 }
 
 /**
- * The target whose bytes may arrive at our own address now.
- * @throws NotFoundError; FixativeError CONFLICT when it is completed or belongs to another place.
+ * Returns a target that may receive bytes at our own address now.
+ * @throws NotFoundError; FixativeError CONFLICT when it is closed or its bytes must be sent elsewhere.
  */
 export async function requireReceivable(deps: ReceiveDeps, id: string): Promise<UploadTarget> {
   const target = await requireTarget(deps, id, null);
@@ -20,13 +20,17 @@ export async function requireReceivable(deps: ReceiveDeps, id: string): Promise<
       'This target is closed: it was completed or refused. Create a new one.',
     );
   if (target.kind !== deps.place.kind)
-    throw new FixativeError('CONFLICT', 'The bytes of this target are to be sent elsewhere: to its `url`.');
+    throw new FixativeError(
+      'CONFLICT',
+      'The bytes of this target must be sent to another address: its `url`.',
+    );
   return target;
 }
 
 /**
- * Takes in what is sent for a target; sent again before it is completed, it replaces what was sent before.
- * @throws InputError MISMATCH when the number of bytes or the hash is not as announced; TooLargeError; what spooler.receive throws.
+ * Receives the bytes of a target. Bytes that are sent again before it is completed replace the earlier ones.
+ * @throws InputError MISMATCH when size or hash differ from the announcement; TooLargeError; what
+ *   spooler.receive throws.
  */
 export async function receiveUpload(
   deps: ReceiveDeps,
@@ -37,7 +41,10 @@ export async function receiveUpload(
   const spool = await deps.storage.spooler.receive(body, { maxBytes: bytes, subject: 'The body' });
   try {
     if (spool.bytes !== bytes)
-      throw new InputError('MISMATCH', `The body has ${spool.bytes} bytes; ${bytes} were announced.`);
+      throw new InputError(
+        'MISMATCH',
+        `The body has ${spool.bytes} bytes; ${bytes} were announced. Send the announced file.`,
+      );
     if (target.sha256 && spool.sha256 !== target.sha256) {
       throw new InputError(
         'MISMATCH',
@@ -48,7 +55,7 @@ export async function receiveUpload(
   } finally {
     await spool.discard();
   }
-  // While the bytes came, the target may have been closed, and whoever closed it has cleared away what was there then.
+  // The target may have been closed while the bytes arrived, and its directory cleared before that.
   try {
     await requireReceivable(deps, target.id);
   } catch (error) {

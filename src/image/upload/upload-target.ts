@@ -22,15 +22,18 @@ export interface UploadTargetInput extends UploadInput {
   readonly filename: string;
   readonly mimeType: string;
   readonly bytes: bigint;
-  /** SHA-256 in hexadecimal digits; with it the place where the bytes arrive refuses others. */
+  /** SHA-256 in hexadecimal digits. With it, other bytes are rejected on arrival. */
   readonly sha256?: string | null | undefined;
-  /** What the image belongs to in the caller's own terms; both go into the name and into the metadata. */
+  /** Group and item in the client's own system. Both become a part of the filename and of the metadata. */
   readonly prefix?: string | null | undefined;
   readonly itemId?: string | null | undefined;
 }
 
 export interface UploadTargetDeps extends ImageDeps, IngestDeps {
-  /** Where bytes arrive: the first for new targets, the others for what was announced when they were the first. */
+  /**
+   * Places where bytes arrive: the first for new targets, the others for targets from before a change of
+   * settings.
+   */
   readonly arrivals: readonly [Arrivals, ...Arrivals[]];
   readonly uploadTargetSeconds: number;
   readonly quotas: Quotas;
@@ -41,7 +44,7 @@ export interface OpenedTarget extends ArrivalAddress {
   readonly expiresAt: Date;
 }
 
-/** What a target keeps of the image that it is for. `refused` says why it will not become one. */
+/** Description of the target's image. `refused`: why the bytes did not become one. */
 export type TargetRecord = ReturnType<typeof parseUploadInput> & {
   readonly refused?: { readonly code: string; readonly message: string };
 };
@@ -50,13 +53,15 @@ export const MAX_OPEN_TARGETS = 100;
 const COUNT_OPEN = `SELECT count(*) AS open FROM upload_targets WHERE user_id = $1 AND completed_at IS NULL AND expires_at > now()`;
 const CREATE = `INSERT INTO upload_targets (id, user_id, kind, filename, mime_type, bytes, sha256, record, expires_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9)`;
-/** Bytes that arrived in time can be completed for so long after the address has expired. */
+/** Seconds after the expiry in which a target can be completed with bytes that arrived in time. */
 export const COMPLETE_GRACE_SECONDS = 15 * 60;
 
 /**
- * Gives out an address to which a client sends the bytes of one image by itself, past the GraphQL request. All that is announced is
- * checked first, so that nobody sends for minutes what would be refused; all of it is proven again by completeUpload.
- * @throws InputError, TooLargeError, UnsupportedTypeError; LIMIT_REACHED with 100 open targets of the user; NO_SPACE; StoreError.
+ * Creates an address to which a client sends the bytes of one image outside of GraphQL. Checks the
+ * announcement first: a client must not send for minutes what would be rejected. completeUpload checks the
+ * bytes themselves.
+ * @throws InputError, TooLargeError, UnsupportedTypeError, QuotaExceededError; LIMIT_REACHED with 100 open
+ *   targets of the user; NO_SPACE; StoreError.
  */
 export async function createUploadTarget(
   deps: UploadTargetDeps,
@@ -70,7 +75,7 @@ export async function createUploadTarget(
   await deps.quotas.requireRoom(record.userId, { bytes: content.bytes });
   await deps.storage.requireSpace();
   const id = uuidV7();
-  // In whole seconds, as signatures count.
+  // In whole seconds, like the expiry of signatures.
   const expiresAt = new Date(Math.ceil(Date.now() / 1000 + deps.uploadTargetSeconds) * 1000);
   const [place] = deps.arrivals;
   const address = await place.address({ id, expiresAt, ...content });
@@ -81,7 +86,7 @@ export async function createUploadTarget(
     if (open >= MAX_OPEN_TARGETS) {
       throw new FixativeError(
         'LIMIT_REACHED',
-        `The user has ${open} upload targets that are not completed, and ${MAX_OPEN_TARGETS} are allowed. Complete some, or wait until they expire.`,
+        `The user has ${open} open upload targets; at most ${MAX_OPEN_TARGETS} are allowed. Complete some, or wait until they expire.`,
         { retryable: true },
       );
     }
@@ -100,7 +105,11 @@ export async function createUploadTarget(
   return { id, expiresAt, ...address };
 }
 
-/** @param visibleTo whose target it may be; null: anybody's. @throws InputError INVALID_ID, NotFoundError. */
+/**
+ * Finds a target.
+ * @param visibleTo user id that targets are limited to; null: no limit.
+ * @throws InputError INVALID_ID, NotFoundError.
+ */
 export async function requireTarget(
   { database }: Pick<ImageDeps, 'database'>,
   idText: string,
@@ -109,9 +118,13 @@ export async function requireTarget(
   const id = parseUuid(idText);
   const path = ['input', 'target'];
   if (!id)
-    throw new InputError('INVALID_ID', `${JSON.stringify(idText.slice(0, 100))} is no id of a target.`, {
-      path,
-    });
+    throw new InputError(
+      'INVALID_ID',
+      `${JSON.stringify(idText.slice(0, 100))} is not an id of an upload target.`,
+      {
+        path,
+      },
+    );
   const target = await database.prisma.uploadTarget.findUnique({ where: { id } });
   if (target && (visibleTo === null || target.userId === visibleTo)) return target;
   throw new NotFoundError(`There is no upload target ${id}, or it has expired. Create a new one.`, { path });
@@ -122,7 +135,7 @@ function parseTargetInput(input: UploadTargetInput, limits: { userId: string; ma
   const type = mimeType.trim().toLowerCase();
   if (!Object.hasOwn(SUPPORTED_TYPES, type)) {
     throw new UnsupportedTypeError(
-      `${JSON.stringify(mimeType.slice(0, 100))} is not kept; ${Object.keys(SUPPORTED_TYPES).join(', ')} are.`,
+      `The type ${JSON.stringify(mimeType.slice(0, 100))} is not supported. Supported are ${Object.keys(SUPPORTED_TYPES).join(', ')}.`,
       mimeType.slice(0, 100),
       { path: ['input', 'mimeType'] },
     );
@@ -131,7 +144,7 @@ function parseTargetInput(input: UploadTargetInput, limits: { userId: string; ma
     throw new InputError('INVALID_INPUT', 'bytes must be at least 1.', { path: ['input', 'bytes'] });
   if (bytes > limits.maxBytes) {
     throw new TooLargeError(
-      `${formatBytes(Number(bytes))} are more than the ${formatBytes(limits.maxBytes)} that are allowed (MAX_UPLOAD_BYTES).`,
+      `The file has ${formatBytes(Number(bytes))}; at most ${formatBytes(limits.maxBytes)} are allowed (MAX_UPLOAD_BYTES).`,
       { limit: limits.maxBytes, actual: Number(bytes), unit: 'bytes' },
       { path: ['input', 'bytes'] },
     );
@@ -149,7 +162,7 @@ function parseTargetInput(input: UploadTargetInput, limits: { userId: string; ma
     { ...image, metadata: withItem(image.metadata, item) },
     { userId: limits.userId },
   );
-  // A slash in a prefix must not make the name begin behind it.
+  // Removes folders from the filename only; a slash in a prefix becomes a dash.
   const parts = [...Object.values(item), image.filename.replace(/^.*[/\\]/s, '')];
   const filename = parts.map((part) => part.replaceAll(/[/\\]+/g, '-')).join('-');
   return {
@@ -160,7 +173,7 @@ function parseTargetInput(input: UploadTargetInput, limits: { userId: string; ma
   };
 }
 
-/** What is not an object is left as it is, to be refused by whoever checks metadata. */
+/** Adds the item to metadata. Metadata that is not an object stays as it is; parseUploadInput rejects it. */
 function withItem(metadata: unknown, item: Readonly<Record<string, string>>): unknown {
   if (Object.keys(item).length === 0) return metadata;
   const known = metadata ?? {};

@@ -9,19 +9,20 @@ export const MAX_PROMPT_LENGTH = 32_000;
 export interface UploadInput extends ImageInput {
   readonly prompt?: string | null | undefined;
   readonly model?: string | null | undefined;
-  /** The name to offer it under; without it, the name that came with the file. */
+  /** Filename of the image. Default: the name of the file. */
   readonly filename?: string | null | undefined;
-  /** `create` without it. */
+  /** Default: `create`. */
   readonly onDuplicate?: OnDuplicate | null | undefined;
 }
 
-/** A file that has arrived: its bytes, and what the client calls it, of which nothing is trusted. */
+/** A received file. */
 export interface ReceivedFile {
   readonly spool: Spool;
+  /** Untrusted name from the client. */
   readonly filename: string;
 }
 
-/** Checks what is said of an upload; apart from `uploadImage`, so that nothing waits for a file whose description is refused. */
+/** Checks the description of an upload, before its file has arrived. @throws InputError INVALID_INPUT */
 export function parseUploadInput(input: UploadInput, defaults: { userId: string }) {
   if (input.prompt) checkCharacters('prompt', input.prompt);
   return {
@@ -33,6 +34,7 @@ export function parseUploadInput(input: UploadInput, defaults: { userId: string 
   };
 }
 
+/** Stores a received file as an image. @throws what `ingest` throws; QuotaExceededError. */
 export async function uploadImage(
   deps: IngestDeps & { readonly quotas: Quotas },
   file: ReceivedFile,

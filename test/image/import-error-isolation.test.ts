@@ -25,8 +25,8 @@ const quiet = { info() {}, warn() {}, error() {} } as never;
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 const picture = (seed: number) => makePicture({ seed: 95_000 + seed, width: 8, height: 8 });
 
-/** Each was found by somebody who meant harm: one thing that cannot be kept must not keep the others out. */
-describe('one bad thing does not stop an import', () => {
+/** Each case was found by an attack. An item that cannot be imported must not keep others out. */
+describe('one item that fails does not stop the others', () => {
   let app: TestApp;
   let directory: string;
   let source: Listener;
@@ -67,7 +67,7 @@ describe('one bad thing does not stop an import', () => {
     await writeFile(`${file}.json`, JSON.stringify({ createdAt: '2024-01-01T00:00:00Z', ...said }));
   }
 
-  test('a graph of ComfyUI whose links are objects', async () => {
+  test('a ComfyUI graph whose links are objects', async () => {
     const graph = { 1: { class_type: 'KSampler', inputs: { positive: [{ toString: 1, valueOf: 1 }, 0] } } };
     const evil = await pngWith(textChunk('prompt', JSON.stringify(graph)));
     await keepFile('a.png', evil);
@@ -92,7 +92,7 @@ describe('one bad thing does not stop an import', () => {
     expect(refused).toMatchObject([{ code: 'INVALID_INPUT' }, { code: 'INVALID_INPUT' }]);
   });
 
-  test('a time that the database has not', async () => {
+  test('a time that the database cannot store', async () => {
     const results: ImportResult[] = [];
     const list = parseAddressList(`url,createdAt\n${at('/ok6')},-000100-01-01T00:00:00Z\n${at('/ok7')},\n`, {
       userId: 'root',
@@ -135,7 +135,7 @@ describe('one bad thing does not stop an import', () => {
     return results.map(({ outcome, error }) => error?.code ?? outcome);
   }
 
-  test('rows with a number, tags or a text that no column holds', async () => {
+  test('rows with a number, tags or a text that no column can store', async () => {
     const found =
       await table(`CREATE TABLE t(id int primary key, storage_url text, n bigint, tags jsonb, prompt text);
       INSERT INTO t VALUES (1, '${at('/ok10')}', 3000000000, NULL, ''), (2, '${at('/ok11')}', 1, '[{"toString":1}]', ''), (4, '${at('/ok13')}', 1, NULL, '');
@@ -143,7 +143,7 @@ describe('one bad thing does not stop an import', () => {
     expect(found).toEqual(['INVALID_INPUT', 'imported', 'INVALID_INPUT', 'imported']);
   });
 
-  test('a row whose living address only a setting keeps out is not written off', async () => {
+  test('a row with a live address that only a setting forbids is not recorded as lost', async () => {
     const dead = `${at('/gone')}?se=2020-01-01T00:00:00Z&sig=x`;
     const relative = `CREATE TABLE t(id int primary key, storage_url text, original_url text); INSERT INTO t VALUES (1, '/ok20', '${dead}')`;
     expect(await table(relative)).toEqual(['SOURCE_EXPIRED']);
@@ -153,7 +153,7 @@ describe('one bad thing does not stop an import', () => {
     expect(await table(inside), 'asked again').toEqual(['SOURCE_FORBIDDEN']);
   });
 
-  test('a column that names no row is refused before an address is overwritten', async () => {
+  test('an id column that is not unique is rejected before an address is overwritten', async () => {
     const shared = `CREATE TABLE t(id text, storage_url text); INSERT INTO t VALUES ('a', '${at('/ok30')}'), ('a', '${at('/ok31')}')`;
     await expect(table(shared, { writeBack: true })).rejects.toThrow(/--id-column/);
     expect((await foreign.query('SELECT storage_url FROM t')).rows[0]).toEqual({ storage_url: at('/ok30') });
@@ -198,7 +198,7 @@ describe('one bad thing does not stop an import', () => {
   });
 });
 
-test('a job that holds its lock leaves a place for the locks of blobs, however small the pool', async () => {
+test('a job that holds its lock leaves a connection for the locks of blobs, even in a pool of one', async () => {
   const app = await openTestApp({ DATABASE_POOL_SIZE: '1' });
   try {
     await upload(app, { content: await picture(80) });

@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImageFilter } from '../../src/image/list/conditions.ts';
 import { countImages } from '../../src/image/list/count.ts';
 import { writeCursor } from '../../src/image/list/cursor.ts';
-import { DEFAULT_ORDER, type ImageOrder, listImages, type PageArgs } from '../../src/image/list/list.ts';
+import {
+  DEFAULT_ORDER,
+  type ImageOrder,
+  listImages,
+  listImagesOrCards,
+  type PageArgs,
+} from '../../src/image/list/list.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
 const IMAGES = 3000;
@@ -172,7 +178,7 @@ describe('lists and counts', () => {
     const ids: number[] = [];
     let after: string | null = null;
     for (let page = 0; page < pages; page++) {
-      const found = await listImages(app.database, filter, { first: size, after, order, cards: true });
+      const found = await listImagesOrCards(app.database, filter, { first: size, after, order, cards: true });
       ids.push(...found.edges.map(({ node }) => Number(node.id)));
       after = found.pageInfo.endCursor;
       if (!found.pageInfo.hasNextPage) break;
@@ -284,7 +290,7 @@ describe('lists and counts', () => {
         cards: true,
         pageInfo: BOTH,
       };
-      const { edges, pageInfo } = await listImages(app.database, filter, page);
+      const { edges, pageInfo } = await listImagesOrCards(app.database, filter, page);
       // Without a size: 20, backward where only `before` is given.
       const isBefore = before !== null && after === null;
       const byDefault = isBefore ? { first: null, last: 20 } : { first: 20, last: null };

@@ -18,10 +18,10 @@ import { upload } from '../upload.ts';
 import { type Gate, openGate } from './gate.ts';
 
 /**
- * What changes an image from two sides at once. Rows are locked in one order (docs/architecture.md), so nobody waits for another who waits for him;
- * PostgreSQL counts those who do. On the embedded database one simply comes after the other.
+ * Concurrent changes of an image. All changes lock rows in one order (docs/architecture.md), so there are no
+ * deadlocks; PostgreSQL counts them. On the embedded database, one change runs after the other.
  */
-describe('two that change one image at once', () => {
+describe('concurrent changes of an image', () => {
   let app: TestApp;
   let gate: Gate;
   beforeAll(async () => {
@@ -63,7 +63,7 @@ describe('two that change one image at once', () => {
     gate.shut();
     const { id } = await generate({});
     await eventually(() => expect(gate.waiting()).toBe(1));
-    // So that the other side comes while the rows are held.
+    // Holds the row locks while the other change begins.
     await app.database.query(
       `CREATE TRIGGER slow AFTER UPDATE ON generated_images FOR EACH ROW WHEN (NEW.status = 'success') EXECUTE FUNCTION take_a_while()`,
     );
@@ -84,7 +84,7 @@ describe('two that change one image at once', () => {
   };
   const purge = async (id: string) => (await app.ask(PurgeImageDocument, { input: { id } })).purgeImage;
 
-  test('a new version of an image, and the end of that', async () => {
+  test('an edit of an image, and the purge of that image', async () => {
     for (const named of ['parentId', 'references']) {
       const id = await keepOne(named.length);
       const input: GenerateImageInput =
@@ -103,14 +103,14 @@ describe('two that change one image at once', () => {
     }
   });
 
-  test('the end of an image, and that of a page which was made from it', async () => {
+  test('the purge of an image, and the deletion of a page that was edited from it', async () => {
     const id = await keepOne(96_010);
     const page = await generate({
       ...{ tool: 'generateComic', prompt: null, panels: ['a', 'b'], model: 'sample' },
       ...{ parentId: id, waitSeconds: 20 },
     });
     expect(page.status).toBe('SUCCESS');
-    // The page has the lower id, and was written last: without an order it would be changed after its panels.
+    // The page has the lower id and was written last: without an order, its row would be changed after its panels.
     await app.database.query(
       `CREATE TRIGGER slow BEFORE UPDATE ON generated_images FOR EACH ROW
          WHEN (OLD.parent_id IS NOT NULL AND NEW.parent_id IS NULL AND NEW.part_of IS NOT NULL) EXECUTE FUNCTION take_a_while_before()`,
@@ -121,7 +121,7 @@ describe('two that change one image at once', () => {
     expect([(await purged).userErrors, deleteImage.userErrors]).toEqual([[], []]);
   });
 
-  test('the end of a generation that keeps parts, and its cancellation with a purge', async () => {
+  test('the end of a generation with parts, and its cancellation with a purge', async () => {
     gate.shut();
     const { id } = await generate({ tool: 'generateIconEmoji', size: '128x128' });
     await eventually(() => expect(gate.waiting()).toBe(1));
@@ -139,7 +139,7 @@ describe('two that change one image at once', () => {
     expect(app.logged.slice(before).filter((line) => line.includes('"level":50'))).toEqual([]);
   });
 
-  test('whatever the two are', async () => {
+  test('random changes by twelve callers', async () => {
     const ids: string[] = [];
     const begin = async () => {
       const { id, databaseId } = await generate(
@@ -171,7 +171,7 @@ describe('two that change one image at once', () => {
     const deadline = Date.now() + 1000 * Number(process.env.MEETINGS_SECONDS ?? 4);
     await Promise.all(
       Array.from({ length: 12 }, async () => {
-        // A slow machine is given the time for as many.
+        // A slow machine gets the time for as many.
         while (Date.now() < deadline || changed <= 20) {
           gate.refuse(pick([null, 'refused']));
           if (ids.length < 8 || Math.random() < 0.1) await begin();
@@ -196,7 +196,7 @@ describe('two that change one image at once', () => {
         await app.database.query("SELECT 1 FROM generations WHERE state IN ('queued', 'asking', 'answered')"),
       ).toEqual([]),
     );
-    // What was cancelled and purged before a worker looked at it: makeOverdue throws that away within a minute.
+    // Responses of purged images: makeOverdue would discard them within a minute.
     await eventually(async () => {
       for (const name of await app.files('answers')) {
         if (name.startsWith('.')) continue;
