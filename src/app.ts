@@ -28,6 +28,7 @@ import {
 } from './http/bytes/delivery.ts';
 import { readPersistedOperations } from './http/operations/persisted-operations.ts';
 import { type HttpServer, makeHttpServer } from './http/server.ts';
+import { BLOB_REFERENCES } from './image/blob-references.ts';
 import { makeImageBytesFinder } from './image/bytes.ts';
 import { makeImageEvents } from './image/events/events.ts';
 import { makePlaces } from './image/generation/provider-concurrency.ts';
@@ -58,13 +59,13 @@ import { openDirectoryArrivals } from './storage/arrivals/directory.ts';
 import { type DiskHealth, makeDiskHealth } from './storage/disk-health.ts';
 import { makeOutages, type Outages } from './storage/outages.ts';
 import { makePictureReader } from './storage/picture/picture.ts';
-import { makeHotBytes } from './storage/read/memory-cache.ts';
+import { makeMemoryCache } from './storage/read/memory-cache.ts';
 import { makeStorage, type Storage } from './storage/service.ts';
 import { makeSpaceGuard } from './storage/spool/space.ts';
 import { openSpooler } from './storage/spool/spool.ts';
 import { withCircuit } from './storage/stores/circuit.ts';
-import { makeDatabaseStore } from './storage/stores/database.ts';
-import { openFilesystemStore } from './storage/stores/filesystem.ts';
+import { makeDatabaseStore } from './storage/stores/database/database-store.ts';
+import { openFilesystemStore } from './storage/stores/filesystem/filesystem.ts';
 import { makeMemoryStore } from './storage/stores/memory.ts';
 import type { Store } from './storage/stores/store.ts';
 import { openVariantCache } from './storage/variants/cache.ts';
@@ -178,7 +179,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     });
     const imageBytes = makeImageBytesFinder(database, { entries: config.imageCacheEntries, log });
     closing.add('cache of rows', () => imageBytes.close());
-    const hot = makeHotBytes({
+    const memoryCache = makeMemoryCache({
       maxBytes: config.bytesCacheBytes,
       maxObjectBytes: config.bytesCacheObjectBytes,
     });
@@ -192,9 +193,10 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       quarantineDirectory: path.join(config.dataDirectory, 'quarantine'),
       quarantineDays: config.quarantineDays,
       healDelaySeconds: config.healDelaySeconds,
+      references: BLOB_REFERENCES,
       onForget: imageBytes.forgetBlob,
       onRemove: (sha256) => variantCache.forget(sha256),
-      hot,
+      memoryCache,
       outages,
       readPicture: makePictureReader({
         maxPixels: config.maxImagePixels,
@@ -210,7 +212,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const variants = makeVariants({
       storage,
       cache: variantCache,
-      hot,
+      memoryCache,
       maxPixels: config.maxImagePixels,
       concurrency: config.variantConcurrency,
       maxWaiting: config.variantQueue,

@@ -71,7 +71,7 @@ describe('a circuit', () => {
     expect(error).toBeInstanceOf(StoreError);
     expect(error).toMatchObject({ store: 'memory', retryable: true, cause: wrong });
     expect(error.message).toBe(
-      'memory has failed 3 times in a row and is left alone for 30 s; the last time: it is gone.',
+      'memory has failed 3 times in a row and is not asked again for 30 s. The last error: it is gone.',
     );
   });
 

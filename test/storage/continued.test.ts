@@ -5,8 +5,8 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { continued, type Source } from '../../src/storage/read/failover.ts';
-import { type FilesystemStore, openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
+import { type Source, streamWithFailover } from '../../src/storage/read/failover.ts';
+import { type FilesystemStore, openFilesystemStore } from '../../src/storage/stores/filesystem/filesystem.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import { sourceOf } from './store-contract.ts';
 
@@ -42,7 +42,7 @@ describe('a file that stops in the middle', () => {
         ...(isUnchanged ? { isUnchanged } : {}),
       },
     };
-    const whole = continued(first, { start: 0, end: content.length - 1 }, async (range) => {
+    const whole = streamWithFailover(first, { start: 0, end: content.length - 1 }, async (range) => {
       asked.push(`${range.start}`);
       return { store: 'other', opened: await other.open(key, range) };
     });

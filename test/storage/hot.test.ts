@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeBuffers } from '../../src/storage/read/buffers.ts';
-import { makeHotBytes } from '../../src/storage/read/memory-cache.ts';
-import { makeOpenFiles } from '../../src/storage/stores/open-files.ts';
+import { makeMemoryCache } from '../../src/storage/read/memory-cache.ts';
+import { makeOpenFiles } from '../../src/storage/stores/filesystem/open-files.ts';
 
 describe('bytes in memory', () => {
   const thing = (bytes: number) => Buffer.alloc(bytes, 1);
 
   test('are kept when they are asked for a second time, up to a bound, and those that are hot stay', () => {
-    const hot = makeHotBytes({ maxBytes: 1000, maxObjectBytes: 200 });
+    const hot = makeMemoryCache({ maxBytes: 1000, maxObjectBytes: 200 });
     expect([hot.wants('a', 100), hot.wants('a', 100)]).toEqual([false, true]);
     expect([hot.wants('large', 201), hot.wants('large', 201)]).toEqual([false, false]);
     for (let i = 0; i < 10; i++) hot.keep(String(i), String(i), thing(100), hot.now);
@@ -23,7 +23,7 @@ describe('bytes in memory', () => {
   });
 
   test('are not driven out by a walk over more than there is room for, time and again', () => {
-    const hot = makeHotBytes({ maxBytes: 1000, maxObjectBytes: 100 });
+    const hot = makeMemoryCache({ maxBytes: 1000, maxObjectBytes: 100 });
     for (let i = 0; i < 10; i++) hot.keep(`hot ${i}`, '', thing(100), hot.now);
     let wanted = 0;
     for (let round = 0; round < 5; round++)
@@ -32,7 +32,7 @@ describe('bytes in memory', () => {
   });
 
   test('are forgotten with their owner, also what was being read then', () => {
-    const hot = makeHotBytes({ maxBytes: 1000, maxObjectBytes: 100 });
+    const hot = makeMemoryCache({ maxBytes: 1000, maxObjectBytes: 100 });
     const before = hot.now;
     hot.keep('blob', 'blob', thing(10), before);
     hot.keep('variant', 'blob', thing(10), before);
@@ -45,7 +45,7 @@ describe('bytes in memory', () => {
   });
 
   test('are none where there is no room at all', () => {
-    const hot = makeHotBytes({ maxBytes: 0, maxObjectBytes: 100 });
+    const hot = makeMemoryCache({ maxBytes: 0, maxObjectBytes: 100 });
     expect([hot.wants('a', 1), hot.wants('a', 1)]).toEqual([false, false]);
     hot.keep('a', 'a', thing(1), 0);
     expect(hot.get('a')).toBeNull();

@@ -11,6 +11,7 @@ import { makeKeyedLock } from '../../src/database/keyed-lock.ts';
 import { openPglite } from '../../src/database/pglite/pglite.ts';
 import { TEMPLATE_FILE } from '../../src/database/pglite/template.ts';
 import { StoreError } from '../../src/errors.ts';
+import { BLOB_REFERENCES } from '../../src/image/blob-references.ts';
 import { keyOf } from '../../src/storage/blob.ts';
 import { makeDiskHealth } from '../../src/storage/disk-health.ts';
 import { makeOutages } from '../../src/storage/outages.ts';
@@ -162,14 +163,6 @@ function databaseOf(world: World, server: object, real: Database): Database {
     ...real,
     query: (text, values) => send(() => real.query(text, values)),
     transaction: (work) => send(() => real.transaction(work)),
-    prismaTransaction: (work) =>
-      send(() =>
-        real.transaction((transaction) =>
-          work({
-            $queryRawUnsafe: (text: string, ...values: unknown[]) => transaction.query(text, values),
-          } as never),
-        ),
-      ),
     flush: async () => {},
     exclusively: (name, work) =>
       inProcess(name, async () => {
@@ -262,7 +255,8 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
       diskHealth: makeDiskHealth(log),
       onForget: () => {},
       onRemove: async () => {},
-      hot: { forget: () => {} } as never,
+      references: BLOB_REFERENCES,
+      memoryCache: { forget: () => {} } as never,
       readPicture: async () => ({ mimeType: 'image/png', width: 1, height: 1, thumbhash: '' }) as never,
       log,
     });
@@ -302,7 +296,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
       );
       if (!row) return;
       await storage.remove(row.blob, async (transaction) => {
-        await transaction.$queryRawUnsafe('DELETE FROM generated_images WHERE id = $1', id);
+        await transaction.query('DELETE FROM generated_images WHERE id = $1', [id]);
       });
     }
     async function restore(storage: Storage): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
+import { openFilesystemStore } from '../../src/storage/stores/filesystem/filesystem.ts';
 import { makeDatabase, openTestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';

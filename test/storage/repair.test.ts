@@ -422,7 +422,7 @@ describe('stores that are not required', () => {
       { HEAL_DELAY_SECONDS: '0' },
       {
         stores: async (database) => {
-          const { makeDatabaseStore } = await import('../../src/storage/stores/database.ts');
+          const { makeDatabaseStore } = await import('../../src/storage/stores/database/database-store.ts');
           return [
             makeDatabaseStore({ name: 'database', database }),
             {

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSpooler, type Spool, type Spooler } from '../../src/storage/spool/spool.ts';
-import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
+import { openFilesystemStore } from '../../src/storage/stores/filesystem/filesystem.ts';
 
 test('a stream that fails while its file is being opened leaves no file behind', async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-spool-'));

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../src/errors.ts';
 import { keyOf } from '../../src/storage/blob.ts';
-import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
+import { openFilesystemStore } from '../../src/storage/stores/filesystem/filesystem.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import { openTestApp } from '../harness.ts';
 import { describeStore, sourceOf } from './store-contract.ts';

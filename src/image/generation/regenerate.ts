@@ -1,5 +1,4 @@
-import { sqlOf } from '../../database/database.ts';
-import type { Prisma } from '../../database/generated/client/client.ts';
+import type { Queryable } from '../../database/database.ts';
 import { FixativeError, InputError, NotFoundError } from '../../errors.ts';
 import { findTool } from '../../tool/tools.ts';
 import { waitForImages } from '../events/watch.ts';
@@ -54,31 +53,25 @@ async function isHealthy({ storage }: GenerateDeps, image: Image): Promise<boole
   }
 }
 
+const RELEASE = `UPDATE generated_images
+  SET blob_id = NULL, storage_url = '', storage_provider = NULL, sha256 = NULL, bytes = NULL, thumbhash = NULL, updated_at = now()
+  WHERE id = $1::bigint AND blob_id = $2::bigint AND status = 'success' RETURNING id`;
+
 /** Parts with the lost bytes, and puts the image back into the queue, in one transaction. */
 async function release(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
   const blobId = Number(image.blobId);
   const orders = await ordersOf(deps, image, generation);
   await deps.storage.remove(blobId, async (transaction) => {
     await lockOrders(transaction, orders);
-    const { count } = await transaction.image.updateMany({
-      where: { id: image.id, blobId: image.blobId, status: 'success' },
-      data: {
-        blobId: null,
-        storageUrl: '',
-        storageProvider: null,
-        sha256: null,
-        bytes: null,
-        thumbhash: null,
-      },
-    });
-    if (count === 0) throw conflict(`Image ${image.uuid} was changed meanwhile.`);
+    const released = await transaction.query(RELEASE, [image.id, image.blobId]);
+    if (released.length === 0) throw conflict(`Image ${image.uuid} was changed meanwhile.`);
     await requeue(deps, transaction, orders);
   });
 }
 
 async function again(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
   const orders = await ordersOf(deps, image, generation);
-  await deps.database.prismaTransaction(async (transaction) => {
+  await deps.database.transaction(async (transaction) => {
     await lockOrders(transaction, orders);
     await requeue(deps, transaction, orders);
   });
@@ -91,11 +84,10 @@ const LOCK_GENERATIONS =
 const LOCK_IMAGES =
   'SELECT 1 FROM generated_images WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE';
 
-async function lockOrders(transaction: Prisma.TransactionClient, orders: readonly Order[]): Promise<void> {
+async function lockOrders(transaction: Queryable, orders: readonly Order[]): Promise<void> {
   const ids = orders.map(({ image }) => image.id);
-  const sql = sqlOf(transaction);
-  await sql.query(LOCK_GENERATIONS, [ids]);
-  const there = await sql.query(LOCK_IMAGES, [ids]);
+  await transaction.query(LOCK_GENERATIONS, [ids]);
+  const there = await transaction.query(LOCK_IMAGES, [ids]);
   if (there.length < ids.length) throw new NotFoundError(REMOVED);
 }
 
@@ -155,26 +147,21 @@ const AGAIN = `UPDATE generations SET state = $2::text, run_at = now(), updated_
     answer = CASE WHEN $2::text = 'answered' THEN answer END, asked_by = CASE WHEN $2::text = 'answered' THEN asked_by END
   WHERE image_id = $1 AND state IN ('failed', 'cancelled', 'done') RETURNING image_id`;
 
-async function requeue(
-  deps: GenerateDeps,
-  transaction: Prisma.TransactionClient,
-  orders: readonly Order[],
-): Promise<void> {
-  const sql = sqlOf(transaction);
+async function requeue(deps: GenerateDeps, transaction: Queryable, orders: readonly Order[]): Promise<void> {
   const generations = orders.filter(({ state, work }) => work === 'ask' && state !== 'answered').length;
   const [first] = orders;
   const images = orders.filter(({ image }) => image.blobId === null).length;
-  if (first) await deps.quotas.takeGenerations(sql, first.image.userId, { images, generations });
+  if (first) await deps.quotas.takeGenerations(transaction, first.image.userId, { images, generations });
   const ready: QueuedGeneration[] = [];
   for (const { image, state, work, request, isNew } of orders) {
     const moved = isNew
-      ? await sql.query(ANEW, [image.id, state, work, JSON.stringify(request)])
-      : await sql.query(AGAIN, [image.id, state]);
+      ? await transaction.query(ANEW, [image.id, state, work, JSON.stringify(request)])
+      : await transaction.query(AGAIN, [image.id, state]);
     if (moved.length === 0) throw conflict(`Image ${image.uuid} is being made by now.`);
-    await sql.query(BACK, [image.id]);
+    await transaction.query(BACK, [image.id]);
     ready.push({ imageId: Number(image.id), lane: request.lane, userId: image.userId, runAt: null });
   }
-  await deps.queue.push(sql, ready);
+  await deps.queue.push(transaction, ready);
 }
 
 function conflict(message: string): InputError {
