@@ -1,9 +1,8 @@
 /**
- * The one place where the bytes of a file are found to be a picture that is kept, and where a decoder touches
- * them. What leaves it is what Fixative says of a picture: type, size and thumbhash, all read from the
- * content.
+ * The only place that decides whether a file is a supported picture, and the only one that decodes uploads.
+ * It returns type, size and thumbhash, all read from the content.
  *
- * Guarantees, in this order, so that each step is only reached by what the one before let pass:
+ * Guarantees, in this order; each step sees only files that have passed the one before:
  * 1. The first bytes are of a supported type (sniff.ts). Nothing else is ever given to sharp, so none of its
  *    other loaders, SVG above all, meets bytes from outside. They are not blocked for the process, since the
  *    sample provider draws with SVG.
@@ -49,7 +48,7 @@ export interface Picture {
 }
 
 /**
- * Reads what the picture in a file is, and proves that it is whole.
+ * Reads type, size and thumbhash of the picture in a file, and proves that it is whole.
  *
  * @throws FixativeError EMPTY_FILE where there are no bytes
  * @throws UnsupportedTypeError where the content is of no supported type, with what was detected
@@ -63,21 +62,15 @@ export interface Picture {
 export type ReadPicture = (file: LocalFile) => Promise<Picture>;
 
 export interface PictureLimits {
-  /**
-   * The most pixels that a side may have: a row is decoded whole, however few of them there are. Default
-   * 65,535.
-   */
+  /** Most pixels of a side, because a row is decoded whole. Default: 65,535. */
   readonly maxSide?: number;
-  /** How many may wait for the decoder before one is told to come again. Default 100. */
+  /** Most pictures that may wait for the decoder. Default: 100. */
   readonly maxWaiting?: number;
-  /** How long the decoder may take for one. Default 60. */
+  /** Timeout of the decoder for one picture. Default: 60. */
   readonly timeoutSeconds?: number;
-  /** The most pixels that a picture may have: width × height × frames. */
+  /** Most pixels of a picture: width × height × frames. */
   readonly maxPixels: number;
-  /**
-   * How many pictures may be in the decoder at a time. It runs on libuv's threads, which the file system
-   * needs too. Default 2.
-   */
+  /** Pictures in the decoder at a time. It runs on libuv's threads, which the file system needs too. Default: 2. */
   readonly concurrency?: number;
 }
 
@@ -87,7 +80,7 @@ export function makePictureReader(limits: PictureLimits): ReadPicture {
     maxWaiting,
     refuse(waiting) {
       throw new OverloadedError(
-        `${waiting} pictures wait to be looked at, and no more may (MAX_DECODES_WAITING). Try again in a moment.`,
+        `Too many pictures wait to be decoded (${waiting}; MAX_DECODES_WAITING). Try again in a moment.`,
         DECODE_RETRY_SECONDS,
       );
     },
@@ -152,7 +145,7 @@ async function measure(
   const side = Math.max(stored.width, stored.height);
   if (side > maxSide) {
     throw new TooLargeError(
-      `The picture is ${stored.width} × ${stored.height} pixels large; ${maxSide} on a side are allowed (MAX_IMAGE_SIDE). Send a smaller one.`,
+      `The picture is ${stored.width} × ${stored.height} pixels large; a side can have up to ${maxSide} (MAX_IMAGE_SIDE). Send a smaller one.`,
       { limit: maxSide, actual: side, unit: 'pixels' },
     );
   }

@@ -1,7 +1,6 @@
 /**
- * What bytes are, by their content alone. The name and the declared type of a file are a client's word and
- * are not asked (promise 7); a PNG called `photo.txt` is a PNG, and a web page called `photo.png` is a web
- * page.
+ * Names the type of bytes by their content alone. The name and the declared type of a file are ignored
+ * (promise 7): a PNG called `photo.txt` is a PNG, and a web page called `photo.png` is a web page.
  *
  * Guarantees: the answer follows from the first bytes only, takes the same short time for every input, and is
  * never a decoder's opinion. `mimeType` is set for exactly the types of SUPPORTED_TYPES; everything else is
@@ -15,7 +14,7 @@
  * is a program for the viewer, not a picture.
  */
 
-/** Each type that is kept, with the extension of its files. */
+/** Each supported type, with the extension of its files. */
 export const SUPPORTED_TYPES = {
   'image/png': 'png',
   'image/jpeg': 'jpg',
@@ -35,7 +34,7 @@ export const TYPE_NAMES: Readonly<Record<PictureType, string>> = {
   'image/avif': 'AVIF',
 };
 
-/** As much of a file as is worth giving to `sniff`; what lies beyond is not looked at. */
+/** Bytes at the start of a file that `sniff` reads. */
 export const SNIFF_BYTES = 4 * 1024;
 
 export type Sniffed =

@@ -53,11 +53,11 @@ export function parseTransform(query: URLSearchParams): Transform | null {
   const unknown = [...query.keys()].find((name) => !KNOWN_NAMES.has(name) && !APPENDED.test(name));
   if (unknown !== undefined)
     throw invalidTransform(
-      `There is no parameter ${JSON.stringify(unknown.slice(0, 50))}; there are ${NAMES.join(', ')}.`,
+      `There is no parameter ${JSON.stringify(unknown.slice(0, 50))}. Use one of: ${NAMES.join(', ')}.`,
     );
   if (given.length === 0) return null;
   const twice = given.find((name) => query.getAll(name).length > 1);
-  if (twice) throw invalidTransform(`${twice} is given more than once.`);
+  if (twice) throw invalidTransform(`${twice} is given more than once; give it once.`);
   const number = (name: (typeof NAMES)[number]) => {
     const text = query.get(name);
     if (text === null) return null;
@@ -67,7 +67,7 @@ export function parseTransform(query: URLSearchParams): Transform | null {
   if (query.has('q') && query.has('quality'))
     throw invalidTransform('q and quality are the same; give one of them.');
   const enlarge = query.get('enlarge');
-  if (enlarge !== null && enlarge !== '1') throw invalidTransform('enlarge is 1 or left out.');
+  if (enlarge !== null && enlarge !== '1') throw invalidTransform('enlarge must be 1 or left out.');
   return checkTransform({
     width: number('w'),
     height: number('h'),
@@ -86,12 +86,14 @@ export function checkTransform(given: Partial<Transform>): Transform {
     ['height', height],
   ] as const) {
     if (side !== null && !(side >= 1 && side <= MAX_VARIANT_SIDE))
-      throw invalidTransform(`The ${name} goes from 1 to ${MAX_VARIANT_SIDE}.`);
+      throw invalidTransform(`The ${name} is ${side}; it must be 1 to ${MAX_VARIANT_SIDE} pixels.`);
   }
   if (format === 'avif' && Math.max(width ?? 0, height ?? 0) > MAX_AVIF_SIDE)
-    throw invalidTransform(`AVIF goes up to ${MAX_AVIF_SIDE} pixels a side.`);
+    throw invalidTransform(
+      `A side of an AVIF can have up to ${MAX_AVIF_SIDE} pixels. Choose another format or smaller sides.`,
+    );
   if (quality !== null && !(quality >= 1 && quality <= 100))
-    throw invalidTransform('The quality goes from 1 to 100.');
+    throw invalidTransform(`The quality is ${quality}; it must be 1 to 100.`);
   const sized = width !== null || height !== null;
   const fit = width !== null && height !== null && given.fit !== 'cover' ? (given.fit ?? null) : null;
   return { width, height, fit, format, quality, enlarge: sized && enlarge };
@@ -128,7 +130,7 @@ export function toListed(transform: Transform, sizes: readonly number[]): Transf
   const isBox = width !== null && height !== null && fit !== 'inside';
   if (isBox && !(sizes.includes(width) && sizes.includes(height))) {
     throw invalidTransform(
-      `Without a signature w and h of a box are each one of ${sizes.join(', ')}. \`Image.url(transform)\` signs others. One side alone, and a box with fit=inside, is rounded up.`,
+      `Without a signature, w and h of a box must each be one of ${sizes.join(', ')}. \`Image.url(transform)\` signs others. One side alone, and a box with fit=inside, is rounded up.`,
     );
   }
   return {
@@ -149,7 +151,7 @@ function nextListed(value: number | null, listed: readonly number[]): number | n
 export function requireListed(transform: Transform, sizes: readonly number[]): void {
   if (isListed(transform, sizes)) return;
   throw invalidTransform(
-    'The signature is not of this address, or it has expired. Ask `Image.url(transform)` for another.',
+    'The signature does not match this URL, or it has expired. Query `Image.url(transform)` for a new one.',
   );
 }
 
@@ -247,7 +249,7 @@ function formatOf(mimeType: string): VariantFormat {
 
 function oneOf<Name extends string>(name: string, text: string | null, names: readonly Name[]): Name | null {
   if (text === null || names.includes(text as Name)) return text as Name | null;
-  throw invalidTransform(`${name} is one of ${names.join(', ')}.`);
+  throw invalidTransform(`${name} must be one of ${names.join(', ')}.`);
 }
 
 function invalidTransform(message: string): InputError {
