@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { fetch } from 'undici';
 import type { Queryable } from '../src/database/database.ts';
 import { keyOf } from '../src/storage/blob.ts';
-import { makeDatabaseStore } from '../src/storage/stores/database.ts';
+import { makeDatabaseStore } from '../src/storage/stores/database/database-store.ts';
 import { documentedSite, fileSite, isInstalled, startNginx } from '../test/nginx.ts';
 import type { Bench, BytesLoader } from './bench.ts';
 import { type Contestant, type ContestResult, hold, WrongAnswer } from './contest.ts';

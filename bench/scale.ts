@@ -23,7 +23,7 @@ import { countStats } from '../src/image/list/stats.ts';
 import { findByHashes } from '../src/image/related/duplicates.ts';
 import { findExpired } from '../src/image/trash/purge.ts';
 import { claimRepairs } from '../src/storage/copies.ts';
-import { walkCopies } from '../src/storage/repair/verify.ts';
+import { walkCopies } from '../src/storage/repair/walk-copies.ts';
 import { startPostgresql } from '../test/postgresql.ts';
 import { describeMachine, readMachine } from './report.ts';
 import { HEAVY, LIGHT, seedScale, settle } from './scale-seed.ts';

@@ -1,12 +1,13 @@
 import path from 'node:path';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
+import { BLOB_REFERENCES } from '../image/blob-references.ts';
 import { makeImageBytesFinder } from '../image/bytes.ts';
 import type { Logger } from '../log.ts';
 import type { DiskHealth } from '../storage/disk-health.ts';
 import { makeOutages, type Outages } from '../storage/outages.ts';
 import { makePictureReader } from '../storage/picture/picture.ts';
-import { makeHotBytes } from '../storage/read/memory-cache.ts';
+import { makeMemoryCache } from '../storage/read/memory-cache.ts';
 import { makeStorage } from '../storage/service.ts';
 import { makeSpaceGuard } from '../storage/spool/space.ts';
 import { openSpooler } from '../storage/spool/spool.ts';
@@ -52,11 +53,12 @@ export async function openStorage(config: Config, deps: StorageDeps) {
   });
   const imageBytes = makeImageBytesFinder(database, { entries: config.imageCacheEntries, log });
   closing.add('cache of rows', () => imageBytes.close());
-  const hot = makeHotBytes({
+  const memoryCache = makeMemoryCache({
     maxBytes: config.bytesCacheBytes,
     maxObjectBytes: config.bytesCacheObjectBytes,
   });
   const storage = makeStorage({
+    references: BLOB_REFERENCES,
     database,
     stores,
     required: new Set<string>(deps.required ?? config.requiredStores),
@@ -68,7 +70,7 @@ export async function openStorage(config: Config, deps: StorageDeps) {
     healDelaySeconds: config.healDelaySeconds,
     onForget: imageBytes.forgetBlob,
     onRemove: (sha256) => cache.forget(sha256),
-    hot,
+    memoryCache,
     outages,
     readPicture: openPictureReader(config),
     log,
@@ -77,7 +79,7 @@ export async function openStorage(config: Config, deps: StorageDeps) {
   const variants = makeVariants({
     storage,
     cache,
-    hot,
+    memoryCache,
     maxPixels: config.maxImagePixels,
     concurrency: config.variantConcurrency,
     maxWaiting: config.variantQueue,

@@ -5,8 +5,8 @@ import type { PresignedAnswer } from '../http/bytes/delivery.ts';
 import type { DiskHealth } from '../storage/disk-health.ts';
 import type { Outages } from '../storage/outages.ts';
 import { withCircuit } from '../storage/stores/circuit.ts';
-import { makeDatabaseStore } from '../storage/stores/database.ts';
-import { openFilesystemStore } from '../storage/stores/filesystem.ts';
+import { makeDatabaseStore } from '../storage/stores/database/database-store.ts';
+import { openFilesystemStore } from '../storage/stores/filesystem/filesystem.ts';
 import { makeMemoryStore } from '../storage/stores/memory.ts';
 import type { Store } from '../storage/stores/store.ts';
 

@@ -2,7 +2,7 @@ import type { Queryable } from '../database/database.ts';
 import { type PictureType, SUPPORTED_TYPES } from './picture/sniff.ts';
 import type { Store } from './stores/store.ts';
 
-/** What the storage service knows of a blob: its name, its facts, and where its copies should be. */
+/** Immutable bytes named by their SHA-256, with their facts and the copies on record. */
 export interface Blob {
   readonly id: number;
   /** 64 lower-case hexadecimal digits. */
@@ -15,7 +15,9 @@ export interface Blob {
   readonly copies: readonly Copy[];
 }
 
-/** TOO_LARGE: the store does not take as many bytes, and is not tried. */
+/**
+ * State of a copy on record. TOO_LARGE: the blob exceeds the limit of the store, so the copy is never tried.
+ */
 export type CopyState = 'PENDING' | 'STORED' | 'MISSING' | 'CORRUPT' | 'TOO_LARGE';
 
 export interface Copy {
@@ -25,7 +27,7 @@ export interface Copy {
   readonly fingerprint: string | null;
 }
 
-/** What is on record of a blob in a store. */
+/** Returns the recorded copy of a blob in a store. */
 export function copyIn(
   { name }: Pick<Store, 'name'>,
   { copies }: Partial<Pick<Blob, 'copies'>>,
@@ -33,7 +35,7 @@ export function copyIn(
   return copies?.find((copy) => copy.store === name);
 }
 
-/** A blob as columns; `${BLOB_COLUMNS}` reads as the table `b`. */
+/** Columns of a Blob, from the table `blobs` under the alias `b`. */
 export const BLOB_COLUMNS = `b.id, b.sha256, b.bytes, b.mime_type AS "mimeType", b.width, b.height, b.thumbhash,
   coalesce((
     SELECT json_agg(json_build_object('store', c.store, 'state', c.state, 'key', c.key, 'fingerprint', c.fingerprint))
@@ -51,14 +53,19 @@ const LACKING = `SELECT b.id FROM blobs b
   )
   ORDER BY b.id LIMIT $4`;
 
-/** By id none that is being removed; by hash also such a one, which a put pardons. */
+/**
+ * Finds a blob. By id, condemned blobs are left out. By hash they are included, because a put pardons them.
+ */
 export async function findBlob(db: Queryable, by: { id: number } | { sha256: string }): Promise<Blob | null> {
   const rows =
     'id' in by ? await db.query<Blob>(BY_ID, [by.id]) : await db.query<Blob>(BY_SHA256, [by.sha256]);
   return rows[0] ?? null;
 }
 
-/** The ids of blobs of which a store that takes them lacks a healthy copy, by the record; a store that was added today lacks all. */
+/**
+ * Yields the ids of blobs without a healthy copy on record in one of the stores. Stores in which a blob is
+ * too large do not count. A new store lacks all blobs.
+ */
 export async function* walkLacking(
   db: Queryable,
   stores: readonly Pick<Store, 'name' | 'maxBytes'>[],
@@ -79,16 +86,17 @@ export async function* walkLacking(
 }
 
 /**
- * What every store calls a blob: `3f/9c/3f9c….png`. It contains the SHA-256, so that `sha256sum` on a file says whether it
- * is right, and two levels of directories, so that none of them grows past what file systems like.
- * @param n 2 and more: another key for the same bytes, `3f/9c/3f9c…-2.png`, where a deletion may still be on its way to the former ones.
+ * Returns the key of a blob, in every store: `3f/9c/3f9c….png`. `sha256sum` verifies a file by its name. Two
+ * levels of directories keep each directory small.
+ * @param n from 2: another key for the same bytes, `3f/9c/3f9c…-2.png`, for use while the earlier keys are
+ *   retired.
  */
 export function keyOf(sha256: string, mimeType: string, n = 1): string {
   const end = n === 1 ? '' : `-${n}`;
   return `${sha256.slice(0, 2)}/${sha256.slice(2, 4)}/${sha256}${end}.${extensionOf(mimeType)}`;
 }
 
-/** The usual ending of file names of a supported type, without its dot. */
+/** Returns the file extension of a supported type, without the dot. */
 export function extensionOf(mimeType: string): string {
   return SUPPORTED_TYPES[mimeType as PictureType];
 }

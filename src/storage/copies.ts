@@ -3,17 +3,17 @@ import type { Blob, Copy } from './blob.ts';
 import type { ObjectStat } from './stores/store.ts';
 
 /**
- * What is on record of copies. A copy that is neither STORED nor TOO_LARGE carries the time at which it is to be repaired (`retry_at`); each try that
- * fails puts it off, twice as long as the last time, from half a minute to six hours.
+ * The record of copies. A copy that is neither STORED nor TOO_LARGE has a time at which to repair it
+ * (`retry_at`). Each failed try doubles the wait, from 30 seconds to 6 hours.
  */
 
-/** A copy whose hash was proven just now. */
+/** A copy whose hash was just proven. */
 export interface ProvenCopy extends ObjectStat {
   readonly store: string;
   readonly key: string;
 }
 
-/** Notes that stores hold the blob with its hash proven just now. */
+/** Records copies whose hash was just proven. */
 export async function recordStored(
   db: Queryable,
   blob: Pick<Blob, 'id'>,
@@ -37,7 +37,8 @@ export async function recordStored(
 }
 
 /**
- * Notes the same for a copy that was only looked at, without the lock of its blob: a copy that was removed or made anew meanwhile stays as it is.
+ * Records that the hash of a copy was just proven, without the lock of the blob. A copy that was removed or
+ * written again since it was read does not change.
  */
 export async function recordProven(
   db: Queryable,
@@ -46,15 +47,15 @@ export async function recordProven(
   stat: ObjectStat,
 ): Promise<void> {
   await db.query(
-    `UPDATE copies SET state = 'STORED', bytes = $4, fingerprint = $5, verified_at = now(), checked_at = now(), seen_at = now(),
-       error = NULL, attempts = 0, updated_at = now()
+    `UPDATE copies SET state = 'STORED', bytes = $4, fingerprint = $5,
+       verified_at = now(), checked_at = now(), seen_at = now(), error = NULL, attempts = 0, updated_at = now()
      WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 AND key = $6
        AND NOT EXISTS (SELECT 1 FROM retired_keys r WHERE r.store = $2 AND r.key = $6)`,
     [blob.id, seen.store, seen.fingerprint, stat.bytes, stat.fingerprint, seen.key],
   );
 }
 
-/** Notes that the store is to hold the blob and does not yet, and under which key; a copy that is there already stays as it is. */
+/** Records a copy that has yet to be made, and its key. A stored copy does not change. */
 export async function recordPending(
   db: Queryable,
   blob: Pick<Blob, 'id'>,
@@ -68,7 +69,7 @@ export async function recordPending(
   );
 }
 
-/** Notes that the store does not take as many bytes. A copy that it holds all the same stays as it is. */
+/** Records that the blob is too large for the store. A stored copy does not change. */
 export async function recordTooLarge(
   db: Queryable,
   blob: Pick<Blob, 'id'>,
@@ -83,9 +84,10 @@ export async function recordTooLarge(
 }
 
 /**
- * Notes that a copy was found missing or corrupt. `seen` is the copy as it was on record when it was looked at: where another
- * process has restored or removed it since, the record has another fingerprint or is gone, and stays so.
- * @returns whether it was noted.
+ * Records that a copy is missing or corrupt. A copy that another process has restored or removed meanwhile
+ * does not change.
+ * @param seen the copy as it was on record when it was examined.
+ * @returns whether the record was changed.
  */
 export async function recordBad(
   db: Queryable,
@@ -97,20 +99,21 @@ export async function recordBad(
   const noted = await db.query(
     `UPDATE copies SET state = $4, error = $5, checked_at = now(), seen_at = now(), updated_at = now(),
        retry_at = CASE WHEN state = 'STORED' THEN now() + $6 * interval '1 second' ELSE retry_at END
-     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 AND key = $7 AND state <> 'TOO_LARGE' RETURNING blob_id`,
+     WHERE blob_id = $1 AND store = $2 AND fingerprint IS NOT DISTINCT FROM $3 AND key = $7 AND state <> 'TOO_LARGE'
+     RETURNING blob_id`,
     [blob.id, seen.store, seen.fingerprint, found.state, found.error, repairDelaySeconds, seen.key],
   );
   return noted.length > 0;
 }
 
-/** Notes that a copy was looked at without being read, and is there. */
+/** Records that a copy exists, without a proof of its hash. */
 export async function recordSeen(db: Queryable, blob: Pick<Blob, 'id'>, store: string): Promise<void> {
   await db.query('UPDATE copies SET seen_at = now() WHERE blob_id = $1 AND store = $2', [blob.id, store]);
 }
 
 /**
- * Notes why a copy could not be made or looked at, and puts the next try off; what is known of its state does not change, for
- * unreachable is not missing.
+ * Records why a copy could not be made or examined, and postpones the next try. The state does not change,
+ * because unreachable is not missing.
  */
 export async function recordError(
   db: Queryable,
@@ -127,8 +130,9 @@ export async function recordError(
 }
 
 /**
- * Takes blobs whose copies are due for repair, soonest first, and puts them off for as long as a repair may take, so that no other
- * process takes them meanwhile.
+ * Claims copies that are due for repair, soonest first, by postponing them for ten minutes. Other processes
+ * do not claim them meanwhile.
+ * @returns the ids of their blobs.
  */
 export async function claimRepairs(
   db: Queryable,

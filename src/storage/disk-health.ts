@@ -2,16 +2,19 @@ import { type DiskFault, diskFaultOf } from '../database/pglite/disk-fault.ts';
 import type { Logger } from '../log.ts';
 
 export interface DiskHealth {
-  /** Notes what a disk of the server refused. One that fails fails many at once, so the log has one line a minute of each place. */
+  /**
+   * Notes an error of a disk. Logs at most one line a minute for each place, because a failing disk fails
+   * many operations.
+   */
   note(place: string, error: unknown): void;
-  /** What was noted in the last minute; null: nothing. */
+  /** The last fault of the last minute; null: none. */
   current(): DiskFault | null;
 }
 
 const REMEMBER_MS = 60_000;
 
 export function makeDiskHealth(log: Logger): DiskHealth {
-  const said = new Map<string, number>();
+  const loggedAt = new Map<string, number>();
   let last: { readonly fault: DiskFault; readonly at: number } | null = null;
   return {
     note(place, error) {
@@ -19,9 +22,12 @@ export function makeDiskHealth(log: Logger): DiskHealth {
       if (fault === null) return;
       const at = Date.now();
       last = { fault, at };
-      if (at - (said.get(place) ?? 0) < REMEMBER_MS) return;
-      said.set(place, at);
-      log.error({ err: error, place, disk: fault }, 'a disk of the server cannot be used');
+      if (at - (loggedAt.get(place) ?? 0) < REMEMBER_MS) return;
+      loggedAt.set(place, at);
+      log.error(
+        { err: error, place, disk: fault },
+        'a disk of the server cannot be used; free space on it or replace it',
+      );
     },
     current: () => (last && Date.now() - last.at < REMEMBER_MS ? last.fault : null),
   };

@@ -1,15 +1,16 @@
-/** Lets so many pieces of work run at a time; the others begin in the order in which they came. */
+/** Runs work with limited concurrency. Work beyond the limit waits and starts in order of arrival. */
 export type Gate = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /**
- * @param options.maxWaiting how many may wait; as many as come, without it.
- * @param options.refuse throws for one that would be one too many to wait.
+ * @param concurrency how many pieces of work run at a time.
+ * @param options.maxWaiting how many may wait. Default: no limit.
+ * @param options.refuse throws the error for work beyond `maxWaiting`.
  */
 export function makeGate(
-  places: number,
+  concurrency: number,
   options?: { readonly maxWaiting: number; refuse(waiting: number): never },
 ): Gate {
-  let free = places;
+  let free = concurrency;
   const waiting: (() => void)[] = [];
   return async (work) => {
     if (free > 0) free -= 1;
@@ -20,7 +21,7 @@ export function makeGate(
     try {
       return await work();
     } finally {
-      // The place is handed on, not given back, so that nobody who comes now can slip in before the one who waits.
+      // The slot goes directly to the next in line, so that work that arrives now cannot overtake it.
       const next = waiting.shift();
       if (next) next();
       else free += 1;

@@ -1,20 +1,20 @@
 import type { Queryable } from '../database/database.ts';
 import { orAfter } from '../time.ts';
-import type { StorageDeps } from './service.ts';
+import type { StorageDeps } from './deps.ts';
 import type { Store } from './stores/store.ts';
 
 export interface StoreHealth {
   readonly name: string;
   readonly kind: string;
-  /** Whether it answered just now. */
+  /** Whether it answered a probe just now. */
   readonly reachable: boolean;
-  /** How many healthy copies are on record, and their bytes. */
+  /** Number of healthy copies on record, and the sum of their bytes. */
   readonly copies: number;
   readonly bytes: number;
   readonly missing: number;
   readonly corrupt: number;
   readonly pending: number;
-  /** How many blobs the store does not take for their size. */
+  /** Number of blobs that are too large for the store. */
   readonly tooLarge: number;
   readonly lastVerifiedAt: Date | null;
 }
@@ -31,7 +31,7 @@ const NO_COPIES: Counts = {
   lastVerifiedAt: null,
 };
 const PROBE_TIMEOUT_SECONDS = 5;
-/** A key that no blob has: the answer is null from a store that works, and an error from one that does not. */
+/** A key that no blob has. A store that works answers null for it. */
 const PROBE_KEY = 'probe/0000';
 
 const COUNT = `
@@ -45,7 +45,10 @@ const COUNT = `
     max(verified_at) AS "lastVerifiedAt"
   FROM copies GROUP BY store`;
 
-export async function health(deps: Pick<StorageDeps, 'database' | 'stores'>): Promise<StoreHealth[]> {
+/** Probes every store and counts its copies on record. */
+export async function readStoreHealth(
+  deps: Pick<StorageDeps, 'database' | 'stores'>,
+): Promise<StoreHealth[]> {
   const rows = await deps.database.query<Counts & { store: string }>(COUNT);
   const counts = new Map(rows.map(({ store, ...rest }) => [store, rest]));
   return Promise.all(
@@ -58,16 +61,16 @@ export async function health(deps: Pick<StorageDeps, 'database' | 'stores'>): Pr
   );
 }
 
-/** Whether a store answers within so many seconds. */
+/** Returns whether a store answers a probe within `seconds`. */
 export async function isReachable(store: Store, seconds = PROBE_TIMEOUT_SECONDS): Promise<boolean> {
-  const asked = store.stat(PROBE_KEY).then(
+  const probe = store.stat(PROBE_KEY).then(
     () => true,
     () => false,
   );
-  return orAfter(seconds * 1000, asked, () => false);
+  return orAfter(seconds * 1000, probe, () => false);
 }
 
-/** Blobs by how many healthy copies are left of them, of those that had more: none is lost, one is at risk. */
+/** Counts of blobs that have lost copies. lost: no healthy copy is left. atRisk: one is left. */
 export interface BlobsInDanger {
   readonly lost: number;
   readonly atRisk: number;

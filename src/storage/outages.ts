@@ -1,27 +1,32 @@
 import type { Logger } from 'pino';
 
-/** Which stores are away. The log has one line when an outage begins and one when it ends, however much fails meanwhile. */
+/** Tracks which stores are away. Logs one line when an outage begins and one when it ends. */
 export interface Outages {
-  /** A store could not be asked, or did not take what it was given. */
+  /** Notes that a request to the store failed. */
   failed(store: string, error: Error): void;
-  /** A store has answered, or taken something, after that. */
+  /** Notes that the store answers; ends its outage. */
   answered(store: string): void;
-  /** Takes a store for away without a word: its copies wait, and nobody knows why any more. */
+  /**
+   * Treats the store as away, without a log line: after a restart its state is not known until it answers.
+   */
   suspect(store: string): void;
   isAway(store: string): boolean;
-  /** @param listener hears of each store whose outage ends. */
+  /** @param listener is called with the name of each store whose outage ends. */
   onEnd(listener: (store: string) => void): void;
 }
 
 export function makeOutages(log: Logger): Outages {
-  /** When each outage began; null where that is not known, and the log has no line of it. */
+  /** Start of each outage, in milliseconds since 1970; null: suspected only and not logged. */
   const away = new Map<string, number | null>();
   const listeners: ((store: string) => void)[] = [];
   return {
     failed(store, error) {
       if (typeof away.get(store) === 'number') return;
       away.set(store, Date.now());
-      log.warn({ store, reason: error.message }, 'a store is away; what it lacks waits until it is back');
+      log.warn(
+        { store, reason: error.message },
+        'a store is away; its missing copies are made when it is back',
+      );
     },
     answered(store) {
       const since = away.get(store);

@@ -1,42 +1,52 @@
-import type { Database, HeldLock, PrismaTransaction } from '../database/database.ts';
+import type { Database, HeldLock, Queryable } from '../database/database.ts';
 import { isDatabaseAway } from '../database/driver/errors.ts';
 import { StoreError } from '../errors.ts';
 import { recordError } from './copies.ts';
+import type { StorageDeps } from './deps.ts';
+import { noReference } from './references.ts';
 import { clearRetiredKeys, deleteCopy } from './retired-keys.ts';
-import type { StorageDeps } from './service.ts';
 
 /**
- * How bytes leave. Whoever keeps a blob ends that in a transaction, which condemns the blob when nothing refers to it any more; only then
- * do its bytes go, store by store, each copy off the record once it is gone, and the blob's own row last. All of it happens under the lock
- * of the blob, which `put` holds as well: a put of the same bytes pardons it before or after, never in between. Where the lock is lost meanwhile, the
- * next statement fails and nothing more is deleted (retired-keys.ts says what becomes of a deletion that is on its way). A crash at any
- * point leaves a condemned blob, which is the queue: the next run goes on from there.
+ * How bytes are deleted:
+ *
+ * 1. The caller deletes its reference in a transaction. The transaction condemns the blob if no reference is
+ *    left.
+ * 2. The bytes are deleted store by store. Each copy leaves the record after its bytes are gone.
+ * 3. The row of the blob is deleted last.
+ *
+ * All steps hold the lock of the blob, which `put` holds as well. A put of the same bytes therefore runs
+ * before or after and pardons the blob. If the lock is lost, the next statement fails and nothing more is
+ * deleted; retired-keys.ts covers deletions that were already sent. A crash leaves a condemned blob.
+ * Condemned blobs are the queue for the next run.
  */
 
-type RemoveDeps = Pick<StorageDeps, 'database' | 'stores' | 'onForget' | 'onRemove' | 'outages' | 'log'>;
+type RemoveDeps = Pick<
+  StorageDeps,
+  'database' | 'stores' | 'references' | 'onForget' | 'onRemove' | 'outages' | 'log'
+>;
 
-/** By itself, so that the next statement sees what was committed by whoever had the row. */
+/** A statement of its own, so that the next one sees what other holders of the row lock have committed. */
 const LOCK_BLOB = 'SELECT 1 FROM blobs WHERE id = $1 FOR UPDATE';
-const CONDEMN = `UPDATE blobs SET condemned_at = now() WHERE id = $1
-  AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = $1) RETURNING id`;
 
 /** See Storage.remove. */
-export async function remove(
+export async function removeBlob(
   deps: RemoveDeps,
   blobId: number,
-  forget: (transaction: PrismaTransaction) => Promise<void>,
+  forget: (transaction: Queryable) => Promise<void>,
 ): Promise<void> {
-  await underLock(deps.database, blobId, async (sha256, lock) => {
-    const condemned = await deps.database.prismaTransaction(async (transaction) => {
+  const condemn = `UPDATE blobs SET condemned_at = now() WHERE id = $1
+    AND ${noReference(deps.references, '$1')} RETURNING id`;
+  await underBlobLock(deps.database, blobId, async (sha256, lock) => {
+    const isCondemned = await deps.database.transaction(async (transaction) => {
       await forget(transaction);
-      await transaction.$queryRawUnsafe(LOCK_BLOB, blobId);
-      return (await transaction.$queryRawUnsafe<unknown[]>(CONDEMN, blobId)).length > 0;
+      await transaction.query(LOCK_BLOB, [blobId]);
+      return (await transaction.query(condemn, [blobId])).length > 0;
     });
     deps.onForget(blobId);
     await deps.database.flush();
-    if (!condemned) return;
-    // What is on record by now is done in any case; bytes that cannot be removed at once are removed by a later run.
-    await removeBytes(deps, lock, blobId).catch((error) => noteLeft(deps, sha256, error));
+    if (!isCondemned) return;
+    // The removal is committed, so it succeeds in any case. A later run deletes the bytes that are left.
+    await deleteBytes(deps, lock, blobId).catch((error) => noteLeftBytes(deps, sha256, error));
   });
 }
 
@@ -53,14 +63,14 @@ export async function removeCondemned(
     );
     for (const { id } of rows) {
       signal?.throwIfAborted();
-      await underLock(deps.database, id, async (sha256, lock) => {
+      await underBlobLock(deps.database, id, async (sha256, lock) => {
         try {
-          const gone = await removeBytes(deps, lock, id);
-          tally[gone ? 'removed' : 'left']++;
+          const isGone = await deleteBytes(deps, lock, id);
+          tally[isGone ? 'removed' : 'left']++;
         } catch (error) {
           if (!(error instanceof StoreError)) throw error;
           tally.left++;
-          noteLeft(deps, sha256, error);
+          noteLeftBytes(deps, sha256, error);
         }
       });
     }
@@ -72,17 +82,20 @@ export async function removeCondemned(
   return tally;
 }
 
-/** That a store or the database is away the log says once, whatever was not deleted meanwhile. */
-function noteLeft({ outages, log }: RemoveDeps, sha256: string, error: unknown): void {
+/**
+ * Logs that bytes are left. An outage of a store or of the database has its own log line, so it is logged at
+ * `debug` here.
+ */
+function noteLeftBytes({ outages, log }: RemoveDeps, sha256: string, error: unknown): void {
   const isAway = error instanceof StoreError && error.retryable;
   if (isAway) outages.failed(error.store, error);
   log[isAway || isDatabaseAway(error) ? 'debug' : 'warn'](
     { sha256, err: error },
-    'could not remove all bytes of a blob yet',
+    'could not delete all bytes of a blob; a later run tries again',
   );
 }
 
-async function underLock(
+async function underBlobLock(
   database: Database,
   blobId: number,
   work: (sha256: string, lock: HeldLock) => Promise<void>,
@@ -92,14 +105,15 @@ async function underLock(
 }
 
 /**
- * Removes the bytes of a condemned blob from every store, and its record with the last of them.
- * @returns whether all is gone: false where a put has pardoned the blob, or where a copy lies in a store that is not configured now.
- * @throws StoreError of the first store that could not be asked; the others have been. Whatever a statement throws when the lock is lost.
+ * Deletes the bytes of a condemned blob from every store, then its row.
+ * @returns false if a put has pardoned the blob, or if a copy is in a store that is not configured now.
+ * @throws StoreError of the first store that failed, after all stores were tried. The error of the database
+ *   if the lock is lost.
  */
-async function removeBytes(deps: RemoveDeps, lock: HeldLock, blobId: number): Promise<boolean> {
+async function deleteBytes(deps: RemoveDeps, lock: HeldLock, blobId: number): Promise<boolean> {
   const [blob] = await lock.query<{ id: number; sha256: string; mimeType: string }>(
     `SELECT b.id, b.sha256, b.mime_type AS "mimeType" FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
-       AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = b.id)`,
+       AND ${noReference(deps.references, 'b.id')}`,
     [blobId],
   );
   if (!blob) return false;
@@ -107,7 +121,7 @@ async function removeBytes(deps: RemoveDeps, lock: HeldLock, blobId: number): Pr
   let fault: StoreError | null = null;
   for (const store of deps.stores) {
     try {
-      if (!(await deleteCopy(lock, store, blob))) return false;
+      if (!(await deleteCopy({ lock, references: deps.references }, store, blob))) return false;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       fault ??= error;
@@ -115,11 +129,11 @@ async function removeBytes(deps: RemoveDeps, lock: HeldLock, blobId: number): Pr
     }
   }
   if (fault) throw fault;
-  const gone = await lock.query(
+  const deleted = await lock.query(
     `DELETE FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM copies c WHERE c.blob_id = b.id) RETURNING b.id`,
     [blob.id],
   );
   await deps.database.flush();
-  return gone.length > 0;
+  return deleted.length > 0;
 }

@@ -2,23 +2,25 @@ import type { HeldLock, Queryable } from '../database/database.ts';
 import { StoreError } from '../errors.ts';
 import { orAfter } from '../time.ts';
 import { type Blob, copyIn, keyOf } from './blob.ts';
-import type { StorageDeps } from './service.ts';
+import type { StorageDeps } from './deps.ts';
+import { noReference } from './references.ts';
 import type { Store } from './stores/store.ts';
 
 /**
- * How an object is deleted so that a deletion never takes what another puts.
+ * How an object is deleted without ever deleting what another process has put.
  *
- * A deletion that was sent to a store cannot be called back, and may arrive late: after a time-out, or after the lock of its blob was lost and
- * somebody else keeps the same bytes by now. So before it is sent its key is retired, under the lock: nothing is put under a key that is
- * retired, and the same bytes get another key meanwhile (`keyOf`). A key is no longer retired once its deletion has ended under the lock under which it
- * was retired. If that was not seen, it stays retired for a day, longer than any request takes; then what may still lie there is deleted once more.
+ * A deletion that was sent to a store cannot be called back and may arrive late: after a timeout, or after
+ * the lock was lost and another server has put the same bytes. Therefore the key is retired before the
+ * deletion is sent, under the lock. Nothing is put under a retired key; the same bytes get another key
+ * (`keyOf`). The key is released when the deletion has ended under the lock that retired it. Otherwise it
+ * stays retired for a day, longer than any request takes. Then the deletion is repeated.
  */
 
-/** For as long nothing is put under a key of which nobody knows whether a deletion is still on its way to it. */
+/** How long a key stays retired when the end of its deletion is not known. */
 const RETIRED_FOR = `interval '1 day'`;
 
-/** A store that is silent for so long is not waited for: that its deletion may arrive late is what keys are retired for. */
-const PATIENCE_MILLISECONDS = 5000;
+/** Timeout of a deletion. The deletion may still arrive later; the retired key covers that. */
+const DELETE_TIMEOUT_MS = 5000;
 
 /** The keys of a blob under which nothing may be put now. */
 export interface RetiredKeys {
@@ -27,13 +29,18 @@ export interface RetiredKeys {
 
 const RETIRED = 'SELECT store, key FROM retired_keys WHERE sha256 = $1';
 
-/** Read under the lock of the blob: until that is lost or given back, nobody retires another. */
+/**
+ * Reads the retired keys of a blob. Call it under the lock of the blob: while the lock is held, no other key
+ * is retired.
+ */
 export async function findRetiredKeys(db: Queryable, sha256: string): Promise<RetiredKeys> {
   const rows = await db.query<{ store: string; key: string }>(RETIRED, [sha256]);
   return { has: (store, key) => rows.some((row) => row.store === store && row.key === key) };
 }
 
-/** Under which key a store is to hold a blob: that of its copy on record, or the first one that is not retired. */
+/**
+ * Returns the key for a blob in a store: that of the copy on record, or the first one that is not retired.
+ */
 export function keyFor(
   store: Pick<Store, 'name'>,
   blob: Pick<Blob, 'sha256' | 'mimeType'> & Partial<Pick<Blob, 'copies'>>,
@@ -47,13 +54,16 @@ export function keyFor(
   }
 }
 
-// One that was retired before stays whose it was: the other deletion may still be on its way.
+// A key that another lock has retired keeps that lock's id: its deletion may still arrive.
 const KEEP_RETIRED = 'ON CONFLICT (store, key) DO UPDATE SET retired_at = now()';
 
-/** Before a byte goes the record says no longer that the copy is there: whoever pardons the blob makes it anew. */
-const RETIRE_COPY = `WITH condemned AS (
+/**
+ * The copy leaves the state STORED before its bytes are deleted. A put that pardons the blob then writes the
+ * copy again.
+ */
+const retireCopy = (references: StorageDeps['references']) => `WITH condemned AS (
     SELECT b.id, b.sha256 FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM generated_images i WHERE i.blob_id = b.id) FOR UPDATE
+      AND ${noReference(references, 'b.id')} FOR UPDATE
   ), copy AS (
     UPDATE copies c SET state = 'PENDING', fingerprint = NULL, updated_at = now()
       FROM condemned WHERE c.blob_id = condemned.id AND c.store = $2 RETURNING c.key
@@ -65,35 +75,42 @@ const RETIRE_COPY = `WITH condemned AS (
 const FORGET_COPY = 'DELETE FROM copies WHERE blob_id = $1 AND store = $2 AND key = $3';
 
 /**
- * Deletes the copy of a condemned blob, and what is on record of it.
- * @returns false where the blob is condemned no more: nothing was deleted then.
- * @throws StoreError where the store did not say that it is gone.
+ * Deletes the copy of a condemned blob from a store and from the record.
+ * @returns false if the blob is no longer condemned; nothing was deleted then.
+ * @throws StoreError if the store did not confirm the deletion.
  */
 export async function deleteCopy(
-  lock: HeldLock,
+  { lock, references }: Pick<StorageDeps, 'references'> & { readonly lock: HeldLock },
   store: Store,
   blob: Pick<Blob, 'id' | 'sha256' | 'mimeType'>,
 ): Promise<boolean> {
-  const plain = keyOf(blob.sha256, blob.mimeType);
-  const [retired] = await lock.query<{ key: string }>(RETIRE_COPY, [blob.id, store.name, plain, lock.id]);
+  const firstKey = keyOf(blob.sha256, blob.mimeType);
+  const [retired] = await lock.query<{ key: string }>(retireCopy(references), [
+    blob.id,
+    store.name,
+    firstKey,
+    lock.id,
+  ]);
   if (!retired) return false;
   await deleteRetired(lock, store, retired.key);
   await lock.query(FORGET_COPY, [blob.id, store.name, retired.key]);
   return true;
 }
 
-/** Of an object that is named `r`. */
+/** Condition on a row `r` with store, key and sha256: a copy of that name is on record. */
 const IS_ON_RECORD = `EXISTS (SELECT 1 FROM copies c JOIN blobs b ON b.id = c.blob_id
   WHERE b.sha256 = r.sha256 AND c.store = r.store AND c.key = r.key)`;
 
 const RETIRE_UNRECORDED = `INSERT INTO retired_keys (store, key, sha256, lock_id)
-  SELECT r.store, r.key, r.sha256, $4::uuid FROM (VALUES ($1::text, $2::text, $3::bpchar)) AS r (store, key, sha256) WHERE NOT ${IS_ON_RECORD}
+  SELECT r.store, r.key, r.sha256, $4::uuid FROM (VALUES ($1::text, $2::text, $3::bpchar)) AS r (store, key, sha256)
+    WHERE NOT ${IS_ON_RECORD}
   ${KEEP_RETIRED} RETURNING key`;
 
 /**
- * Deletes an object that is on no record.
- * @param lock that of the blob whose bytes it has.
- * @returns false where it is on record: nothing was deleted then. @throws StoreError
+ * Deletes an object that is not on record.
+ * @param lock the lock of the blob with the object's SHA-256.
+ * @returns false if the object is on record; nothing was deleted then.
+ * @throws StoreError if the store did not confirm the deletion.
  */
 export async function deleteUnrecorded(
   lock: HeldLock,
@@ -107,11 +124,17 @@ export async function deleteUnrecorded(
   return true;
 }
 
-/** Deletes what lies under a retired key, and lets go of the key where this lock retired it. @throws StoreError; then the key stays retired. */
+/**
+ * Deletes the object under a retired key, and releases the key if this lock has retired it.
+ * @throws StoreError if the store did not confirm the deletion; the key stays retired then.
+ */
 async function deleteRetired(lock: HeldLock, store: Store, key: string): Promise<void> {
-  await orAfter(PATIENCE_MILLISECONDS, store.delete(key), () => {
-    const seconds = PATIENCE_MILLISECONDS / 1000;
-    throw new StoreError(`${store.name} did not say within ${seconds} s that ${key} is deleted.`, store.name);
+  await orAfter(DELETE_TIMEOUT_MS, store.delete(key), () => {
+    const seconds = DELETE_TIMEOUT_MS / 1000;
+    throw new StoreError(
+      `${store.name} did not confirm within ${seconds} s that ${key} is deleted.`,
+      store.name,
+    );
   });
   await lock.query('DELETE FROM retired_keys WHERE store = $1 AND key = $2 AND lock_id = $3::uuid', [
     store.name,
@@ -121,13 +144,14 @@ async function deleteRetired(lock: HeldLock, store: Store, key: string): Promise
 }
 
 const DUE = `SELECT store, key, sha256 FROM retired_keys r
-  WHERE retired_at < now() - ${RETIRED_FOR} AND store = ANY($1::text[]) AND NOT ${IS_ON_RECORD} ORDER BY retired_at LIMIT 1000`;
+  WHERE retired_at < now() - ${RETIRED_FOR} AND store = ANY($1::text[]) AND NOT ${IS_ON_RECORD}
+  ORDER BY retired_at LIMIT 1000`;
 const TAKE_OVER = `UPDATE retired_keys r SET lock_id = $3::uuid, retired_at = now()
   WHERE r.store = $1 AND r.key = $2 AND r.retired_at < now() - ${RETIRED_FOR} AND NOT ${IS_ON_RECORD} RETURNING key`;
 
 /**
- * Deletes what may still lie under keys that were retired so long ago that no former deletion is on its way any more, and lets go of them. What cannot be
- * deleted now is tried again a day later.
+ * Repeats the deletion for keys that were retired more than a day ago, and releases them. No earlier deletion
+ * can arrive by then. A deletion that fails is repeated a day later.
  */
 export async function clearRetiredKeys(
   deps: Pick<StorageDeps, 'database' | 'stores' | 'log'>,
@@ -139,7 +163,7 @@ export async function clearRetiredKeys(
     signal?.throwIfAborted();
     const store = deps.stores.find(({ name }) => name === row.store) as Store;
     await deps.database.exclusively(`blob:${sha256}`, async (lock) => {
-      // One of a condemned blob is on record, and is left to its removal.
+      // The key of a condemned blob is on record and is left to its removal.
       const taken = await lock.query(TAKE_OVER, [store.name, key, lock.id]);
       if (taken.length === 0) return;
       try {
@@ -148,7 +172,7 @@ export async function clearRetiredKeys(
         if (!(error instanceof StoreError)) throw error;
         deps.log.warn(
           { store: store.name, key, err: error },
-          'could not delete what an interrupted removal left',
+          'could not delete an object that an interrupted removal left; it is tried again in a day',
         );
       }
     });

@@ -1,197 +1,177 @@
-import type { Logger } from 'pino';
-import type { Database, PrismaTransaction, Queryable } from '../database/database.ts';
+import type { Queryable } from '../database/database.ts';
 import type { DiskFault } from '../database/pglite/disk-fault.ts';
 import { NotFoundError } from '../errors.ts';
 import type { Blob } from './blob.ts';
-import type { DiskHealth } from './disk-health.ts';
-import { type BlobsInDanger, countInDanger, health, type StoreHealth } from './health.ts';
-import type { Outages } from './outages.ts';
+import type { StorageDeps } from './deps.ts';
+import { type BlobsInDanger, countInDanger, readStoreHealth, type StoreHealth } from './health.ts';
 import type { ReadPicture } from './picture/picture.ts';
-import { put } from './put.ts';
-import { type Buffers, makeBuffers } from './read/buffers.ts';
-import type { HotBytes } from './read/memory-cache.ts';
-import { type OpenBlob, open } from './read/open.ts';
-import { type Given, makeGiver } from './read/serve-blob.ts';
-import { remove, removeCondemned } from './remove.ts';
+import { putBlob, type Recorder } from './put.ts';
+import { makeBuffers } from './read/buffers.ts';
+import { type OpenBlob, openBlob } from './read/open-blob.ts';
+import { makeBlobServer } from './read/serve-blob.ts';
+import type { ServedBlob } from './read/whole-reads.ts';
+import { removeBlob, removeCondemned } from './remove.ts';
 import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './repair/orphans.ts';
 import { makeRepairer } from './repair/repairer.ts';
-import { type Restoration, type RestoreOptions, restore } from './repair/restore.ts';
-import { type Verification, type VerifyOptions, verify } from './repair/verify.ts';
-import type { SpaceGuard } from './spool/space.ts';
+import { type Restoration, type RestoreOptions, restoreBlob } from './repair/restore.ts';
+import { type Verification, type VerifyOptions, verifyCopies } from './repair/verify.ts';
 import type { Spool, Spooler } from './spool/spool.ts';
-import type { FilesystemStore } from './stores/filesystem.ts';
+import type { FilesystemStore } from './stores/filesystem/filesystem.ts';
 import type { ByteRange, Store } from './stores/store.ts';
 
-export type { Given, OpenBlob, Restoration, StoreHealth, Verification, VerifyOptions };
+export type {
+  OpenBlob,
+  Recorder,
+  Restoration,
+  ServedBlob as Given,
+  ServedBlob,
+  StoreHealth,
+  Verification,
+  VerifyOptions,
+};
 
 /**
- * The storage service: blobs and copies, nothing of users or prompts. This is all of it that the rest of the house sees.
+ * The storage service: blobs and their copies. It knows no users and no prompts. Other rooms use storage only
+ * through this interface.
  *
- * It guarantees that a blob which `put` has acknowledged is in every required store with its hash; that `open` never gives
- * bytes whose hash is not proven; and that nothing is called missing because its store could not be asked.
+ * It guarantees:
+ * - A blob that `put` has acknowledged is in every required store, with its hash proven.
+ * - `open` and `serve` never send bytes whose hash is not proven.
+ * - A copy is never called missing because its store could not be asked.
  */
 export interface Storage {
   /** In read order. */
   readonly stores: readonly Store[];
-  /** Names of those that must hold a blob before it is acknowledged. */
+  /** Names of the stores that must hold a blob before its upload is acknowledged. */
   readonly required: ReadonlySet<string>;
   readonly spooler: Spooler;
 
-  /** Proves that a file is a whole picture of a type that is kept, and reads its facts; keeps nothing. @throws as `put`. */
+  /**
+   * Checks that a file is a whole picture of a supported type, and reads its facts. Keeps nothing.
+   * @throws as `put`.
+   */
   readonly readPicture: ReadPicture;
 
   /**
-   * Keeps what was spooled: puts it into every required store, then records blob and copies and whatever `record` adds in one
-   * transaction. Known bytes are not put again. The spool still belongs to the caller.
-   * @throws UnsupportedTypeError, TooLargeError, FixativeError DAMAGED_IMAGE: it is not a picture that is kept.
-   * @throws StoreError when a required store cannot take it; nothing is recorded then.
+   * Puts a spool into every required store, then records the blob, its copies and the rows of `record` in one
+   * transaction. Bytes that are already stored are not put again. The caller still discards the spool.
+   * @throws UnsupportedTypeError, TooLargeError, FixativeError DAMAGED_IMAGE if it is not a supported
+   *   picture.
+   * @throws StoreError if a required store cannot take it; nothing is recorded then.
    */
   put<Result>(spool: Spool, record: Recorder<Result>): Promise<Result>;
 
   /**
-   * Opens the bytes of the first healthy copy. Copies that are found bad on the way are marked, and restored behind the answer.
-   * @param options.deep reads every copy before it is given, whatever its fingerprint says.
-   * @throws FixativeError BYTES_LOST when no store has a healthy copy; StoreError when one might but cannot be asked.
+   * Opens the bytes of the first healthy copy. Bad copies that are found are recorded, and repaired in the
+   * background.
+   * @param options.deep reads every copy before it is sent, whatever its fingerprint. Default: false.
+   * @throws FixativeError BYTES_LOST if no store has a healthy copy; StoreError if one may but cannot be
+   *   asked.
    */
   open(blob: Blob, range?: ByteRange, options?: { deep?: boolean }): Promise<OpenBlob>;
 
-  /** The bytes in the form in which they can be sent at the least cost, with the same promises. @throws as `open` does. */
-  give(blob: Blob, range?: ByteRange): Promise<Given>;
-  /** What is in memory of it, whole and proven, without waiting; null: nothing. */
-  recall(blob: Blob): Buffer | null;
-  /** Counts bytes from memory that a client has yet to take: with too many of them nothing comes from there. @returns what ends it. */
-  hold(content: Buffer): () => void;
+  /**
+   * Returns the bytes in the form that is cheapest to send, with the guarantees of `open`.
+   * @throws as `open`.
+   */
+  serve(blob: Blob, range?: ByteRange): Promise<ServedBlob>;
+  /** Returns the whole, proven bytes from the memory cache; null if it does not have them. */
+  serveFromMemory(blob: Blob): Buffer | null;
+  /**
+   * Counts bytes of the memory cache that a client has yet to receive. While too many are unsent, the cache
+   * serves nothing.
+   * @returns ends the count.
+   */
+  holdUnsent(content: Buffer): () => void;
 
   /**
-   * The key of a healthy copy in a store of this kind, looked at just now; null where there is none. A copy that is found bad is marked and
-   * restored behind the answer.
+   * Examines the copies in stores of a kind. Bad ones are recorded, and repaired in the background.
+   * @returns the key of a healthy copy; null if there is none.
    */
   locate(blob: Blob, kind: string): Promise<string | null>;
 
-  /** Makes every store hold a healthy copy again. @throws as `open` does. */
+  /** Makes every store hold a healthy copy again. @throws as `open`. */
   restore(blobId: number, options?: RestoreOptions): Promise<Restoration>;
 
-  /** Reads copies and compares their hashes; records what it finds, and repairs nothing. */
+  /** Examines copies and records what it finds. Repairs nothing. */
   verify(options?: VerifyOptions): Promise<Verification>;
 
-  /** Moves what is in a store and on no record into quarantine, and removes what killed processes left half written. */
+  /** Moves orphans from a store into quarantine, and deletes the temporary files of killed processes. */
   quarantine(
     storeName: string,
     options: Omit<QuarantineOptions, 'directory'>,
   ): Promise<{ moved: number; young: number }>;
 
   /**
-   * The other way round of put: `forget` ends what the caller keeps of a blob, in a transaction; when nothing refers to the blob then,
-   * its bytes leave every store. What a store cannot do now is done by `removeCondemned`.
+   * Removes a reference to a blob: `forget` deletes or changes the rows of the caller, in a transaction. If
+   * no reference is left, the bytes are deleted from every store. `removeCondemned` repeats deletions that
+   * fail.
    */
-  remove(blobId: number, forget: (transaction: PrismaTransaction) => Promise<void>): Promise<void>;
+  remove(blobId: number, forget: (transaction: Queryable) => Promise<void>): Promise<void>;
 
-  /** Goes on with removals that a crash or a store out of reach interrupted. @returns how many were ended, and how many are left. */
+  /**
+   * Continues removals that a crash or an outage of a store interrupted.
+   * @returns the number of blobs that were removed, and of those that are left.
+   */
   removeCondemned(signal?: AbortSignal): Promise<{ removed: number; left: number }>;
 
   health(): Promise<StoreHealth[]>;
-  /** How many blobs have one healthy copy left, or none, because others were lost. */
+  /** Counts blobs that have lost copies and have one healthy copy left, or none. */
   inDanger(): Promise<BlobsInDanger>;
 
-  /** @throws DiskError NO_SPACE when there is too little room to take anything in. */
+  /** @throws DiskError NO_SPACE if less than MIN_FREE_BYTES is free. */
   requireSpace(): Promise<void>;
-  /** What is wrong with a disk of the server; null: nothing. */
+  /** Returns the fault of a disk of the server; null: none. */
   diskFault(): Promise<DiskFault | null>;
 
-  /** Looks for copies to repair by itself from now on; a server does. */
+  /** Starts to look for copies to repair; a server does. */
   startRepairs(): void;
-  /** Resolves when no repair is under way behind an answer. */
+  /** Resolves when no repair runs in the background. */
   settled(): Promise<void>;
-  /** Begins no repair any more, and resolves when none is under way. */
+  /** Starts no more repairs; resolves when none runs. */
   stopRepairs(): Promise<void>;
 }
 
-/** Adds what the caller keeps of a blob in the transaction that records it. `storeName` is the first store in read order that has it. */
-export type Recorder<Result> = (
-  transaction: Queryable,
-  blob: Omit<Blob, 'copies'>,
-  storeName: string,
-) => Promise<Result>;
-
-export interface StorageDeps {
-  readonly database: Database;
-  readonly stores: readonly Store[];
-  /** Names of the stores that must hold a blob before it is acknowledged. */
-  readonly required: ReadonlySet<string>;
-  readonly spooler: Spooler;
-  readonly space: SpaceGuard;
-  readonly diskHealth: DiskHealth;
-  /** Where orphans go; emptied of what has been there for `quarantineDays`. */
-  readonly quarantineDirectory: string;
-  readonly quarantineDays: number;
-  /** Hears of each blob to which less refers than before, as soon as that is committed. */
-  readonly onForget: (blobId: number) => void;
-  /** Hears of each blob whose bytes are about to leave: what was made of them is to go too. */
-  readonly onRemove: (sha256: string) => Promise<void>;
-  readonly readPicture: ReadPicture;
-  /** Keeps what is asked for over and over. */
-  readonly hot: HotBytes;
-  /** How long after a bad copy was met it is repaired. */
-  readonly healDelaySeconds: number;
-  readonly outages: Outages;
-  readonly log: Logger;
-}
-
-/** How often a server looks for copies that are due for repair, beside the times at which it is woken. */
+/** Interval of the repair rounds of a server. It also starts a round when a copy becomes due. */
 const REPAIR_EVERY_SECONDS = 30;
-/** Of what was read whole and clients have not taken yet; what is asked for beyond that is streamed, a quarter of a MiB at a time. */
+/**
+ * Limit of bytes that were read whole and that clients have yet to receive. Further requests are streamed in
+ * parts of 256 KiB.
+ */
 const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
-/** How much of that is kept for the next. */
+/** Limit of the buffers that are kept for reuse. */
 const MAX_KEPT_BYTES = 32 * 1024 * 1024;
 
 export function makeStorage(deps: StorageDeps): Storage {
-  const repairer = makeRepairer(deps, (blobId) => restore(deps, blobId));
+  const repairer = makeRepairer({ ...deps, restore: (blobId) => restoreBlob(deps, blobId) });
   const withRepairer = { ...deps, wakeRepairer: repairer.wake };
-  const leaving = {
+  const removing = {
     ...deps,
     async onRemove(sha256: string) {
-      deps.hot.forget(sha256);
+      deps.memoryCache.forget(sha256);
       await deps.onRemove(sha256);
     },
   };
-  // What a store that was away could not delete goes as soon as it is back.
-  const stopping = new AbortController();
-  let removing: Promise<unknown> = Promise.resolve();
-  deps.outages.onEnd(() => {
-    removing = removing
-      .then(() => removeCondemned(leaving, stopping.signal))
-      .catch((error: unknown) => {
-        if (!stopping.signal.aborted) deps.log.warn({ err: error }, 'could not go on with removals');
-      });
-  });
-  const buffers: Buffers = makeBuffers({ maxOutBytes: MAX_UNSENT_BYTES, maxKeptBytes: MAX_KEPT_BYTES });
-  const giver = makeGiver({ ...withRepairer, buffers });
+  const afterOutages = removeAfterOutages(removing);
+  const buffers = makeBuffers({ maxOutBytes: MAX_UNSENT_BYTES, maxKeptBytes: MAX_KEPT_BYTES });
+  const server = makeBlobServer({ ...withRepairer, buffers });
   return {
     stores: deps.stores,
     required: deps.required,
     spooler: deps.spooler,
     readPicture: deps.readPicture,
-    put: (spool, record) => put(withRepairer, spool, record),
-    open: (blob, range, options) => open(withRepairer, blob, range, options),
-    give: giver.give,
-    recall: giver.recall,
-    hold: giver.hold,
-    locate: giver.locate,
-    restore: (blobId, options) => restore(deps, blobId, options),
-    verify: (options) => verify(deps, options),
-    async quarantine(storeName, options) {
-      const store = deps.stores.find((each) => each.name === storeName);
-      if (!store) throw new NotFoundError(`There is no store ${JSON.stringify(storeName)}.`);
-      await emptyQuarantine(deps.quarantineDirectory, deps.quarantineDays);
-      if (!options.dryRun) {
-        await deps.spooler.sweep(options.graceSeconds);
-        if ('sweep' in store) await (store as FilesystemStore).sweep(options.graceSeconds);
-      }
-      return quarantineOrphans(deps, store, { ...options, directory: deps.quarantineDirectory });
-    },
-    remove: (blobId, forget) => remove(leaving, blobId, forget),
-    removeCondemned: (signal) => removeCondemned(leaving, signal),
-    health: () => health(deps),
+    put: (spool, record) => putBlob(withRepairer, spool, record),
+    open: (blob, range, options) => openBlob(withRepairer, blob, range, options),
+    serve: server.serve,
+    serveFromMemory: server.serveFromMemory,
+    holdUnsent: server.holdUnsent,
+    locate: server.locate,
+    restore: (blobId, options) => restoreBlob(deps, blobId, options),
+    verify: (options) => verifyCopies(deps, options),
+    quarantine: (storeName, options) => sweepAndQuarantine(deps, storeName, options),
+    remove: (blobId, forget) => removeBlob(removing, blobId, forget),
+    removeCondemned: (signal) => removeCondemned(removing, signal),
+    health: () => readStoreHealth(deps),
     inDanger: () => countInDanger(deps.database),
     requireSpace: () => deps.space.require(0),
     diskFault: () =>
@@ -201,15 +181,52 @@ export function makeStorage(deps: StorageDeps): Storage {
       ),
     startRepairs: () => repairer.start(REPAIR_EVERY_SECONDS),
     async settled() {
-      await giver.settled();
+      await server.settled();
       await repairer.settled();
-      await removing;
+      await afterOutages.settled();
     },
     async stopRepairs() {
-      stopping.abort();
-      await removing;
-      await giver.stop();
+      await afterOutages.stop();
+      await server.stop();
       await repairer.stop();
     },
   };
+}
+
+/** Continues interrupted removals when the outage of a store ends. */
+function removeAfterOutages(deps: StorageDeps): { settled(): Promise<unknown>; stop(): Promise<unknown> } {
+  const stopping = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
+  deps.outages.onEnd(() => {
+    running = running
+      .then(() => removeCondemned(deps, stopping.signal))
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted)
+          deps.log.warn({ err: error }, 'could not continue interrupted removals');
+      });
+  });
+  return {
+    settled: () => running,
+    stop() {
+      stopping.abort();
+      return running;
+    },
+  };
+}
+
+/** See Storage.quarantine. */
+async function sweepAndQuarantine(
+  deps: StorageDeps,
+  storeName: string,
+  options: Omit<QuarantineOptions, 'directory'>,
+): Promise<{ moved: number; young: number }> {
+  const { quarantineDirectory: directory } = deps;
+  const store = deps.stores.find((each) => each.name === storeName);
+  if (!store) throw new NotFoundError(`There is no store ${JSON.stringify(storeName)}.`);
+  await emptyQuarantine(directory, deps.quarantineDays);
+  if (!options.dryRun) {
+    await deps.spooler.sweep(options.graceSeconds);
+    if ('sweep' in store) await (store as FilesystemStore).sweep(options.graceSeconds);
+  }
+  return quarantineOrphans(deps, store, { ...options, directory });
 }

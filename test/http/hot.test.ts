@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { makeDatabaseStore } from '../../src/storage/stores/database.ts';
+import { makeDatabaseStore } from '../../src/storage/stores/database/database-store.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import type { Store } from '../../src/storage/stores/store.ts';
 import { DeleteImageDocument, PurgeImageDocument, UpdateImageDocument } from '../generated/graphql.ts';
@@ -86,13 +86,13 @@ describe('an image that is asked for over and over', () => {
   test('comes from its file while too much of what came from memory was not taken yet', async () => {
     const { content, at, image } = await keep();
     await heat(at);
-    const recall = vi.spyOn(app.storage, 'recall');
+    const recall = vi.spyOn(app.storage, 'serveFromMemory');
     const fromMemory = async () => {
       recall.mockClear();
       expect((await body(await get(at))).equals(content)).toBe(true);
       return recall.mock.results.some(({ value }) => value?.length === image.bytes);
     };
-    const done = app.storage.hold(Buffer.allocUnsafe(200 * 1024 * 1024));
+    const done = app.storage.holdUnsent(Buffer.allocUnsafe(200 * 1024 * 1024));
     expect(await fromMemory()).toBe(false);
     done();
     done();

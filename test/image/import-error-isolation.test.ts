@@ -13,7 +13,7 @@ import { importUrls, parseAddressList } from '../../src/image/import/import-urls
 import { purgeImage } from '../../src/image/trash/purge.ts';
 import { deleteImage } from '../../src/image/trash/trash.ts';
 import { runScheduledPurge } from '../../src/job/purge.ts';
-import { verify } from '../../src/storage/repair/verify.ts';
+import { verifyCopies } from '../../src/storage/repair/verify.ts';
 import type { Store } from '../../src/storage/stores/store.ts';
 import { type Listener, listen } from '../fetch/fetching.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
@@ -182,7 +182,7 @@ describe('one item that fails does not stop the others', () => {
       });
     });
   }
-  const looked = (stores: Store[]) => verify({ database: app.database, stores, healDelaySeconds: 0 });
+  const looked = (stores: Store[]) => verifyCopies({ database: app.database, stores, healDelaySeconds: 0 });
 
   test('images that are purged while verify runs are neither put back on record nor counted as lost', async () => {
     for (let i = 0; i < 15; i++) await upload(app, { content: await picture(40 + i) });

@@ -16,7 +16,7 @@ describe('a circuit', () => {
   const KEY = 'aa/bb/aabb.png';
   let time: number;
   let asked: number;
-  /** What the store does when it is asked: nothing wrong, or this error, at once or in the middle of a stream. */
+  /** How the store fails: not at all, at once with this error, or in the middle of a stream. */
   let wrong: Error | null;
   let breaksOff: boolean;
   let store: Store;
@@ -61,7 +61,7 @@ describe('a circuit', () => {
   };
   const read = async () => buffer((await store.open(KEY)).stream);
 
-  test('asks no more once the store has failed as often as that in a row', async () => {
+  test('opens after the given number of failures in a row', async () => {
     wrong = gone();
     await fail(3);
     expect(asked).toBe(3);
@@ -71,7 +71,7 @@ describe('a circuit', () => {
     expect(error).toBeInstanceOf(StoreError);
     expect(error).toMatchObject({ store: 'memory', retryable: true, cause: wrong });
     expect(error.message).toBe(
-      'memory has failed 3 times in a row and is left alone for 30 s; the last time: it is gone.',
+      'memory has failed 3 times in a row and is not asked again for 30 s. The last error: it is gone.',
     );
   });
 
@@ -91,7 +91,7 @@ describe('a circuit', () => {
     expect(asked).toBe(3);
   });
 
-  test('begins to count anew after an answer, and "not found" is one', async () => {
+  test('resets the count after a success, and NotFoundError is one', async () => {
     for (const answer of [null, new NotFoundError('none')]) {
       wrong = gone();
       await fail(2);
@@ -104,7 +104,7 @@ describe('a circuit', () => {
     await expect(store.stat(KEY)).resolves.not.toBeNull();
   });
 
-  test('lets one request probe after the time, and closes when it is answered', async () => {
+  test('lets one request probe after the time, and closes when it succeeds', async () => {
     wrong = gone();
     await fail(3);
     time = 29_999;
@@ -119,7 +119,7 @@ describe('a circuit', () => {
     expect(asked).toBe(5);
   });
 
-  test('stays open for as long again when the probe fails', async () => {
+  test('stays open for the same time again when the probe fails', async () => {
     wrong = gone();
     await fail(3);
     time = 30_000;
@@ -133,7 +133,7 @@ describe('a circuit', () => {
     await store.stat(KEY);
   });
 
-  test('counts no failure that cannot pass, and none of the caller', async () => {
+  test('counts no permanent failure, and no error of the caller', async () => {
     for (const error of [
       new StoreError('no key.', 'memory', { retryable: false }),
       new TypeError('not a key'),
@@ -144,7 +144,7 @@ describe('a circuit', () => {
     expect(asked).toBe(10);
   });
 
-  test('is open to the next probe when one ended without an answer', async () => {
+  test('admits the next probe when one ended with an error that does not count', async () => {
     wrong = gone();
     await fail(3);
     time = 30_000;
@@ -154,14 +154,14 @@ describe('a circuit', () => {
     await store.stat(KEY);
   });
 
-  test('counts streams that break off, also between answers', async () => {
+  test('counts streams that break off, also between successful requests', async () => {
     breaksOff = true;
     for (let left = 3; left > 0; left--) {
       await store.stat(KEY);
       await expect(read()).rejects.toThrow('it is gone.');
     }
     await fail(1);
-    // The probe is answered; but a stream has yet to come whole, so one that breaks off is enough.
+    // The probe succeeds, but no stream has yet: one that breaks off opens the circuit again.
     time = 30_000;
     await store.stat(KEY);
     await expect(read()).rejects.toThrow('it is gone.');
@@ -174,7 +174,7 @@ describe('a circuit', () => {
     await store.stat(KEY);
   });
 
-  test('counts no stream that its reader gave up', async () => {
+  test('counts no stream that its reader destroyed', async () => {
     for (let left = 5; left > 0; left--) {
       const { stream } = await store.open(KEY);
       stream.destroy(new Error('hung up'));

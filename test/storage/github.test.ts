@@ -35,7 +35,7 @@ async function openSubject(standIn: Parameters<typeof openGithubStandIn>[0], tre
 
 describeStore('github', () => openSubject({}));
 describeStore('github, in a repository that was empty', () => openSubject({ empty: true }));
-describeStore('github, whose listings are cut', () => openSubject({}, 3));
+describeStore('github, with truncated listings', () => openSubject({}, 3));
 
 describe('the github store', () => {
   async function withStore(
@@ -74,14 +74,14 @@ describe('the github store', () => {
   const asked = (github: GithubStandIn, match: RegExp) =>
     github.requests.filter((request) => match.test(request)).length;
 
-  /** What a promise is rejected with. */
+  /** Returns the error that a promise is rejected with. */
   const failureOf = (promise: Promise<unknown>): Promise<StoreError> =>
     promise.then(
       () => expect.unreachable('it did not fail'),
       (error) => error,
     );
 
-  test('keeps files that git itself gives back, in a repository without a fault', () =>
+  test('makes a valid repository, from which git reads the files', () =>
     withStore(async (store, github) => {
       const files = await Promise.all([1, 5000, 400_000].map((bytes) => put(store, bytes)));
       for (const { key, data, stat } of files) {
@@ -92,7 +92,7 @@ describe('the github store', () => {
       await github.git('fsck', '--full', '--strict');
     }));
 
-  test('makes few commits of many puts at once', () =>
+  test('makes few commits of many concurrent puts', () =>
     withStore(async (store, github) => {
       const before = await commits(github);
       const files = await Promise.all(Array.from({ length: 50 }, () => put(store)));
@@ -103,7 +103,7 @@ describe('the github store', () => {
       await github.git('fsck', '--full', '--strict');
     }));
 
-  test('knows what it has put without asking for listings again', () =>
+  test('finds its own puts without a new listing', () =>
     withStore(async (store, github) => {
       await store.stat(ABSENT);
       const listed = asked(github, /git\/trees\//);
@@ -114,7 +114,7 @@ describe('the github store', () => {
       expect(asked(github, /git\/trees\//)).toBe(listed);
     }));
 
-  test('makes no commit of what is there already', () =>
+  test('makes no commit for existing files', () =>
     withStore(async (store, github) => {
       const { key, source } = await put(store);
       const before = await commits(github);
@@ -123,7 +123,7 @@ describe('the github store', () => {
       expect(await commits(github)).toBe(before);
     }));
 
-  test('says nothing of a put before the branch has moved', () =>
+  test('shows a put only after the branch has moved', () =>
     withStore(async (store, github) => {
       let during = '';
       const { key, source } = make(1000);
@@ -135,7 +135,7 @@ describe('the github store', () => {
       expect(`${await github.git('ls-tree', '-r', '--name-only', 'HEAD')}`).toContain(key);
     }));
 
-  test('deletes together with what is put, and only what was named', () =>
+  test('commits deletions together with puts, and deletes only the given keys', () =>
     withStore(async (store, github) => {
       const files = await Promise.all(Array.from({ length: 4 }, () => put(store)));
       const before = await commits(github);
@@ -145,8 +145,8 @@ describe('the github store', () => {
       expect((await keysOf(store)).sort()).toEqual([...kept, added].map(({ key }) => key).sort());
     }));
 
-  describe('with others on the branch', () => {
-    test('builds on what somebody else has pushed in between', () =>
+  describe('with other writers on the branch', () => {
+    test('builds on commits that others have pushed meanwhile', () =>
       withStore(async (store, github) => {
         const foreign: string[] = [];
         const first = await put(store);
@@ -170,14 +170,14 @@ describe('the github store', () => {
       }),
     );
 
-    test('tries again when a replica does not know yet what was uploaded', () =>
+    test('retries when a replica lacks the uploaded blob', () =>
       withStore(async (store, github) => {
         github.failNext(/POST .*trees/, { status: 422, message: 'tree.sha 01234567 is not a valid blob' });
         const { key, data } = await put(store);
         expect((await github.git('show', `HEAD:file-library/${key}`)).equals(data)).toBe(true);
       }));
 
-    test('does not go on against a rule of the repository', () =>
+    test('gives up at a rule of the repository', () =>
       withStore(async (store, github) => {
         github.failNext(
           /^PATCH/,
@@ -190,7 +190,7 @@ describe('the github store', () => {
         expect(asked(github, /^PATCH/)).toBe(1);
       }));
 
-    test('two stores lose nothing on one branch', () =>
+    test('loses no file when two stores share a branch', () =>
       withStore(async (store, github) => {
         const other = await openStore(github, { name: 'other' });
         try {
@@ -214,7 +214,7 @@ describe('the github store', () => {
         }
       }));
 
-    test('two stores begin one empty repository', () =>
+    test('lets two stores begin one empty repository', () =>
       withStore(
         async (store, github) => {
           const other = await openStore(github, { name: 'other' });
@@ -229,7 +229,7 @@ describe('the github store', () => {
         { empty: true },
       ));
 
-    test('sees at once what another store has put, and soon what it has deleted', () =>
+    test('sees the puts of another store at once, and its deletions soon', () =>
       withStore(async (store, github) => {
         const other = await openStore(github, { name: 'other' });
         try {
@@ -243,12 +243,12 @@ describe('the github store', () => {
         }
       }));
 
-    test('does not take an older head for the present one', () =>
+    test('ignores an older head from a replica', () =>
       withStore(async (store, github) => {
         const before = `${await github.git('rev-parse', 'HEAD')}`.trim();
         const { key, stat } = await put(store);
         const after = `${await github.git('rev-parse', 'HEAD')}`.trim();
-        // A replica that is behind.
+        // The replica lags behind.
         await github.git('update-ref', 'refs/heads/main', before);
         expect(await store.stat(ABSENT)).toBeNull();
         expect(await store.stat(key)).toEqual(stat);
@@ -258,8 +258,8 @@ describe('the github store', () => {
       }));
   });
 
-  describe('when an answer is lost', () => {
-    test('commits once, though it does not hear that the branch has moved', () =>
+  describe('when a response is lost', () => {
+    test('commits once if the response to the move of the branch is lost', () =>
       withStore(async (store, github) => {
         const before = await commits(github);
         github.failNext(/^PATCH/, 'reset-after');
@@ -268,7 +268,7 @@ describe('the github store', () => {
         expect(await commits(github)).toBe(before + 1);
       }));
 
-    test('commits once, though somebody pushes before it asks again', () =>
+    test('commits once, even if another push comes before the retry', () =>
       withStore(async (store, github) => {
         const before = await commits(github);
         github.failNext(/^PATCH/, 'reset-after');
@@ -317,7 +317,7 @@ describe('the github store', () => {
       }),
     );
 
-    test.each([/POST .*blobs/, /PATCH/, /GET .*branches/])('gives up on a silence at %o', (match) =>
+    test.each([/POST .*blobs/, /PATCH/, /GET .*branches/])('times out at %o', (match) =>
       withStore(
         async (store, github) => {
           github.failNext(match, 'hang');
@@ -332,7 +332,7 @@ describe('the github store', () => {
       ),
     );
 
-    test('a stream that nobody reads or that is left early leaves no request open', () =>
+    test('closes the request of a stream that is not read, or not to its end', () =>
       withStore(async (store, github) => {
         const { key } = await put(store, 3_000_000);
         github.failNext(/GET .*blobs/, 'cut');
@@ -390,7 +390,7 @@ describe('the github store', () => {
     );
   });
 
-  describe('is unreachable, and nothing in it missing,', () => {
+  describe('is unreachable, and reports no file as missing,', () => {
     async function expectUnreachable(store: GithubStore, words: RegExp) {
       for (const failure of [
         await failureOf(store.stat(ABSENT)),
@@ -402,12 +402,12 @@ describe('the github store', () => {
         expect(failure).toBeInstanceOf(StoreError);
         expect(failure).not.toBeInstanceOf(NotFoundError);
         expect(failure.message).toMatch(words);
-        // Nor with its cause, and whatever else a log may print of it.
+        // Its cause, and other properties that a log may print, do not contain the token either.
         expect(inspect(failure, { depth: 20, showHidden: true })).not.toContain(TOKEN);
       }
     }
 
-    test('with a wrong token, which it tells nobody', () =>
+    test('with a wrong token, which no error contains', () =>
       withStore((store) => expectUnreachable(store, /does not accept the token \(401 Bad credentials\)/), {
         token: TOKEN,
       }));
@@ -415,7 +415,7 @@ describe('the github store', () => {
     test('without the repository', () =>
       withStore((store) => expectUnreachable(store, /404 Not Found/), { repository: 'octocat/elsewhere' }));
 
-    test('without the branch, which it does not make beside others', () =>
+    test('without the branch, which it does not create beside others', () =>
       withStore(
         async (store, github) => {
           await expectUnreachable(store, /no branch trunk; create it/);
@@ -424,7 +424,7 @@ describe('the github store', () => {
         { branch: 'trunk' },
       ));
 
-    test('when the branch is deleted under way', () =>
+    test('when the branch is deleted meanwhile', () =>
       withStore(async (store, github) => {
         await put(store);
         await store.stat(ABSENT);
@@ -435,13 +435,13 @@ describe('the github store', () => {
         await expectUnreachable(store, /no branch main any more/);
       }));
 
-    test('when nobody listens', () =>
+    test('when the server is down', () =>
       withStore((store) => expectUnreachable(store, /could not be asked: .*ECONNREFUSED/), {
         apiUrl: 'http://127.0.0.1:65535',
         token: TOKEN,
       }));
 
-    test('when it was moved', () =>
+    test('when the repository was moved', () =>
       withStore(async (store, github) => {
         const moved = {
           status: 301,
@@ -454,7 +454,7 @@ describe('the github store', () => {
       }));
   });
 
-  test('answers for an empty repository that nothing is there', () =>
+  test('reports every file of an empty repository as absent', () =>
     withStore(
       async (store) => {
         expect(await store.stat(ABSENT)).toBeNull();
@@ -466,7 +466,7 @@ describe('the github store', () => {
       { empty: true },
     ));
 
-  test('takes a branch and a directory with slashes', () =>
+  test('accepts a branch and a directory with slashes', () =>
     withStore(
       async (store, github) => {
         const { key, data, stat } = await put(store);
@@ -478,14 +478,14 @@ describe('the github store', () => {
       { branch: 'keep/here' },
     ));
 
-  test('lists nothing that is not an object', () =>
+  test('lists objects only', () =>
     withStore(async (store, github) => {
       const { key } = await put(store);
       await github.commitBehindTheBack();
       expect(await keysOf(store)).toEqual([key]);
     }));
 
-  test('does not believe GitHub when it names the bytes otherwise', () =>
+  test('fails if GitHub returns another hash for the bytes', () =>
     withStore(async (store, github) => {
       github.failNext(/POST .*blobs/, { status: 201 });
       const failure = await failureOf(put(store));
@@ -493,7 +493,7 @@ describe('the github store', () => {
       expect(await keysOf(store)).toEqual([]);
     }));
 
-  test('refuses what is larger than GitHub takes, before a byte is sent', () =>
+  test('refuses a file above the limit of GitHub before a byte is sent', () =>
     withStore(async (store, github) => {
       const source = { ...sourceOf(Buffer.from('x')), bytes: store.maxBytes + 1 };
       const failure = await failureOf(store.put(keyOf(source.sha256, 'image/png'), source));
@@ -502,7 +502,7 @@ describe('the github store', () => {
       expect(asked(github, /POST/)).toBe(0);
     }));
 
-  test('closes every source, also when it is refused', () =>
+  test('closes every source, also after a refusal', () =>
     withStore(async (store, github) => {
       const opened: Readable[] = [];
       const { source, key } = make(3_000_000);
@@ -521,7 +521,7 @@ describe('the github store', () => {
       expect(opened.every((stream) => stream.destroyed)).toBe(true);
     }));
 
-  test('one source that breaks off takes no other with it', () =>
+  test('fails only the put whose source breaks off', () =>
     withStore(async (store) => {
       const broken = { ...sourceOf(randomBytes(1000)), open: () => Readable.from([randomBytes(10)]) };
       const outcomes = await Promise.allSettled([
@@ -532,7 +532,7 @@ describe('the github store', () => {
       expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     }));
 
-  test('gives addresses that anybody can fetch of a public repository alone', async () => {
+  test('returns public URLs only for a public repository', async () => {
     const rawUrl = 'https://raw.example.com';
     await withStore(
       async (store, github) => {
@@ -553,7 +553,7 @@ describe('the github store', () => {
     );
   });
 
-  test('finishes what was begun before it closes, and takes nothing after', () =>
+  test('finishes running writes before it closes, and refuses later ones', () =>
     withStore(async (store, github) => {
       const putting = put(store);
       await store.close();
@@ -562,7 +562,7 @@ describe('the github store', () => {
       await expect(put(store)).rejects.toThrow(StoreError);
     }));
 
-  test('takes no key that leads elsewhere', () =>
+  test('refuses keys that lead out of its directory', () =>
     withStore(async (store) => {
       for (const key of ['../x', 'a/../../x', '/etc/passwd', 'a//b', '.hidden', 'a/.b', 'a\0b', ''])
         await expect(store.stat(key), JSON.stringify(key)).rejects.toThrow(TypeError);

@@ -8,10 +8,10 @@ import { type Fault, openS3Server, type S3Server, s3Settings } from '../s3-serve
 import { upload } from '../upload.ts';
 
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
-/** Far less than a time-out of S3. */
+/** Far below the timeout of S3. */
 const SOON_MS = 10_000;
 
-describe('S3 that is sick, before stores that are well', () => {
+describe('a faulty S3 store, first in read order', () => {
   let s3: S3Server;
   let app: TestApp;
   let seed = 91_000;
@@ -46,7 +46,7 @@ describe('S3 that is sick, before stores that are well', () => {
     await s3.close();
   });
 
-  /** Reads with faults on the way, and says how long it took. */
+  /** Reads during faults. @returns the time it took. */
   async function read(name: 'small' | 'large', fault: Fault | null, range?: string) {
     if (fault) s3.failNext(fault, 1, 'GET');
     const before = s3.requests.length;
@@ -74,14 +74,14 @@ describe('S3 that is sick, before stores that are well', () => {
     expect(ms).toBeLessThan(SOON_MS);
   });
 
-  test.each(['hang', 'cut', 'stall'] as const)('costs a reader of a range no byte: %s', async (fault) => {
+  test.each(['hang', 'cut', 'stall'] as const)('loses no byte of a range: %s', async (fault) => {
     const { content } = images.large;
     const { status, body, ms } = await read('large', fault, `bytes=1000-${content.length - 500}`);
     expect([status, body.equals(content.subarray(1000, content.length - 499))]).toEqual([206, true]);
     expect(ms).toBeLessThan(SOON_MS);
   });
 
-  test('never goes on with bytes that are wrong', async () => {
+  test('never continues with wrong bytes', async () => {
     await app.database.query(
       `UPDATE stored_chunks SET data = set_byte(data, 9, get_byte(data, 9) # 1) WHERE position = 1 OR position = 3`,
     );
@@ -93,7 +93,7 @@ describe('S3 that is sick, before stores that are well', () => {
     ).toEqual([{ store: 'database' }]);
   });
 
-  test('is an error, and no short image, where no other store has it', async () => {
+  test('ends in an error instead of a short image if no other store has it', async () => {
     await app.database.query(`UPDATE copies SET state = 'MISSING' WHERE store <> 's3'`);
     await app.database.query('DELETE FROM stored_objects');
     for (const file of await app.files('images')) await rm(path.join(app.directory, 'images', file));

@@ -11,6 +11,7 @@ import { makeKeyedLock } from '../../src/database/keyed-lock.ts';
 import { openPglite } from '../../src/database/pglite/pglite.ts';
 import { TEMPLATE_FILE } from '../../src/database/pglite/template.ts';
 import { StoreError } from '../../src/errors.ts';
+import { BLOB_REFERENCES } from '../../src/image/blob-references.ts';
 import { keyOf } from '../../src/storage/blob.ts';
 import { makeDiskHealth } from '../../src/storage/disk-health.ts';
 import { makeOutages } from '../../src/storage/outages.ts';
@@ -27,10 +28,10 @@ import {
 } from '../compare/chance.ts';
 
 /**
- * The storage service itself under every order of what it does: servers that share a database and two stores keep, remove, restore and quarantine the
- * same bytes, and what each of them sends waits until the schedule lets it arrive. The schedule cuts locks, kills servers and loses the answers of
- * stores, whose work may then be done long after. Whatever the order, an image that was acknowledged and not purged has its bytes where the record
- * says that they are.
+ * Runs the storage service under random schedules. Servers that share a database and two stores put, remove,
+ * restore and quarantine the same bytes. Each statement and request waits until the schedule lets it arrive.
+ * The schedule cuts locks, kills servers and loses responses of stores, whose work may then be done much
+ * later. In every order, an image that was acknowledged and not purged has its bytes where the record says.
  */
 
 const elsewhere = process.env.TEST_DATABASE_URL;
@@ -42,11 +43,11 @@ const CLEAR = ['generated_images', 'tombstones', 'copies', 'provenance', 'blobs'
   .map((table) => `DELETE FROM ${table}`)
   .join(';');
 
-/** What was sent and has not arrived. */
+/** A statement or request that was sent and has not arrived. */
 interface Step {
-  /** Whoever waits for the answer. */
+  /** The sender. */
   readonly server: object;
-  /** Whether it may arrive although its sender is dead. */
+  /** Whether it may arrive after its sender was killed. */
   readonly outlives: boolean;
   readonly arrive: () => void;
 }
@@ -65,9 +66,9 @@ class World {
   readonly sessions = new Set<Session>();
   readonly waiting: { name: string; server: object; take: () => void }[] = [];
   readonly dead = new Set<object>();
-  /** Statements that the database has and has not answered. */
+  /** Number of statements that the database has not answered. */
   underWay = 0;
-  /** Off once the schedule is over: nothing waits or fails any more. */
+  /** False after the schedule: nothing waits or fails then. */
   isScheduled = true;
 
   constructor(chance: Chance, isFenced: boolean) {
@@ -75,7 +76,10 @@ class World {
     this.isFenced = isFenced;
   }
 
-  /** Waits for its turn to arrive. A dead server sends nothing more, not after the schedule either: it would meet the next one in the database. */
+  /**
+   * Waits for the turn to arrive. A killed server never sends again, because it would disturb the next
+   * schedule.
+   */
   async step(server: object, outlives = false): Promise<void> {
     if (this.dead.has(server)) await new Promise<never>(() => {});
     if (this.isScheduled) await new Promise<void>((arrive) => this.steps.push({ server, outlives, arrive }));
@@ -108,7 +112,7 @@ class World {
 
   cut(session: Session): void {
     this.unlock(session);
-    // It may be told only by its next statement.
+    // Otherwise the server notices it at its next statement.
     if (this.chance.of(0.5)) session.abort.abort(new Error('the connection broke'));
   }
 
@@ -123,13 +127,13 @@ class World {
     for (const session of this.sessions) if (session.server === server) this.unlock(session);
   }
 
-  /** Resolves when nothing goes on by itself. */
+  /** Resolves when nothing can continue without the schedule. */
   async quiet(): Promise<void> {
     do for (let turns = 0; turns < 4; turns++) await turn();
     while (this.underWay > 0);
   }
 
-  /** Lets everything arrive in an order of chance. */
+  /** Lets everything arrive in random order. */
   async run(faults: { cuts: number; kills: number }, servers: readonly object[]): Promise<void> {
     let { cuts, kills } = faults;
     for (await this.quiet(); this.steps.length > 0; await this.quiet()) {
@@ -149,7 +153,7 @@ class World {
   }
 }
 
-/** The database as one server sees it. A transaction arrives whole; its answer, too, takes its time. */
+/** The database as one server sees it. A transaction arrives as a whole; its response is delayed, too. */
 function databaseOf(world: World, server: object, real: Database): Database {
   const send = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     await world.step(server);
@@ -162,14 +166,6 @@ function databaseOf(world: World, server: object, real: Database): Database {
     ...real,
     query: (text, values) => send(() => real.query(text, values)),
     transaction: (work) => send(() => real.transaction(work)),
-    prismaTransaction: (work) =>
-      send(() =>
-        real.transaction((transaction) =>
-          work({
-            $queryRawUnsafe: (text: string, ...values: unknown[]) => transaction.query(text, values),
-          } as never),
-        ),
-      ),
     flush: async () => {},
     exclusively: (name, work) =>
       inProcess(name, async () => {
@@ -195,7 +191,7 @@ function databaseOf(world: World, server: object, real: Database): Database {
   };
 }
 
-/** A store as one server sees it. A request arrives some time after it was sent, also where the sender has given up on it or is dead. */
+/** A store as one server sees it. A request may arrive after its sender has timed out or was killed. */
 function storeOf(world: World, server: object, real: Store): Store {
   const send = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     const arrived = world.step(server, true).then(() => world.counted(work));
@@ -233,7 +229,7 @@ const spooler = {
   sweep: async () => {},
 } as Partial<Spooler> as Spooler;
 
-describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the same bytes', () => {
+describe.skipIf(elsewhere)('concurrent puts, removals, restores and quarantines of the same bytes', () => {
   let directory: string;
   let database: Database;
   beforeAll(async () => {
@@ -262,13 +258,14 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
       diskHealth: makeDiskHealth(log),
       onForget: () => {},
       onRemove: async () => {},
-      hot: { forget: () => {} } as never,
+      references: BLOB_REFERENCES,
+      memoryCache: { forget: () => {} } as never,
       readPicture: async () => ({ mimeType: 'image/png', width: 1, height: 1, thumbhash: '' }) as never,
       log,
     });
   }
 
-  /** @returns what is wrong in the end: '' if nothing is. */
+  /** Runs one schedule. @returns what is wrong at its end; '' if nothing is. */
   async function search(seed: number, isFenced: boolean): Promise<string> {
     const chance = makeChance(seed);
     const world = new World(chance, isFenced);
@@ -294,7 +291,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
     async function purge(storage: Storage): Promise<void> {
       const [id] = kept;
       if (id === undefined) return;
-      // Whatever becomes of it, it was asked for.
+      // The image may be lost from now on, whether the purge succeeds or not.
       kept.delete(id);
       const [row] = await database.query<{ blob: number }>(
         'SELECT blob_id AS blob FROM generated_images WHERE id = $1',
@@ -302,7 +299,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
       );
       if (!row) return;
       await storage.remove(row.blob, async (transaction) => {
-        await transaction.$queryRawUnsafe('DELETE FROM generated_images WHERE id = $1', id);
+        await transaction.query('DELETE FROM generated_images WHERE id = $1', [id]);
       });
     }
     async function restore(storage: Storage): Promise<void> {
@@ -314,7 +311,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
     const goOn = async (storage: Storage) => void (await storage.removeCondemned());
     const verify = async (storage: Storage) => void (await storage.verify({ maxMissingPercent: 100 }));
 
-    // Something is there already: an image, or bytes on no record.
+    // The state before: an image, an object that is not on record, or nothing.
     world.isScheduled = false;
     const before = chance.oneOf(['an image', 'an image', 'an orphan', 'nothing']);
     if (before === 'an image') await upload(storages[0] as Storage);
@@ -331,7 +328,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
       return { server: servers[storages.indexOf(storage)] as object, done };
     });
     await world.run({ cuts: chance.below(3), kills: chance.of(0.3) ? 1 : 0 }, servers);
-    // What is copied into quarantine goes on after the last step; what the dead do ends never.
+    // Copies into quarantine continue after the last step. The work of killed servers never ends.
     await Promise.all(doing.filter(({ server }) => !world.dead.has(server)).map(({ done }) => done));
     await Promise.all(
       storages.map((storage, at) => world.dead.has(servers[at] as object) || storage.stopRepairs()),
@@ -339,7 +336,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
     const lost = await findLost();
     if (lost) return lost;
 
-    // Days later, on a server that nothing has happened to: all that is to go goes, and what is to stay is in each store.
+    // Days later, on a healthy server: everything to delete is deleted, and every blob is in each store.
     const later = openStorage(world, {}, stores, required);
     for (let day = 0; day < 2; day++) {
       await database.query(`UPDATE retired_keys SET retired_at = now() - interval '2 days'`);
@@ -350,7 +347,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
     await later.stopRepairs();
     return (await findLost()) || (await findLeft());
 
-    /** Looks for images whose bytes are not where the record says that they are. */
+    /** Finds images whose bytes are not where the record says. */
     async function findLost(): Promise<string> {
       for (const id of kept) {
         const copies = await database.query<{ store: string; key: string; state: string }>(
@@ -367,7 +364,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
       }
       return '';
     }
-    /** Looks for what should be gone. */
+    /** Finds objects and rows that should be deleted. */
     async function findLeft(): Promise<string> {
       const recorded = await database.query<{ store: string; key: string }>('SELECT store, key FROM copies');
       for (const store of stores)
@@ -383,7 +380,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
     }
   }
 
-  test('loses nothing that was acknowledged, whatever locks are cut and servers killed', {
+  test('lose no acknowledged image when locks are cut and servers are killed', {
     timeout: 60_000 + COMPARE_SECONDS * 2000,
   }, async () => {
     const schedules = await compareForSeconds(async (seed) =>
@@ -392,7 +389,7 @@ describe.skipIf(elsewhere)('whoever keeps, removes, restores and quarantines the
     process.stdout.write(`lost locks: ${schedules} schedules, seeds from ${COMPARE_SEED}\n`);
   });
 
-  test('would lose images if the holder of a lock that is lost could go on writing', {
+  test('would lose images if a server could still write after it has lost its lock', {
     timeout: 120_000,
   }, async () => {
     let found = '';

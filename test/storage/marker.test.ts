@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
+import { openFilesystemStore } from '../../src/storage/stores/filesystem/filesystem.ts';
 import { makeDatabase, openTestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
@@ -11,7 +11,7 @@ import { sourceOf } from './store-contract.ts';
 const content = Buffer.from('bytes of a picture');
 const key = 'aa/bb/picture.png';
 
-/** As the database of all servers has it. */
+/** The record in the database that all servers share. */
 function makeIdentity() {
   let recorded: string | null = null;
   return {
@@ -22,7 +22,7 @@ function makeIdentity() {
   };
 }
 
-describe('the directory that a store is', () => {
+describe('the directory of a filesystem store', () => {
   let parent: string;
   beforeEach(async () => {
     parent = await mkdtemp(path.join(tmpdir(), 'fixative-marker-'));
@@ -32,7 +32,7 @@ describe('the directory that a store is', () => {
   const open = (name: string, identity = makeIdentity(), mayClaim = true) =>
     openFilesystemStore({ name: 'filesystem', directory: path.join(parent, name), mayClaim, identity });
 
-  test('of another machine is not taken for it: nothing is read, written, called missing or gone there', async () => {
+  test('is refused on another machine: no read, no write, and no copy is called missing', async () => {
     const identity = makeIdentity();
     const first = await open('one', identity);
     await first.put(key, sourceOf(content));
@@ -46,12 +46,12 @@ describe('the directory that a store is', () => {
     await expect(second.list()[Symbol.asyncIterator]().next()).rejects.toThrow(refusal);
     expect((await first.stat(key))?.bytes).toBe(content.length);
 
-    // Two servers that share the directory are both right, also later.
+    // Two servers that share the directory may both use it, also later.
     await (await open('one', identity, false)).delete(key);
     expect(await first.stat(key)).toBeNull();
   });
 
-  test('takes the place of the former one when an operator says so', async () => {
+  test('replaces the recorded one when an operator claims it', async () => {
     const identity = makeIdentity();
     await open('one', identity);
     const second = await open('two', identity);
@@ -61,7 +61,7 @@ describe('the directory that a store is', () => {
     await expect(first.stat(key)).rejects.toThrow('claim filesystem');
   });
 
-  test('gets an identity where an older version marked it, and moves with it', async () => {
+  test('gets an identity if its marker is of an older version, and keeps it when it is moved', async () => {
     const identity = makeIdentity();
     const marker = path.join(parent, 'one', '.fixative-store');
     await open('one');
@@ -74,7 +74,7 @@ describe('the directory that a store is', () => {
 });
 
 describe.skipIf(!process.env.TEST_DATABASE_URL)('two machines with one database', () => {
-  test('that do not share the directory are told so, and do not say of each other that bytes are there or gone', async () => {
+  test('report that they do not share the directory, and change no state of copies', async () => {
     const database = await makeDatabase();
     const settings = { DATABASE_URL: database?.url ?? '', HEAL_DELAY_SECONDS: '3600' };
     const one = await openTestApp(settings);

@@ -30,7 +30,7 @@ const waiting = () =>
   );
 const lines = () => app.logged.filter((line) => /s3/.test(line)).map((line) => JSON.parse(line));
 
-test('an outage of S3 is one line when it begins and one when it ends, and its end wakes all that waits', async () => {
+test('an outage of S3 logs one line at its start and one at its end, and its end makes waiting copies due', async () => {
   const purged = await upload(app, { content: await makePicture({ width: 40, height: 40, seed: 93_999 }) });
   await app.storage.settled();
   s3.failNext('500', 100_000);
@@ -40,7 +40,7 @@ test('an outage of S3 is one line when it begins and one when it ends, and its e
   await app.ask(DeleteImageDocument, { input });
   expect((await app.ask(PurgeImageDocument, { input })).purgeImage.userErrors).toEqual([]);
   app.storage.startRepairs();
-  // Several tries of each, as in hours of an outage.
+  // Each copy was tried several times, as in hours of an outage.
   await eventually(async () => {
     await app.database.query(`UPDATE copies SET retry_at = now() WHERE state = 'PENDING'`);
     app.storage.startRepairs();
@@ -55,12 +55,12 @@ test('an outage of S3 is one line when it begins and one when it ends, and its e
   expect(JSON.stringify(lines()[0])).not.toContain('stack');
   await app.database.query(`UPDATE copies SET retry_at = now() + interval '6 hours' WHERE state = 'PENDING'`);
   s3.mend();
-  // The circuit leaves it alone for up to 30 s; each look of the repairer asks.
+  // The circuit stays open for up to 30 s; each repair round probes the store.
   await within(60, async () => {
     app.storage.startRepairs();
     await app.storage.settled();
     expect(await waiting()).toEqual([]);
-    // What was purged meanwhile is gone there, too.
+    // Blobs that were purged during the outage are deleted there, too.
     expect(await app.database.query('SELECT 1 FROM blobs WHERE condemned_at IS NOT NULL')).toEqual([]);
   });
   expect(lines().map(({ msg }) => msg)).toEqual([
@@ -69,7 +69,7 @@ test('an outage of S3 is one line when it begins and one when it ends, and its e
   ]);
 }, 120_000);
 
-test('what waits from before a restart is woken by a store that is well', async () => {
+test('copies that waited before a restart become due when the store answers', async () => {
   await upload(app, { content: await makePicture({ width: 40, height: 40, seed: 94_100 }) });
   await app.storage.settled();
   await app.database.query(
@@ -82,14 +82,14 @@ test('what waits from before a restart is woken by a store that is well', async 
   });
 }, 60_000);
 
-test('a store that is not required and is away leaves the server ready, and is named; `restore --all` ends with 3', async () => {
+test('an optional store that is away is named by /ready, which stays 200; `restore --all` exits with 3', async () => {
   const ready = async () => {
     const response = await app.fetch('/ready');
     return { status: response.status, body: await response.json() };
   };
   const stores = { filesystem: true, s3: true };
   const required = ['filesystem'];
-  // A store that is not required is waited for only a moment.
+  // The probe of an optional store has a short timeout.
   await within(20, async () =>
     expect(await ready()).toMatchObject({
       status: 200,

@@ -79,7 +79,7 @@ describe.each(PICTURE_FORMATS)('%s', (format) => {
   });
 });
 
-test('the name of a file says nothing', async () => {
+test('the name of a file is ignored', async () => {
   const jpeg = await makePicture({ format: 'jpeg' });
   expect(await read(jpeg, 'notes.txt')).toMatchObject({ mimeType: 'image/jpeg', extension: 'jpg' });
   expect(await read(jpeg, 'without-a-name')).toMatchObject({ mimeType: 'image/jpeg' });
@@ -108,7 +108,7 @@ test.each(NOT_PICTURES)('$is with a .png name is refused by what it is', async (
   );
 });
 
-test('what sharp could read, and is not kept, never reaches it', async () => {
+test('unsupported types never reach sharp, even those that it can read', async () => {
   const tiff = await sharp(await makePicture())
     .tiff()
     .toBuffer();
@@ -133,7 +133,7 @@ describe('a bomb', () => {
   });
 });
 
-describe('damage that sharp passes over', () => {
+describe('damage that sharp ignores', () => {
   test('a wrong CRC and a missing end are refused, though sharp decodes both', async () => {
     const png = await makePicture();
     for (const spoilt of [withWrongCrc(png, 'IHDR'), withoutPngChunk(png, 'IEND')]) {
@@ -244,8 +244,8 @@ describe('as a browser shows it', () => {
   });
 });
 
-describe('turns', () => {
-  test('many at once are all read, and one that fails gives its place back', async () => {
+describe('the limit of concurrent decodes', () => {
+  test('reads all of many pictures, and frees the slot of one that fails', async () => {
     const one = makePathReader({ maxPixels: 1_000_000, concurrency: 1 });
     const good = await save(await makePicture({ seed: 7 }));
     const overwritten = await makePicture({ format: 'avif' });
@@ -263,7 +263,7 @@ describe('turns', () => {
     ]);
   });
 
-  test('no more are in the decoder than are allowed', async () => {
+  test('is not exceeded', async () => {
     const path = await save(await makePicture({ format: 'avif', width: 600, height: 600 }));
     const limited = makePathReader({ maxPixels: 1_000_000, concurrency: 1 });
     let most = 0;
@@ -271,7 +271,8 @@ describe('turns', () => {
       const { process: running, queue } = sharp.counters();
       return running + queue;
     };
-    // Twice: one that goes from the queue to its thread between the reads of the two counters is in both.
+    // Counts twice and takes the smaller: a job that moves from the queue to its thread between the two reads
+    // is in both.
     const watch = setInterval(() => {
       most = Math.max(most, Math.min(count(), count()));
     }, 1);

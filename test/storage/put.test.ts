@@ -7,8 +7,8 @@ import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
 
-/** Two stores that must have every image; the second can be taken away. */
-describe('what is put for nothing', () => {
+/** Two required stores; the second can fail. */
+describe('an object whose upload fails after its put', () => {
   let app: TestApp;
   let away: boolean;
   let stores: readonly [Store, Store];
@@ -35,7 +35,7 @@ describe('what is put for nothing', () => {
     return keys;
   };
 
-  test('is taken back when another required store does not take it', async () => {
+  test('is deleted when another required store refuses the upload', async () => {
     away = true;
     for (let i = 0; i < 5; i++) {
       const refused = await upload(app, { content: await makePicture({ seed: 97_000 + i }) });
@@ -49,7 +49,7 @@ describe('what is put for nothing', () => {
     expect(image?.copies).toMatchObject([{ state: 'STORED' }, { state: 'STORED' }]);
   });
 
-  test('is left where it is on record, also when it was put anew', async () => {
+  test('stays if it is on record already, even if it was put again', async () => {
     const content = await makePicture({ seed: 97_010 });
     const { image } = await upload(app, { content });
     const [key = ''] = (image?.copies ?? []).map((copy) => copy.key);
@@ -61,7 +61,7 @@ describe('what is put for nothing', () => {
     expect((await app.fetch(new URL(image?.url as string).pathname)).status).toBe(200);
   });
 
-  test('is taken back when its record is refused', async () => {
+  test('is deleted when the transaction of its record fails', async () => {
     const spool = await app.storage.spooler.receive(
       Readable.from([await makePicture({ seed: 97_020 })], { objectMode: false }),
     );

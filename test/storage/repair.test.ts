@@ -20,7 +20,7 @@ import { sourceOf } from './store-contract.ts';
 const quiet: Terminal = { out: () => {}, note: () => {}, interactive: false };
 const restoreAll = { ids: [], all: true, dryRun: false, maxMissing: 10, orphanGraceSeconds: 0, json: false };
 
-/** Each test is an accident, and what keeps it from becoming a loss. */
+/** Each test is an accident that must not become a loss. */
 describe('repair cannot lose data', () => {
   let app: TestApp;
   let seed = 0;
@@ -51,7 +51,7 @@ describe('repair cannot lose data', () => {
     (await app.storage.verify(options)).stores.find((store) => store.store === name);
   const images = async () => (await app.files('images')).filter((name) => !name.startsWith('.'));
 
-  test('a disk that is not mounted leaves an empty directory: nothing is missing, nothing is written there', async () => {
+  test('an unmounted disk leaves an empty directory: no copy is missing, nothing is written there', async () => {
     const [key = ''] = await keep(3);
     await rename(root(), `${root()}-disk`);
     await mkdir(root());
@@ -71,7 +71,7 @@ describe('repair cannot lose data', () => {
     expect(key).not.toBe('');
   });
 
-  test('a directory that is lost for good is filled again once an operator says that the new one is right', async () => {
+  test('a lost directory is filled again after an operator claims the new one', async () => {
     const keys = await keep(3);
     const before = await Promise.all(keys.map((key) => readFile(path.join(root(), key))));
     await rm(root(), { recursive: true });
@@ -84,7 +84,7 @@ describe('repair cannot lose data', () => {
     expect(await states('filesystem')).toEqual({ STORED: 3 });
   });
 
-  test('a run says what was healed since the one before, and what is condemned and still there', async () => {
+  test('verify reports copies that were healed since the last run, and condemned copies that are left', async () => {
     const [key = ''] = await keep(3);
     await app.storage.verify();
     await rm(path.join(root(), key));
@@ -99,7 +99,7 @@ describe('repair cannot lose data', () => {
       expect(await tally(store)).toMatchObject({ right: 2, healed: 0, condemned: 1 });
   });
 
-  test('a run that finds too much missing stops, unless it is forced', async () => {
+  test('verify stops if too much is missing, unless it is forced', async () => {
     const keys = await keep(14);
     for (const key of keys.slice(0, 12)) await rm(path.join(root(), key));
     await expect(app.storage.verify()).rejects.toMatchObject({
@@ -112,7 +112,7 @@ describe('repair cannot lose data', () => {
     expect(await images()).toHaveLength(14);
   });
 
-  test('the wrong database makes every file an orphan, and none is moved', async () => {
+  test('with the wrong database every file is an orphan, and none is moved', async () => {
     await keep(14);
     await app.database.query('DELETE FROM generated_images');
     await app.database.query('DELETE FROM copies');
@@ -123,7 +123,7 @@ describe('repair cannot lose data', () => {
     expect(await app.files('quarantine')).toEqual([]);
   });
 
-  test('what a crash left between bytes and rows goes into quarantine whole, with a line that says what it was', async () => {
+  test('an object that a crash left without a record goes into quarantine complete, with a line in the manifest', async () => {
     await keep(2);
     const picture = await makePicture({ seed: 40_000 });
     const source = sourceOf(picture);
@@ -133,7 +133,7 @@ describe('repair cannot lose data', () => {
     expect(await tally('filesystem')).toMatchObject({ right: 2, orphans: 1 });
     expect(await tally('database')).toMatchObject({ right: 2, orphans: 1 });
 
-    // Young ones may be about to be recorded.
+    // The record of a young object may still be written.
     await runRestore(app, { ...restoreAll, orphanGraceSeconds: 3600 }, quiet);
     expect(await app.files('quarantine')).toEqual([]);
     await runRestore(app, { ...restoreAll, dryRun: true }, quiet);
@@ -159,10 +159,10 @@ describe('repair cannot lose data', () => {
       { store: 'filesystem', key, sha256: source.sha256, bytes: picture.length },
       { store: 'database', key, sha256: source.sha256, bytes: picture.length },
     ]);
-    // What is none of ours was never looked at.
+    // Files of other programs were ignored.
     expect(await readFile(path.join(root(), 'holiday.jpg'), 'utf8')).toBe('not ours');
 
-    // It is only deleted when its days are over.
+    // It is deleted only after QUARANTINE_DAYS.
     const directory = path.join(app.directory, 'quarantine');
     await cp(path.join(directory, day), path.join(directory, '2020-01-01'), { recursive: true });
     await runRestore(app, restoreAll, quiet);
@@ -170,7 +170,7 @@ describe('repair cannot lose data', () => {
     expect(await app.files('quarantine')).toHaveLength(3);
   });
 
-  test('two servers that move the same orphan, one with a lock that it has lost, both end with it whole in quarantine', async () => {
+  test('two servers that move the same orphan, one after losing its lock, leave it complete in quarantine', async () => {
     const picture = await makePicture({ seed: 40_500 });
     const source = sourceOf(picture);
     const memory = makeMemoryStore();
@@ -208,7 +208,7 @@ describe('repair cannot lose data', () => {
     expect((await readFile(path.join(directory, file[0] ?? ''))).equals(picture)).toBe(true);
   });
 
-  test('an orphan that becomes a blob while it is looked at stays', async () => {
+  test('an orphan that becomes a blob during the check stays', async () => {
     const picture = await makePicture({ seed: 41_000 });
     const source = sourceOf(picture);
     const key = keyOf(source.sha256, 'image/png');
@@ -225,7 +225,7 @@ describe('repair cannot lose data', () => {
     expect(await tally('filesystem')).toMatchObject({ right: 1, missing: 0, corrupt: 0, orphans: 0 });
   });
 
-  test('a copy that another has restored meanwhile is not called bad by one who looked before', async () => {
+  test('a copy that was restored meanwhile is not recorded as bad by an older examination', async () => {
     const [key = ''] = await keep(1);
     const file = path.join(root(), key);
     const right = await readFile(file);
@@ -242,12 +242,12 @@ describe('repair cannot lose data', () => {
     expect(await states('filesystem')).toEqual({ STORED: 1 });
   });
 
-  test('decay, which changes no time and no size, is found by verify, repaired, and not served after it was found', async () => {
+  test('decay, which changes no time and no size, is found by verify, repaired, and not served after that', async () => {
     const [key = ''] = await keep(1);
     const file = path.join(root(), key);
     const right = await readFile(file);
     await writeFile(file, Buffer.alloc(right.length, 1));
-    // As if the medium had changed and nobody had written: the record has the fingerprint that the file has now.
+    // Simulates decay: the record gets the fingerprint that the file has now.
     const stat = await app.storage.stores[0]?.stat(key);
     await app.database.query(`UPDATE copies SET fingerprint = $1 WHERE store = 'filesystem'`, [
       stat?.fingerprint,
@@ -264,7 +264,7 @@ describe('repair cannot lose data', () => {
     expect(await tally('filesystem')).toMatchObject({ right: 1, corrupt: 0 });
   });
 
-  test('a copy that is there and on no record is served when no other is left', async () => {
+  test('a copy that is not on record is served when no other is left', async () => {
     const [key = ''] = await keep(1);
     await app.database.query(`DELETE FROM copies WHERE store = 'filesystem'`);
     await app.database.query('DELETE FROM stored_objects');
@@ -278,7 +278,7 @@ describe('repair cannot lose data', () => {
     );
   });
 
-  test('a filter restores its images and no others', async () => {
+  test('restore with a filter restores the matching images only', async () => {
     const pictures = await Promise.all([1, 2, 3].map((i) => makePicture({ seed: 45_000 + i })));
     for (const [i, content] of pictures.entries()) await upload(app, { content }, { userId: `user${i}` });
     for (const name of await images()) await rm(path.join(root(), name));
@@ -288,7 +288,7 @@ describe('repair cannot lose data', () => {
     ]);
   });
 
-  test('a dry run says what it would do and does nothing', async () => {
+  test('a dry run reports what it would do and changes nothing', async () => {
     const [key = ''] = await keep(2);
     await rm(path.join(root(), key));
     const lines: string[] = [];
@@ -305,7 +305,7 @@ describe('repair cannot lose data', () => {
     expect(await images()).toHaveLength(1);
   });
 
-  test('a row whose bytes are all lost can still be read', async () => {
+  test('an image whose bytes are lost can still be read', async () => {
     const [key = ''] = await keep(1);
     await rm(path.join(root(), key));
     await app.database.query('DELETE FROM stored_objects');
@@ -334,7 +334,7 @@ describe('verify', () => {
   });
   afterEach(() => app.close());
 
-  test('comes round to every copy by runs of a small budget, the longest unseen first', async () => {
+  test('reaches every copy by runs with a small budget, the one unseen for longest first', async () => {
     const seen: number[] = [];
     for (let run = 0; run < 4; run++) {
       const result = await app.storage.verify({ limit: 3 });
@@ -354,7 +354,7 @@ describe('verify', () => {
     expect(await app.storage.verify()).toMatchObject({ copies: 10, of: 10, complete: true });
   });
 
-  test('goes by the hash of what it read, whatever happens to the file meanwhile', async () => {
+  test('goes by the hash of the bytes that it read, whatever happens to the file meanwhile', async () => {
     const [store] = app.storage.stores;
     if (store?.name !== 'filesystem') throw new Error('The files are not read first.');
     const fileOf = (key: string) => path.join(app.directory, 'images', key);
@@ -376,7 +376,7 @@ describe('verify', () => {
     const states = () =>
       app.database.query("SELECT state, count(*) FROM copies WHERE store = 'filesystem' GROUP BY state");
 
-    // As a backup does: a new link changes the time of the inode, and no byte.
+    // A backup may link the file: that changes the ctime and no byte.
     const linked = await whileRead((file) => link(file, path.join(app.directory, path.basename(file))));
     expect(linked).toMatchObject({ right: 1, corrupt: 0, unreachable: 0 });
     expect(await states()).toEqual([{ state: 'STORED', count: 5 }]);
@@ -385,13 +385,13 @@ describe('verify', () => {
       await writeFile(file, Buffer.alloc(size));
     });
     expect(written).toMatchObject({ right: 0, corrupt: 1 });
-    // What was written to after it was read is not taken for proven.
+    // A file that was written to after the read is not proven.
     expect(await app.storage.verify({ stores: ['filesystem'] })).toMatchObject({
       stores: [{ right: 4, corrupt: 1 }],
     });
   });
 
-  test('when fast, sees what is gone or cut and does not read', async () => {
+  test('without deep, finds missing and truncated files and reads none', async () => {
     const [one = '', two = '', three = ''] = await app
       .files('images')
       .then((names) => names.filter((name) => !name.startsWith('.')));
@@ -405,7 +405,7 @@ describe('verify', () => {
     expect(deep.stores[0]).toMatchObject({ right: 2, missing: 1, corrupt: 2 });
   });
 
-  test('keeps to a rate', async () => {
+  test('limits the read rate', async () => {
     const begun = Date.now();
     const { stores } = await app.storage.verify({ maxBytesPerSecond: 100_000 });
     const bytes = stores.reduce((sum, store) => sum + store.bytes, 0);
@@ -413,8 +413,8 @@ describe('verify', () => {
   });
 });
 
-describe('stores that are not required', () => {
-  test('are filled behind the answer, also after they were away', async () => {
+describe('optional stores', () => {
+  test('are filled in the background, also after an outage', async () => {
     const backup = makeMemoryStore('backup');
     let away = true;
     const { StoreError } = await import('../../src/errors.ts');
@@ -422,7 +422,7 @@ describe('stores that are not required', () => {
       { HEAL_DELAY_SECONDS: '0' },
       {
         stores: async (database) => {
-          const { makeDatabaseStore } = await import('../../src/storage/stores/database.ts');
+          const { makeDatabaseStore } = await import('../../src/storage/stores/database/database-store.ts');
           return [
             makeDatabaseStore({ name: 'database', database }),
             {
@@ -463,8 +463,9 @@ describe('stores that are not required', () => {
 });
 
 describe('a disk that is nearly full', () => {
-  test('takes nothing in, says why, and pays for nothing', async () => {
-    // Twice what is free: less than a quarter of it would stop the embedded database from writing, and there is no database yet.
+  test('refuses uploads and generations with a reason, before a provider is paid', async () => {
+    // Twice what is free: less than a quarter of it would stop the embedded database from writing, and there
+    // is no database yet.
     const { bavail, bsize } = await statfs(tmpdir());
     const app = await openTestApp({ MIN_FREE_BYTES: String(2 * bavail * bsize) });
     const refused = await upload(app, { content: await makePicture() });

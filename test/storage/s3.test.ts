@@ -25,7 +25,7 @@ import { describeStore, sourceOf } from './store-contract.ts';
 
 const MiB = 1024 * 1024;
 
-/** A source whose bytes are made while they are read, so that it takes no memory of its own. */
+/** A source that generates its bytes while it is read, so that it takes no memory. */
 function madeSource(bytes: number): BlobSource {
   const piece = randomBytes(64 * 1024);
   const pieces = function* () {
@@ -121,7 +121,7 @@ describe('the S3 store', () => {
     return { ...made, stat };
   }
 
-  /** The requests that `work` made, as `METHOD status`. */
+  /** Returns the requests that `work` made, as `METHOD status`. */
   async function requestsOf(work: () => Promise<unknown>): Promise<string[]> {
     const before = server.requests.length;
     await work();
@@ -137,7 +137,7 @@ describe('the S3 store', () => {
       forcePathStyle: true,
     });
 
-  test('gives the object its type, a caching of a year and its hash', async () => {
+  test('sets type, a year of caching, and the hash', async () => {
     const { source, key } = await put();
     const head = await client().send(
       new HeadObjectCommand({ Bucket: server.bucket, Key: key, ChecksumMode: 'ENABLED' }),
@@ -151,7 +151,7 @@ describe('the S3 store', () => {
     });
   });
 
-  test('signs the hash of the content and says its length', async () => {
+  test('signs the hash of the content and sends its length', async () => {
     const { source } = await put();
     const request = server.requests.findLast(({ method }) => method === 'PUT');
     expect(request?.headers).toMatchObject({
@@ -161,7 +161,7 @@ describe('the S3 store', () => {
     });
   });
 
-  test('puts under its prefix, and lists without it and nothing beside it', async () => {
+  test('adds the prefix to keys, and lists only keys with it', async () => {
     const inside = await openStore({ prefix: 'inside' });
     const { source, key } = newSource();
     await inside.put(key, source);
@@ -198,7 +198,7 @@ describe('the S3 store', () => {
     expect(await hashOf(store, key)).toBe(source.sha256);
   });
 
-  test('is unreachable, and not empty, without its bucket', async () => {
+  test('is unreachable instead of empty without its bucket', async () => {
     const lost = await openStore({ bucket: 'lost' });
     const { key, source } = newSource();
     for (const ask of [
@@ -214,7 +214,7 @@ describe('the S3 store', () => {
     }
   });
 
-  test('is unreachable, and not empty, where nobody listens', async () => {
+  test('is unreachable instead of empty when the server is down', async () => {
     const nobody = await openStore({ endpoint: 'http://127.0.0.1:1' });
     const { key, source } = newSource();
     for (const ask of [() => nobody.stat(key), () => nobody.open(key), () => nobody.put(key, source)]) {
@@ -233,7 +233,7 @@ describe('the S3 store', () => {
       expect((await store.put(key, source)).bytes).toBe(300_000);
       server.failNext(fault, 2, 'GET');
       expect(await hashOf(store, key)).toBe(source.sha256);
-      // Of a deletion that failed nobody knows whether it is still on its way: a second that succeeds would hide that.
+      // A failed deletion may still arrive, and the success of a second would hide it.
       server.failNext(fault, 1, 'DELETE');
       expect((await refusal(store.delete(key))).retryable).toBe(true);
       await store.delete(key);
@@ -241,7 +241,7 @@ describe('the S3 store', () => {
     },
   );
 
-  test('gives up after three failures, and says what the server said', async () => {
+  test('gives up after three failures, with the error of the server', async () => {
     const { key } = await put();
     server.failNext('slow-down', 3, 'GET');
     const error = await refusal(store.open(key));
@@ -250,7 +250,7 @@ describe('the S3 store', () => {
     expect(await hashOf(store, key)).toHaveLength(64);
   });
 
-  test('waits no longer than it was told for a server that is silent', async () => {
+  test('times out when the server is silent', async () => {
     const hasty = await openStore({ timeoutSeconds: 0.3 });
     const { key, source } = await put();
     for (const [method, ask] of [
@@ -269,7 +269,7 @@ describe('the S3 store', () => {
     }
   });
 
-  test('ends in an error when the bytes are cut short', async () => {
+  test('ends a stream in an error when the bytes are cut short', async () => {
     const { key } = await put(500_000);
     server.failNext('cut', 1, 'GET');
     const { stream } = await store.open(key);
@@ -277,7 +277,7 @@ describe('the S3 store', () => {
     expect(error.message).toMatch(/^s3 could not go on giving/);
   });
 
-  test('ends in an error when the bytes stop coming', async () => {
+  test('ends a stream in an error when no more bytes arrive', async () => {
     const hasty = await openStore({ timeoutSeconds: 1 });
     const { key } = await put(500_000);
     server.failNext('stall', 1, 'GET');
@@ -295,14 +295,14 @@ describe('the S3 store', () => {
     await eventually(async () => expect(await server.connections()).toBeLessThanOrEqual(before));
   });
 
-  test('says how long an object is that ends before a range', async () => {
+  test('returns the length of an object that ends before the range', async () => {
     const { key } = await put(100);
     const { stat, stream } = await store.open(key, { start: 100, end: 200 });
     expect(stat.bytes).toBe(100);
     expect(await buffer(stream)).toHaveLength(0);
   });
 
-  test('walks a list of many pages', async () => {
+  test('lists many pages', async () => {
     const paged = await openStore({ prefix: 'pages', pageSize: 7 });
     const keys: string[] = [];
     for (let n = 0; n < 40; n++) {
@@ -318,7 +318,7 @@ describe('the S3 store', () => {
     expect(requests).toEqual(Array(6).fill('GET 200'));
   });
 
-  test('walks a list of more than a thousand', async () => {
+  test('lists more than a thousand objects', async () => {
     const many = await openStore({ prefix: 'many' });
     const direct = client();
     const keys = Array.from({ length: 1005 }, (_, n) => `${n}.png`);
@@ -332,7 +332,7 @@ describe('the S3 store', () => {
     expect(listed.sort()).toEqual(keys.sort());
   });
 
-  test('puts bytes that are there anew, whatever is said of them', async () => {
+  test('replaces an existing object, whatever its metadata say', async () => {
     const { source, key } = await put();
     await client().send(
       new PutObjectCommand({
@@ -346,7 +346,7 @@ describe('the S3 store', () => {
     expect(await hashOf(store, key)).toBe(source.sha256);
   });
 
-  test('takes what another put in the meantime, when it says that it is the same', async () => {
+  test('accepts an object that another writer has put meanwhile, if its hash is the same', async () => {
     const { source, key } = newSource();
     const other = await openStore();
     server.beforeNext('PUT', async () => void (await other.put(key, source)));
@@ -355,7 +355,7 @@ describe('the S3 store', () => {
     expect(await hashOf(store, key)).toBe(source.sha256);
   });
 
-  test('puts over what another put in the meantime, when it does not say so', async () => {
+  test('replaces an object that another writer has put meanwhile, if its hash is unknown', async () => {
     const { source, key } = newSource();
     server.beforeNext('PUT', async () => {
       await client().send(new PutObjectCommand({ Bucket: server.bucket, Key: key, Body: randomBytes(1000) }));
@@ -364,7 +364,7 @@ describe('the S3 store', () => {
     expect(await hashOf(store, key)).toBe(source.sha256);
   });
 
-  test('puts without a condition where the server knows none', async () => {
+  test('puts without a condition if the server supports none', async () => {
     const { source, key } = newSource();
     server.failNext('not-implemented', 1, 'PUT');
     await store.put(key, source);
@@ -373,7 +373,7 @@ describe('the S3 store', () => {
     expect(await hashOf(store, key)).toBe(source.sha256);
   });
 
-  test('says of a source that breaks off that it is not the store, and asks once', async () => {
+  test('reports a broken source as such, without retries', async () => {
     const { source, key } = newSource(300_000);
     const broken = breaking(source, 200_000);
     let opened = 0;
@@ -396,7 +396,7 @@ describe('the S3 store', () => {
     expect(await store.stat(key)).toBeNull();
   });
 
-  test('puts 20 MiB in parts, and gives them back', async () => {
+  test('puts 20 MiB in parts, and reads them back', async () => {
     const source = madeSource(20 * MiB + 1);
     const key = keyOf(source.sha256, 'image/png');
     const requests = await requestsOf(() => store.put(key, source));
@@ -421,7 +421,7 @@ describe('the S3 store', () => {
   });
 
   test('takes no more memory for many parts than for few', async () => {
-    // A server that keeps nothing, for what fauxqs keeps is in this process too.
+    // This server stores nothing, because what fauxqs stores is in the memory of this process too.
     const sink = createServer((request, response) => {
       request.resume().once('end', () => {
         if (request.method === 'POST')
@@ -449,7 +449,7 @@ describe('the S3 store', () => {
     sink.close();
   });
 
-  test('sends only the part again that failed', async () => {
+  test('sends only the failed part again', async () => {
     const source = madeSource(24 * MiB);
     const key = keyOf(source.sha256, 'image/png');
     server.failNext('500', 2, 'PUT');
@@ -472,7 +472,7 @@ describe('the S3 store', () => {
     expect(await store.stat(key)).toBeNull();
   });
 
-  test('leaves no parts when a part is refused for good', async () => {
+  test('aborts the upload when a part is refused', async () => {
     const source = madeSource(20 * MiB);
     const key = keyOf(source.sha256, 'image/png');
     server.failNext('500', 3, 'PUT');
@@ -481,13 +481,13 @@ describe('the S3 store', () => {
     expect(server.uploads.size).toBe(0);
   });
 
-  test('takes no key that leads out of its bucket', async () => {
+  test('refuses keys that lead out of its bucket', async () => {
     for (const key of ['../x', 'a/../../x', '/etc/passwd', 'a//b', '.hidden', 'a/.b', 'a\0b', '']) {
       await expect(store.stat(key), JSON.stringify(key)).rejects.toThrow(TypeError);
     }
   });
 
-  test('says what to set when nothing says the region of AWS', async () => {
+  test('names AWS_REGION when no region is known', async () => {
     const before = { ...process.env };
     process.env.AWS_CONFIG_FILE = process.env.AWS_SHARED_CREDENTIALS_FILE = '/nowhere';
     delete process.env.AWS_REGION;
@@ -499,13 +499,13 @@ describe('the S3 store', () => {
     }
   });
 
-  test('has nothing under a name that was never put', async () => {
+  test('reports a key that was never put as absent', async () => {
     const key = keyOf('1'.repeat(64), 'image/gif');
     await expect(store.open(key, { start: 0, end: 1 })).rejects.toThrow(NotFoundError);
   });
 });
 
-// test/s3-ceph.ts starts one and says where it is.
+// test/s3-ceph.ts starts such a server and prints its address.
 const { TEST_S3_ENDPOINT: endpoint, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY } = process.env;
 if (endpoint) {
   const credentials = {
@@ -541,7 +541,7 @@ if (endpoint) {
     const uploads = async () =>
       (await direct.send(new ListMultipartUploadsCommand({ Bucket: subject.bucket }))).Uploads ?? [];
 
-    test('gives the object its type, a caching of a year and its hash', async () => {
+    test('sets type, a year of caching, and the hash', async () => {
       const source = sourceOf(randomBytes(1000));
       const key = keyOf(source.sha256, 'image/avif');
       await subject.store.put(key, source);
@@ -553,7 +553,7 @@ if (endpoint) {
       });
     });
 
-    test('puts in parts, gives them and ranges of them, and leaves none', async () => {
+    test('puts in parts, reads them and ranges of them, and leaves no upload', async () => {
       const source = madeSource(40 * MiB + 1);
       const key = keyOf(source.sha256, 'image/png');
       const stat = await subject.store.put(key, source);
@@ -566,7 +566,7 @@ if (endpoint) {
       expect(await hashOf(subject.store, key)).toBe(source.sha256);
     });
 
-    test('has the server refuse bytes that are not those of the hash', async () => {
+    test('makes the server refuse bytes with another hash', async () => {
       const source = { ...sourceOf(randomBytes(1000)), sha256: sourceOf(randomBytes(1000)).sha256 };
       const key = keyOf(source.sha256, 'image/png');
       const error = await refusal(subject.store.put(key, source));
@@ -574,7 +574,7 @@ if (endpoint) {
       expect(await subject.store.stat(key)).toBeNull();
     });
 
-    test('says what to set when the credentials are refused', async () => {
+    test('names the settings when the credentials are refused', async () => {
       for (const wrong of [{ secretAccessKey: 'wrong' }, { accessKeyId: 'nobody' }]) {
         const refused = await openS3Store({
           name: 's3',
@@ -589,7 +589,7 @@ if (endpoint) {
       }
     });
 
-    test('is unreachable, and not empty, without its bucket', async () => {
+    test('is unreachable instead of empty without its bucket', async () => {
       const lost = await openS3Store({ name: 's3', endpoint, bucket: 'fixative-lost', credentials });
       const key = keyOf('0'.repeat(64), 'image/png');
       for (const ask of [() => lost.stat(key), () => lost.open(key)])
@@ -597,7 +597,7 @@ if (endpoint) {
       await lost.close();
     });
 
-    test('takes what an address is signed for, and nothing else', async () => {
+    test('accepts exactly the content that a URL is signed for', async () => {
       const content = randomBytes(1000);
       const { sha256 } = sourceOf(content);
       const sign = (key: string, hash: string | null) => {
@@ -615,14 +615,14 @@ if (endpoint) {
           403,
         );
         expect(await subject.store.stat(key)).toBeNull();
-        // A server that knows no checksums takes other bytes of the length; completeUpload proves the hash all the same.
+        // A server without checksums accepts other bytes of this length; completeUpload checks the hash.
         if (hash) expect([200, 400]).toContain((await put(address, randomBytes(1000))).status);
         expect((await put(address, content)).status).toBe(200);
         expect(await hashOf(subject.store, key)).toBe(sha256);
       }
     });
 
-    test('keeps the condition of a put', async () => {
+    test('supports the condition of a put', async () => {
       const put = (Body: string) =>
         direct.send(new PutObjectCommand({ Bucket: subject.bucket, Key: 'once', Body, IfNoneMatch: '*' }));
       await put('first');

@@ -69,11 +69,11 @@ describe('brands of ISO media files', () => {
     expect(sniff(ftyp('heic', 'avif')).mimeType).toBeNull();
   });
 
-  test('what lies beyond the box is no brand', () => {
+  test('bytes beyond the box are not read as brands', () => {
     expect(sniff(Buffer.concat([ftyp('mif1', 'miaf'), latin1('avif')])).detected).toBe('HEIF');
   });
 
-  test('a box that is cut or claims any length is no surprise', () => {
+  test('a truncated box, and any claimed length, is handled', () => {
     const box = ftyp('mif1', 'miaf', 'avif');
     for (let length = 0; length <= box.length; length += 1) {
       expect(sniff(box.subarray(0, length))).toHaveProperty('detected');
@@ -131,7 +131,7 @@ describe('what is not kept is named', () => {
     expect(sniff(deflateSync(Buffer.alloc(64))).detected).toBe('unknown binary data');
   });
 
-  test('nothing at all is nothing known', () => {
+  test('no bytes are unknown binary data', () => {
     expect(sniff(Buffer.alloc(0))).toEqual({ mimeType: null, detected: 'unknown binary data' });
   });
 
@@ -174,7 +174,7 @@ describe('markup is named by its root element', () => {
     expect(sniff(Buffer.from(text))).toEqual({ mimeType: null, detected: is });
   });
 
-  test('a comment longer than what is looked at hides the root', () => {
+  test('a comment longer than SNIFF_BYTES hides the root', () => {
     const text = `<!-- ${'x'.repeat(SNIFF_BYTES)} -->${svg}`;
     expect(sniff(Buffer.from(text))).toEqual({ mimeType: null, detected: 'XML or HTML' });
   });

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSpooler, type Spool, type Spooler } from '../../src/storage/spool/spool.ts';
-import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
+import { openFilesystemStore } from '../../src/storage/stores/filesystem/filesystem.ts';
 
 test('a stream that fails while its file is being opened leaves no file behind', async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-spool-'));
@@ -22,7 +22,7 @@ test('a stream that fails while its file is being opened leaves no file behind',
   }
 });
 
-describe('what is in memory beside the disk', () => {
+describe('small spools, which are kept in memory too', () => {
   let root: string;
   let spooler: Spooler;
   beforeEach(async () => {
@@ -33,7 +33,7 @@ describe('what is in memory beside the disk', () => {
 
   const receive = (bytes: Buffer, size = 65_536) =>
     spooler.receive(Readable.from(cut(bytes, size), { objectMode: false }));
-  /** Bytes that are not those of the file, where it is not read. */
+  /** Overwrites the file. @returns whether the spool reads the file, and not its memory. */
   async function isRead(spool: Spool): Promise<boolean> {
     const bytes = await buffer(spool.open());
     await writeFile(spool.path, Buffer.alloc(spool.bytes));
@@ -62,7 +62,7 @@ describe('what is in memory beside the disk', () => {
     await spool.discard();
   });
 
-  test('is no more than 32 MiB of all, and free again when they are discarded', async () => {
+  test('take 32 MiB in total at most, and none after they are discarded', async () => {
     const spools: Spool[] = [];
     for (let n = 0; n < 20; n++) spools.push(await receive(randomBytes(1_900_000)));
     const read = await Promise.all(spools.map(isRead));
@@ -74,7 +74,7 @@ describe('what is in memory beside the disk', () => {
   });
 });
 
-describe('a spool that a directory takes over', () => {
+describe('a spool whose file a store takes over', () => {
   const bytes = randomBytes(700_001);
   const key = 'ab/cd/abcd.png';
   let root: string;
@@ -93,7 +93,7 @@ describe('a spool that a directory takes over', () => {
   const receive = () => spooler.receive(Readable.from(cut(bytes, 65_536), { objectMode: false }));
   const openStore = (directory: string) => openFilesystemStore({ name: 'files', directory, mayClaim: true });
 
-  test('is written once: the file of the store is the file that was spooled', async () => {
+  test('is written once: the store has the same file', async () => {
     const spool = await receive();
     const before = await stat(spool.path);
     const store = await openStore(path.join(root, 'images'));
@@ -105,7 +105,7 @@ describe('a spool that a directory takes over', () => {
     await spool.discard();
   });
 
-  test('is read on by whoever began before, and by whoever begins after', async () => {
+  test('can be read by streams that were opened before and after', async () => {
     const spool = await receive();
     const begun = spool.open();
     const store = await openStore(path.join(root, 'images'));
@@ -127,7 +127,7 @@ describe('a spool that a directory takes over', () => {
     expect(spooler.count).toBe(0);
   });
 
-  test('is taken by one of two directories, and read by the other', async () => {
+  test('is moved to one of two stores, and copied to the other', async () => {
     const spool = await receive();
     const stores = await Promise.all(['one', 'two'].map((name) => openStore(path.join(root, name))));
     await Promise.all(stores.map((store) => store.put(key, spool)));
@@ -153,7 +153,7 @@ describe('a spool that a directory takes over', () => {
     }
   });
 
-  test('stays where it is when the directory cannot take it', async () => {
+  test('keeps its file when the store fails', async () => {
     const spool = await receive();
     const store = await openStore(path.join(root, 'images'));
     await rm(path.join(root, 'images', '.fixative-store'));

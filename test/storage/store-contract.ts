@@ -11,7 +11,7 @@ export interface ContractSubject {
   close(): Promise<void>;
 }
 
-/** A source of bytes whose name is right. */
+/** A source with the right hash. */
 export function sourceOf(data: Buffer): BlobSource {
   return {
     bytes: data.length,
@@ -24,7 +24,7 @@ function* inPieces(data: Buffer): Generator<Buffer> {
   for (let at = 0; at < data.length; at += 65_000) yield data.subarray(at, at + 65_000);
 }
 
-/** What every store guarantees (stores/store.ts), proven against the real thing. */
+/** Tests the guarantees of every store (stores/store.ts). */
 export function describeStore(name: string, open: () => Promise<ContractSubject>): void {
   describe(`the store ${name}`, () => {
     let subject: ContractSubject;
@@ -33,7 +33,7 @@ export function describeStore(name: string, open: () => Promise<ContractSubject>
     });
     afterAll(() => subject.close());
 
-    /** Puts new bytes of this length. */
+    /** Puts random bytes of this length. */
     async function put(bytes: number) {
       const data = randomBytes(bytes);
       const source = sourceOf(data);
@@ -63,7 +63,7 @@ export function describeStore(name: string, open: () => Promise<ContractSubject>
       },
     );
 
-    test('reads whole into a buffer what is there and has room in it, where it can', async ({ skip }) => {
+    test('reads a whole object into a buffer if it fits, if the store has readWhole', async ({ skip }) => {
       const { store } = subject;
       if (!store.readWhole) return skip();
       for (const bytes of [1, 256 * 1024, 700_000]) {
@@ -79,7 +79,7 @@ export function describeStore(name: string, open: () => Promise<ContractSubject>
       expect(await store.readWhole(keyOf('0'.repeat(64), 'image/png'), Buffer.alloc(10))).toBeNull();
     });
 
-    test('gives every range, also across the borders of pieces', async () => {
+    test('opens every range, also across the borders of chunks', async () => {
       const { data, key } = await put(700_000);
       for (const [start, end] of [
         [0, 0],
@@ -97,21 +97,21 @@ export function describeStore(name: string, open: () => Promise<ContractSubject>
       }
     });
 
-    test('says the stat of the whole object with a range of it', async () => {
+    test('returns the stat of the whole object with a range', async () => {
       const { key, stat } = await put(1000);
       const opened = await subject.store.open(key, { start: 10, end: 19 });
       expect(opened.stat).toEqual(stat);
       opened.stream.destroy();
     });
 
-    test('puts again what is there, with the same bytes in the end', async () => {
+    test('puts an existing object again without changing its bytes', async () => {
       const { data, source, key } = await put(300_000);
       const stat = await subject.store.put(key, source);
       expect(stat.bytes).toBe(300_000);
       expect((await read(key)).equals(data)).toBe(true);
     });
 
-    test('takes the same key from many at once', async () => {
+    test('accepts concurrent puts of one key', async () => {
       const data = randomBytes(300_000);
       const source = sourceOf(data);
       const key = keyOf(source.sha256, 'image/png');
@@ -137,21 +137,21 @@ export function describeStore(name: string, open: () => Promise<ContractSubject>
       expect(await keys()).not.toContain(key);
     });
 
-    test('keeps nothing of a source that is shorter than it says', async () => {
+    test('keeps nothing of a source that is shorter than its length', async () => {
       const source = { ...sourceOf(randomBytes(1000)), bytes: 1001 };
       const key = keyOf(source.sha256, 'image/png');
       await expect(subject.store.put(key, source)).rejects.toThrow(StoreError);
       expect(await subject.store.stat(key)).toBeNull();
     });
 
-    test('keeps the former bytes when a second put breaks off', async () => {
+    test('keeps the old bytes when a second put breaks off', async () => {
       const { data, source, key } = await put(1000);
       const broken = { ...source, open: () => Readable.from([randomBytes(10)], { objectMode: false }) };
       await expect(subject.store.put(key, broken)).rejects.toThrow(StoreError);
       expect((await read(key)).equals(data)).toBe(true);
     });
 
-    test('says absent in one way', async () => {
+    test('reports absent objects as the contract says', async () => {
       const key = keyOf('0'.repeat(64), 'image/png');
       expect(await subject.store.stat(key)).toBeNull();
       await expect(subject.store.open(key)).rejects.toThrow(NotFoundError);
@@ -172,7 +172,7 @@ export function describeStore(name: string, open: () => Promise<ContractSubject>
       for (const { key, data } of put5) expect(listed.get(key)).toBe(data.length);
     });
 
-    test('says another fingerprint when an object was put anew with other bytes', async () => {
+    test('changes the fingerprint when other bytes are put', async () => {
       const { key, stat } = await put(1000);
       const other = await subject.store.put(key, sourceOf(randomBytes(1000)));
       expect(other.fingerprint).not.toBe(stat.fingerprint);

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../src/errors.ts';
 import { keyOf } from '../../src/storage/blob.ts';
-import { openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
+import { openFilesystemStore } from '../../src/storage/stores/filesystem/filesystem.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import { openTestApp } from '../harness.ts';
 import { describeStore, sourceOf } from './store-contract.ts';
@@ -39,7 +39,7 @@ describe('the filesystem store', () => {
     }
   }
 
-  test('is proven by sha256sum, by the name of each file', () =>
+  test('has files that sha256sum verifies by their names', () =>
     withStore(async (store, directory) => {
       const source = sourceOf(randomBytes(5000));
       const key = keyOf(source.sha256, 'image/webp');
@@ -48,7 +48,7 @@ describe('the filesystem store', () => {
       expect(stdout.split(' ')[0]).toBe(path.basename(key, '.webp'));
     }));
 
-  test('sees that a file was changed in place with its time set back', () =>
+  test('notices a write in place whose mtime was set back', () =>
     withStore(async (store, directory) => {
       const source = sourceOf(Buffer.from('aaaa'));
       const key = keyOf(source.sha256, 'image/png');
@@ -59,7 +59,7 @@ describe('the filesystem store', () => {
       expect((await store.stat(key))?.fingerprint).not.toBe(before.fingerprint);
     }));
 
-  test('is unreachable, and not empty, when its root is gone', () =>
+  test('is unreachable instead of empty when its root is gone', () =>
     withStore(async (store, directory) => {
       const source = sourceOf(randomBytes(100));
       const key = keyOf(source.sha256, 'image/png');
@@ -69,7 +69,7 @@ describe('the filesystem store', () => {
       await expect(store.open(key)).rejects.toThrow(StoreError);
     }));
 
-  test('removes what a killed writer left, and not what another is writing now', () =>
+  test('deletes files of killed writers, but not those that are being written', () =>
     withStore(async (_store, directory) => {
       const [old, fresh] = ['old', 'fresh'].map((name) => path.join(directory, '.writing', name)) as [
         string,
@@ -84,7 +84,7 @@ describe('the filesystem store', () => {
       expect(await readFile(fresh, 'utf8')).toBe('y');
     }));
 
-  test('takes no key that leads out of its root', () =>
+  test('refuses keys that lead out of its root', () =>
     withStore(async (store) => {
       for (const key of ['../x', 'a/../../x', '/etc/passwd', 'a//b', '.hidden', 'a/.b', 'a\0b', '']) {
         await expect(store.stat(key), JSON.stringify(key)).rejects.toThrow(TypeError);

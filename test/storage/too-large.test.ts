@@ -10,7 +10,7 @@ const IMAGE = `query ($id: ID!) { image(id: $id) { durability copies { store sta
 const RESTORE =
   'mutation ($id: ID!, $stores: [String!]) { restoreImage(input: { id: $id, stores: $stores }) { restored { store } userErrors { code message } } }';
 
-describe('a blob that a store does not take for its size', () => {
+describe('a blob that is too large for a store', () => {
   let app: TestApp;
   const large = makeMemoryStore('large');
   const small = makeMemoryStore('small', 50_000);
@@ -41,7 +41,7 @@ describe('a blob that a store does not take for its size', () => {
     return { code, summary: JSON.parse(lines.at(-1) ?? '{}') };
   };
 
-  test('is durable without it, and is not tried there', async () => {
+  test('is durable without that store, and is not tried there', async () => {
     const { id, bytes } = await keep(300);
     expect(bytes).toBeGreaterThan(50_000);
     const wanted = {
@@ -68,7 +68,7 @@ describe('a blob that a store does not take for its size', () => {
     expect(metrics).toContain('fixative_copies{store="small",state="too_large"} 1');
   });
 
-  test('is told so where the store is asked for by name', async () => {
+  test('is reported when the store is requested by name', async () => {
     const { id } = await keep(301);
     expect((await ask(app, RESTORE, { id, stores: ['small'] })).data.restoreImage).toMatchObject({
       restored: [],
@@ -77,7 +77,7 @@ describe('a blob that a store does not take for its size', () => {
     expect((await ask(app, RESTORE, { id })).data.restoreImage).toEqual({ restored: [], userErrors: [] });
   });
 
-  test('is put there when the store takes more', async () => {
+  test('is put there after the limit was raised', async () => {
     const { id } = await keep(302);
     const other = await keep(40);
     await eventually(async () => expect((await look(other.id)).durability).toBe('DURABLE'));
@@ -86,7 +86,7 @@ describe('a blob that a store does not take for its size', () => {
     expect((await look(id)).copies[1]).toMatchObject({ store: 'small', state: 'STORED' });
   });
 
-  test('that was waited for before its size was looked at waits no longer', async () => {
+  test('becomes TOO_LARGE in a restore if it was PENDING', async () => {
     const { id } = await keep(303);
     await app.database.query(
       `UPDATE copies SET state = 'PENDING', retry_at = now(), error = 'not now' WHERE store = 'small' AND state = 'TOO_LARGE'`,
@@ -99,7 +99,7 @@ describe('a blob that a store does not take for its size', () => {
     });
   });
 
-  test('stays where it is, when it is there already', async () => {
+  test('stays in the store if it is there already', async () => {
     Object.assign(small, { maxBytes: Number.POSITIVE_INFINITY });
     const { id } = await keep(304);
     await eventually(async () => expect((await look(id)).copies[1].state).toBe('STORED'));
@@ -109,7 +109,7 @@ describe('a blob that a store does not take for its size', () => {
   });
 });
 
-test('what a required store does not take is refused, and nothing of it is left', async () => {
+test('an upload that is too large for a required store is refused and leaves nothing', async () => {
   const wide = makeMemoryStore('wide');
   const narrow = makeMemoryStore('narrow', 10_000);
   const app = await openTestApp({}, { stores: async () => [wide, narrow], required: ['wide', 'narrow'] });

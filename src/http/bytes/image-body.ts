@@ -41,7 +41,7 @@ export function originalOf(
   by: LetInBy,
 ): Body {
   const { blob } = image;
-  const take = (range?: ByteRange) => storage.give(blob, range);
+  const take = (range?: ByteRange) => storage.serve(blob, range);
   return {
     etag: `"${blob.sha256}"`,
     mimeType: blob.mimeType,

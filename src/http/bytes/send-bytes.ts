@@ -120,7 +120,7 @@ export function sendContent(
     });
   }
   response.end(content);
-  if (!done && response.writableLength > 0) response.once('close', storage.hold(content));
+  if (!done && response.writableLength > 0) response.once('close', storage.holdUnsent(content));
 }
 
 const STATUS: Partial<Record<ErrorCode, number>> = { BYTES_LOST: 404, DAMAGED_IMAGE: 422 };

@@ -53,7 +53,7 @@ function sendPlainly(
     response.writeHead(304, ready.unchanged).end();
     return true;
   }
-  const content = deps.storage.recall(image.blob);
+  const content = deps.storage.serveFromMemory(image.blob);
   if (!content) return readAndSend(deps, { request, response }, image, ready);
   response.writeHead(200, ready.whole);
   if (request.method === 'HEAD') response.end();
@@ -68,7 +68,7 @@ async function readAndSend(
   { whole }: Ready,
 ): Promise<boolean> {
   try {
-    await sendGiven(deps, exchange, await deps.storage.give(image.blob), { status: 200, headers: whole });
+    await sendGiven(deps, exchange, await deps.storage.serve(image.blob), { status: 200, headers: whole });
   } catch (error) {
     sendFailure(deps, exchange, error);
   }

@@ -1,5 +1,4 @@
-import { sqlOf } from '../../database/database.ts';
-import type { Prisma } from '../../database/generated/client/client.ts';
+import type { Queryable } from '../../database/database.ts';
 import { FixativeError, InputError, NotFoundError } from '../../errors.ts';
 import { findTool } from '../../tool/tools.ts';
 import { waitForImages } from '../events/wait.ts';
@@ -63,6 +62,11 @@ async function restoreBytes({ storage }: GenerateDeps, image: Image): Promise<bo
   }
 }
 
+const RELEASE = `UPDATE generated_images
+  SET blob_id = NULL, storage_url = '', storage_provider = NULL, sha256 = NULL, bytes = NULL, thumbhash = NULL,
+    updated_at = now()
+  WHERE id = $1::bigint AND blob_id = $2::bigint AND status = 'success' RETURNING id`;
+
 /** Removes the lost bytes and queues the image, in one transaction. */
 async function removeBytesAndRequeue(
   deps: GenerateDeps,
@@ -73,25 +77,15 @@ async function removeBytesAndRequeue(
   const requeued = await requestsOf(deps, image, generation);
   await deps.storage.remove(blobId, async (transaction) => {
     await lockAll(transaction, requeued);
-    const { count } = await transaction.image.updateMany({
-      where: { id: image.id, blobId: image.blobId, status: 'success' },
-      data: {
-        blobId: null,
-        storageUrl: '',
-        storageProvider: null,
-        sha256: null,
-        bytes: null,
-        thumbhash: null,
-      },
-    });
-    if (count === 0) throw conflict(`Image ${image.uuid} was changed at the same time. Try again.`);
+    const released = await transaction.query(RELEASE, [image.id, image.blobId]);
+    if (released.length === 0) throw conflict(`Image ${image.uuid} was changed at the same time. Try again.`);
     await requeue(deps, transaction, requeued);
   });
 }
 
 async function requeueFailed(deps: GenerateDeps, image: Image, generation: Generation | null): Promise<void> {
   const requeued = await requestsOf(deps, image, generation);
-  await deps.database.prismaTransaction(async (transaction) => {
+  await deps.database.transaction(async (transaction) => {
     await lockAll(transaction, requeued);
     await requeue(deps, transaction, requeued);
   });
@@ -104,12 +98,11 @@ const LOCK_GENERATIONS =
 const LOCK_IMAGES =
   'SELECT 1 FROM generated_images WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE';
 
-/** Locks generations, then images, each by their ids (docs/architecture.md has the order of locks). */
-async function lockAll(transaction: Prisma.TransactionClient, requeued: readonly Requeued[]): Promise<void> {
+/** Locks generations, then images, each by their ids (docs/internals/locking.md has the order of locks). */
+async function lockAll(transaction: Queryable, requeued: readonly Requeued[]): Promise<void> {
   const ids = requeued.map(({ image }) => image.id);
-  const sql = sqlOf(transaction);
-  await sql.query(LOCK_GENERATIONS, [ids]);
-  const there = await sql.query(LOCK_IMAGES, [ids]);
+  await transaction.query(LOCK_GENERATIONS, [ids]);
+  const there = await transaction.query(LOCK_IMAGES, [ids]);
   if (there.length < ids.length) throw new NotFoundError(REMOVED);
 }
 
@@ -184,24 +177,23 @@ const REQUEUE = `UPDATE generations SET state = $2::text, run_at = now(), update
 
 async function requeue(
   deps: GenerateDeps,
-  transaction: Prisma.TransactionClient,
+  transaction: Queryable,
   requeued: readonly Requeued[],
 ): Promise<void> {
-  const sql = sqlOf(transaction);
   const generations = requeued.filter(({ state, kind }) => kind === 'ask' && state !== 'answered').length;
   const [first] = requeued;
   const images = requeued.filter(({ image }) => image.blobId === null).length;
-  if (first) await deps.quotas.takeGenerations(sql, first.image.userId, { images, generations });
+  if (first) await deps.quotas.takeGenerations(transaction, first.image.userId, { images, generations });
   const ready: QueuedGeneration[] = [];
   for (const { image, state, kind, request, isNew } of requeued) {
     const moved = isNew
-      ? await sql.query(INSERT, [image.id, state, kind, JSON.stringify(request)])
-      : await sql.query(REQUEUE, [image.id, state]);
+      ? await transaction.query(INSERT, [image.id, state, kind, JSON.stringify(request)])
+      : await transaction.query(REQUEUE, [image.id, state]);
     if (moved.length === 0) throw conflict(`Image ${image.uuid} is already being generated again.`);
-    await sql.query(SHOW_PENDING, [image.id]);
+    await transaction.query(SHOW_PENDING, [image.id]);
     ready.push({ imageId: Number(image.id), queueName: request.lane, userId: image.userId, runAt: null });
   }
-  await deps.queue.push(sql, ready);
+  await deps.queue.push(transaction, ready);
 }
 
 function conflict(message: string): InputError {

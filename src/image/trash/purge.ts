@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { PrismaTransaction, Queryable } from '../../database/database.ts';
+import type { Queryable } from '../../database/database.ts';
 import { FixativeError, InputError } from '../../errors.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from '../image.ts';
 import { findAllParts } from '../related/family.ts';
@@ -47,6 +47,20 @@ const LOCK = `SELECT i.id FROM generated_images i WHERE i.id = $1::bigint FOR UP
 const LOCK_EDITS =
   'SELECT 1 FROM generated_images WHERE parent_id = $1::bigint ORDER BY id FOR NO KEY UPDATE';
 
+const FIND_PART = 'SELECT 1 FROM generated_images WHERE part_of = $1::bigint LIMIT 1';
+const DELETE_IMAGE = `DELETE FROM generated_images
+  WHERE id = $1::bigint AND blob_id IS NOT DISTINCT FROM $2::bigint AND status = $3 RETURNING id`;
+const INSERT_TOMBSTONE = `INSERT INTO tombstones
+    (uuid, user_id, tool_name, filename, sha256, mime_type, bytes, width, height, created_at, deleted_at)
+  VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
+
+/** The values of INSERT_TOMBSTONE. */
+function tombstoneOf(image: Image): unknown[] {
+  const { uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height } = image;
+  const { createdAt, deletedAt } = image;
+  return [uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height, createdAt, deletedAt];
+}
+
 /**
  * Purges one image of a tree. Locks the root, which then cannot leave the trash, and the image, which then
  * gets no more parts.
@@ -56,34 +70,29 @@ async function purgeOne(
   image: Image,
   root: { id: bigint; deletedBefore: Date | null },
 ): Promise<void> {
-  const { uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height, createdAt } = image;
-  const forget = async (transaction: PrismaTransaction) => {
+  const { uuid } = image;
+  const forget = async (transaction: Queryable) => {
     // Deleted with the image. Generations are locked before images.
-    await transaction.$queryRawUnsafe(LOCK_GENERATION, image.id);
-    const locked = await transaction.$queryRawUnsafe<unknown[]>(LOCK_ROOT, root.id, root.deletedBefore);
+    await transaction.query(LOCK_GENERATION, [image.id]);
+    const locked = await transaction.query(LOCK_ROOT, [root.id, root.deletedBefore]);
     const isThere = locked.length > 0;
-    if (isThere && image.id !== root.id) await transaction.$queryRawUnsafe(LOCK, image.id);
-    if (isThere && (await transaction.image.count({ where: { partOf: image.id } })) > 0) {
+    if (isThere && image.id !== root.id) await transaction.query(LOCK, [image.id]);
+    if (isThere && (await transaction.query(FIND_PART, [image.id])).length > 0) {
       throw new InputError('CONFLICT', `Image ${uuid} got another part at the same time. Try again.`, {
         path: ['input', 'id'],
         retryable: true,
       });
     }
-    if (isThere) await transaction.$queryRawUnsafe(LOCK_EDITS, image.id);
-    const { count } = isThere
-      ? await transaction.image.deleteMany({
-          where: { id: image.id, blobId: image.blobId, status: image.status },
-        })
-      : { count: 0 };
-    if (count === 0)
+    if (isThere) await transaction.query(LOCK_EDITS, [image.id]);
+    const deleted = isThere
+      ? await transaction.query(DELETE_IMAGE, [image.id, image.blobId, image.status])
+      : [];
+    if (deleted.length === 0)
       throw new InputError('NOT_FOUND', `Image ${uuid} was purged or changed at the same time.`);
-    const facts = { sha256, mimeType, bytes, width, height };
-    await transaction.tombstone.create({
-      data: { uuid, userId, toolName, filename, ...facts, createdAt, deletedAt: image.deletedAt },
-    });
+    await transaction.query(INSERT_TOMBSTONE, tombstoneOf(image));
   };
   if (image.blobId !== null) return deps.storage.remove(Number(image.blobId), forget);
-  await deps.database.prismaTransaction(forget);
+  await deps.database.transaction(forget);
   await deps.database.flush();
 }
 

@@ -1,22 +1,24 @@
 import type { Readable } from 'node:stream';
 
 /**
- * The port to a place where bytes arrive that a client sends past the GraphQL request, to an address that it was given for them.
- * What lies there is no blob yet: it has no record beside its upload target, nothing of it is proven, and it goes once the
- * target is completed, refused or expired.
+ * The port to a place for the bytes of upload targets. Clients send them outside of the GraphQL request, to a
+ * URL that they were given. An arrival is not a blob yet: only its upload target is on record, and nothing of
+ * it is proven. It is deleted when the target is completed, refused or expired.
  *
- * What every place guarantees: bytes appear whole or not at all, and putting again replaces. Absent is said one way: `open` throws
- * NotFoundError, `remove` of nothing is silent. A place that cannot be asked throws StoreError.
+ * Every adapter guarantees:
+ * - Bytes appear atomically, and putting again replaces.
+ * - Absent arrivals: `open` throws NotFoundError, `remove` does nothing.
+ * - Any failure of the place throws StoreError.
  */
 export interface Arrivals {
-  /** What `upload_targets.kind` says of a target whose bytes arrive here. */
+  /** Value of `upload_targets.kind` for targets whose bytes arrive here. */
   readonly kind: string;
-  /** Where exactly these bytes are to be PUT, and with which headers. */
+  /** Returns the URL to PUT exactly these bytes to, and the headers to send. */
   address(arrival: ExpectedArrival): Promise<ArrivalAddress>;
   /** The stream must be read to its end or destroyed. */
   open(id: string): Promise<Readable>;
   remove(id: string): Promise<void>;
-  /** Everything that lies there, in no particular order. */
+  /** Lists all arrivals, in no particular order. */
   list(): AsyncIterable<{ readonly id: string; readonly arrivedAt: Date }>;
 }
 
@@ -25,13 +27,13 @@ export interface ExpectedArrival {
   readonly id: string;
   readonly bytes: number;
   readonly mimeType: string;
-  /** SHA-256, 64 lower-case hexadecimal digits, where it was announced. */
+  /** SHA-256, 64 lower-case hexadecimal digits; null if the client did not announce it. */
   readonly sha256: string | null;
   readonly expiresAt: Date;
 }
 
 export interface ArrivalAddress {
   readonly url: string;
-  /** Beside Content-Length, which is `bytes` and which every HTTP client sets by itself. */
+  /** Headers beside Content-Length, which every HTTP client sets by itself. */
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -6,22 +6,26 @@ import { flush } from '../spool/flush.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { Arrivals, ExpectedArrival } from './arrivals.ts';
 
-/** The place on this machine, to which our own server gives what is PUT to it. */
+/** Arrivals on this machine: the server receives the PUT itself. */
 export interface DirectoryArrivals extends Arrivals {
-  /** Takes over a spool's file; when it has resolved, the bytes survive the loss of power. The spool is still to be discarded. */
+  /**
+   * Takes over the file of a spool. After it has resolved, the bytes survive a loss of power. The caller
+   * still discards the spool.
+   */
   keep(id: string, spool: Spool): Promise<void>;
 }
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * A directory with a file for each arrival, on the file system of the spools, so that a file appears by a rename.
- * @param options.urlOf the address of our own server for an arrival, signed.
+ * Opens a directory with one file for each arrival. It must be on the file system of the spools, because
+ * files are renamed into it.
+ * @param options.urlOf returns the signed URL of this server for an arrival.
  */
 export async function openDirectoryArrivals(options: {
   directory: string;
   urlOf: (arrival: ExpectedArrival) => string;
-  /** Hears what the disk refused. */
+  /** Called with each error of the disk. */
   onDiskFault: (error: unknown) => void;
 }): Promise<DirectoryArrivals> {
   const { directory, urlOf } = options;
@@ -40,7 +44,7 @@ export async function openDirectoryArrivals(options: {
       try {
         await flush(spool.path);
         await rename(spool.path, fileOf(id));
-        // A rename alone may be forgotten when the power fails (rename(2), fsync(2)).
+        // A rename alone can be lost with the power (rename(2), fsync(2)).
         await flush(directory);
       } catch (error) {
         options.onDiskFault(error);

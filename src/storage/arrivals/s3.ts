@@ -1,13 +1,16 @@
 import type { S3Store } from '../stores/s3/s3.ts';
 import type { Arrivals } from './arrivals.ts';
 
-/** Below the prefix of the store `s3`. No key of a blob begins so, and whoever looks for orphans passes it by. */
+/**
+ * Prefix of arrivals, below the prefix of the store `s3`. No key of a blob begins with it, and the search for
+ * orphans skips it.
+ */
 export const ARRIVALS_PREFIX = '.uploads';
 
 /**
- * Arrivals in the bucket: the client sends to S3 itself, past us, and S3 holds the bytes against what the address is signed for:
- * their number, their type and, where it was announced and the server knows checksums, their hash.
- * @param store the bucket of the store `s3`, below ARRIVALS_PREFIX.
+ * Makes arrivals in a bucket. The client sends to S3 directly. S3 compares the bytes with the signed URL:
+ * their number, their type and, if it was announced and the server supports checksums, their hash.
+ * @param store the bucket of the store `s3`, with ARRIVALS_PREFIX.
  */
 export function makeS3Arrivals(store: S3Store): Arrivals {
   return {

@@ -1,21 +1,24 @@
 /**
- * Whether a picture is whole, proven on its container. Decoders forgive: sharp gives pixels for a PNG whose tail is cut,
- * whose checksums are wrong or whose end is missing, and an archive that believed it would keep half a picture for ever. So
- * the structure is walked on disk from the first byte to the mark that ends the picture, and every length, and every
- * checksum that the format has, is held against the bytes that are there.
+ * Whether a picture is whole, proven on its container. Decoders forgive: sharp gives pixels for a PNG whose
+ * tail is cut, whose checksums are wrong or whose end is missing, and an archive that believed it would keep
+ * half a picture for ever. So the structure is walked on disk from the first byte to the mark that ends the
+ * picture, and every length, and every checksum that the format has, is held against the bytes that are
+ * there.
  *
- * Guarantees: a picture that was cut anywhere before its end is refused with DAMAGED_IMAGE and the place of the damage; no
- * memory grows with the file (one piece of 256 KiB); nothing is decoded. It trusts the file system, and that nobody writes
- * to the file meanwhile.
+ * Guarantees: a picture that was cut anywhere before its end is refused with DAMAGED_IMAGE and the place of
+ * the damage; no memory grows with the file (one piece of 256 KiB); nothing is decoded. It trusts the file
+ * system, and that nobody writes to the file meanwhile.
  *
- * What it does not do. Bytes after the end of a picture are allowed, whatever they are: cameras and tools append maps,
- * second pictures and manifests there, decoders pass over them, and the original is never rewritten. So a loss within such
- * a trailer cannot be seen. In AVIF alone there is no end but the file's, and every box must fit. Only PNG has checksums:
- * in the others a changed byte within the compressed data is found by the decoder, or by nobody.
+ * What it does not do. Bytes after the end of a picture are allowed, whatever they are: cameras and tools
+ * append maps, second pictures and manifests there, decoders pass over them, and the original is never
+ * rewritten. So a loss within such a trailer cannot be seen. In AVIF alone there is no end but the file's,
+ * and every box must fit. Only PNG has checksums: in the others a changed byte within the compressed data is
+ * found by the decoder, or by nobody.
  *
- * Follows PNG, https://www.w3.org/TR/png-3/#5DataRep; JPEG, https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annex B; GIF,
- * https://www.w3.org/Graphics/GIF/spec-gif89a.txt; WebP, https://www.rfc-editor.org/rfc/rfc9649#section-2; AVIF,
- * https://aomediacodec.github.io/av1-avif/, on the ISO base media file format, ISO/IEC 14496-12.
+ * Follows PNG, https://www.w3.org/TR/png-3/#5DataRep; JPEG, https://www.w3.org/Graphics/JPEG/itu-t81.pdf,
+ * annex B; GIF, https://www.w3.org/Graphics/GIF/spec-gif89a.txt; WebP,
+ * https://www.rfc-editor.org/rfc/rfc9649#section-2; AVIF, https://aomediacodec.github.io/av1-avif/, on the
+ * ISO base media file format, ISO/IEC 14496-12.
  */
 
 import type { LocalFile } from '../spool/local-file.ts';
@@ -38,8 +41,8 @@ const WALKS: Readonly<Record<PictureType, (file: Pieces) => Promise<void>>> = {
 /**
  * Proves that the picture in a file is whole, as the container of `mimeType` tells.
  *
- * @throws FixativeError DAMAGED_IMAGE, naming what is wrong and at which byte; TooLargeError above MAX_FRAMES; the error of
- *   the file system as it is
+ * @throws FixativeError DAMAGED_IMAGE, naming what is wrong and at which byte; TooLargeError above
+ *   MAX_FRAMES; the error of the file system as it is
  */
 export async function proveWhole(
   file: Pick<LocalFile, 'bytes' | 'reader'>,

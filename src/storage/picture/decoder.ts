@@ -1,12 +1,15 @@
 /**
- * The only way by which a picture reaches sharp: as a browser shows it, which is upright, its first frame, all of its canvas.
+ * The only module that opens pictures with sharp. It shows them as browsers do: upright, the first frame, the
+ * whole canvas.
  *
- * Two things that libvips does by itself are other than what browsers do:
- * - Of a GIF it takes the size from the frames where the header says 640 × 480, 800 × 600 and the like (libnsgif, `nsgif__parse_logical_screen`),
- *   and what no frame covers is black to it. Here the canvas is what the header says, made larger where the first frame leaves it, and what
- *   is not covered is transparent (Wuffs, the decoder of Chromium, does the same: `QUIRK_IMAGE_BOUNDS_ARE_STRICT` in its documentation).
- * - A JPEG with a gain map (Ultra HDR) goes to a loader of its own, which fails for grey ones unless they are scaled down by more than two. That
- *   loader is blocked in the whole process; the picture without the gain map is what is shown on displays that are not HDR.
+ * libvips differs from browsers in two cases:
+ * - GIF. If the header says 640 × 480, 800 × 600 and the like, libvips takes the size from the frames (libnsgif,
+ *   `nsgif__parse_logical_screen`). It paints black what no frame covers. Here the canvas has the size in the
+ *   header, enlarged if the first frame is outside of it, and the rest is transparent. Wuffs, the decoder of
+ *   Chromium, does the same (`QUIRK_IMAGE_BOUNDS_ARE_STRICT` in its documentation).
+ * - JPEG with a gain map (Ultra HDR). libvips has a separate loader, which fails for grey pictures unless they
+ *   are scaled down by more than two. That loader is blocked in the whole process. The picture without the gain
+ *   map is what displays without HDR show.
  */
 import { open } from 'node:fs/promises';
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
@@ -15,7 +18,8 @@ import { type GifLayout, readGifLayout } from './containers/gif.ts';
 import { Pieces } from './containers/pieces.ts';
 
 sharp.block({ operation: ['VipsForeignLoadUhdr'] });
-// libvips would keep files open and pixels in memory, in case the same path is read again; and if one is, it is for other bytes.
+// libvips would keep files open and pixels in memory for the next read of a path. A path that is read again has
+// other bytes.
 sharp.cache(false);
 
 export interface Measured {
@@ -24,14 +28,17 @@ export interface Measured {
   /** In pixels, as a browser shows it: after the orientation that EXIF (or AVIF's irot) asks for. */
   readonly width: number;
   readonly height: number;
-  /** In pixels, what the decoder has to hold: rows as they are stored, and for GIF the larger of its canvas and ours. */
+  /**
+   * In pixels, what the decoder has to hold: rows as they are stored, and for GIF the larger of its canvas
+   * and ours.
+   */
   readonly stored: { readonly width: number; readonly height: number };
   readonly frames: number;
   readonly hasAlpha: boolean;
 }
 
 export interface OpenOptions {
-  /** The most pixels that one frame may have. */
+  /** Most pixels of one frame. */
   readonly maxPixels: number;
   /** Decodes from top to bottom without random access, in less memory. Default false. */
   readonly sequentialRead?: boolean;
@@ -59,7 +66,8 @@ export async function measurePicture(source: string | Uint8Array): Promise<Measu
  */
 export async function openPicture(source: string | Uint8Array, options: OpenOptions): Promise<Sharp> {
   const { maxPixels, sequentialRead = false } = options;
-  // Not 'warning': it refuses pictures that every viewer shows, for a stray byte in a JPEG or a wrong colour profile.
+  // Not 'warning': it refuses pictures that every viewer shows, for a stray byte in a JPEG or a wrong colour
+  // profile.
   const asked: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error', sequentialRead, pages: 1 };
   const layout = await layoutOf(source);
   if (layout !== null) {
@@ -75,7 +83,10 @@ function covers({ width, height, frame }: GifLayout): boolean {
   return frame.left === 0 && frame.top === 0 && frame.width >= width && frame.height >= height;
 }
 
-/** The frame in its place on the canvas. sharp extends a picture after it has scaled it, so this is a step of its own, in memory. */
+/**
+ * The frame in its place on the canvas. sharp extends a picture after it has scaled it, so this is a step of
+ * its own, in memory.
+ */
 async function openCanvas(
   source: string | Uint8Array,
   { width, height, frame }: GifLayout,

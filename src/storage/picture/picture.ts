@@ -1,18 +1,22 @@
 /**
- * The one place where the bytes of a file are found to be a picture that is kept, and where a decoder touches them. What
- * leaves it is what Fixative says of a picture: type, size and thumbhash, all read from the content.
+ * The only place that decides whether a file is a supported picture, and the only one that decodes uploads.
+ * It returns type, size and thumbhash, all read from the content.
  *
- * Guarantees, in this order, so that each step is only reached by what the one before let pass:
- * 1. The first bytes are of a supported type (sniff.ts). Nothing else is ever given to sharp, so none of its other loaders,
- *    SVG above all, meets bytes from outside. They are not blocked for the process, since the sample provider draws with SVG.
- * 2. The container is whole to its end (storage/picture/container-check.ts), so the decoder never meets a file that is cut.
- * 3. The header claims at most `maxPixels` over all frames, and `maxSide` on each side. It is read without decoding: a decompression bomb costs nothing.
+ * Guarantees, in this order; each step sees only files that have passed the one before:
+ * 1. The first bytes are of a supported type (sniff.ts). Nothing else is ever given to sharp, so none of its
+ *    other loaders, SVG above all, meets bytes from outside. They are not blocked for the process, since the
+ *    sample provider draws with SVG.
+ * 2. The container is whole to its end (storage/picture/container-check.ts), so the decoder never meets a
+ *    file that is cut.
+ * 3. The header claims at most `maxPixels` over all frames, and `maxSide` on each side. It is read without
+ *    decoding: a decompression bomb costs nothing.
  * 4. The first frame decodes in time. The later frames of an animation are proven by their container alone.
  *
- * At most `concurrency` pictures are in the decoder at a time, at most `maxWaiting` wait in their order. A decoder may hold all pixels
- * of a picture at once (measured: 5 bytes for each in GIF, 6 in progressive JPEG, 9 in interlaced PNG, 25 in AVIF of twelve
- * bits), so the two limits together bound the memory. It trusts that the path was chosen by us (libvips reads options
- * out of a name that ends in `[…]`) and that nobody writes to the file meanwhile.
+ * At most `concurrency` pictures are in the decoder at a time, at most `maxWaiting` wait in their order. A
+ * decoder may hold all pixels of a picture at once (measured: 5 bytes for each in GIF, 6 in progressive JPEG,
+ * 9 in interlaced PNG, 25 in AVIF of twelve bits), so the two limits together bound the memory. It trusts
+ * that the path was chosen by us (libvips reads options out of a name that ends in `[…]`) and that nobody
+ * writes to the file meanwhile.
  */
 import { rgbaToThumbHash } from 'thumbhash';
 import { FixativeError, OverloadedError, TooLargeError, UnsupportedTypeError } from '../../errors.ts';
@@ -33,7 +37,10 @@ export interface Picture {
   readonly mimeType: PictureType;
   /** Without a dot. */
   readonly extension: (typeof SUPPORTED_TYPES)[PictureType];
-  /** In pixels, as a browser shows it: of one frame, after the orientation that EXIF (or AVIF's irot) asks for. */
+  /**
+   * In pixels, as a browser shows it: of one frame, after the orientation that EXIF (or AVIF's irot) asks
+   * for.
+   */
   readonly width: number;
   readonly height: number;
   /** A ThumbHash, https://evanw.github.io/thumbhash/, some 25 bytes in Base64. */
@@ -41,11 +48,12 @@ export interface Picture {
 }
 
 /**
- * Reads what the picture in a file is, and proves that it is whole.
+ * Reads type, size and thumbhash of the picture in a file, and proves that it is whole.
  *
  * @throws FixativeError EMPTY_FILE where there are no bytes
  * @throws UnsupportedTypeError where the content is of no supported type, with what was detected
- * @throws TooLargeError in pixels, counting all frames; in frames where there are more than MAX_FRAMES of them
+ * @throws TooLargeError in pixels, counting all frames; in frames where there are more than MAX_FRAMES of
+ *   them
  * @throws TooLargeError in seconds where it takes too long to decode
  * @throws OverloadedError where too many wait already
  * @throws FixativeError DAMAGED_IMAGE where it is cut, corrupt or cannot be decoded
@@ -54,15 +62,15 @@ export interface Picture {
 export type ReadPicture = (file: LocalFile) => Promise<Picture>;
 
 export interface PictureLimits {
-  /** The most pixels that a side may have: a row is decoded whole, however few of them there are. Default 65,535. */
+  /** Most pixels of a side, because a row is decoded whole. Default: 65,535. */
   readonly maxSide?: number;
-  /** How many may wait for the decoder before one is told to come again. Default 100. */
+  /** Most pictures that may wait for the decoder. Default: 100. */
   readonly maxWaiting?: number;
-  /** How long the decoder may take for one. Default 60. */
+  /** Timeout of the decoder for one picture. Default: 60. */
   readonly timeoutSeconds?: number;
-  /** The most pixels that a picture may have: width × height × frames. */
+  /** Most pixels of a picture: width × height × frames. */
   readonly maxPixels: number;
-  /** How many pictures may be in the decoder at a time. It runs on libuv's threads, which the file system needs too. Default 2. */
+  /** Pictures in the decoder at a time. It runs on libuv's threads, which the file system needs too. Default: 2. */
   readonly concurrency?: number;
 }
 
@@ -72,7 +80,7 @@ export function makePictureReader(limits: PictureLimits): ReadPicture {
     maxWaiting,
     refuse(waiting) {
       throw new OverloadedError(
-        `${waiting} pictures wait to be looked at, and no more may (MAX_DECODES_WAITING). Try again in a moment.`,
+        `Too many pictures wait to be decoded (${waiting}; MAX_DECODES_WAITING). Try again in a moment.`,
         DECODE_RETRY_SECONDS,
       );
     },
@@ -137,7 +145,7 @@ async function measure(
   const side = Math.max(stored.width, stored.height);
   if (side > maxSide) {
     throw new TooLargeError(
-      `The picture is ${stored.width} × ${stored.height} pixels large; ${maxSide} on a side are allowed (MAX_IMAGE_SIDE). Send a smaller one.`,
+      `The picture is ${stored.width} × ${stored.height} pixels large; a side can have up to ${maxSide} (MAX_IMAGE_SIDE). Send a smaller one.`,
       { limit: maxSide, actual: side, unit: 'pixels' },
     );
   }
@@ -157,7 +165,10 @@ const DECODE_RETRY_SECONDS = 5;
 /** ThumbHash takes up to 100; it keeps seven waves across at most, and its own work grows with the pixels. */
 const THUMB_PIXELS = 32;
 
-/** Decodes the first frame, all of it, though only a thumbnail is kept: this is also the proof that there are pixels. */
+/**
+ * Decodes the first frame, all of it, though only a thumbnail is kept: this is also the proof that there are
+ * pixels.
+ */
 async function hashThumb(
   path: string,
   mimeType: PictureType,

@@ -1,18 +1,20 @@
 /**
- * What bytes are, by their content alone. The name and the declared type of a file are a client's word and are not asked
- * (promise 7); a PNG called `photo.txt` is a PNG, and a web page called `photo.png` is a web page.
+ * Names the type of bytes by their content alone. The name and the declared type of a file are ignored
+ * (promise 7): a PNG called `photo.txt` is a PNG, and a web page called `photo.png` is a web page.
  *
- * Guarantees: the answer follows from the first bytes only, takes the same short time for every input, and is never a
- * decoder's opinion. `mimeType` is set for exactly the types of SUPPORTED_TYPES; everything else is named as well as it
- * can be, for the message that refuses it. It trusts nothing and proves little: a file that begins as a PNG may still be
- * cut short (storage/picture/container-check.ts) or hold nothing that decodes (picture.ts).
+ * Guarantees: the answer follows from the first bytes only, takes the same short time for every input, and is
+ * never a decoder's opinion. `mimeType` is set for exactly the types of SUPPORTED_TYPES; everything else is
+ * named as well as it can be, for the message that refuses it. It trusts nothing and proves little: a file
+ * that begins as a PNG may still be cut short (storage/picture/container-check.ts) or hold nothing that
+ * decodes (picture.ts).
  *
- * Follows the WHATWG MIME Sniffing Standard, https://mimesniff.spec.whatwg.org/, for pictures, text and binary; brands of
- * ISO media files are those of AVIF, https://aomediacodec.github.io/av1-avif/#brands, and of the MP4 registration
- * authority, https://mp4ra.org/registered-types/brands. SVG is refused on purpose: it is a program for the viewer, not a picture.
+ * Follows the WHATWG MIME Sniffing Standard, https://mimesniff.spec.whatwg.org/, for pictures, text and
+ * binary; brands of ISO media files are those of AVIF, https://aomediacodec.github.io/av1-avif/#brands, and
+ * of the MP4 registration authority, https://mp4ra.org/registered-types/brands. SVG is refused on purpose: it
+ * is a program for the viewer, not a picture.
  */
 
-/** Each type that is kept, with the extension of its files. */
+/** Each supported type, with the extension of its files. */
 export const SUPPORTED_TYPES = {
   'image/png': 'png',
   'image/jpeg': 'jpg',
@@ -32,7 +34,7 @@ export const TYPE_NAMES: Readonly<Record<PictureType, string>> = {
   'image/avif': 'AVIF',
 };
 
-/** As much of a file as is worth giving to `sniff`; what lies beyond is not looked at. */
+/** Bytes at the start of a file that `sniff` reads. */
 export const SNIFF_BYTES = 4 * 1024;
 
 export type Sniffed =
@@ -47,8 +49,8 @@ export type Sniffed =
  * Names the content that begins with `head`.
  *
  * @param head the first bytes of the file: SNIFF_BYTES of them, or all where there are fewer
- * @returns the type and extension of a picture that is kept, or `mimeType: null`; `detected` names the content either way.
- *   Nothing is thrown.
+ * @returns the type and extension of a picture that is kept, or `mimeType: null`; `detected` names the
+ *   content either way. Nothing is thrown.
  */
 export function sniff(head: Uint8Array): Sniffed {
   const bytes = Buffer.from(head.buffer, head.byteOffset, Math.min(head.byteLength, SNIFF_BYTES));
@@ -63,8 +65,8 @@ function isPictureType(name: string): name is PictureType {
 }
 
 /**
- * What a file is when it has each of `parts` at its offset: a supported type, or a name. The first row that fits wins, so a
- * row with more parts stands before the one that is content with fewer.
+ * What a file is when it has each of `parts` at its offset: a supported type, or a name. The first row that
+ * fits wins, so a row with more parts stands before the one that is content with fewer.
  */
 type Signature = readonly [is: PictureType | (string & {}), ...parts: readonly (readonly [number, string])[]];
 
@@ -74,7 +76,8 @@ const SIGNATURES: readonly Signature[] = [
   ['image/webp', [0, 'RIFF'], [8, 'WEBP']],
   ['image/gif', [0, 'GIF87a']],
   ['image/gif', [0, 'GIF89a']],
-  // The signature of PNG is made so that a transfer as text breaks it: https://www.w3.org/TR/png-3/#5PNG-file-signature
+  // The signature of PNG is made so that a transfer as text breaks it:
+  // https://www.w3.org/TR/png-3/#5PNG-file-signature
   ['PNG broken by a transfer as text', [0, '\x89PNG']],
   ['PNG broken by a transfer as text', [0, '\xef\xbf\xbdPNG']],
   ['JPEG XL', [0, '\xff\x0a']],
@@ -170,7 +173,8 @@ function byBrand(bytes: Buffer, latin1: string): string | null {
   const name = BRANDS[major] ?? 'MP4 video';
   if (!GENERIC_BRANDS.has(major)) return name;
 
-  // Where both are named, the file may hold either and the decoder chooses the one that we do not keep: so HEIC wins.
+  // Where both are named, the file may hold either and the decoder chooses the one that we do not keep: so
+  // HEIC wins.
   const end = Math.min(bytes.readUInt32BE(0), bytes.length);
   let compatible = name;
   for (let at = 16; at + 4 <= end; at += 4) {
@@ -208,8 +212,9 @@ const HTML_ELEMENTS = new Set(
 );
 
 /**
- * SVG, HTML or XML, by the doctype or the first element that stands behind comments and processing instructions. It reads
- * as far as a parser would to find the root element and not as a parser, since nothing is decided by it but a name.
+ * SVG, HTML or XML, by the doctype or the first element that stands behind comments and processing
+ * instructions. It reads as far as a parser would to find the root element and not as a parser, since nothing
+ * is decided by it but a name.
  */
 function nameMarkup(text: string): string | null {
   let rest = text;

@@ -1,25 +1,30 @@
 /**
- * Buffers for what is read whole and sent at once. The system has to make room for each megabyte anew that a process takes, and clears it; so buffers
- * are used again. Counts what is out: however many clients are slow, no more than so many bytes wait for them.
+ * Reusable buffers for objects that are read whole and sent at once. The system clears each new megabyte that
+ * a process allocates, so buffers are kept for reuse. A limit on the bytes in use bounds what slow clients
+ * can hold.
  */
 export interface Buffers {
-  /** Of at least so many bytes; null where too much is out. */
+  /** Returns a buffer of at least `bytes`; null when the limit is reached. */
   take(bytes: number): Buffer | null;
-  /** Once nobody reads or writes it any more. */
+  /** Takes back a buffer that has no reader and no writer any more. */
   give(buffer: Buffer): void;
-  /** For one that somebody may still read: it is counted out, and not used again. */
+  /** Stops counting a buffer that may still have a reader. It is not reused. */
   lose(buffer: Buffer): void;
-  /** Bytes that are out. */
+  /** Bytes in use. */
   readonly out: number;
 }
 
 const SMALLEST = 16 * 1024;
 
+/**
+ * @param options.maxOutBytes limit of the bytes in use.
+ * @param options.maxKeptBytes limit of the bytes kept for reuse.
+ */
 export function makeBuffers(options: { maxOutBytes: number; maxKeptBytes: number }): Buffers {
   const free = new Map<number, Buffer[]>();
   let out = 0;
   let kept = 0;
-  /** The next power of two, or one and a half of one. */
+  /** Returns the next power of two, or one and a half times a power of two. */
   const roundUp = (bytes: number) => {
     let size = SMALLEST;
     while (size < bytes) {
@@ -46,8 +51,8 @@ export function makeBuffers(options: { maxOutBytes: number; maxKeptBytes: number
       out -= size;
       if (kept + size > options.maxKeptBytes) return;
       kept += size;
-      const those = free.get(size);
-      if (those) those.push(buffer);
+      const ofThisSize = free.get(size);
+      if (ofThisSize) ofThisSize.push(buffer);
       else free.set(size, [buffer]);
     },
     lose(buffer) {

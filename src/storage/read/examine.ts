@@ -3,22 +3,26 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { type Blob, type Copy, keyOf } from '../blob.ts';
-import { formatBytes, type Spool } from '../spool/spool.ts';
+import { formatBytes } from '../spool/format-bytes.ts';
+import type { Spool } from '../spool/spool.ts';
 import { type BlobSource, DamagedObjectError, type ObjectStat, type Store } from '../stores/store.ts';
 
-/** What a look at one copy says. `stat` is there when the copy is healthy. */
+/**
+ * Result of the examination of one copy. `read`: whether every byte was read and the hash was proven just
+ * now.
+ */
 export type Finding =
   | { readonly state: 'STORED'; readonly stat: ObjectStat; readonly read: boolean }
   | { readonly state: 'MISSING' | 'CORRUPT'; readonly error: string }
   | { readonly state: 'UNREACHABLE'; readonly error: StoreError };
 
 /**
- * Says whether a store holds a healthy copy of a blob. The hash is proven by reading every byte, unless the store says of the
- * object exactly what it said when the hash was last proven, and nothing worse is on record since: so a hot image costs no hashing, and a changed one is never taken.
- * @param options.deep read it whatever the store says: decay leaves no mark on times and sizes.
- * @param options.key where to look, if not where the copy is on record.
+ * Examines whether a store holds a healthy copy of a blob. Reads every byte and compares the hash, unless the
+ * copy is on record as STORED and its fingerprint has not changed since the hash was last proven.
+ * @param options.deep read every byte in any case: decay of the disk changes no fingerprint.
+ * @param options.key the key to examine. Default: the key on record.
  */
-export async function examine(
+export async function examineCopy(
   store: Store,
   blob: Pick<Blob, 'sha256' | 'bytes' | 'mimeType'>,
   copy: Copy | undefined,
@@ -29,8 +33,8 @@ export async function examine(
     const stat = await store.stat(key);
     if (!stat) return { state: 'MISSING', error: `${store.name} does not have ${key}.` };
     if (stat.bytes !== blob.bytes) {
-      const [is, was] = [formatBytes(stat.bytes), formatBytes(blob.bytes)];
-      return { state: 'CORRUPT', error: `${key} in ${store.name} has ${is} instead of ${was}.` };
+      const [found, expected] = [formatBytes(stat.bytes), formatBytes(blob.bytes)];
+      return { state: 'CORRUPT', error: `${key} in ${store.name} has ${found} instead of ${expected}.` };
     }
     if (!options.deep && copy?.state === 'STORED' && copy.fingerprint === stat.fingerprint)
       return { state: 'STORED', stat, read: false };
@@ -54,8 +58,9 @@ async function readAndCompare(
       for await (const chunk of source) hash.update(chunk);
     });
   } catch (cause) {
-    // The store answered and then could not give all bytes. Whether the copy is bad or the store went away, the next look
-    // tells; until then it is not called corrupt, except where the store itself says that a piece is damaged or gone.
+    // The store answered and then broke off. Either the copy is bad or the store is away; the next
+    // examination tells which. Until then the copy is not corrupt, unless the store itself reports a damaged
+    // object.
     const reason = cause instanceof Error ? cause.message : String(cause);
     if (cause instanceof DamagedObjectError)
       return { state: 'CORRUPT', error: `${key} in ${store.name} cannot be read: ${reason}.` };
@@ -70,10 +75,10 @@ async function readAndCompare(
 }
 
 /**
- * What a spool has, with its hash proven once more while it is read back from the disk: a stream of it ends in an error when the bytes are not
- * the ones that its name says, and a store that is being written to keeps nothing.
+ * Returns a source that checks the hash of a spool while the file is read back from the disk. The stream ends
+ * in an error if the hash differs, so that a store keeps nothing of it.
  */
-export function proven(source: Spool): BlobSource {
+export function checkedSource(source: Spool): BlobSource {
   return {
     bytes: source.bytes,
     sha256: source.sha256,

@@ -4,19 +4,21 @@ import { type ByteRange, DamagedObjectError, type OpenObject } from '../stores/s
 import { HEDGE_MS } from './hedge.ts';
 import { streamOf } from './last-part.ts';
 
-/** One store's bytes, opened as they were proven. */
+/** An object that was opened with the fingerprint of its proof, and the name of its store. */
 export interface Source {
   readonly store: string;
   readonly opened: Pick<OpenObject, 'stream' | 'isUnchanged'>;
 }
 
 /**
- * A stream of a range that goes on from another store when the one that gives it breaks off, or gives nothing for a second. Both are opened by the
- * fingerprint with which their hash was proven, so the parts belong together; of a whole the hash is proven over all parts, and its last part
- * waits for that. A store that says that its object was damaged or written to is another matter: what it gave before may be wrong, so nothing is added to it.
- * @param openNext opens the rest at a store that has not been tried; null: there is none. @throws as `open`.
+ * Returns a stream of a range that fails over to another store when the current one breaks off or is silent
+ * for HEDGE_MS. Both were opened with the fingerprint of their proof, so the parts belong together. If a
+ * store reports that its object is damaged or was written to, the stream ends in an error instead: the parts
+ * that it sent may be wrong.
+ * @param openNext opens the rest at a store that was not tried; null if there is none. @throws as
+ *   `Store.open`.
  */
-export function continued(
+export function streamWithFailover(
   first: Source,
   range: ByteRange,
   openNext: (range: ByteRange, failed: ReadonlySet<string>, error: unknown) => Promise<Source | null>,
@@ -25,16 +27,17 @@ export function continued(
   let isClosed = false;
   const tried = new Set<string>();
 
-  /** What comes next of the source; null: another one has taken its place. */
+  /** Returns the next part of the source; null after a failover. */
   async function next(
     chunks: AsyncIterator<Uint8Array>,
     at: number,
   ): Promise<IteratorResult<Uint8Array> | null> {
     const pending = chunks.next();
     if (tried.has(source.store) || (await endsWithin(HEDGE_MS, pending))) return pending;
-    // What it gave before must still be right. A disk that does not say so in time is waited for.
+    // No failover unless the parts that were sent are known to be right; a source that cannot tell in time is
+    // waited for.
     if (at > range.start && !(await isSound(source))) return pending;
-    return (await replace(at, new Error(`it gave nothing for ${HEDGE_MS} ms`))) ? null : pending;
+    return (await replace(at, new Error(`no bytes arrived for ${HEDGE_MS} ms`))) ? null : pending;
   }
 
   async function replace(at: number, error: unknown): Promise<boolean> {
@@ -57,7 +60,7 @@ export function continued(
           if (result === null) break;
           if (result.done) {
             if ((await source.opened.isUnchanged?.()) === false) throw new DamagedObjectError(WRITTEN_TO);
-            // Whoever reads it sees whether something is missing.
+            // A short stream is noticed by its reader, who knows the length.
             return;
           }
           at += result.value.length;
@@ -65,8 +68,8 @@ export function continued(
         }
       } catch (error) {
         if (isClosed) throw error;
-        const mayGoOn = !(error instanceof DamagedObjectError) && (await isSound(source));
-        if (!mayGoOn && at > range.start) throw error;
+        const canFailOver = !(error instanceof DamagedObjectError) && (await isSound(source));
+        if (!canFailOver && at > range.start) throw error;
         if (!(await replace(at, error))) throw error;
       }
     }
@@ -78,15 +81,15 @@ export function continued(
   });
 }
 
-/** Whether nobody has written to what the source gives; false where that cannot be known soon. */
+/** Returns whether the open object was not written to; false if the store does not answer within HEDGE_MS. */
 async function isSound({ opened }: Source): Promise<boolean> {
-  const asked = opened.isUnchanged?.() ?? Promise.resolve(true);
-  return (await endsWithin(HEDGE_MS, asked)) && (await asked.catch(() => false));
+  const check = opened.isUnchanged?.() ?? Promise.resolve(true);
+  return (await endsWithin(HEDGE_MS, check)) && (await check.catch(() => false));
 }
 
 const WRITTEN_TO = 'the object was written to while it was read';
 
-/** Whether `work` has resolved or rejected by then. */
+/** Returns whether `work` resolves or rejects within `ms`. */
 function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   const ended = () => true;
   return orAfter(ms, work.then(ended, ended), () => false);

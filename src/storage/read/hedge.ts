@@ -1,6 +1,6 @@
 import { orAfter } from '../../time.ts';
 
-/** How long a store may keep a reader waiting before the next one is asked as well. */
+/** Milliseconds after which a silent store is hedged: the next store is asked as well. */
 export const HEDGE_MS = 1000;
 
 interface Attempt<Subject, Result> {
@@ -9,11 +9,12 @@ interface Attempt<Subject, Result> {
 }
 
 /**
- * Asks one after the other until an answer is good. One that is silent for a second is not waited for alone: the next is asked beside it, and whichever
- * is first with a good answer wins.
- * @param options.isGood whether nobody else is to be asked.
- * @param options.onOther gets each other answer: those that came before a good one, in time, and those that come after it, later.
- * @returns null when no answer was good. @throws what `ask` throws before there is a good answer.
+ * Asks subjects one after the other until a result is good. When one is silent for HEDGE_MS, the next is
+ * asked in parallel. The first good result wins.
+ * @param options.isGood whether a result ends the search.
+ * @param options.onOther is called with each other result. `isLate`: it came after the good one.
+ * @returns null if no result was good.
+ * @throws what `ask` throws before there is a good result.
  */
 export async function askInTurn<Subject, Result>(
   subjects: readonly Subject[],
@@ -41,7 +42,7 @@ export async function askInTurn<Subject, Result>(
       first.done();
       if (options.isGood(first.result)) return first;
       await options.onOther(first, false);
-      // What is asked already is no reason to ask the next later than without it.
+      // A bad result starts the next attempt at once, even while hedged attempts run.
       if (waiting.length > 0) begin();
     }
     return null;
@@ -54,7 +55,7 @@ export async function askInTurn<Subject, Result>(
   }
 }
 
-/** The first that is done, or null after HEDGE_MS where another can be asked. */
+/** Returns the first that is done; null after HEDGE_MS if `hedges`. */
 function firstOf<Result>(running: Iterable<Promise<Result>>, hedges: boolean): Promise<Result | null> {
   const first = Promise.race(running);
   return hedges ? orAfter(HEDGE_MS, first, () => null) : first;

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream';
 
 /**
- * A stream whose last part goes out only when `prove` is content with all of it. What does not come whole, its receiver sees to be cut short.
- * One that is not read to its end gives back what it has open, also when nobody has begun to read it.
- * @param options.see is shown each part as it comes.
- * @param options.prove throws where something is wrong.
+ * Returns a stream that holds back the last part until `prove` accepts the whole. If the source fails or
+ * `prove` throws, the receiver sees a stream that was cut short. Destroying the stream closes the source,
+ * even before the first read.
+ * @param options.see is called with each part as it arrives.
+ * @param options.prove throws if the parts are not right.
  */
 export function withLastPartHeld(
   stream: Readable,
@@ -23,7 +24,10 @@ export function withLastPartHeld(
   return streamOf(parts(), () => stream.destroy());
 }
 
-/** @param close ends what the parts are waiting for, when the stream is destroyed: only then can they come to their own end. */
+/**
+ * @param close is called when the stream is destroyed; it must end what the generator waits for, so that the
+ *   generator can end.
+ */
 export function streamOf(parts: AsyncGenerator<Uint8Array>, close: () => void): Readable {
   const stream = Readable.from(parts, { objectMode: false });
   const destroy = stream._destroy.bind(stream);

@@ -1,67 +1,79 @@
+import { makeForgottenOwners } from './forgotten-owners.ts';
+
 /**
- * Bytes that are asked for over and over, in memory, at most so many. What is kept is whole and its hash was computed from exactly these bytes, so
- * it stays proven whatever becomes of the place that it was read from. A thing is kept when it is asked for a second time while it is still known
- * that it was asked for once. Once memory is full, that is known of as many things as are kept (2Q, https://www.vldb.org/conf/1994/P439.PDF): a walk
- * over more leaves the memory to what is hot, and costs no hashes. What was not asked for the longest makes way, about (the clock algorithm: a
- * hit sets a mark and moves nothing).
+ * A cache in memory for bytes that are requested often, limited by their total size. An entry is whole and
+ * its hash was computed from exactly these bytes, so later changes of the file do not matter.
+ *
+ * An object is admitted when it is requested for the second time within a window of known first requests (2Q,
+ * https://www.vldb.org/conf/1994/P439.PDF). Once the cache is full, the window has as many entries as the
+ * cache. A scan over many objects therefore evicts nothing and costs no hashes. Eviction uses the clock
+ * algorithm: a hit sets a mark and moves nothing.
  */
-export interface HotBytes {
-  /** In what is kept. */
+export interface MemoryCache {
+  /** Sum of the sizes of all entries. */
   readonly bytes: number;
   get(key: string): Buffer | null;
-  /** Whether it is to be kept when it is read now: it is small enough, and not asked for for the first time. */
+  /**
+   * Returns whether to cache the object after reading it: it is small enough and this is not its first
+   * request.
+   */
   wants(key: string, bytes: number): boolean;
   /**
-   * @param owner what `forget` calls it by.
-   * @param since what `now` was before it was read: what was forgotten after that is not kept.
+   * Adds an entry.
+   * @param owner the name that `forget` evicts it by.
+   * @param since `now` before the object was read. Nothing is added if the owner was forgotten after that.
    */
   keep(key: string, owner: string, content: Buffer, since: number): void;
+  /** Evicts all entries of an owner. */
   forget(owner: string): void;
-  /** Counts what was forgotten. */
+  /** Number of calls of `forget`; serves as a logical clock. */
   readonly now: number;
 }
 
-/** How many are known to have been asked for once, while there is room, and at the least. */
+/** Size of the window of first requests while the cache has room, and its minimum once the cache is full. */
 const MAX_SEEN = 20_000;
 const MIN_SEEN = 16;
+/** Most owners for which the time of `forget` is remembered. */
 const MAX_FORGOTTEN = 10_000;
 
-interface Kept {
+interface Entry {
   readonly owner: string;
   readonly content: Buffer;
   used: boolean;
 }
 
-/** @param options.maxBytes of everything; 0: nothing is kept. */
-export function makeHotBytes(options: { maxBytes: number; maxObjectBytes: number }): HotBytes {
+/**
+ * @param options.maxBytes limit of the whole cache; 0: cache nothing.
+ * @param options.maxObjectBytes limit of one entry.
+ */
+export function makeMemoryCache(options: { maxBytes: number; maxObjectBytes: number }): MemoryCache {
   const maxBytes = options.maxBytes;
   const maxObjectBytes = Math.min(options.maxObjectBytes, maxBytes);
-  const all = new Map<string, Kept>();
+  const entries = new Map<string, Entry>();
   const keysOf = new Map<string, Set<string>>();
-  const forgotten = new Map<string, number>();
+  const forgotten = makeForgottenOwners(MAX_FORGOTTEN);
   const seen = new Set<string>();
   let bytes = 0;
-  let now = 0;
 
   function drop(key: string): void {
-    const kept = all.get(key);
-    if (!kept) return;
-    all.delete(key);
-    bytes -= kept.content.length;
-    const keys = keysOf.get(kept.owner);
+    const entry = entries.get(key);
+    if (!entry) return;
+    entries.delete(key);
+    bytes -= entry.content.length;
+    const keys = keysOf.get(entry.owner);
     keys?.delete(key);
-    if (keys?.size === 0) keysOf.delete(kept.owner);
+    if (keys?.size === 0) keysOf.delete(entry.owner);
   }
 
   function makeRoom(wanted: number): void {
     while (bytes + wanted > maxBytes) {
-      const [oldest] = all;
+      const [oldest] = entries;
       if (!oldest) return;
-      const [key, kept] = oldest;
-      if (kept.used) {
-        kept.used = false;
-        all.delete(key);
-        all.set(key, kept);
+      const [key, entry] = oldest;
+      if (entry.used) {
+        entry.used = false;
+        entries.delete(key);
+        entries.set(key, entry);
       } else drop(key);
     }
   }
@@ -71,19 +83,19 @@ export function makeHotBytes(options: { maxBytes: number; maxObjectBytes: number
       return bytes;
     },
     get now() {
-      return now;
+      return forgotten.now;
     },
     get(key) {
-      const kept = all.get(key);
-      if (!kept) return null;
-      kept.used = true;
-      return kept.content;
+      const entry = entries.get(key);
+      if (!entry) return null;
+      entry.used = true;
+      return entry.content;
     },
     wants(key, size) {
       if (size > maxObjectBytes) return false;
       if (seen.delete(key)) return true;
       seen.add(key);
-      const most = bytes + size <= maxBytes ? MAX_SEEN : Math.max(MIN_SEEN, all.size);
+      const most = bytes + size <= maxBytes ? MAX_SEEN : Math.max(MIN_SEEN, entries.size);
       for (const oldest of seen) {
         if (seen.size <= most) break;
         seen.delete(oldest);
@@ -91,20 +103,16 @@ export function makeHotBytes(options: { maxBytes: number; maxObjectBytes: number
       return false;
     },
     keep(key, owner, content, since) {
-      if (content.length > maxObjectBytes || (forgotten.get(owner) ?? 0) > since) return;
+      if (content.length > maxObjectBytes || forgotten.isAfter(owner, since)) return;
       drop(key);
       makeRoom(content.length);
-      all.set(key, { owner, content, used: false });
+      entries.set(key, { owner, content, used: false });
       bytes += content.length;
       const keys = keysOf.get(owner) ?? new Set();
       keysOf.set(owner, keys.add(key));
     },
     forget(owner) {
-      now += 1;
-      const [first] = forgotten.keys();
-      if (forgotten.size >= MAX_FORGOTTEN && first !== undefined) forgotten.delete(first);
-      forgotten.delete(owner);
-      forgotten.set(owner, now);
+      forgotten.add(owner);
       for (const key of [...(keysOf.get(owner) ?? [])]) drop(key);
     },
   };

@@ -1,16 +1,16 @@
 import { FixativeError } from '../../errors.ts';
 
-/** A handful may always be missing; a share of a small number says nothing. */
+/** Number of missing copies that is always allowed, because a percentage of few copies means nothing. */
 const ALWAYS_ALLOWED = 10;
 
 export const DEFAULT_MAX_MISSING_PERCENT = 10;
 
 /**
- * Stops a run that finds too much gone: that is rarely a loss, and mostly the wrong directory, the wrong bucket or the wrong database,
- * and whatever a run does on the word of such a finding does harm.
+ * Stops a run that finds too much missing. The cause is then rarely a loss, but the wrong directory, bucket
+ * or database, and a run that acts on such findings does harm.
  * @throws FixativeError STOPPED
  */
-export function guardAgainstLoss(
+export function requireFewMissing(
   found: { what: string; count: number; of: number; store: string },
   maxPercent: number,
 ): void {

@@ -6,9 +6,12 @@ import type { Database, Queryable } from '../../database/database.ts';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import { deleteUnrecorded } from '../retired-keys.ts';
 import type { ListedObject, Store } from '../stores/store.ts';
-import { DEFAULT_MAX_MISSING_PERCENT, guardAgainstLoss } from './loss-limit.ts';
+import { DEFAULT_MAX_MISSING_PERCENT, requireFewMissing } from './loss-limit.ts';
 
-/** An object in a store that is on no record: what a crash between bytes and rows leaves. */
+/**
+ * An object in a store that is not on record, for example because of a crash between the put and its
+ * transaction.
+ */
 export interface Orphan extends ListedObject {
   readonly store: string;
   readonly sha256: string;
@@ -16,10 +19,10 @@ export interface Orphan extends ListedObject {
 
 const BATCH = 500;
 
-/** Names that are none of ours are not looked at: a directory may hold what others put there. */
+/** Keys of Fixative. Other names are ignored, because a directory may also hold files of other programs. */
 const OUR_KEY = /^[0-9a-f]{2}\/[0-9a-f]{2}\/([0-9a-f]{64})(?:-\d+)?\.[a-z]+$/;
 
-/** Everything in a store under a name of ours that is on no record of it, in the order of the store. */
+/** Yields the orphans of a store, in the order of its list. */
 export async function* findOrphans(db: Queryable, store: Store): AsyncGenerator<Orphan> {
   let batch: Orphan[] = [];
   for await (const object of store.list()) {
@@ -44,20 +47,24 @@ async function withoutRecord(db: Queryable, store: Store, objects: readonly Orph
 }
 
 export interface QuarantineOptions {
-  /** Where what is taken out of a store is kept. */
+  /** Directory that orphans are moved to. */
   readonly directory: string;
-  /** What was put less long ago may be about to be recorded, and is left alone. */
+  /** Age in seconds below which an object stays, because its record may still be written. */
   readonly graceSeconds: number;
+  /** Stops the run if more than this percentage of the store are orphans. Default: 10. */
   readonly maxMissingPercent?: number;
+  /** Report orphans without moving them. Default: false. */
   readonly dryRun?: boolean;
   readonly onQuarantined?: (orphan: Orphan) => void;
 }
 
 /**
- * Moves orphans out of a store into quarantine, where they stay for QUARANTINE_DAYS. Nothing is deleted that is not there whole first, with a
- * line in the manifest that says what it was; each is looked at once more, under the lock of its blob, before it goes.
- * @returns how many were moved, and how many were too young.
- * @throws FixativeError STOPPED when too much of the store would go: then the database is not the one that belongs to it.
+ * Moves orphans from a store into quarantine, where they stay for QUARANTINE_DAYS. Each is checked again
+ * under the lock of its blob. It is deleted from the store only after a complete copy and a line in the
+ * manifest were written.
+ * @returns the number of moved orphans, and of those that were too young.
+ * @throws FixativeError STOPPED if too much of the store would be moved: the database probably belongs to
+ *   another store.
  */
 export async function quarantineOrphans(
   deps: { readonly database: Database },
@@ -79,7 +86,7 @@ export async function quarantineOrphans(
     of: due.length + (row?.count ?? 0),
     store: store.name,
   };
-  guardAgainstLoss(found, options.maxMissingPercent ?? DEFAULT_MAX_MISSING_PERCENT);
+  requireFewMissing(found, options.maxMissingPercent ?? DEFAULT_MAX_MISSING_PERCENT);
   let moved = 0;
   for (const orphan of due) {
     const gone = await deps.database.exclusively(`blob:${orphan.sha256}`, async (lock) => {
@@ -95,17 +102,17 @@ export async function quarantineOrphans(
   return { moved, young };
 }
 
-/** A place that cannot tell when an object was put is asked again only when there is no grace at all. */
+/** Returns whether an orphan is younger than the grace period. An object of unknown age counts as young. */
 function isYoung(orphan: Orphan, graceSeconds: number): boolean {
   if (graceSeconds === 0) return false;
   return !orphan.modifiedAt || Date.now() - orphan.modifiedAt.getTime() < graceSeconds * 1000;
 }
 
-/** One that is gone meanwhile leaves nothing there. */
+/** Writes nothing if the object is gone meanwhile. */
 async function copyToQuarantine(store: Store, orphan: Orphan, directory: string): Promise<void> {
   const day = path.join(directory, new Date().toISOString().slice(0, 10));
   const file = path.join(day, store.name, path.basename(orphan.key));
-  // A name of its own: a server whose lock was lost may still be copying the same orphan.
+  // A unique name: a server that has lost its lock may still copy the same orphan.
   const part = `${file}.${randomUUID()}.part`;
   await mkdir(path.dirname(file), { recursive: true });
   try {
@@ -138,7 +145,10 @@ async function copyToQuarantine(store: Store, orphan: Orphan, directory: string)
   }
 }
 
-/** Deletes what has been in quarantine for longer than `days`. @returns the lines of the manifests that went with it. */
+/**
+ * Deletes quarantined files that are older than `days`.
+ * @returns the number of manifest lines that were deleted.
+ */
 export async function emptyQuarantine(directory: string, days: number): Promise<number> {
   let lines = 0;
   for (const name of await readdir(directory).catch(() => [])) {

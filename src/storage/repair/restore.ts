@@ -2,38 +2,40 @@ import type { HeldLock } from '../../database/database.ts';
 import { FixativeError, StoreError } from '../../errors.ts';
 import { type Blob, copyIn, findBlob } from '../blob.ts';
 import { recordBad, recordError, recordPending, recordStored, recordTooLarge } from '../copies.ts';
-import { examine, type Finding, proven } from '../read/examine.ts';
+import type { StorageDeps } from '../deps.ts';
+import { checkedSource, examineCopy, type Finding } from '../read/examine.ts';
 import { findRetiredKeys, keyFor, type RetiredKeys } from '../retired-keys.ts';
-import type { StorageDeps } from '../service.ts';
-import { formatBytes, type Spool } from '../spool/spool.ts';
+import { formatBytes } from '../spool/format-bytes.ts';
+import type { Spool } from '../spool/spool.ts';
 import type { Store } from '../stores/store.ts';
 
 export interface Restoration {
-  /** The copies that were made now; on a dry run, those that would be. */
+  /** Copies that were made; on a dry run, those that would be. */
   readonly restored: readonly { store: string; bytes: number }[];
-  /** The store they were made from; null when nothing had to be made. */
+  /** Store that they were made from; null if none was needed. */
   readonly source: string | null;
-  /** Why copies that are lacking could not be made. */
+  /** Errors of copies that could not be made. */
   readonly failed: readonly StoreError[];
 }
 
 export interface RestoreOptions {
-  /** Names of the stores to restore into; all without it. */
+  /** Names of the stores to restore into. Default: all. */
   readonly stores?: readonly string[];
-  /** Read every copy, whatever its store says of it. */
+  /** Read every copy, whatever its fingerprint. Default: false. */
   readonly deep?: boolean;
-  /** Look, and write nothing into any store. */
+  /** Examine without writing to any store. Default: false. */
   readonly dryRun?: boolean;
 }
 
 type RestoreDeps = Pick<StorageDeps, 'database' | 'stores' | 'spooler' | 'healDelaySeconds'>;
 
 /**
- * Reads a healthy copy, proves its hash, and puts it wherever it is lacking. The source is read whole into a spool first, so
- * that no store receives a byte before all of them are proven; a source that turns out bad makes way for the next.
- * @throws FixativeError NOT_FOUND; BYTES_LOST; StoreError when a healthy copy may be where nobody can ask.
+ * Copies a healthy copy to every store that lacks one. The source is read into a spool and its hash is
+ * checked before any store receives a byte. If the source is bad, the next one is tried.
+ * @throws FixativeError NOT_FOUND; BYTES_LOST; StoreError if a healthy copy may be in a store that cannot be
+ *   asked.
  */
-export async function restore(
+export async function restoreBlob(
   deps: RestoreDeps,
   blobId: number,
   options: RestoreOptions = {},
@@ -41,11 +43,11 @@ export async function restore(
   const named = await findBlob(deps.database, { id: blobId });
   if (!named) throw new FixativeError('NOT_FOUND', `There is no blob ${blobId}.`);
   return deps.database.exclusively(`blob:${named.sha256}`, async (lock) => {
-    // Looked at again under the lock: whoever held it may have restored it, or removed it.
+    // Read again under the lock: its last holder may have restored or removed the blob.
     const blob = await findBlob(deps.database, { id: blobId });
     if (!blob) throw new FixativeError('NOT_FOUND', `There is no blob ${blobId}.`);
     const retired = await findRetiredKeys(deps.database, blob.sha256);
-    return restoreAlone({ ...deps, lock, retired }, blob, options);
+    return restoreUnderLock({ ...deps, lock, retired }, blob, options);
   });
 }
 
@@ -54,25 +56,16 @@ interface UnderLock extends RestoreDeps {
   readonly retired: RetiredKeys;
 }
 
-async function restoreAlone(deps: UnderLock, blob: Blob, options: RestoreOptions): Promise<Restoration> {
+async function restoreUnderLock(deps: UnderLock, blob: Blob, options: RestoreOptions): Promise<Restoration> {
   const failed: StoreError[] = [];
-  const taking = deps.stores.filter((store) => takes(store, blob));
+  const eligible = deps.stores.filter((store) => takesBlob(store, blob));
   for (const store of deps.stores) {
-    if (taking.includes(store)) continue;
+    if (eligible.includes(store)) continue;
     await recordTooLarge(deps.lock, blob, copyOf(deps, blob, store));
     if (options.stores?.includes(store.name)) failed.push(tooLargeFor(store, blob));
   }
-  const looks = await Promise.allSettled(
-    taking.map(async (store) => [store, await look(deps, blob, store, options.deep ?? false)] as const),
-  );
-  const findings = new Map<Store, Finding>(
-    looks.map((each) => {
-      if (each.status === 'rejected') throw each.reason;
-      return each.value;
-    }),
-  );
-  const wanted = taking.filter((store) => !options.stores || options.stores.includes(store.name));
-  const lacking = wanted.filter((store) => isBad(findings.get(store)));
+  const findings = await examineAll(deps, blob, eligible, options.deep ?? false);
+  const wanted = eligible.filter((store) => !options.stores || options.stores.includes(store.name));
   for (const store of wanted) {
     const finding = findings.get(store);
     if (finding?.state !== 'UNREACHABLE') continue;
@@ -81,40 +74,70 @@ async function restoreAlone(deps: UnderLock, blob: Blob, options: RestoreOptions
       await recordError(deps.lock, blob, store.name, finding.error.message);
     }
   }
+  const lacking = wanted.filter((store) => isBad(findings.get(store)));
   if (lacking.length === 0) return { restored: [], source: null, failed };
 
-  const proof = await takeProvenCopy(deps, blob, findings);
-  if (proof instanceof FixativeError) {
-    for (const store of lacking) await recordError(deps.lock, blob, store.name, proof.message);
-    throw proof;
+  const proven = await readProvenCopy(deps, blob, findings);
+  if (proven instanceof FixativeError) {
+    for (const store of lacking) await recordError(deps.lock, blob, store.name, proven.message);
+    throw proven;
   }
-  const { spool, source } = proof;
+  const { spool, source } = proven;
   try {
-    const restored: { store: string; bytes: number }[] = [];
-    for (const store of lacking) {
-      const { key } = copyOf(deps, blob, store);
-      try {
-        if (!options.dryRun) {
-          deps.lock.signal.throwIfAborted();
-          const stat = await store.put(key, proven(spool));
-          await recordStored(deps.lock, blob, [{ store: store.name, key, ...stat }]);
-        }
-        restored.push({ store: store.name, bytes: blob.bytes });
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
-        failed.push(error);
-        await recordError(deps.lock, blob, store.name, error.message);
-      }
-    }
+    const made = await makeCopies(deps, blob, lacking, { spool, dryRun: options.dryRun ?? false });
     await deps.database.flush();
-    return { restored, source, failed };
+    return { restored: made.restored, source, failed: [...failed, ...made.failed] };
   } finally {
     await spool.discard();
   }
 }
 
-/** Reads healthy copies, in read order, until one of them is proven to its last byte; or says why there is none. */
-async function takeProvenCopy(
+/** Examines all copies in parallel. */
+async function examineAll(
+  deps: UnderLock,
+  blob: Blob,
+  stores: readonly Store[],
+  deep: boolean,
+): Promise<ReadonlyMap<Store, Finding>> {
+  const outcomes = await Promise.allSettled(
+    stores.map(async (store) => [store, await examineAndRecord(deps, blob, store, deep)] as const),
+  );
+  return new Map(
+    outcomes.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    }),
+  );
+}
+
+async function makeCopies(
+  deps: UnderLock,
+  blob: Blob,
+  stores: readonly Store[],
+  { spool, dryRun }: { spool: Spool; dryRun: boolean },
+): Promise<Pick<Restoration, 'restored' | 'failed'>> {
+  const restored: { store: string; bytes: number }[] = [];
+  const failed: StoreError[] = [];
+  for (const store of stores) {
+    const { key } = copyOf(deps, blob, store);
+    try {
+      if (!dryRun) {
+        deps.lock.signal.throwIfAborted();
+        const stat = await store.put(key, checkedSource(spool));
+        await recordStored(deps.lock, blob, [{ store: store.name, key, ...stat }]);
+      }
+      restored.push({ store: store.name, bytes: blob.bytes });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      failed.push(error);
+      await recordError(deps.lock, blob, store.name, error.message);
+    }
+  }
+  return { restored, failed };
+}
+
+/** Reads healthy copies in read order until the hash of one is proven. Returns the error if there is none. */
+async function readProvenCopy(
   deps: UnderLock,
   blob: Blob,
   findings: ReadonlyMap<Store, Finding>,
@@ -130,7 +153,7 @@ async function takeProvenCopy(
       if (spool.sha256 === blob.sha256) return { spool, source: store.name };
       await spool.discard();
     } catch (error) {
-      // It went away, broke off or changed since it was looked at. Anything that is not of the store ends the restoration.
+      // The store went away or broke off, or the copy has changed. Any other error ends the restoration.
       if (!(error instanceof FixativeError) || error.code === 'NO_SPACE') throw error;
       unreachable ??= new StoreError(`${store.name} broke off: ${error.message}`, store.name, {
         cause: error,
@@ -147,11 +170,11 @@ async function takeProvenCopy(
       );
 }
 
-/** Looks at one copy and notes what differs from the record; a store that is new to the blob gets a copy on record. */
-async function look(deps: UnderLock, blob: Blob, store: Store, deep: boolean): Promise<Finding> {
+/** Examines one copy and records what differs. Records a pending copy for a store that has none on record. */
+async function examineAndRecord(deps: UnderLock, blob: Blob, store: Store, deep: boolean): Promise<Finding> {
   const copy = copyIn(store, blob);
   const { key } = copyOf(deps, blob, store);
-  const finding = await examine(store, blob, copy, { deep, key });
+  const finding = await examineCopy(store, blob, copy, { deep, key });
   if (!copy) await recordPending(deps.lock, blob, { store: store.name, key });
   if (finding.state === 'STORED') {
     if (finding.read || copy?.state !== 'STORED') {
@@ -172,8 +195,8 @@ function copyOf(
   return { store: store.name, key: keyFor(store, blob, retired), state: copy?.state ?? 'PENDING' };
 }
 
-/** Whether the store takes the blob, or has it although it would not take it now. */
-function takes({ name, maxBytes }: Store, { bytes, copies }: Blob): boolean {
+/** Returns whether the store takes a blob of this size, or already holds it. */
+function takesBlob({ name, maxBytes }: Store, { bytes, copies }: Blob): boolean {
   return bytes <= maxBytes || copies.some(({ store, state }) => store === name && state === 'STORED');
 }
 

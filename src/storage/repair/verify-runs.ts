@@ -1,19 +1,19 @@
 import type { Queryable } from '../../database/database.ts';
 
-/** What became of copies beside what a run of verify sees of them. */
-export interface BesideRun {
-  /** Copies that had been missing or corrupt and were healthy again, since the run before; since ever, when there was none. */
+/** Counts of copies that a run of verify does not see by reading them. */
+export interface RecordCounts {
+  /** Copies that were repaired since the last run; since the beginning if there was none. */
   readonly healed: number;
-  /** Copies of blobs that nothing refers to any more, and whose bytes have not left the store yet. */
+  /** Copies of condemned blobs that are not deleted yet. */
   readonly condemned: number;
 }
 
-/** @returns by the names of stores. */
-export async function countBesideRun(
+/** @returns counts by the name of the store. */
+export async function readRecordCounts(
   db: Queryable,
   stores: readonly string[],
-): Promise<ReadonlyMap<string, BesideRun>> {
-  const rows = await db.query<BesideRun & { store: string }>(
+): Promise<ReadonlyMap<string, RecordCounts>> {
+  const rows = await db.query<RecordCounts & { store: string }>(
     `SELECT s.store,
        (SELECT count(*) FROM copies c LEFT JOIN verify_runs r ON r.store = c.store
          WHERE c.store = s.store AND c.healed_at IS NOT NULL AND c.healed_at >= coalesce(r.begun_at, '-infinity')) AS healed,
@@ -25,8 +25,12 @@ export async function countBesideRun(
   return new Map(rows.map(({ store, ...counts }) => [store, counts]));
 }
 
-/** @param begunAt by the clock of the database, as it writes times. */
-export async function recordRun(db: Queryable, stores: readonly string[], begunAt: string): Promise<void> {
+/** Records the start of a run. @param begunAt a time from the database, as its text. */
+export async function recordVerifyRun(
+  db: Queryable,
+  stores: readonly string[],
+  begunAt: string,
+): Promise<void> {
   await db.query(
     `INSERT INTO verify_runs (store, begun_at) SELECT store, $2::timestamptz FROM unnest($1::text[]) AS s (store)
      ON CONFLICT (store) DO UPDATE SET begun_at = excluded.begun_at`,

@@ -1,36 +1,42 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queryable } from '../../database/database.ts';
-import type { Blob, Copy } from '../blob.ts';
 import { recordBad, recordError, recordProven, recordSeen } from '../copies.ts';
-import { examine } from '../read/examine.ts';
-import type { StorageDeps } from '../service.ts';
-import { DEFAULT_MAX_MISSING_PERCENT, guardAgainstLoss } from './loss-limit.ts';
+import type { StorageDeps } from '../deps.ts';
+import { examineCopy, type Finding } from '../read/examine.ts';
+import type { Store } from '../stores/store.ts';
+import { DEFAULT_MAX_MISSING_PERCENT, requireFewMissing } from './loss-limit.ts';
 import { findOrphans, type Orphan } from './orphans.ts';
-import { countBesideRun, recordRun } from './verify-runs.ts';
+import { readRecordCounts, recordVerifyRun } from './verify-runs.ts';
+import { type CopyToVerify, walkCopies } from './walk-copies.ts';
 
 /**
- * Looks at copies and records what it finds; repairs nothing. It begins with those that were not looked at for the longest time, so that
- * runs of a small budget come round to every copy, and a run that was broken off goes on where it stopped.
+ * Verify examines copies and records what it finds; it repairs nothing. It begins with the copies that were
+ * examined longest ago. Runs with a small budget therefore reach every copy, and a run continues where an
+ * interrupted one stopped.
  */
 export interface VerifyOptions {
-  /** true (the default): read every byte and compare the hash; false: only whether it is there with its length. */
+  /**
+   * Whether to read every byte and compare the hash, instead of length and fingerprint only. Default: true.
+   */
   readonly deep?: boolean;
-  /** Names of the stores to look into; all without it. */
+  /** Names of the stores to examine. Default: all. */
   readonly stores?: readonly string[];
-  /** Budgets; the first one that is used up ends the run. */
+  /**
+   * Budgets: copies, seconds, percent of all copies. The first that is used up ends the run. Default: none.
+   */
   readonly limit?: number;
   readonly seconds?: number;
-  /** Of all copies. */
   readonly percent?: number;
+  /** Limit of the read rate. Default: none. */
   readonly maxBytesPerSecond?: number;
-  /** Stops the run when more than so many percent of a store's copies are missing; 10 without it. */
+  /** Stops the run if more than this percentage of the copies in a store is missing. Default: 10. */
   readonly maxMissingPercent?: number;
-  /** Also list the stores for what is on no record. Default: true for a run without a budget. */
+  /** Whether to list the stores for orphans. Default: true for a run without a budget. */
   readonly orphans?: boolean;
-  /** Whether the next run counts what is healed from this one on. Default: true. */
+  /** Whether to record the run, so that the next one counts repairs since this one. Default: true. */
   readonly records?: boolean;
   readonly onProgress?: (progress: { copies: number; of: number; bytes: number }) => void;
-  /** Called for each copy that is not right. */
+  /** Called for each copy that is not healthy. */
   readonly onBad?: (bad: BadCopy) => void;
   readonly onOrphan?: (orphan: Orphan) => void;
   readonly signal?: AbortSignal;
@@ -46,12 +52,12 @@ export interface BadCopy {
 
 export interface Verification {
   readonly deep: boolean;
-  /** Copies that were looked at, and how many there are. */
+  /** Number of examined copies, and of all copies. */
   readonly copies: number;
   readonly of: number;
-  /** Whether every copy was looked at, rather than a budget used up. */
+  /** Whether every copy was examined; false if a budget ended the run. */
   readonly complete: boolean;
-  /** Blobs of which no healthy copy is on record any more: how many, and the first thousand. */
+  /** Blobs without a healthy copy on record: their number, and the first 1,000. */
   readonly lostCount: number;
   readonly lost: readonly string[];
   /** In read order. */
@@ -60,24 +66,27 @@ export interface Verification {
 
 export interface VerifiedStore {
   readonly store: string;
+  /** Healthy copies. */
   right: number;
   missing: number;
   corrupt: number;
-  /** Copies that were not yet made, and were not found either. */
+  /** Copies that are not made yet. */
   pending: number;
-  /** Copies of which nothing can be said, because the store could not be asked. */
+  /** Copies that could not be examined, because the store could not be asked. */
   unreachable: number;
-  /** Objects that are on no record; null when they were not looked for. */
+  /** Objects that are not on record; null if they were not counted. */
   orphans: number | null;
+  /** Bytes that were read. */
   bytes: number;
-  /** Copies that were healed since the run before, and those that are to be removed and are still there. */
+  /** See RecordCounts. */
   healed: number;
   condemned: number;
 }
 
 type VerifyDeps = Pick<StorageDeps, 'database' | 'stores' | 'healDelaySeconds'>;
 
-export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Promise<Verification> {
+/** See Storage.verify. */
+export async function verifyCopies(deps: VerifyDeps, options: VerifyOptions = {}): Promise<Verification> {
   const { deep = true, maxMissingPercent = DEFAULT_MAX_MISSING_PERCENT } = options;
   const stores = deps.stores.filter((store) => !options.stores || options.stores.includes(store.name));
   const names = stores.map((store) => store.name);
@@ -92,75 +101,107 @@ export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Pro
   let copies = 0;
   let bytes = 0;
   let complete = true;
-  for await (const { blob, copy } of walkCopies(deps.database, { names, deep, signal: options.signal })) {
+  for await (const subject of walkCopies(deps.database, { names, deep, signal: options.signal })) {
     if (copies >= limit || Date.now() >= deadline) {
       complete = false;
       break;
     }
-    const store = stores.find((each) => each.name === copy.store);
-    const tally = tallies.get(copy.store);
+    const store = stores.find((each) => each.name === subject.copy.store);
+    const tally = tallies.get(subject.copy.store);
     if (!store || !tally) continue;
-    const finding = await examine(store, blob, copy, { deep });
+    const finding = await examineCopy(store, subject.blob, subject.copy, { deep });
     copies++;
     if (finding.state === 'STORED') {
-      if (finding.read || copy.state !== 'STORED')
-        await recordProven(deps.database, blob, copy, finding.stat);
-      else await recordSeen(deps.database, blob, store.name);
-      tally.right++;
-      if (finding.read) {
-        tally.bytes += finding.stat.bytes;
-        bytes += finding.stat.bytes;
-      }
+      bytes += await noteHealthy(deps, subject, finding, tally);
     } else {
-      if (finding.state === 'UNREACHABLE') {
-        tally.unreachable++;
-        if (copy.state !== 'STORED')
-          await recordError(deps.database, blob, store.name, finding.error.message);
-      } else if (finding.state === 'MISSING' && copy.state === 'PENDING') {
-        tally.pending++;
-        await recordSeen(deps.database, blob, store.name);
-        continue;
-      } else {
-        // One that was purged or restored since it was looked up is not bad.
-        if (!(await recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds))) continue;
-        tally[finding.state === 'MISSING' ? 'missing' : 'corrupt']++;
-      }
-      const error = finding.state === 'UNREACHABLE' ? finding.error.message : finding.error;
-      options.onBad?.({ store: store.name, sha256: blob.sha256, key: copy.key, state: finding.state, error });
-      const missing = {
-        what: 'missing',
-        count: tally.missing,
-        of: totals.get(store.name) ?? 0,
-        store: store.name,
-      };
-      guardAgainstLoss(missing, maxMissingPercent);
+      const bad = await noteBad(deps, subject, finding, tally);
+      if (!bad) continue;
+      options.onBad?.(bad);
+      const of = totals.get(store.name) ?? 0;
+      const missing = { what: 'missing', count: tally.missing, of, store: store.name };
+      requireFewMissing(missing, maxMissingPercent);
     }
     options.onProgress?.({ copies, of, bytes });
-    await slowDown(begun, bytes, options);
+    await limitRate(begun, bytes, options);
   }
 
-  const bounded =
-    options.limit !== undefined || options.seconds !== undefined || options.percent !== undefined;
-  if (options.orphans ?? !bounded) {
-    for (const store of stores) {
-      const tally = tallies.get(store.name) as VerifiedStore;
-      tally.orphans = 0;
-      // A store that cannot be listed has said so for each of its copies already.
-      try {
-        for await (const orphan of findOrphans(deps.database, store)) {
-          tally.orphans++;
-          options.onOrphan?.(orphan);
-        }
-      } catch {
-        tally.orphans = null;
+  if (options.orphans ?? !hasBudget(options)) await countOrphans(deps.database, stores, tallies, options);
+  // Read after the walk, so that copies which the walk has found healthy again count as healed.
+  for (const [store, counts] of await readRecordCounts(deps.database, names))
+    Object.assign(tallies.get(store) as VerifiedStore, counts);
+  if (now && options.records !== false) await recordVerifyRun(deps.database, names, now.now);
+  return {
+    deep,
+    copies,
+    of,
+    complete,
+    ...(await findLostBlobs(deps.database)),
+    stores: [...tallies.values()],
+  };
+}
+
+function hasBudget({ limit, seconds, percent }: VerifyOptions): boolean {
+  return limit !== undefined || seconds !== undefined || percent !== undefined;
+}
+
+/** @returns the number of bytes that were read. */
+async function noteHealthy(
+  { database }: VerifyDeps,
+  { blob, copy }: CopyToVerify,
+  finding: Extract<Finding, { state: 'STORED' }>,
+  tally: VerifiedStore,
+): Promise<number> {
+  if (finding.read || copy.state !== 'STORED') await recordProven(database, blob, copy, finding.stat);
+  else await recordSeen(database, blob, copy.store);
+  tally.right++;
+  if (!finding.read) return 0;
+  tally.bytes += finding.stat.bytes;
+  return finding.stat.bytes;
+}
+
+/** @returns the report on the copy; null if it is pending, or was purged or restored since it was read. */
+async function noteBad(
+  { database, healDelaySeconds }: VerifyDeps,
+  { blob, copy }: CopyToVerify,
+  finding: Exclude<Finding, { state: 'STORED' }>,
+  tally: VerifiedStore,
+): Promise<BadCopy | null> {
+  const report = { store: copy.store, sha256: blob.sha256, key: copy.key, state: finding.state };
+  if (finding.state === 'UNREACHABLE') {
+    const error = finding.error.message;
+    tally.unreachable++;
+    if (copy.state !== 'STORED') await recordError(database, blob, copy.store, error);
+    return { ...report, error };
+  }
+  if (finding.state === 'MISSING' && copy.state === 'PENDING') {
+    tally.pending++;
+    await recordSeen(database, blob, copy.store);
+    return null;
+  }
+  if (!(await recordBad(database, blob, copy, finding, healDelaySeconds))) return null;
+  tally[finding.state === 'MISSING' ? 'missing' : 'corrupt']++;
+  return { ...report, error: finding.error };
+}
+
+async function countOrphans(
+  db: Queryable,
+  stores: readonly Store[],
+  tallies: ReadonlyMap<string, VerifiedStore>,
+  { onOrphan }: VerifyOptions,
+): Promise<void> {
+  for (const store of stores) {
+    const tally = tallies.get(store.name) as VerifiedStore;
+    tally.orphans = 0;
+    // A store that cannot be listed was reported for each of its copies already.
+    try {
+      for await (const orphan of findOrphans(db, store)) {
+        tally.orphans++;
+        onOrphan?.(orphan);
       }
+    } catch {
+      tally.orphans = null;
     }
   }
-  // After the walk: what it found healthy again is healed, too.
-  for (const [store, counts] of await countBesideRun(deps.database, names))
-    Object.assign(tallies.get(store) as VerifiedStore, counts);
-  if (now && options.records !== false) await recordRun(deps.database, names, now.now);
-  return { deep, copies, of, complete, ...(await findLost(deps.database)), stores: [...tallies.values()] };
 }
 
 function emptyTally(store: string): VerifiedStore {
@@ -186,7 +227,8 @@ async function countCopies(db: Queryable, names: readonly string[]): Promise<Map
   return new Map(rows.map((row) => [row.store, row.count]));
 }
 
-async function findLost(db: Queryable): Promise<{ lostCount: number; lost: string[] }> {
+/** Finds blobs without a healthy copy on record. */
+async function findLostBlobs(db: Queryable): Promise<{ lostCount: number; lost: string[] }> {
   const rows = await db.query<{ sha256: string; count: number }>(
     `SELECT b.sha256, count(*) OVER () AS count FROM blobs b
      WHERE NOT EXISTS (SELECT 1 FROM copies c WHERE c.blob_id = b.id AND c.state = 'STORED')
@@ -195,45 +237,9 @@ async function findLost(db: Queryable): Promise<{ lostCount: number; lost: strin
   return { lostCount: rows[0]?.count ?? 0, lost: rows.map((row) => row.sha256) };
 }
 
-/** Keeps the reading below a rate, so that verifying does not take the disk from serving. */
-async function slowDown(begun: number, bytes: number, options: VerifyOptions): Promise<void> {
+/** Waits so that the read rate stays below the limit, which leaves the disk to requests. */
+async function limitRate(begun: number, bytes: number, options: VerifyOptions): Promise<void> {
   if (!options.maxBytesPerSecond) return;
   const ahead = (bytes / options.maxBytesPerSecond) * 1000 - (Date.now() - begun);
   if (ahead > 10) await sleep(ahead, undefined, options.signal ? { signal: options.signal } : {});
-}
-
-const PAGE = 200;
-
-interface CopyToVerify {
-  readonly blob: Pick<Blob, 'id' | 'sha256' | 'bytes' | 'mimeType'>;
-  readonly copy: Copy;
-}
-
-/** Every copy that was not looked at since the walk began, the one that was not for the longest time first. */
-export async function* walkCopies(
-  db: Queryable,
-  options: { names: readonly string[]; deep: boolean; signal: AbortSignal | undefined },
-): AsyncGenerator<CopyToVerify> {
-  const column = `coalesce(c.${options.deep ? 'checked_at' : 'seen_at'}, '-infinity'::timestamptz)`;
-  const [now] = await db.query<{ now: string }>('SELECT now()::text AS now');
-  let after = { at: '-infinity', id: 0, store: '' };
-  for (;;) {
-    const rows = await db.query<
-      Copy & { id: number; sha256: string; bytes: number; mimeType: string; at: string }
-    >(
-      `SELECT ${column}::text AS at, b.id, b.sha256, b.bytes, b.mime_type AS "mimeType", c.store, c.state, c.key, c.fingerprint
-       FROM copies c JOIN blobs b ON b.id = c.blob_id
-       WHERE (${column}, c.blob_id, c.store) > ($1::timestamptz, $2::bigint, $3::text) AND ${column} < $4::timestamptz
-         AND c.store = ANY($5::text[]) AND c.state <> 'TOO_LARGE' AND b.condemned_at IS NULL
-       ORDER BY ${column}, c.blob_id, c.store LIMIT ${PAGE}`,
-      [after.at, after.id, after.store, now?.now, options.names],
-    );
-    for (const { id, sha256, bytes, mimeType, at: _at, ...copy } of rows) {
-      options.signal?.throwIfAborted();
-      yield { blob: { id, sha256, bytes, mimeType }, copy };
-    }
-    const last = rows.at(-1);
-    if (!last || rows.length < PAGE) return;
-    after = { at: last.at, id: last.id, store: last.store };
-  }
 }

@@ -1,10 +1,10 @@
 import type { Queryable } from '../../database/database.ts';
 
-/** Copies whose repair was put off because an earlier try failed. */
+/** Condition on `copies`: an earlier try failed and the next is in the future. */
 const WAITING = `state NOT IN ('STORED', 'TOO_LARGE') AND attempts > 0 AND retry_at > now()
   AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = copies.blob_id AND b.condemned_at IS NOT NULL)`;
 
-/** Makes all that wait for a store due now. @returns how many. */
+/** Makes all waiting copies of a store due now. @returns their number. */
 export async function hastenAll(db: Queryable, store: string): Promise<number> {
   const rows = await db.query(
     `UPDATE copies SET retry_at = now() WHERE store = $1 AND ${WAITING} RETURNING blob_id`,
@@ -13,7 +13,11 @@ export async function hastenAll(db: Queryable, store: string): Promise<number> {
   return rows.length;
 }
 
-/** Makes one of them due now, to see whether the store takes it; one that can be made of another copy. @returns whether one waits. */
+/**
+ * Makes one waiting copy of a store due now, to test whether the store takes it. Chooses a blob with a
+ * healthy copy elsewhere.
+ * @returns whether a copy was waiting.
+ */
 export async function hastenOne(db: Queryable, store: string): Promise<boolean> {
   const rows = await db.query(
     `UPDATE copies SET retry_at = now() WHERE store = $1 AND blob_id =

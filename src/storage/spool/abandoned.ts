@@ -1,14 +1,14 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
-/** A file that is being written changes all the time; after this long without a change, its writer is gone. */
+/** Seconds without a change after which a temporary file has no writer any more. */
 const ABANDONED_AFTER_SECONDS = 10 * 60;
 
 /**
- * Removes temporary files that a killed process left in `directory`. Other processes may be writing there at this moment
- * (several servers can share a directory), so a file goes by its age, not because it is there.
- * @param afterSeconds 0 only when nobody else can be writing.
- * @returns how many were removed.
+ * Deletes temporary files that killed processes left in `directory`. Other servers may share the directory
+ * and write to it now, so a file is deleted by its age.
+ * @param afterSeconds age since the last change. Default: 600. 0 is safe only when no other process writes.
+ * @returns the number of deleted files.
  */
 export async function removeAbandoned(
   directory: string,

@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 
 /**
- * Flushes a file, or a directory: a rename or a new name survives the loss of power only when its directory has been flushed (rename(2), fsync(2)).
+ * Flushes a file or a directory to the disk. After a rename or the creation of a file, flush its directory as
+ * well: the new name is lost with the power otherwise (rename(2), fsync(2)).
  */
 export async function flush(path: string): Promise<void> {
   const handle = await open(path, 'r');

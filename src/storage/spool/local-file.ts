@@ -1,6 +1,6 @@
-/** Bytes that can be read at any place. An open file is such. */
+/** Bytes that can be read at any position. An open file is one. */
 export interface RandomReader {
-  /** As `FileHandle.read`; less than `length`, and in the end nothing, where there is no more. */
+  /** Reads like `FileHandle.read`: fewer bytes than `length` near the end, none beyond it. */
   read(
     buffer: Buffer,
     offset: number,
@@ -9,10 +9,10 @@ export interface RandomReader {
   ): Promise<{ readonly bytesRead: number }>;
 }
 
-/** A file on this machine, open. Nobody writes to it. */
+/** An open file on this machine that has no writer. */
 export interface LocalFile {
   readonly path: string;
-  /** How many there are. */
+  /** Its size. */
   readonly bytes: number;
   readonly reader: RandomReader;
 }

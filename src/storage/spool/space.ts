@@ -1,18 +1,19 @@
 import { statfs } from 'node:fs/promises';
 import { DiskError } from '../../errors.ts';
-import { formatBytes } from './spool.ts';
+import { formatBytes } from './format-bytes.ts';
 
-/** Refuses what would be written while there is too little room for it. */
+/** Refuses writes while the disk is nearly full. */
 export interface SpaceGuard {
-  /** @throws DiskError NO_SPACE when `bytes` more would leave less than the floor. */
+  /** @throws DiskError NO_SPACE if less than the minimum would be free after writing `bytes`. */
   require(bytes: number): Promise<void>;
 }
 
-const REMEMBER_MS = 500;
+/** How long a measurement is used. */
+const CACHE_MS = 500;
 
 /**
- * Watches the file systems of some directories. A full disk must be met here and not later: the embedded database ends the process when it cannot
- * write its log, and even the rows that would say what went wrong could not be written.
+ * Watches the file systems of some directories. A full disk must be noticed before it is full: the embedded
+ * database ends the process when it cannot write its log, and errors could not be recorded either.
  */
 export function makeSpaceGuard(options: {
   directories: readonly string[];
@@ -20,12 +21,12 @@ export function makeSpaceGuard(options: {
 }): SpaceGuard {
   const { directories, minFreeBytes } = options;
   let free = Number.POSITIVE_INFINITY;
-  let lookedAt = 0;
+  let measuredAt = 0;
 
-  async function look(): Promise<void> {
-    lookedAt = Date.now();
+  async function measure(): Promise<void> {
+    measuredAt = Date.now();
     const found = await Promise.all(
-      // A directory that is not there is not full; whoever uses it says what is wrong with it.
+      // A missing directory is not full. Its user reports what is wrong with it.
       directories.map((directory) =>
         statfs(directory).then(
           ({ bavail, bsize }) => bavail * bsize,
@@ -38,7 +39,7 @@ export function makeSpaceGuard(options: {
 
   return {
     async require(bytes) {
-      if (Date.now() - lookedAt > REMEMBER_MS) await look();
+      if (Date.now() - measuredAt > CACHE_MS) await measure();
       if (free - bytes >= minFreeBytes) return;
       throw new DiskError(
         'NO_SPACE',

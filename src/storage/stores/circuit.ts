@@ -2,78 +2,78 @@ import { NotFoundError, StoreError } from '../../errors.ts';
 import type { Store } from './store.ts';
 
 export interface CircuitOptions {
-  /** How many failures in a row open the circuit. */
+  /** Failures in a row that open the circuit. Default: 5. */
   readonly failures?: number;
-  /** How long it stays open. */
+  /** Seconds for which it stays open. Default: 30. */
   readonly openSeconds?: number;
-  /** Hears that the circuit opens. */
+  /** Called when the circuit opens. */
   readonly onOpen?: (error: StoreError) => void;
-  /** The clock, in milliseconds. */
+  /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
 }
 
 /**
- * The same store, which is left alone for a while once it has failed often in a row: a store that is gone then costs every request an
- * error at once, and not a time-out. After that time one request is let through to probe it; the others still fail until
- * that one is answered.
+ * Wraps a store in a circuit breaker. After several failures in a row the circuit opens: requests fail at
+ * once instead of waiting for a timeout. When `openSeconds` have passed, one request probes the store. Its
+ * success closes the circuit.
  *
- * A failure is a StoreError that may pass (`retryable`), thrown or met at the end of a stream. "Not found" is an answer, and so is
- * success. A refusal that cannot pass, and an error of the caller, say nothing either way. Streams are counted by themselves, because a
- * store may answer every question and still break off whenever it gives bytes.
+ * A retryable StoreError counts as a failure, thrown or at the end of a stream. Success and NotFoundError
+ * count as success. Other errors count as neither. Streams have a count of their own, because a store may
+ * answer every request and still break off every stream.
  */
 export function withCircuit(store: Store, options: CircuitOptions = {}): Store {
   const { failures = 5, openSeconds = 30, now = Date.now } = options;
-  const inARow = { answers: 0, streams: 0 };
-  /** While the circuit is open, the time at which it may be probed. */
+  const failuresInARow = { requests: 0, streams: 0 };
+  /** When an open circuit may be probed; null: the circuit is closed. */
   let openUntil: number | null = null;
-  let probing = false;
-  let last: StoreError | null = null;
+  let isProbing = false;
+  let lastError: StoreError | null = null;
 
-  /** @returns whether this request is the probe. */
-  function enter(): boolean {
+  /** Admits a request. @returns whether it is the probe. @throws StoreError while the circuit is open. */
+  function admit(): boolean {
     if (openUntil === null) return false;
-    if (probing || now() < openUntil) {
+    if (isProbing || now() < openUntil) {
       const seconds = Math.max(1, Math.ceil((openUntil - now()) / 1000));
       throw new StoreError(
-        `${store.name} has failed ${failures} times in a row and is left alone for ${seconds} s; the last time: ${last?.message}`,
+        `${store.name} has failed ${failures} times in a row and is not asked again for ${seconds} s. The last error: ${lastError?.message}`,
         store.name,
-        { cause: last },
+        { cause: lastError },
       );
     }
-    probing = true;
+    isProbing = true;
     return true;
   }
 
-  function answered(kind: keyof typeof inARow): void {
-    inARow[kind] = 0;
+  function noteSuccess(kind: keyof typeof failuresInARow): void {
+    failuresInARow[kind] = 0;
     if (openUntil === null) return;
     openUntil = null;
-    // That a probe was answered does not show that a whole stream would be: one more that breaks off opens it again.
-    inARow.streams = Math.min(inARow.streams, failures - 1);
+    // The success of a probe says nothing about streams: one more broken stream opens the circuit again.
+    failuresInARow.streams = Math.min(failuresInARow.streams, failures - 1);
   }
 
-  function failed(kind: keyof typeof inARow, error: unknown, isProbe: boolean): void {
-    if (error instanceof NotFoundError) answered(kind);
+  function noteFailure(kind: keyof typeof failuresInARow, error: unknown, isProbe: boolean): void {
+    if (error instanceof NotFoundError) noteSuccess(kind);
     if (!(error instanceof StoreError && error.retryable)) return;
-    inARow[kind]++;
-    last = error;
-    // What was under way when it opened does not keep it open for longer.
-    if (!isProbe && (openUntil !== null || inARow[kind] < failures)) return;
+    failuresInARow[kind]++;
+    lastError = error;
+    // Requests that were sent before the circuit opened do not extend it.
+    if (!isProbe && (openUntil !== null || failuresInARow[kind] < failures)) return;
     openUntil = now() + openSeconds * 1000;
     if (!isProbe) options.onOpen?.(error);
   }
 
-  async function through<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    const isProbe = enter();
+  async function guarded<Result>(send: () => Promise<Result>): Promise<Result> {
+    const isProbe = admit();
     try {
-      const answer = await ask();
-      answered('answers');
-      return answer;
+      const result = await send();
+      noteSuccess('requests');
+      return result;
     } catch (error) {
-      failed('answers', error, isProbe);
+      noteFailure('requests', error, isProbe);
       throw error;
     } finally {
-      if (isProbe) probing = false;
+      if (isProbe) isProbing = false;
     }
   }
 
@@ -81,14 +81,14 @@ export function withCircuit(store: Store, options: CircuitOptions = {}): Store {
     name: store.name,
     kind: store.kind,
     maxBytes: store.maxBytes,
-    put: (key, source) => through(() => store.put(key, source)),
-    stat: (key) => through(() => store.stat(key)),
-    delete: (key) => through(() => store.delete(key)),
+    put: (key, source) => guarded(() => store.put(key, source)),
+    stat: (key) => guarded(() => store.stat(key)),
+    delete: (key) => guarded(() => store.delete(key)),
 
     async open(key, range) {
-      const opened = await through(() => store.open(key, range));
-      opened.stream.once('end', () => answered('streams'));
-      opened.stream.once('error', (error) => failed('streams', error, false));
+      const opened = await guarded(() => store.open(key, range));
+      opened.stream.once('end', () => noteSuccess('streams'));
+      opened.stream.once('error', (error) => noteFailure('streams', error, false));
       return opened;
     },
 
@@ -96,7 +96,7 @@ export function withCircuit(store: Store, options: CircuitOptions = {}): Store {
       const objects = store.list()[Symbol.asyncIterator]();
       try {
         for (;;) {
-          const next = await through(() => objects.next());
+          const next = await guarded(() => objects.next());
           if (next.done) return;
           yield next.value;
         }

@@ -3,7 +3,10 @@ import { buffer } from 'node:stream/consumers';
 import { NotFoundError, StoreError } from '../../errors.ts';
 import type { Store } from './store.ts';
 
-/** Keeps objects in this process, for tests: it is the shortest true statement of what a store is. */
+/**
+ * Keeps objects in the memory of this process, for tests. It is the shortest complete implementation of a
+ * store.
+ */
 export function makeMemoryStore(name = 'memory', maxBytes = Number.POSITIVE_INFINITY): Store {
   const objects = new Map<string, { data: Buffer; version: number }>();
   let version = 0;
@@ -19,7 +22,8 @@ export function makeMemoryStore(name = 'memory', maxBytes = Number.POSITIVE_INFI
       const data = await buffer(source.open()).catch((cause) => {
         throw new StoreError(`${name} could not keep ${key}.`, name, { cause });
       });
-      if (data.length !== source.bytes) throw new StoreError(`${data.length} bytes of ${key} arrived.`, name);
+      if (data.length !== source.bytes)
+        throw new StoreError(`${data.length} bytes of ${key} arrived instead of ${source.bytes}.`, name);
       const object = { data, version: ++version };
       objects.set(key, object);
       return statOf(object);

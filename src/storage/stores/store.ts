@@ -1,55 +1,60 @@
 import type { Readable } from 'node:stream';
 
 /**
- * The port through which the storage service reaches a place that holds blobs. An adapter knows keys and bytes, nothing else:
- * neither hashes, nor images, nor which other stores exist.
+ * The port to a place that holds blobs. An adapter knows keys and bytes only: no hashes, no images, no other
+ * stores.
  *
- * What every adapter guarantees, and test/storage/store-contract.ts proves of each:
- * - `put` is whole or not at all: a reader sees the former bytes or the new ones, never a part; putting again replaces.
- *   When it has resolved, the bytes survive the loss of power as far as the place can promise it.
- * - Absent is said one way: `open` throws NotFoundError, `stat` answers null, `delete` of nothing is silent.
- * - Unreachable is not absent: whatever keeps the place from answering is thrown as StoreError.
- * - No memory grows with the size of a blob.
+ * Every adapter guarantees the following, and test/storage/store-contract.ts proves it for each:
+ * - `put` is atomic: a reader sees the old bytes or the new ones, never a mixture. Putting again replaces.
+ *   After `put` has resolved, the bytes survive a loss of power as far as the place can promise that.
+ * - Absent objects: `open` throws NotFoundError, `stat` returns null, `delete` does nothing.
+ * - Unreachable is not absent: any failure of the place throws StoreError.
+ * - Memory use does not grow with the size of a blob.
  */
 export interface Store {
-  /** Unique among the configured stores; what `STORES` calls it. */
+  /** Unique among the configured stores; its name in `STORES`. */
   readonly name: string;
-  /** The family of the adapter: `filesystem`, `database`, `memory`, … */
+  /** Kind of adapter: `filesystem`, `database`, `s3`, `github` or `memory`. */
   readonly kind: string;
-  /** The largest blob that it takes, in bytes; Infinity where there is no limit. */
+  /** Largest blob that it takes, in bytes; Infinity: no limit. */
   readonly maxBytes: number;
 
   put(key: string, source: BlobSource): Promise<ObjectStat>;
-  /** Opens the bytes, or the given range of them. The stream must be read to its end or destroyed. */
+  /** Opens the bytes, or a range of them. The stream must be read to its end or destroyed. */
   open(key: string, range?: ByteRange): Promise<OpenObject>;
   stat(key: string): Promise<ObjectStat | null>;
   delete(key: string): Promise<void>;
-  /** Every object in the store, in no particular order. */
+  /** Lists every object, in no particular order. */
   list(): AsyncIterable<ListedObject>;
 
   /**
-   * Where there is a quicker way than a stream for what is small: reads the range into a buffer that has room for it. The state that is returned
-   * was looked at after the last byte was read.
-   * @returns null where the object is shorter. @throws as `open`.
+   * Reads a range into a buffer with enough room, for stores where that is faster than a stream. The returned
+   * state was read after the last byte.
+   * @returns null if the object is shorter than the range.
+   * @throws as `open`.
    */
   readInto?(key: string, range: ByteRange, buffer: Buffer): Promise<ObjectStat | null>;
 
   /**
-   * The same where all of it is cheaper to have than its state: who gives it proves the hash. When this throws, something may still be put into the buffer.
-   * @returns how many bytes it has; null where it is not there, or not whole, or longer than the buffer. @throws StoreError
+   * Reads the whole object, for stores where that costs no more than `stat`. The hash is not checked; the
+   * caller must. After an error, do not reuse the buffer: the store may still write to it.
+   * @returns the number of bytes; null if the object is absent, incomplete, or longer than the buffer.
+   * @throws StoreError
    */
   readWhole?(key: string, buffer: Buffer): Promise<number | null>;
 }
 
-/** Bytes that can be read more than once, whose length and hash are known. A Spool is one. */
+/** Bytes of known length and hash that can be read more than once. A Spool is one. */
 export interface BlobSource {
   readonly bytes: number;
   /** SHA-256, 64 lower-case hexadecimal digits. */
   readonly sha256: string;
   open(): Readable;
   /**
-   * Flushes the file in which the bytes lie and gives it a place in the same file system, once: it is not written to any more.
-   * What `open` gave, and gives, reads on. false: it cannot be had so, and is to be read by `open`; whoever does not know the method reads.
+   * Flushes the file of the bytes and renames it to `file`, once. Streams that are open, and later ones,
+   * still work.
+   * @returns false if the file cannot be renamed there, for example to another file system; read it by `open`
+   *   then.
    */
   moveTo?(file: string): Promise<boolean>;
 }
@@ -63,18 +68,20 @@ export interface ByteRange {
 export interface ObjectStat {
   readonly bytes: number;
   /**
-   * Changes whenever the object may have changed, and is cheap to read: for a file its size, times and inode. While it is
-   * what it was when the hash was last proven, the proof holds.
+   * Changes whenever the object may have changed, and is cheap to read. Of a file: its size, times and inode.
+   * A proof of the hash stays valid while the fingerprint stays the same.
    */
   readonly fingerprint: string;
 }
 
 export interface OpenObject {
-  /** The state of exactly the bytes that `stream` gives, for the whole object even when a range was asked. */
+  /** State of exactly the bytes in `stream`. Describes the whole object, even for a range. */
   readonly stat: ObjectStat;
   readonly stream: Readable;
   /**
-   * Of a place where others can write: whether nobody had written to what was opened when its last byte was read, or until now, while it is read. Who computes the hash goes by that alone; who gives bytes on the proof of an earlier hash goes by this.
+   * Set by stores whose objects others can write to. Resolves to whether the open object was unchanged at its
+   * last byte, or is unchanged now if the stream is still being read. A reader that computes the hash itself
+   * does not need it.
    */
   isUnchanged?(): Promise<boolean>;
 }
@@ -82,9 +89,9 @@ export interface OpenObject {
 export interface ListedObject {
   readonly key: string;
   readonly bytes: number;
-  /** When it was put, where the place can tell. */
+  /** When it was put, if the store knows. */
   readonly modifiedAt?: Date;
 }
 
-/** What a stream from `open` ends in when the store can say itself that the object is not whole. */
+/** Ends a stream of `open` when the store itself finds that the object is damaged. */
 export class DamagedObjectError extends Error {}

@@ -1,6 +1,7 @@
 /**
- * What is to be made of a picture: read from an address or from GraphQL, written in one way only, so that a signature and a name in the
- * cache mean one thing; and what comes of it for pixels of a given size.
+ * Transforms: how a variant differs from its original. A transform is read from a URL or from GraphQL and has
+ * one canonical spelling, which signatures and cache names depend on. planVariant applies it to a picture of
+ * a given size.
  */
 import { InputError } from '../../errors.ts';
 
@@ -8,58 +9,65 @@ export const FITS = ['cover', 'contain', 'inside'] as const;
 export type Fit = (typeof FITS)[number];
 export const VARIANT_FORMATS = ['webp', 'jpeg', 'png', 'avif'] as const;
 export type VariantFormat = (typeof VARIANT_FORMATS)[number];
-/** `auto`: the smallest that the asker takes, of those that `negotiate` knows. */
+/** `auto`: chosen by `negotiate` from the Accept header. */
 export const ASKED_FORMATS = [...VARIANT_FORMATS, 'auto'] as const;
 export type AskedFormat = (typeof ASKED_FORMATS)[number];
 
-/** In pixels; of what is signed. What is not is bounded by VARIANT_SIZES. */
+/** Largest side of a signed variant, in pixels. Unsigned ones have the sides in VARIANT_SIZES. */
 export const MAX_VARIANT_SIDE = 4096;
-/** Its encoder takes seconds for each megapixel at its best quality, and cannot be stopped. */
+/**
+ * Largest side of an AVIF, in pixels. The encoder takes seconds per megapixel at its best quality and cannot
+ * be stopped.
+ */
 export const MAX_AVIF_SIDE = 2048;
-/** Of what is not signed, so that one picture has so many variants and no more. */
+/** Qualities of unsigned variants. They limit the number of variants of a picture. */
 export const LISTED_QUALITIES: readonly number[] = [50, 65, 80, 90];
 
 export interface Transform {
-  /** In pixels; null: as the other one gives it, or as the original. */
+  /** Sides in pixels; null: by the proportions from the other side, or that of the original. */
   readonly width: number | null;
   readonly height: number | null;
-  /** Only where both are given; null: cover. */
+  /** Set only with both sides; null: cover. */
   readonly fit: Fit | null;
-  /** null: the original's, and PNG for a GIF. */
+  /** null: the format of the original, or PNG for a GIF. */
   readonly format: AskedFormat | null;
-  /** 1 to 100, where the format has one; null: the format's own. */
+  /** 1 to 100; null: the default of the format. */
   readonly quality: number | null;
-  /** Whether it may be larger than the original. */
+  /** Whether the variant may be larger than the original. */
   readonly enlarge: boolean;
 }
 
 const NAMES = ['w', 'h', 'fit', 'format', 'quality', 'q', 'enlarge'] as const;
-/** They say who may have it, and are looked at elsewhere. */
+/** Parameters of a signed URL, which are checked elsewhere. */
 const SIGNED_NAMES = ['expires', 'signature'] as const;
 const KNOWN_NAMES: ReadonlySet<string> = new Set([...NAMES, ...SIGNED_NAMES]);
-/** What tools append to links, and pages to an address that is to be fetched anew: an address that is given out stays good with it. */
+/**
+ * Parameters that analytics tools and cache busters append to links. They are ignored, so that published
+ * links still work.
+ */
 const APPENDED = /^(?:utm_[a-z]+|fbclid|gclid|msclkid|igshid|mc_[ce]id|dpl|v|t|_)$/;
 
-/** @returns null where the address asks for the original. @throws InputError INVALID_INPUT that says what is allowed. */
+/** @returns null for a URL of the original. @throws InputError INVALID_INPUT, with what is allowed. */
 export function parseTransform(query: URLSearchParams): Transform | null {
   const given = NAMES.filter((name) => query.has(name));
   const unknown = [...query.keys()].find((name) => !KNOWN_NAMES.has(name) && !APPENDED.test(name));
   if (unknown !== undefined)
-    throw invalid(
-      `There is no parameter ${JSON.stringify(unknown.slice(0, 50))}; there are ${NAMES.join(', ')}.`,
+    throw invalidTransform(
+      `There is no parameter ${JSON.stringify(unknown.slice(0, 50))}. Use one of: ${NAMES.join(', ')}.`,
     );
   if (given.length === 0) return null;
   const twice = given.find((name) => query.getAll(name).length > 1);
-  if (twice) throw invalid(`${twice} is given more than once.`);
+  if (twice) throw invalidTransform(`${twice} is given more than once; give it once.`);
   const number = (name: (typeof NAMES)[number]) => {
     const text = query.get(name);
     if (text === null) return null;
-    if (!/^\d{1,9}$/.test(text)) throw invalid(`${name} is no whole number.`);
+    if (!/^\d{1,9}$/.test(text)) throw invalidTransform(`${name} must be a whole number.`);
     return Number(text);
   };
-  if (query.has('q') && query.has('quality')) throw invalid('q and quality are the same; give one of them.');
+  if (query.has('q') && query.has('quality'))
+    throw invalidTransform('q and quality are the same; give one of them.');
   const enlarge = query.get('enlarge');
-  if (enlarge !== null && enlarge !== '1') throw invalid('enlarge is 1 or left out.');
+  if (enlarge !== null && enlarge !== '1') throw invalidTransform('enlarge must be 1 or left out.');
   return checkTransform({
     width: number('w'),
     height: number('h'),
@@ -70,7 +78,7 @@ export function parseTransform(query: URLSearchParams): Transform | null {
   });
 }
 
-/** Puts into the one form what was said in any. @throws InputError INVALID_INPUT */
+/** Returns the canonical form of a transform. @throws InputError INVALID_INPUT */
 export function checkTransform(given: Partial<Transform>): Transform {
   const { width = null, height = null, format = null, quality = null, enlarge = false } = given;
   for (const [name, side] of [
@@ -78,17 +86,20 @@ export function checkTransform(given: Partial<Transform>): Transform {
     ['height', height],
   ] as const) {
     if (side !== null && !(side >= 1 && side <= MAX_VARIANT_SIDE))
-      throw invalid(`The ${name} goes from 1 to ${MAX_VARIANT_SIDE}.`);
+      throw invalidTransform(`The ${name} is ${side}; it must be 1 to ${MAX_VARIANT_SIDE} pixels.`);
   }
   if (format === 'avif' && Math.max(width ?? 0, height ?? 0) > MAX_AVIF_SIDE)
-    throw invalid(`AVIF goes up to ${MAX_AVIF_SIDE} pixels a side.`);
-  if (quality !== null && !(quality >= 1 && quality <= 100)) throw invalid('The quality goes from 1 to 100.');
+    throw invalidTransform(
+      `A side of an AVIF can have up to ${MAX_AVIF_SIDE} pixels. Choose another format or smaller sides.`,
+    );
+  if (quality !== null && !(quality >= 1 && quality <= 100))
+    throw invalidTransform(`The quality is ${quality}; it must be 1 to 100.`);
   const sized = width !== null || height !== null;
   const fit = width !== null && height !== null && given.fit !== 'cover' ? (given.fit ?? null) : null;
   return { width, height, fit, format, quality, enlarge: sized && enlarge };
 }
 
-/** The one spelling of it, as it stands in addresses and is signed. */
+/** Returns the canonical spelling, as it is used in URLs and signed. */
 export function formatTransform({ width, height, fit, format, quality, enlarge }: Transform): string {
   const query = new URLSearchParams();
   if (width !== null) query.set('w', String(width));
@@ -100,7 +111,7 @@ export function formatTransform({ width, height, fit, format, quality, enlarge }
   return String(query);
 }
 
-/** Whether it may be had without a signature. */
+/** Returns whether the variant is available without a signature. */
 export function isListed({ width, height, quality }: Transform, sizes: readonly number[]): boolean {
   return (
     [width, height].every((side) => side === null || sizes.includes(side)) &&
@@ -109,16 +120,17 @@ export function isListed({ width, height, quality }: Transform, sizes: readonly 
 }
 
 /**
- * The next larger variant that may be had without a signature; the largest, where none is larger. A box that is to be filled is not rounded: it would
- * have other proportions, and show another part of the picture.
+ * Rounds a transform up to the next variant that is available without a signature, or down to the largest. A
+ * box with fit cover or contain is not rounded, because other proportions would show another part of the
+ * picture.
  * @throws InputError INVALID_INPUT
  */
 export function toListed(transform: Transform, sizes: readonly number[]): Transform {
   const { width, height, fit, quality } = transform;
   const isBox = width !== null && height !== null && fit !== 'inside';
   if (isBox && !(sizes.includes(width) && sizes.includes(height))) {
-    throw invalid(
-      `Without a signature w and h of a box are each one of ${sizes.join(', ')}. \`Image.url(transform)\` signs others. One side alone, and a box with fit=inside, is rounded up.`,
+    throw invalidTransform(
+      `Without a signature, w and h of a box must each be one of ${sizes.join(', ')}. \`Image.url(transform)\` signs others. One side alone, and a box with fit=inside, is rounded up.`,
     );
   }
   return {
@@ -129,17 +141,17 @@ export function toListed(transform: Transform, sizes: readonly number[]): Transf
   };
 }
 
-/** @param listed in ascending order. */
+/** Returns the next listed value, or the largest. @param listed in ascending order. */
 function nextListed(value: number | null, listed: readonly number[]): number | null {
   if (value === null) return null;
   return listed.find((each) => each >= value) ?? listed.at(-1) ?? value;
 }
 
-/** Refuses what a signature was to allow, and does not. @throws InputError INVALID_INPUT */
+/** Refuses a variant that needs a signature and has no valid one. @throws InputError INVALID_INPUT */
 export function requireListed(transform: Transform, sizes: readonly number[]): void {
   if (isListed(transform, sizes)) return;
-  throw invalid(
-    'The signature is not of this address, or it has expired. Ask `Image.url(transform)` for another.',
+  throw invalidTransform(
+    'The signature does not match this URL, or it has expired. Query `Image.url(transform)` for a new one.',
   );
 }
 
@@ -149,18 +161,18 @@ interface Original {
   readonly height: number;
 }
 
-/** What is to be made of one picture, in pixels. */
+/** A transform applied to one picture. Sides in pixels. */
 export interface Plan {
   readonly width: number;
   readonly height: number;
-  /** fill: the sides have the picture's proportions already. */
+  /** fill: the sides already have the proportions of the picture. */
   readonly fit: 'fill' | 'cover' | 'contain';
   readonly format: VariantFormat;
-  /** null for a format without one. */
+  /** null for a format without a quality. */
   readonly quality: number | null;
 }
 
-/** Where none is asked for; null for a format without one. */
+/** Default quality of each format; null for a format without one. */
 export const QUALITY: Readonly<Record<VariantFormat, number | null>> = {
   webp: 80,
   jpeg: 80,
@@ -168,13 +180,14 @@ export const QUALITY: Readonly<Record<VariantFormat, number | null>> = {
   png: null,
 };
 
-/** Subtracted from `quality` where `auto` selects AVIF, whose scale of quality is lower than that of WebP. */
+/** Subtracted from `quality` if `auto` chooses AVIF: its scale is lower than that of WebP. */
 const AVIF_LESS_QUALITY = 30;
 
 /**
- * The format that `auto` stands for: the first that the request takes of AVIF (where it is large enough for the picture), WebP, and the original's.
- * PNG where it takes none of them, because every client reads it.
- * @param takes whether the Accept header names a type, or with `any` also by a wildcard.
+ * Chooses the format for `auto`: the first that the request accepts of AVIF (unless the picture is too large
+ * for it), WebP, and the format of the original. PNG if it accepts none of them, because every client reads
+ * it.
+ * @param takes whether the Accept header names a type; with `any` also by a wildcard.
  */
 export function negotiate(
   original: Original,
@@ -194,7 +207,11 @@ export function negotiate(
   return { ...transform, format, quality: isLess ? Math.max(1, quality - AVIF_LESS_QUALITY) : quality };
 }
 
-/** @param original of one frame, as a browser shows it. @param maxSide what neither side is to pass. */
+/**
+ * Applies a transform.
+ * @param original sides of one frame, as a browser shows it.
+ * @param maxSide limit of both sides.
+ */
 export function planVariant(original: Original, transform: Transform, maxSide: number): Plan {
   const asked = transform.format === 'auto' ? null : transform.format;
   const format = asked ?? formatOf(original.mimeType);
@@ -218,9 +235,9 @@ function sidesOf(
   if (w === null || h === null || fit === 'inside')
     return kept(Math.min((w ?? Infinity) / width, (h ?? Infinity) / height));
   const by = fit === 'contain' ? Math.min(w / width, h / height) : Math.max(w / width, h / height);
-  // A box that the picture would have to grow for is made smaller, and keeps its proportions.
-  const less = Math.min(transform.enlarge || by <= 1 ? 1 : 1 / by, maxSide / Math.max(w, h), 1);
-  return { width: atLeastOne(w * less), height: atLeastOne(h * less), fit: fit ?? 'cover' };
+  // A box that the picture is too small for shrinks and keeps its proportions.
+  const shrink = Math.min(transform.enlarge || by <= 1 ? 1 : 1 / by, maxSide / Math.max(w, h), 1);
+  return { width: atLeastOne(w * shrink), height: atLeastOne(h * shrink), fit: fit ?? 'cover' };
 }
 
 const atLeastOne = (side: number) => Math.max(1, Math.round(side));
@@ -232,9 +249,9 @@ function formatOf(mimeType: string): VariantFormat {
 
 function oneOf<Name extends string>(name: string, text: string | null, names: readonly Name[]): Name | null {
   if (text === null || names.includes(text as Name)) return text as Name | null;
-  throw invalid(`${name} is one of ${names.join(', ')}.`);
+  throw invalidTransform(`${name} must be one of ${names.join(', ')}.`);
 }
 
-function invalid(message: string): InputError {
+function invalidTransform(message: string): InputError {
   return new InputError('INVALID_INPUT', message, { path: ['transform'] });
 }

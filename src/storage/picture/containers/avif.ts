@@ -53,10 +53,16 @@ async function walkMeta(file: Pieces, meta: Box): Promise<boolean> {
   return walkItemLocations(file, iloc, idatBytes);
 }
 
-/** How an item's extents are counted, ISO/IEC 14496-12, 8.11.3. By a third way they lie within another item, and need no check. */
+/**
+ * How an item's extents are counted, ISO/IEC 14496-12, 8.11.3. By a third way they lie within another item,
+ * and need no check.
+ */
 const ILOC = { FROM_FILE: 0, FROM_IDAT: 1 } as const;
 
-/** Holds each extent of each item against the bytes that are there; tells whether any lies in the file outside of `meta`. */
+/**
+ * Holds each extent of each item against the bytes that are there; tells whether any lies in the file outside
+ * of `meta`.
+ */
 async function walkItemLocations(file: Pieces, iloc: Box, idatBytes: number): Promise<boolean> {
   const what = `the iloc box at byte ${iloc.start - 8}`;
   file.seek(iloc.start);
@@ -101,7 +107,10 @@ async function walkItemLocations(file: Pieces, iloc: Box, idatBytes: number): Pr
   return refersToFile;
 }
 
-/** A field of none, four or eight bytes. Above 2^53 it is not exact, and is past the end of any file all the same. */
+/**
+ * A field of none, four or eight bytes. Above 2^53 it is not exact, and is past the end of any file all the
+ * same.
+ */
 function readNumber(bytes: Buffer, at: number, width: number): number {
   if (width === 0) return 0;
   return width === 4 ? bytes.readUInt32BE(at) : Number(bytes.readBigUInt64BE(at));

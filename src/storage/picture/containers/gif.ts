@@ -70,7 +70,8 @@ function skipColourTable(file: Pieces, flags = 0): void {
 
 async function skipSubBlocks(file: Pieces): Promise<void> {
   for (;;) {
-    // A sub-block is 256 bytes at most, so all but one in a thousand are ahead, and are passed without awaiting.
+    // A sub-block is 256 bytes at most, so all but one in a thousand are ahead, and are passed without
+    // awaiting.
     const length = file.ahead[0] ?? ((await file.fill(1)) ? file.ahead[0] : undefined);
     if (length === undefined)
       throw file.damaged(`the file ends at byte ${file.size}, within the data of a block`);

@@ -40,9 +40,10 @@ export async function walkJpeg(file: Pieces): Promise<void> {
 }
 
 /**
- * Passes over compressed data to the next marker, and over it too; returns its code. A marker is 0xFF and a code; 0xFF 0x00
- * is a stuffed byte of data, RST0 to RST7 stand within data, and any number of 0xFF may fill up before a marker (B.1.1). By
- * the same way it passes over stray bytes between segments, as libjpeg does and every viewer with it.
+ * Passes over compressed data to the next marker, and over it too; returns its code. A marker is 0xFF and a
+ * code; 0xFF 0x00 is a stuffed byte of data, RST0 to RST7 stand within data, and any number of 0xFF may fill
+ * up before a marker (B.1.1). By the same way it passes over stray bytes between segments, as libjpeg does
+ * and every viewer with it.
  *
  * Photographs are mostly this data, with one 0xFF in some 250 bytes: the hops are native searches.
  */

@@ -2,8 +2,9 @@ import { FixativeError, TooLargeError } from '../../../errors.ts';
 import type { LocalFile, RandomReader } from '../../spool/local-file.ts';
 
 /**
- * The most frames that an animation may have: at ten a second, a quarter of an hour. Decoders keep some 200 bytes for each
- * frame before they decode any, so that millions of frames of one pixel, in a file of a few megabytes, would fill the memory.
+ * The most frames that an animation may have: at ten a second, a quarter of an hour. Decoders keep some 200
+ * bytes for each frame before they decode any, so that millions of frames of one pixel, in a file of a few
+ * megabytes, would fill the memory.
  */
 export const MAX_FRAMES = 10_000;
 
@@ -11,13 +12,16 @@ export const MAX_FRAMES = 10_000;
 export const PIECE_BYTES = 256 * 1024;
 
 /**
- * Buffers that were given back. A new one for each file is memory outside of V8's heap, and a few hundred megabytes of such make it collect
- * all of its garbage, which costs more than reading the file.
+ * Buffers that were given back. A new one for each file is memory outside of V8's heap, and a few hundred
+ * megabytes of such make it collect all of its garbage, which costs more than reading the file.
  */
 const spare: Buffer[] = [];
 const MAX_SPARE = 8;
 
-/** A file read forwards through one buffer. Buffers that it hands out are views, good until the next call that awaits. */
+/**
+ * A file read forwards through one buffer. Buffers that it hands out are views, good until the next call that
+ * awaits.
+ */
 export class Pieces {
   readonly size: number;
   readonly #reader: RandomReader;
@@ -61,7 +65,9 @@ export class Pieces {
     this.#read = offset - this.#from;
   }
 
-  /** Brings at least `count` bytes ahead, and as many more as a piece holds; false when the file ends before. */
+  /**
+   * Brings at least `count` bytes ahead, and as many more as a piece holds; false when the file ends before.
+   */
   async fill(count: number): Promise<boolean> {
     if (this.#filled - this.#read >= count) return true;
     const kept = Math.max(0, this.#filled - this.#read);

@@ -35,7 +35,8 @@ async function walkRiff(file: Pieces, end: number, inFrame: boolean): Promise<nu
         throw file.damaged(`the frame at byte ${at} has no pixels`);
       file.countFrames(++pictures);
     }
-    // A chunk of odd length is followed by a byte of padding, which some writers leave out where nothing comes after.
+    // A chunk of odd length is followed by a byte of padding, which some writers leave out where nothing
+    // comes after.
     file.seek(chunkEnd + (length % 2));
   }
   return pictures;

@@ -2,7 +2,7 @@ import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { S3Connection } from './s3-client.ts';
 
-/** What an address to PUT to is good for; S3 refuses everything else. */
+/** The only content that a presigned PUT accepts. */
 export interface PresignedContent {
   readonly bytes: number;
   readonly mimeType: string;
@@ -10,10 +10,11 @@ export interface PresignedContent {
 }
 
 /**
- * An address to which whoever has it may PUT one object until it expires, by AWS Signature Version 4 in the query
- * (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html). Length, type and checksum are signed headers, so that
- * the client has to send exactly them. Amazon refuses a body of another checksum; servers that know no checksums (Ceph 16) take it, so
- * whoever uses what arrived has to prove its hash. Nothing is asked of S3.
+ * Returns a URL to which anybody who has it may PUT one object until it expires. Signed by AWS Signature
+ * Version 4 in the query (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html),
+ * without a request to S3. Length, type and checksum are signed headers, so the client must send exactly
+ * them. Amazon refuses a body with another checksum. Servers without checksums (Ceph 16) accept it, so the
+ * hash of what arrived must be checked.
  */
 export async function presignPut(
   { client, failure }: S3Connection,
@@ -30,7 +31,8 @@ export async function presignPut(
   try {
     const url = await getSignedUrl(client, command, {
       expiresIn: Math.max(1, Math.ceil((expiresAt.getTime() - Date.now()) / 1000)),
-      // Left to itself, the presigner leaves the type out and puts the checksum into the query, where not every server looks for it.
+      // By default the presigner omits the type and puts the checksum into the query, which not every server
+      // reads.
       signableHeaders: new Set(['host', 'content-type', 'content-length', 'x-amz-checksum-sha256']),
       unhoistableHeaders: new Set(['x-amz-checksum-sha256']),
     });
@@ -45,8 +47,8 @@ export async function presignPut(
 }
 
 /**
- * An address from which whoever has it may GET one object until it expires, answered with the type and the Content-Disposition that are given here. Nothing is
- * asked of S3.
+ * Returns a URL from which anybody who has it may GET one object until it expires, with the given type and
+ * Content-Disposition in the response. Makes no request to S3.
  */
 export async function presignGet(
   { client, failure }: S3Connection,

@@ -10,24 +10,28 @@ import {
 import { StoreError } from '../../../errors.ts';
 import { SUPPORTED_TYPES } from '../../picture/sniff.ts';
 import type { BlobSource } from '../store.ts';
-import { codeOf, type S3Connection, statusOf } from './s3-client.ts';
+import type { S3Connection } from './s3-client.ts';
+import { codeOf, statusOf } from './s3-errors.ts';
 
 export interface PutTarget {
   readonly Bucket: string;
   readonly Key: string;
-  /** As the rest of the house calls it. */
+  /** Key of the store, without the prefix. */
   readonly key: string;
   readonly extension: string;
 }
 
-/** One part is in memory at a time. S3 takes 10,000 parts of at least 5 MiB. */
+/**
+ * Size of a part, in bytes. One part is in memory at a time. S3 takes up to 10,000 parts of at least 5 MiB.
+ */
 const PART_BYTES = 8 * 1024 * 1024;
 const MAX_PARTS = 10_000;
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * Puts an object in one request, whose body is read anew from the source for every attempt.
- * @returns false when it was to be put only if absent and is there.
+ * Puts an object in one request. Each attempt reads the source again.
+ * @param options.ifAbsent put only if the key is absent. Default: false.
+ * @returns false if `ifAbsent` and the key exists.
  */
 export async function putWhole(
   { name, client, ask }: S3Connection,
@@ -35,18 +39,18 @@ export async function putWhole(
   source: BlobSource,
   { ifAbsent = false } = {},
 ): Promise<boolean> {
-  let conditional = ifAbsent;
+  let isConditional = ifAbsent;
   return ask('keep', key, async ({ signal, alive }) => {
     for (;;) {
-      const body = readWhole(name, key, source, alive);
+      const body = streamSource(name, key, source, alive);
       const command = new PutObjectCommand({
-        ...describe(source, extension),
+        ...describeObject(source, extension),
         Bucket,
         Key,
         Body: body.stream,
         ContentLength: source.bytes,
         ChecksumSHA256: Buffer.from(source.sha256, 'hex').toString('base64'),
-        ...(conditional && { IfNoneMatch: '*' }),
+        ...(isConditional && { IfNoneMatch: '*' }),
       });
       command.middlewareStack.add(signContent(source.sha256), { step: 'build' });
       try {
@@ -54,10 +58,10 @@ export async function putWhole(
         return true;
       } catch (error) {
         if (body.failed) throw body.failed;
-        if (conditional && statusOf(error) === 412) return false;
-        // Some servers know no conditions. What is put is named by its hash, so that to put it twice is only wasteful.
-        if (!conditional || codeOf(error) !== 'NotImplemented') throw error;
-        conditional = false;
+        if (isConditional && statusOf(error) === 412) return false;
+        // The server does not support conditions. The key is a hash, so putting twice is only wasteful.
+        if (!isConditional || codeOf(error) !== 'NotImplemented') throw error;
+        isConditional = false;
       } finally {
         body.stream.destroy();
       }
@@ -65,25 +69,27 @@ export async function putWhole(
   });
 }
 
-/** Puts an object in parts, one behind the other, each of which is tried again by itself; on failure no part stays behind. */
+/**
+ * Puts an object in parts, one after the other. Each part has retries of its own. A failed upload is aborted.
+ */
 export async function putInParts(
   { name, client, ask }: S3Connection,
   { Bucket, Key, key, extension }: PutTarget,
   source: BlobSource,
 ): Promise<void> {
   const { UploadId } = await ask('begin', key, ({ signal }) =>
-    client.send(new CreateMultipartUploadCommand({ ...describe(source, extension), Bucket, Key }), {
+    client.send(new CreateMultipartUploadCommand({ ...describeObject(source, extension), Bucket, Key }), {
       abortSignal: signal,
     }),
   );
   const upload = { Bucket, Key, UploadId };
-  const body = readWhole(name, key, source);
+  const body = streamSource(name, key, source);
   try {
     const parts: { PartNumber: number; ETag: string | undefined }[] = [];
     for await (const part of inParts(body.stream, source.bytes)) {
       const PartNumber = parts.length + 1;
       const sha256 = createHash('sha256').update(part).digest('hex');
-      // A bucket that locks its objects takes no part without a checksum, and every server knows this one.
+      // A bucket with object lock requires a checksum, and every server supports MD5.
       const ContentMD5 = createHash('md5').update(part).digest('base64');
       const { ETag } = await ask(`keep part ${PartNumber} of`, key, ({ signal, alive }) => {
         const Body = Readable.from(inPieces(part, alive), { objectMode: false });
@@ -105,7 +111,7 @@ export async function putInParts(
       }),
     );
   } catch (error) {
-    // What cannot be removed now is left to the bucket's lifecycle rule; the failure that led here is the one to tell.
+    // If the abort fails too, the lifecycle rule of the bucket removes the parts. The first error is thrown.
     await ask('abort', key, ({ signal }) =>
       client.send(new AbortMultipartUploadCommand(upload), { abortSignal: signal }),
     ).catch(() => {});
@@ -115,8 +121,8 @@ export async function putInParts(
   }
 }
 
-/** What the object says of itself, for whoever meets it without us. */
-function describe(source: BlobSource, extension: string) {
+/** Returns the headers for readers that do not know Fixative. */
+function describeObject(source: BlobSource, extension: string) {
   const type = Object.entries(SUPPORTED_TYPES).find(([, each]) => each === extension)?.[0];
   return {
     ContentType: type ?? 'application/octet-stream',
@@ -126,8 +132,8 @@ function describe(source: BlobSource, extension: string) {
 }
 
 /**
- * Has the signature cover the hash of a body that is a stream, which takes that the hash is known before. The server then refuses
- * a body that has another one (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
+ * Makes the signature cover the hash of a streamed body, which is known in advance. The server then refuses a
+ * body with another hash (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
  */
 function signContent(sha256: string) {
   return <Step extends { request: unknown }, Output>(next: (step: Step) => Output) =>
@@ -138,15 +144,16 @@ function signContent(sha256: string) {
 }
 
 /**
- * The bytes of a source, of which the last piece is held back until the source has ended as it should: so a server that waits
- * for a length never gets all of a body that turns out wrong at its end. `failed` tells a source that broke from a store that did.
+ * Streams a source and holds back its last piece until the source has ended without an error. The server
+ * therefore never receives the full length of a broken source. `failed` is set if the source broke off, and
+ * not the store.
  */
-function readWhole(name: string, key: string, source: BlobSource, alive?: () => void) {
+function streamSource(name: string, key: string, source: BlobSource, alive?: () => void) {
   const body = {
     failed: undefined as StoreError | undefined,
     stream: Readable.from(read(), { objectMode: false }),
   };
-  // Whoever reads it is told of an error; while nobody does, there is nobody to tell.
+  // Readers get the error from the stream. The listener prevents an uncaught error while there is no reader.
   body.stream.on('error', () => {});
   return body;
 
@@ -192,7 +199,7 @@ function* inPieces(part: Buffer, alive: () => void): Generator<Buffer> {
   }
 }
 
-/** Cuts a stream into parts, all of one length but the last. Each has memory of its own. */
+/** Cuts a stream into parts of equal length, except for the last. Each has its own memory. */
 async function* inParts(stream: Readable, bytes: number): AsyncGenerator<Buffer> {
   const partBytes = Math.max(PART_BYTES, Math.ceil(bytes / MAX_PARTS));
   let part = Buffer.allocUnsafeSlow(Math.min(partBytes, bytes));

@@ -15,8 +15,11 @@ import { upload } from '../upload.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-/** Few pictures and few images, so that callers meet. On PostgreSQL two servers share database and directory. */
-describe('whoever keeps, loses, mends and removes the same bytes at once', () => {
+/**
+ * Few pictures and few images, so that callers collide. On PostgreSQL two servers share database and
+ * directory.
+ */
+describe('concurrent uploads, losses, repairs and removals of the same bytes', () => {
   const apps: TestApp[] = [];
   let shared: TestDatabase | null;
   beforeAll(async () => {
@@ -37,7 +40,7 @@ describe('whoever keeps, loses, mends and removes the same bytes at once', () =>
     await shared?.drop();
   });
 
-  test('answers right bytes or says that there are none, and all is whole in the end', async () => {
+  test('serve the right bytes or 404, and leave every copy healthy', async () => {
     const pictures = await Promise.all(
       Array.from({ length: 5 }, (_, i) => makePicture({ width: 64, height: 64, seed: 95_000 + i })),
     );
@@ -100,7 +103,7 @@ describe('whoever keeps, loses, mends and removes the same bytes at once', () =>
             })
           ).updateImage,
         ),
-      // A disk that loses a file, or spoils it. The database has the bytes all the same.
+      // The disk loses a file or damages it. The database still has the bytes.
       async () => {
         const file = await fileOf(pick(images).sha256);
         if (file) await rm(file, { force: true });
@@ -108,7 +111,8 @@ describe('whoever keeps, loses, mends and removes the same bytes at once', () =>
       async () => {
         const file = await fileOf(pick(images).sha256);
         const found = file && (await stat(file).catch(() => null));
-        // The times of a file go by ticks of the kernel, of 4 ms or 10: what is written within one is not seen by them (docs/architecture.md).
+        // File times have the resolution of the kernel's clock, 4 or 10 ms. They do not show a second write
+        // within one tick.
         if (found && Date.now() - found.ctimeMs > 50)
           await writeFile(file, 'spoilt', { flag: 'r+' }).catch(() => {});
       },
@@ -130,11 +134,11 @@ describe('whoever keeps, loses, mends and removes the same bytes at once', () =>
       }),
     );
     expect(acted).toBeGreaterThan(50);
-    // A file that is lost in the moment in which it is put back is a fault of the store.
+    // A file that is lost while it is restored is a fault of the store.
     for (const code of refusals.keys())
       expect(['CONFLICT', 'NOT_FOUND', 'DUPLICATE', 'STORE_UNAVAILABLE']).toContain(code);
     for (const app of apps) await app.storage.settled();
-    // A repair that failed is tried again half a minute later.
+    // A failed repair is repeated only after half a minute.
     for (const { id } of await first.database.query<{ id: number }>(
       'SELECT id FROM blobs WHERE condemned_at IS NULL',
     ))

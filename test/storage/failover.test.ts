@@ -5,21 +5,21 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { continued, type Source } from '../../src/storage/read/failover.ts';
-import { type FilesystemStore, openFilesystemStore } from '../../src/storage/stores/filesystem.ts';
+import { type Source, streamWithFailover } from '../../src/storage/read/failover.ts';
+import { type FilesystemStore, openFilesystemStore } from '../../src/storage/stores/filesystem/filesystem.ts';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import { sourceOf } from './store-contract.ts';
 
 const key = 'aa/bb/picture.png';
 const content = Buffer.from(Array.from({ length: 700_000 }, (_, at) => (at * 7 + (at >> 8)) & 255));
 
-/** A file that stops after its first part, of 256 KiB, because its disk does; another store has the bytes as well. */
-describe('a file that stops in the middle', () => {
+/** The disk fails after the first part of a file (256 KiB). Another store has the same bytes. */
+describe('a store that breaks off in the middle of a file', () => {
   let directory: string;
   let files: FilesystemStore;
   const other = makeMemoryStore('other');
   beforeEach(async () => {
-    directory = await mkdtemp(path.join(tmpdir(), 'fixative-continued-'));
+    directory = await mkdtemp(path.join(tmpdir(), 'fixative-failover-'));
     files = await openFilesystemStore({ name: 'files', directory, mayClaim: true });
     await files.put(key, sourceOf(content));
     await other.put(key, sourceOf(content));
@@ -42,7 +42,7 @@ describe('a file that stops in the middle', () => {
         ...(isUnchanged ? { isUnchanged } : {}),
       },
     };
-    const whole = continued(first, { start: 0, end: content.length - 1 }, async (range) => {
+    const whole = streamWithFailover(first, { start: 0, end: content.length - 1 }, async (range) => {
       asked.push(`${range.start}`);
       return { store: 'other', opened: await other.open(key, range) };
     });
@@ -53,12 +53,12 @@ describe('a file that stops in the middle', () => {
 
   async function overwrite() {
     await using file = await open(path.join(directory, key), 'r+');
-    // Past the tick of the kernel's clock in which it was made.
+    // In a later tick of the kernel's clock than the creation of the file.
     await sleep(50);
     await file.write('spoilt', 300_000);
   }
 
-  test('is gone on with by another store at the very byte', async () => {
+  test('is replaced by another store at the exact byte', async () => {
     for (const stop of [() => sleep(3000), () => Promise.reject(new Error('EIO: i/o error, read'))]) {
       const { result, asked } = await read(stop);
       expect(asked).toEqual([`${256 * 1024}`]);
@@ -66,7 +66,7 @@ describe('a file that stops in the middle', () => {
     }
   });
 
-  test('is not, where somebody has written to it: what it gave before may be wrong', async () => {
+  test('is not replaced if the file was written to, because the parts that were sent may be wrong', async () => {
     const stops = [
       () => overwrite().then(() => sleep(3000)),
       () => overwrite().then(() => Promise.reject(new Error('EIO: i/o error, read'))),
