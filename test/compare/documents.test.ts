@@ -7,7 +7,7 @@ import { openTestApp, type TestApp } from '../harness.ts';
 import { COMPARE_SECONDS, COMPARE_SEED, compareForSeconds } from './chance.ts';
 import { type GeneratedDocument, makeDocument } from './document.ts';
 import { mockResolvers } from './mock-resolvers.ts';
-import { byGet, byJson, byMultipart, parametersOf } from './ways.ts';
+import { byGet, byJson, byMultipart, parametersOf } from './send-document.ts';
 
 /**
  * Every way of running a document answers alike, byte for byte: Yoga's interpreter by JSON, by multipart and by GET, the fast path of

@@ -8,7 +8,7 @@ import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
 import { COMPARE_SECONDS, COMPARE_SEED, compareForSeconds } from './chance.ts';
 import { makeDocument } from './document.ts';
-import { type Answer, byGet, byJson, byMultipart, parametersOf } from './ways.ts';
+import { type Answer, byGet, byJson, byMultipart, parametersOf } from './send-document.ts';
 
 /** The same comparison as documents.test.ts, with the resolvers of the product and a few images: random queries, every way, byte for byte. */
 let app: TestApp;
