@@ -30,9 +30,9 @@ interface File {
 }
 
 /**
- * Measures downloads of public images, without a token, against nginx, which sends the same files by sendfile. Hot: few images,
- * repeatedly. Cold: so many in turn that none is in a cache of ours when it is requested again. The files are in the page cache
- * for both.
+ * Measures downloads of public images, without a token, against nginx, which sends the same files by
+ * sendfile. Hot: few images, repeatedly. Cold: so many in turn that none is in a cache of ours when it is
+ * requested again. The files are in the page cache for both.
  */
 export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
   const missing = ['nginx', 'wrk'].filter((program) => !isInstalled(program));
@@ -168,8 +168,8 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
 }
 
 /**
- * Measures the best that Node can do, against the same nginx: from memory, and by readFile and one `end`. The product can come
- * near to this, not to nginx.
+ * Measures the best that Node can do, against the same nginx: from memory, and by readFile and one `end`. The
+ * product can come near to this, not to nginx.
  */
 export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
   if (!isInstalled('nginx') || !isInstalled('wrk')) {
@@ -214,8 +214,8 @@ interface Side {
 }
 
 /**
- * Runs a contest with each load generator, because its cost decides the ratio: wrk reads 50 kB in less time than Node sends them,
- * a load generator in JavaScript takes longer than nginx.
+ * Runs a contest with each load generator, because its cost decides the ratio: wrk reads 50 kB in less time
+ * than Node sends them, a load generator in JavaScript takes longer than nginx.
  */
 async function runByLoaders(
   bench: Bench,
@@ -255,7 +255,10 @@ async function runByLoaders(
 const ourPath = ({ uuid }: File) => `/images/${uuid}`;
 const theirPath = ({ key }: File) => `/${key}`;
 
-/** Downloads every file once from both and compares them. With this first request the product verifies the hash and records that. */
+/**
+ * Downloads every file once from both and compares them. With this first request the product verifies the
+ * hash and records that.
+ */
 async function agreeOnBytes(
   name: string,
   targets: { ours: Target; limit: Target },

@@ -96,8 +96,8 @@ export async function sendQuery(target: Target, body: string) {
 }
 
 /**
- * Loads the product and the limit in alternating rounds, so that other work of the machine affects both. The length of every
- * response is checked.
+ * Loads the product and the limit in alternating rounds, so that other work of the machine affects both. The
+ * length of every response is checked.
  * @param databasePid process id of the postmaster.
  */
 export async function runContest(

@@ -3,7 +3,10 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type pg from 'pg';
 
-/** Durable writes of the limits: a file, and an object and its record in the database, written at the same time. */
+/**
+ * Durable writes of the limits: a file, and an object and its record in the database, written at the same
+ * time.
+ */
 export interface DurableWrites {
   /** Resolves to the SHA-256 once all writes survive a power loss. */
   keep(bytes: Buffer): Promise<string>;

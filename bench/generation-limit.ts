@@ -1,7 +1,7 @@
 /**
- * The limit of generations. One process sends a job to pg-boss, works it, calls the provider, makes the durable writes
- * (durable-writes.ts) and responds. It records nothing before it is done, so a crash loses a picture that was paid for. The
- * queue has the product's settings.
+ * The limit of generations. One process sends a job to pg-boss, works it, calls the provider, makes the
+ * durable writes (durable-writes.ts) and responds. It records nothing before it is done, so a crash loses a
+ * picture that was paid for. The queue has the product's settings.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -6,7 +6,9 @@ import type { Target } from './load.ts';
 import { startServer } from './servers.ts';
 import { claimStore, proveLimit, proveOurs, warmedUp } from './upload.ts';
 
-/** Concurrent generations that both sides allow. Each waits for the provider, two writes and several commits. */
+/**
+ * Concurrent generations that both sides allow. Each waits for the provider, two writes and several commits.
+ */
 const CONNECTIONS = 8;
 const MODEL = 'instant';
 const GENERATE = `mutation($input: GenerateImageInput!) {
@@ -14,7 +16,10 @@ const GENERATE = `mutation($input: GenerateImageInput!) {
 }`;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** Measures a generation from the request to the response with the image. Both sides call the same provider, which responds at once. */
+/**
+ * Measures a generation from the request to the response with the image. Both sides call the same provider,
+ * which responds at once.
+ */
 export async function benchGeneration(bench: Bench): Promise<ContestResult[]> {
   const stops: (() => Promise<void>)[] = [];
   const start: typeof startServer = async (args, options) => {

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:idle [-- --seconds 60]`: the CPU time and the transactions a minute of a server without requests, on a
- * PostgreSQL server started for the run.
+ * `npm run bench:idle [-- --seconds 60]`: the CPU time and the transactions a minute of a server without
+ * requests, on a PostgreSQL server started for the run.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,10 +1,10 @@
 /**
- * The limit of lists: the cost of a page with nothing between HTTP and PostgreSQL. A plain `node:http` server sends one
- * prepared statement with exactly the selected columns, and responds by JSON.stringify.
+ * The limit of lists: the cost of a page with nothing between HTTP and PostgreSQL. A plain `node:http` server
+ * sends one prepared statement with exactly the selected columns, and responds by JSON.stringify.
  *
- * It takes the product's requests and responds with the same bytes, but reads only the variables: its path names the document.
- * It checks no token and no input. Its SQL, ids and cursors are written here independently of the product, so that equal
- * responses confirm both programs.
+ * It takes the product's requests and responds with the same bytes, but reads only the variables: its path
+ * names the document. It checks no token and no input. Its SQL, ids and cursors are written here
+ * independently of the product, so that equal responses confirm both programs.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -59,7 +59,8 @@ const NEXT_PAGE_OF_USER = page(
 );
 const DEEP_PAGE = page('(i.created_at, i.id) < ($1::timestamptz, $2::bigint)', '$3');
 const FILTERED_PAGE_OF_USER = page('i.user_id = $1 AND $2 = ANY(i.tags) AND i.status = $3', '$4');
-// Walks the list order until the page is full. The index of tags would need a sort of all images with the tag.
+// Walks the list order until the page is full. The index of tags would need a sort of all images with the
+// tag.
 const PAGE_OF_TAG = page('$1 = ANY(i.tags) AND i.status = $2', '$3');
 const COUNT_OF_USER = 'SELECT count(*) FROM generated_images i WHERE i.user_id = $1';
 const CORE_OF_USER = `SELECT i.*, ${CURSOR_KEY}, c.copies FROM (

@@ -11,7 +11,10 @@ export interface Subject {
   readonly headers?: Readonly<Record<string, string>>;
   /** A function is called for each request, so that every body can differ. */
   readonly body?: string | Buffer | (() => string | Buffer);
-  /** Length of the right response in bytes. Another length, or another status than 200, counts as wrong. null: any length. */
+  /**
+   * Length of the right response in bytes. Another length, or another status than 200, counts as wrong. null:
+   * any length.
+   */
   readonly answerBytes: number | null;
 }
 
@@ -69,7 +72,10 @@ export async function loadTarget(
   }
 }
 
-/** Sends one request by undici's cheapest API, to leave as much CPU as possible to the server. Resolves to whether the response was right. */
+/**
+ * Sends one request by undici's cheapest API, to leave as much CPU as possible to the server. Resolves to
+ * whether the response was right.
+ */
 function dispatchRequest(
   pool: Pool,
   options: Dispatcher.DispatchOptions,

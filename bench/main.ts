@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- [NAME…] [--quick] [--loader wrk|node] [--json FILE]`: compares the product with the fastest program that
- * can be written by hand for the same requests (the limit). Both use one PostgreSQL server with default settings, started for
- * the run. The limits have no users and validate nothing; the product checks a token with every request.
+ * `npm run bench -- [NAME…] [--quick] [--loader wrk|node] [--json FILE]`: compares the product with the
+ * fastest program that can be written by hand for the same requests (the limit). Both use one PostgreSQL
+ * server with default settings, started for the run. The limits have no users and validate nothing; the
+ * product checks a token with every request.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

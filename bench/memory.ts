@@ -1,7 +1,8 @@
 /**
- * `npm run bench:memory [-- --quick] [-- --minutes N]`: peak memory of a server, in a new process for each case: idle, a
- * thousand connections that list, fifty uploads of 20 MB at once, one upload of 1 GB. Requests are streamed and contain real
- * pixels. With `--minutes`, one case alone: everything at once for N minutes, with the memory at each sixth.
+ * `npm run bench:memory [-- --quick] [-- --minutes N]`: peak memory of a server, in a new process for each
+ * case: idle, a thousand connections that list, fifty uploads of 20 MB at once, one upload of 1 GB. Requests
+ * are streamed and contain real pixels. With `--minutes`, one case alone: everything at once for N minutes,
+ * with the memory at each sixth.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';

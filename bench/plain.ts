@@ -1,6 +1,6 @@
 /**
- * Serves files by plain `node:http`, to show what Node can reach beside nginx: `/memory/{key}` from memory, `/read/{key}` by
- * readFile and one `end`. No images, no database, no checks.
+ * Serves files by plain `node:http`, to show what Node can reach beside nginx: `/memory/{key}` from memory,
+ * `/read/{key}` by readFile and one `end`. No images, no database, no checks.
  */
 import { readFile } from 'node:fs';
 import { createServer } from 'node:http';

@@ -11,9 +11,9 @@ const PAGE_SIZE = 20;
 const USERS = 200;
 
 /**
- * Measures what a second process adds: `serve --processes 2`, and two servers behind nginx. "The limit" is one process here.
- * The load generator and PostgreSQL run on the same machine, so two cores leave almost nothing for a second process. The CPU
- * time of a request says what more cores would give.
+ * Measures what a second process adds: `serve --processes 2`, and two servers behind nginx. "The limit" is
+ * one process here. The load generator and PostgreSQL run on the same machine, so two cores leave almost
+ * nothing for a second process. The CPU time of a request says what more cores would give.
  */
 export async function benchProcesses(bench: Bench): Promise<ContestResult[]> {
   const opened: (() => Promise<void>)[] = [];

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:repair [-- --quick]`: time to store, verify and restore 2,000 images, and the peak memory while one file of
- * 300 MB is uploaded, verified and restored. On the embedded database, or on the PostgreSQL of TEST_DATABASE_URL.
+ * `npm run bench:repair [-- --quick]`: time to store, verify and restore 2,000 images, and the peak memory
+ * while one file of 300 MB is uploaded, verified and restored. On the embedded database, or on the PostgreSQL
+ * of TEST_DATABASE_URL.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -10,15 +10,18 @@ export const LIGHT = 'user-last';
 const STEP = 100_000;
 
 /**
- * Fills an empty database as years of use would: rows first, in order of creation, then the indexes, which is faster. A row
- * follows from its number, so that every run makes the same database.
+ * Fills an empty database as years of use would: rows first, in order of creation, then the indexes, which is
+ * faster. A row follows from its number, so that every run makes the same database.
  *
  * - users: one has a tenth of all images; of rows / 100 others few have many and most have few;
- * - tags: up to four of 400, the commonest on every fifth image, the rarest on every thousandth; `rare-of-heavy` on ten images of the heavy
- *   user; `others` on a twentieth of all, and on none of the heavy user; `rare` on 30 images of all;
- * - prompts: eight words of 50,000, each the rarer the higher its number (Zipf's law), `w1` on half of all; `needle` on 30;
+ * - tags: up to four of 400, the commonest on every fifth image, the rarest on every thousandth;
+ *   `rare-of-heavy` on ten images of the heavy user; `others` on a twentieth of all, and on none of the heavy
+ *   user; `rare` on 30 images of all;
+ * - prompts: eight words of 50,000, each the rarer the higher its number (Zipf's law), `w1` on half of all;
+ *   `needle` on 30;
  * - metadata: `channel` of 200, the first far ahead; `batch` of ten images each;
- * - 2 % failed, 1 % in the trash, 2 % parts of others, 2 % private; `newcomer` as tool, model and provider of 30;
+ * - 2 % failed, 1 % in the trash, 2 % parts of others, 2 % private; `newcomer` as tool, model and provider of
+ *   30;
  * - four images share the same bytes; each blob has two copies, of which one in 100,000 is missing.
  */
 export async function seedScale(
@@ -62,9 +65,9 @@ export async function seedScale(
 }
 
 /**
- * Brings hint bits, the visibility map and GIN's pending lists to the state of a server that has run for a while. The
- * checkpoint comes first: commits do not wait for the disk here, and VACUUM marks no row as all-visible before its commit is
- * on disk.
+ * Brings hint bits, the visibility map and GIN's pending lists to the state of a server that has run for a
+ * while. The checkpoint comes first: commits do not wait for the disk here, and VACUUM marks no row as
+ * all-visible before its commit is on disk.
  */
 export async function vacuumDatabase(database: Pick<Database, 'executeSql'>): Promise<void> {
   await database.executeSql('CHECKPOINT');

@@ -1,12 +1,12 @@
 /**
- * `npm run bench:scale -- [NAME…] [--rows N] [--keep DIRECTORY] [--explain] [--json FILE]`: the cost of each kind of query at
- * 200,000 images and at N (default: ten million). Calls the functions of the product, on a PostgreSQL server with default
- * memory, started for the run.
+ * `npm run bench:scale -- [NAME…] [--rows N] [--keep DIRECTORY] [--explain] [--json FILE]`: the cost of each
+ * kind of query at 200,000 images and at N (default: ten million). Calls the functions of the product, on a
+ * PostgreSQL server with default memory, started for the run.
  *
- * Time: median of calls on one connection, after PostgreSQL has chosen its plan. Pages: of 8 KiB, read by the statements of
- * one more call, by EXPLAIN (ANALYZE, BUFFERS). `--keep` leaves the data for the next run, which then applies only new
- * migrations; ten million images take 13 GB and a quarter of an hour. PostgreSQL runs at the lowest priority, so compare
- * ratios and pages rather than times.
+ * Time: median of calls on one connection, after PostgreSQL has chosen its plan. Pages: of 8 KiB, read by the
+ * statements of one more call, by EXPLAIN (ANALYZE, BUFFERS). `--keep` leaves the data for the next run,
+ * which then applies only new migrations; ten million images take 13 GB and a quarter of an hour. PostgreSQL
+ * runs at the lowest priority, so compare ratios and pages rather than times.
  *
  * Over 300 lines because the table of queries is one list.
  */
@@ -355,7 +355,9 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
-/** Returns a database that explains each statement after sending it, with the plan of the prepared statement. */
+/**
+ * Returns a database that explains each statement after sending it, with the plan of the prepared statement.
+ */
 function explaining(database: Database, explained: Explained[]): Database {
   const on = (queryable: Queryable): Queryable => ({
     async query(text, values = [], options = {}) {

@@ -35,8 +35,8 @@ const MODELS = [
 ];
 
 /**
- * Fills an empty database as years of use would: a few users and tags have most of the images. Rows are in order of creation,
- * so the rows of a user are spread over the table. Every run makes the same database.
+ * Fills an empty database as years of use would: a few users and tags have most of the images. Rows are in
+ * order of creation, so the rows of a user are spread over the table. Every run makes the same database.
  */
 export async function seedDatabase(database: Queryable, rows: number): Promise<void> {
   const list = (words: readonly string[]) => `ARRAY[${words.map((word) => `'${word}'`).join(',')}]`;
@@ -86,6 +86,7 @@ export async function seedDatabase(database: Queryable, rows: number): Promise<v
     ) numbered ORDER BY i`);
   // The ids above were explicit. Uploads during a benchmark continue after them.
   await database.query(`SELECT setval(pg_get_serial_sequence('blobs', 'id'), ${rows})`);
-  // VACUUM brings hint bits, the visibility map and GIN's pending lists to the state of a server that has run for a while.
+  // VACUUM brings hint bits, the visibility map and GIN's pending lists to the state of a server that has run
+  // for a while.
   await database.query('VACUUM ANALYZE');
 }

@@ -1,6 +1,7 @@
 /**
- * The limit of a start: the least that a server needs to respond from the same kind of database. It opens the directory
- * (DIRECTORY) or connects (DATABASE_URL), sends one statement, listens and prints its address. No tables, GraphQL or queue.
+ * The limit of a start: the least that a server needs to respond from the same kind of database. It opens the
+ * directory (DIRECTORY) or connects (DATABASE_URL), sends one statement, listens and prints its address. No
+ * tables, GraphQL or queue.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -11,8 +11,8 @@ interface Start {
 }
 
 /**
- * Measures a start, from the command to the line with the address; "a request" is a start here. The first start, which makes the
- * database and fills the compile cache, is not counted.
+ * Measures a start, from the command to the line with the address; "a request" is a start here. The first
+ * start, which makes the database and fills the compile cache, is not counted.
  */
 export async function benchStart(bench: Bench): Promise<ContestResult[]> {
   const directory = path.join(bench.directory, 'start');

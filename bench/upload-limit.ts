@@ -1,10 +1,11 @@
 /**
- * The limit of uploads: the durable writes alone. A plain `node:http` server reads the product's multipart request into memory,
- * finds the file by its boundary and hashes it. It then writes it into a directory (fsync, rename, fsync of the directory) and,
- * at the same time, into PostgreSQL, bytes and record by one statement, uncompressed.
+ * The limit of uploads: the durable writes alone. A plain `node:http` server reads the product's multipart
+ * request into memory, finds the file by its boundary and hashes it. It then writes it into a directory
+ * (fsync, rename, fsync of the directory) and, at the same time, into PostgreSQL, bytes and record by one
+ * statement, uncompressed.
  *
- * It has no users and checks nothing, neither the format nor the size. At `/decoding` it also decodes the picture, to show the
- * cost of that alone.
+ * It has no users and checks nothing, neither the format nor the size. At `/decoding` it also decodes the
+ * picture, to show the cost of that alone.
  */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -11,8 +11,8 @@ import { type MakeUnique, makePaintings, makePhotographs } from './pictures.ts';
 import { type ServerProcess, startServer } from './servers.ts';
 
 /**
- * Both sides write two megabytes to one disk for each request and wait for it. Eight requests at once keep the disk and two cores
- * busy; more would only wait longer.
+ * Both sides write two megabytes to one disk for each request and wait for it. Eight requests at once keep
+ * the disk and two cores busy; more would only wait longer.
  */
 const CONNECTIONS = 8;
 const BOUNDARY = 'fixative-bench-5d1f0c37a9';
@@ -55,13 +55,19 @@ export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
   return results;
 }
 
-/** Rules with a longer warm-up: a request takes tens of milliseconds, so V8 compiles its code only after a while. */
+/**
+ * Rules with a longer warm-up: a request takes tens of milliseconds, so V8 compiles its code only after a
+ * while.
+ */
 export const warmedUp = (rules: Bench['rules']): Bench['rules'] => ({
   ...rules,
   warmUpSeconds: 4 * rules.warmUpSeconds,
 });
 
-/** Marks the directory as the store. The seeded rows have files there, so an unmarked one would look like an unmounted disk. */
+/**
+ * Marks the directory as the store. The seeded rows have files there, so an unmarked one would look like an
+ * unmounted disk.
+ */
 export async function claimStore(bench: Bench): Promise<void> {
   await promisify(execFile)(process.execPath, [MAIN, 'claim', 'filesystem'], {
     cwd: bench.directory,

@@ -10,8 +10,9 @@ const run = promisify(execFile);
 const MAX_HEADER_BYTES = 1000;
 
 /**
- * Loads a server by wrk, which takes less CPU than a load generator in JavaScript. Requests every path in turn, so that cold
- * files stay cold. Checks the status of each response, and the length of all together. The bytes are compared before.
+ * Loads a server by wrk, which takes less CPU than a load generator in JavaScript. Requests every path in
+ * turn, so that cold files stay cold. Checks the status of each response, and the length of all together. The
+ * bytes are compared before.
  * @param options.answerBytes length of each response's body.
  */
 export async function loadByWrk(

@@ -1,6 +1,6 @@
 /**
- * Applies migrations, and reports which ones a database has. Applied migrations are recorded in Prisma's table,
- * `_prisma_migrations`, so that an operator may run `prisma migrate deploy` instead.
+ * Applies migrations, and reports which ones a database has. Applied migrations are recorded in Prisma's
+ * table, `_prisma_migrations`, so that an operator may run `prisma migrate deploy` instead.
  */
 import { FixativeError } from '../errors.ts';
 import type { HeldLock, Queryable } from './database.ts';
@@ -12,9 +12,13 @@ export interface MigrationState {
   readonly applied: readonly string[];
   /** Names of the migrations that the database lacks, in the order of application. */
   readonly pending: readonly string[];
-  /** Migrations that Prisma's engine began and did not record as finished; the next `migrate` completes them. */
+  /**
+   * Migrations that Prisma's engine began and did not record as finished; the next `migrate` completes them.
+   */
   readonly failed: readonly string[];
-  /** Migrations in the database that this version does not have, oldest first; another version applied them. */
+  /**
+   * Migrations in the database that this version does not have, oldest first; another version applied them.
+   */
   readonly unknown: readonly string[];
   /** Migrations whose SQL has changed since it was applied. */
   readonly edited: readonly string[];
@@ -72,8 +76,8 @@ function compareWithRecords(
 }
 
 /**
- * Applies the pending migrations, each in one transaction with its record: a process that is killed leaves all
- * of a migration or nothing of it. Other servers of the database wait meanwhile.
+ * Applies the pending migrations, each in one transaction with its record: a process that is killed leaves
+ * all of a migration or nothing of it. Other servers of the database wait meanwhile.
  * @returns the names of the migrations that were applied now.
  * @throws FixativeError CONFLICT when the database has a migration that this version does not have; INTERNAL
  *   with the database's message when a migration fails.
@@ -111,7 +115,10 @@ function requireKnown({ unknown }: MigrationState, migrations: readonly Migratio
   );
 }
 
-/** Prisma's own table: https://github.com/prisma/prisma-engines/blob/main/schema-engine/connectors/sql-schema-connector/src/flavour/postgres.rs */
+/**
+ * Prisma's own table:
+ * https://github.com/prisma/prisma-engines/blob/main/schema-engine/connectors/sql-schema-connector/src/flavour/postgres.rs
+ */
 const CREATE_RECORDS = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT,
   rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`;
@@ -127,14 +134,15 @@ function apply(lock: MigrationLock, migration: Migration): Promise<void> {
 }
 
 /**
- * Completes a migration that Prisma's engine began. The engine records the end after the SQL has been committed,
- * so a kill leaves either all of the SQL or nothing of it.
+ * Completes a migration that Prisma's engine began. The engine records the end after the SQL has been
+ * committed, so a kill leaves either all of the SQL or nothing of it.
  */
 async function complete(lock: MigrationLock, migration: Migration): Promise<void> {
   const { name, checksum } = migration;
   const unfinished = `migration_name = '${name}' AND finished_at IS NULL AND rolled_back_at IS NULL`;
   const record = `UPDATE _prisma_migrations SET finished_at = now(), checksum = '${checksum}', logs = NULL, applied_steps_count = 1 WHERE ${unfinished}`;
-  // The engine records the error of a migration that PostgreSQL refused. Nothing of such a migration was kept.
+  // The engine records the error of a migration that PostgreSQL refused. Nothing of such a migration was
+  // kept.
   const [{ refused } = { refused: false }] = await lock.query<{ refused: boolean }>(
     `SELECT bool_or(logs IS NOT NULL) AS refused FROM _prisma_migrations WHERE ${unfinished}`,
   );
@@ -147,8 +155,8 @@ async function complete(lock: MigrationLock, migration: Migration): Promise<void
 }
 
 /**
- * Runs a migration and the statement that records it. Statements sent as one simple query are one transaction:
- * https://www.postgresql.org/docs/current/protocol-flow.html
+ * Runs a migration and the statement that records it. Statements sent as one simple query are one
+ * transaction: https://www.postgresql.org/docs/current/protocol-flow.html
  */
 async function runWithRecord(
   lock: MigrationLock,
@@ -171,12 +179,18 @@ async function runWithRecord(
 /** SQLSTATEs: duplicate_schema, _table, _column, _object, _function; undefined_object, _column, _table. */
 const APPLIED_STATES = ['42P06', '42P07', '42701', '42710', '42723', '42704', '42703', '42P01'];
 
-/** Returns whether a migration failed because it was applied before: it creates what exists or drops what does not. */
+/**
+ * Returns whether a migration failed because it was applied before: it creates what exists or drops what does
+ * not.
+ */
 function isAppliedAlready(error: unknown): boolean {
   return APPLIED_STATES.includes(String((error as { code?: unknown } | null)?.code));
 }
 
-/** Creates the schema that the address names. Checks first, because CREATE needs a right even when the schema exists. */
+/**
+ * Creates the schema that the address names. Checks first, because CREATE needs a right even when the schema
+ * exists.
+ */
 async function createSchema({ schema }: Migrated, lock: MigrationLock): Promise<void> {
   if (schema === null) return;
   const [found] = await lock.query<{ there: boolean }>(

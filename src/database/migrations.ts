@@ -15,7 +15,9 @@ export interface Migration {
   readonly checksum: string;
 }
 
-/** Reads the migrations of a directory, in the order of application. Returns none when there is no directory. */
+/**
+ * Reads the migrations of a directory, in the order of application. Returns none when there is no directory.
+ */
 export async function readMigrations(directory = MIGRATIONS_DIRECTORY): Promise<Migration[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);

@@ -1,4 +1,6 @@
-/** Writes new migrations, for developers. Prisma's schema engine compares schema.prisma with the migrations. */
+/**
+ * Writes new migrations, for developers. Prisma's schema engine compares schema.prisma with the migrations.
+ */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,7 +24,10 @@ export async function writeMigration(name: string): Promise<{ file: string; sql:
   return { file, sql };
 }
 
-/** Returns the SQL that leads from the migrations to schema.prisma. The migrations run on a temporary database. */
+/**
+ * Returns the SQL that leads from the migrations to schema.prisma. The migrations run on a temporary
+ * database.
+ */
 export async function diffMigrations(): Promise<string> {
   const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-migration-'));
   const { openPglite } = await import('./pglite/pglite.ts');

@@ -1,9 +1,9 @@
-/** The ways in which a client may send a document. */
+/** Sends documents in the ways that clients do. */
 import { FormData } from 'undici';
 import type { TestApp } from '../harness.ts';
 import type { GeneratedDocument } from './document.ts';
 
-/** Of an answer what does not change from one time to the next. */
+/** The part of a response that does not depend on the time. */
 export interface Answer {
   readonly status: number;
   readonly type: string | null;
@@ -13,7 +13,7 @@ export interface Answer {
 async function read(response: Awaited<ReturnType<TestApp['fetch']>>): Promise<Answer> {
   const text = (await response.text())
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<random>')
-    // A signed address ends some seconds after the moment in which it was asked for.
+    // The expiry of a signed address depends on the time of the request.
     .replaceAll(/expires=\d+&signature=[\w-]+/g, 'expires=<time>&signature=<signature>');
   return { status: response.status, type: response.headers.get('content-type'), text };
 }

@@ -215,7 +215,9 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     expect(ready).toEqual([200, 200, 200, 200, 200]);
   }, 240_000);
 
-  /** What a migration of ours does to columns that statements return: their prepared plans are of no more use. */
+  /**
+   * What a migration of ours does to columns that statements return: their prepared plans are of no more use.
+   */
   async function widening(): Promise<string> {
     const [first] = await readMigrations();
     const trigger = /CREATE TRIGGER "fixative_tag_updated"[^;]*/.exec(first?.sql ?? '');

@@ -2,7 +2,9 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { MIGRATIONS_DIRECTORY, readMigrations } from '../../src/database/migrations.ts';
 
-/** Copies the first migration of this version into a directory that is made, and adds a test's own, by name. */
+/**
+ * Copies the first migration of this version into a directory that is made, and adds a test's own, by name.
+ */
 export async function copyFirstMigration(
   directory: string,
   own: Readonly<Record<string, string>> = {},

@@ -1,7 +1,7 @@
 /**
- * Upgrades from the first version. The database has rows in every table, the rows of another service, and objects of another service that
- * depend on our table. Whatever migrations follow the first one must keep them. Until there is a second migration, the tests with migrations of
- * their own prove that a loss is found.
+ * Upgrades from the first version. The database has rows in every table, the rows of another service, and
+ * objects of another service that depend on our table. Whatever migrations follow the first one must keep
+ * them. Until there is a second migration, the tests with migrations of their own prove that a loss is found.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -62,7 +62,10 @@ async function applyFirstByEngine(): Promise<void> {
   });
 }
 
-/** Every third image without tags, every fourth with one twice, every fifth with one that is too long for an index. */
+/**
+ * Every third image without tags, every fourth with one twice, every fifth with one that is too long for an
+ * index.
+ */
 const FILL_IMAGES = `
   INSERT INTO generated_images (user_id, prompt, storage_url, tags, status, metadata, created_at)
     SELECT 'user-' || n % 7, 'a fox ' || n, '/images/' || n || '.png',
@@ -101,7 +104,9 @@ const FILL_THE_REST = `
     VALUES ('token', repeat('a', 64), 'fix_1', 'user-1', '{images:read}', now(), now(), now());
   INSERT INTO shared_values VALUES ('name', 'value');`;
 
-/** Another service in the same database: a table that refers to ours, a view and a function that read ours. */
+/**
+ * Another service in the same database: a table that refers to ours, a view and a function that read ours.
+ */
 const ADD_OTHER_SERVICE = `
   CREATE SCHEMA gallery;
   CREATE TABLE gallery.messages (id int PRIMARY KEY, image_id bigint NOT NULL REFERENCES generated_images(id));
@@ -147,7 +152,10 @@ async function readContents(columnsByTable: Record<string, string>): Promise<Con
 
 const readAsOtherService = () => Promise.all(OTHER_SERVICE_READS.map((text) => database.query(text)));
 
-/** Reads everything that an upgrade must keep; the function that is returned fails where something of it has changed. */
+/**
+ * Reads everything that an upgrade must keep; the function that is returned fails where something of it has
+ * changed.
+ */
 async function remember(): Promise<() => Promise<void>> {
   const columns = await readColumns();
   const contents = await readContents(columns);

@@ -25,8 +25,8 @@ const quiet = { info() {}, warn() {}, error() {} } as never;
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 const picture = (seed: number) => makePicture({ seed: 95_000 + seed, width: 8, height: 8 });
 
-/** Each was found by somebody who meant harm: one thing that cannot be kept must not keep the others out. */
-describe('one bad thing does not stop an import', () => {
+/** Items found by adversarial testing: one that cannot be stored must not stop the others. */
+describe('one bad item does not stop an import', () => {
   let app: TestApp;
   let directory: string;
   let source: Listener;
@@ -81,7 +81,7 @@ describe('one bad thing does not stop an import', () => {
       uuid: '01900000-0000-7000-8000-0123456789ab',
       createdAt: '2024-02-30T00:00:00Z',
     });
-    // The first keeps the name, the second gets the end of its id behind it, and that is the third one's as well.
+    // The first gets the name. The second gets the end of its id appended, which is also that of the third.
     for (const i of [0, 1, 2])
       await keepFile(`${i}/same.png`, await picture(3 + i), {
         uuid: `0190000${i}-0000-7000-8000-0123456789ac`,
@@ -159,7 +159,7 @@ describe('one bad thing does not stop an import', () => {
     expect((await foreign.query('SELECT storage_url FROM t')).rows[0]).toEqual({ storage_url: at('/ok30') });
   });
 
-  /** The stores as they are, with something done before the first call of one of their methods. */
+  /** Wraps the stores and runs `once` after the first call of one of their methods. */
   function disturbed(method: 'open' | 'stat', once: () => Promise<void>): Store[] {
     let done = false;
     return app.storage.stores.map((store) => {
