@@ -2,27 +2,27 @@ import type { Database } from '../src/database/database.ts';
 import type { ContestResult, Rules } from './contest.ts';
 import type { ServerProcess } from './servers.ts';
 
-/** wrk, or `load` as for everything else. */
+/** Load generator for bytes: wrk, or `loadTarget` of load.ts. */
 export type BytesLoader = 'wrk' | 'node';
 
-/** What a benchmark is run in: a seeded database, and where the product listens. */
+/** Environment of a benchmark: rules, a seeded database and a running product. */
 export interface Bench {
   readonly rules: Rules;
-  /** By which the bytes of images are loaded, one after the other. */
+  /** Load generators for benchmarks of bytes; each contest is run once with each. */
   readonly bytesLoaders: readonly BytesLoader[];
   readonly database: Database;
   readonly databaseUrl: string;
   readonly databasePid: number;
   readonly poolSize: number;
-  /** A directory to work in, which is empty. */
+  /** Empty working directory. */
   readonly directory: string;
   readonly product: ServerProcess;
-  /** Starts one more of the product, on the same database and the same directory, with these arguments and settings. */
+  /** Starts another process of the product on the same database and directory. */
   readonly startProduct: (
     args: readonly string[],
     settings?: Record<string, string>,
   ) => Promise<ServerProcess>;
   readonly rootToken: string;
-  /** Said at each result, before the table. */
+  /** Prints a result as soon as there is one; the table follows at the end. */
   readonly report: (result: ContestResult) => void;
 }

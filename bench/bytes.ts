@@ -2,14 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { crc32 } from 'node:zlib';
 import { fetch } from 'undici';
 import type { Queryable } from '../src/database/database.ts';
 import { keyOf } from '../src/storage/blob.ts';
 import { makeDatabaseStore } from '../src/storage/stores/database/database-store.ts';
 import { documentedSite, fileSite, isInstalled, startNginx } from '../test/nginx.ts';
+import { makePngChunk, PNG_SIGNATURE } from '../test/pictures.ts';
 import type { Bench, BytesLoader } from './bench.ts';
-import { type Contestant, type ContestResult, hold, WrongAnswer } from './contest.ts';
+import { type Contestant, type ContestResult, runContest, WrongResponse } from './contest.ts';
 import type { Target } from './load.ts';
 import { type ServerProcess, startServer } from './servers.ts';
 import { loadByWrk } from './wrk.ts';
@@ -21,7 +21,7 @@ const COUNTS = {
   full: { small: 4000, large: 300, stored: 40 },
   quick: { small: 400, large: 40, stored: 10 },
 };
-/** Where ids of blobs begin, far from those of the seed. */
+/** First id of the blobs, far from those of the seed. */
 const FIRST_ID = 100_000_000;
 
 interface File {
@@ -30,13 +30,14 @@ interface File {
 }
 
 /**
- * Bytes of public images, without a token, each against nginx that sends the same files by sendfile. Hot: few images, over and over. Not hot: so many
- * in turn that none is in a cache of ours when it is asked for again; the files are in the memory of the system for both.
+ * Measures downloads of public images, without a token, against nginx, which sends the same files by
+ * sendfile. Hot: few images, repeatedly. Cold: so many in turn that none is in a cache of ours when it is
+ * requested again. The files are in the page cache for both.
  */
 export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
   const missing = ['nginx', 'wrk'].filter((program) => !isInstalled(program));
   if (missing.length > 0) {
-    process.stderr.write(`bytes: left out, for ${missing.join(' and ')} is not installed.\n`);
+    process.stderr.write(`bytes was skipped. Install: ${missing.join(', ')}.\n`);
     return [];
   }
   const counts = bench.rules.rounds > 2 ? COUNTS.full : COUNTS.quick;
@@ -78,7 +79,7 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
             ours: { target, paths: of.map(ourPath) },
             limit: { target: limit, paths: of.map(theirPath) },
           };
-          results.push(...(await holdByLoaders(bench, { name, about, bytes, directory, ...sides })));
+          results.push(...(await runByLoaders(bench, { name, about, bytes, directory, ...sides })));
         }
       } finally {
         await front?.stop();
@@ -96,13 +97,13 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
       [
         {
           name: 'bytes50kRead',
-          about: `${small.length} images of 50 kB, whose rows alone are remembered`,
+          about: `${small.length} images of 50 kB, of which only the rows are cached`,
           of: small,
           bytes: SMALL,
         },
         {
           name: 'bytes1MRead',
-          about: `${large.length} images of 1 MB, whose rows alone are remembered`,
+          about: `${large.length} images of 1 MB, of which only the rows are cached`,
           of: large,
           bytes: LARGE,
         },
@@ -167,11 +168,12 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
 }
 
 /**
- * What Node can do at best, against the same nginx: from memory, and by readFile and one end. That, and not nginx, is what ours can come near to.
+ * Measures the best that Node can do, against the same nginx: from memory, and by readFile and one `end`. The
+ * product can come near to this, not to nginx.
  */
 export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
   if (!isInstalled('nginx') || !isInstalled('wrk')) {
-    process.stderr.write('plainBytes: left out, for nginx or wrk is not installed.\n');
+    process.stderr.write('plainBytes was skipped. Install: nginx, wrk.\n');
     return [];
   }
   const directory = path.join(bench.directory, 'plain');
@@ -183,20 +185,20 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
   const plain = await startServer(['bench/plain.ts'], { directory, env: { FILES: files } });
   const results: ContestResult[] = [];
   try {
-    for (const [name, way, bytes] of [
+    for (const [name, mode, bytes] of [
       ['plain50kMemory', 'memory', SMALL],
       ['plain50kReadFile', 'read', SMALL],
       ['plain1MMemory', 'memory', LARGE],
       ['plain1MReadFile', 'read', LARGE],
     ] as const) {
       const names = Array.from({ length: HOT }, (_, i) => `${bytes}-${i}.png`);
-      const side = ({ url, pid }: { url: URL; pid: number }, room: string) => ({
+      const side = ({ url, pid }: { url: URL; pid: number }, folder: string) => ({
         target: { url: new URL(url.origin), pid, headers: {} },
-        paths: names.map((each) => `${room}/${each}`),
+        paths: names.map((each) => `${folder}/${each}`),
       });
-      const about = `${HOT} files of ${bytes} bytes by plain node:http, ${way}`;
-      const sides = { ours: side(plain, `/${way}`), limit: side(nginx, '') };
-      results.push(...(await holdByLoaders(bench, { name, about, bytes, directory, ...sides })));
+      const about = `${HOT} files of ${bytes} bytes by plain node:http, ${mode}`;
+      const sides = { ours: side(plain, `/${mode}`), limit: side(nginx, '') };
+      results.push(...(await runByLoaders(bench, { name, about, bytes, directory, ...sides })));
     }
     return results;
   } finally {
@@ -212,10 +214,10 @@ interface Side {
 }
 
 /**
- * The same contest by each loader that is asked for, for what a loader costs decides the ratio: wrk reads 50 kB in less time than Node sends them, a
- * loader in JavaScript takes longer than nginx does.
+ * Runs a contest with each load generator, because its cost decides the ratio: wrk reads 50 kB in less time
+ * than Node sends them, a load generator in JavaScript takes longer than nginx.
  */
-async function holdByLoaders(
+async function runByLoaders(
   bench: Bench,
   contest: { name: string; about: string; bytes: number; directory: string; ours: Side; limit: Side },
 ): Promise<ContestResult[]> {
@@ -234,7 +236,7 @@ async function holdByLoaders(
   const results: ContestResult[] = [];
   for (const loader of bench.bytesLoaders) {
     const contestant = contestants[loader];
-    const result = await hold(
+    const result = await runContest(
       {
         name: `${name} ${loader}`,
         about: `${about}, loaded by ${loader}`,
@@ -253,7 +255,10 @@ async function holdByLoaders(
 const ourPath = ({ uuid }: File) => `/images/${uuid}`;
 const theirPath = ({ key }: File) => `/${key}`;
 
-/** Every file once, by both: its first request is also the one by which we prove its hash and note that. */
+/**
+ * Downloads every file once from both and compares them. With this first request the product verifies the
+ * hash and records that.
+ */
 async function agreeOnBytes(
   name: string,
   targets: { ours: Target; limit: Target },
@@ -265,7 +270,7 @@ async function agreeOnBytes(
       get(targets.limit, theirPath(file)),
     ]);
     if (ours.status !== 200 || limit.status !== 200 || !ours.body.equals(limit.body))
-      throw new WrongAnswer(
+      throw new WrongResponse(
         `${name}: the bytes of ${file.key} differ: ours ${ours.status}, ${ours.body.length} bytes; the limit ${limit.status}, ${limit.body.length} bytes.`,
       );
   }
@@ -276,7 +281,7 @@ async function get(target: Target, at: string): Promise<{ status: number; body: 
   return { status: response.status, body: Buffer.from(await response.arrayBuffer()) };
 }
 
-/** Puts images of exactly so many bytes in place, as an upload would leave them but for the proof, which is made at the first request. */
+/** Stores images of an exact size as an upload would, but not verified: the first download does that. */
 async function makeImages(
   database: Queryable,
   directory: string,
@@ -321,21 +326,16 @@ async function makeImages(
   return images.map(({ uuid, sha256 }) => ({ uuid, key: keys.get(sha256) as string }));
 }
 
-/** A whole PNG of one pixel and of exactly so many bytes, all but some seventy of them at random. */
+/** Makes a valid PNG of one pixel and an exact size; all but some seventy bytes are random. */
 function makePng(bytes: number): Buffer {
   const pixel = Buffer.from('789c63600000000200 01e221bc33'.replaceAll(' ', ''), 'hex');
   const header = Buffer.from('00000001000000010800000000', 'hex');
-  const parts = [chunk('IHDR', header), chunk('IDAT', pixel), chunk('IEND', Buffer.alloc(0))];
+  const parts = [makePngChunk('IHDR', header), makePngChunk('IDAT', pixel), makePngChunk('IEND')];
   const rest = bytes - 8 - 12 - parts.reduce((sum, part) => sum + part.length, 0);
-  const signature = Buffer.from('89504e470d0a1a0a', 'hex');
-  return Buffer.concat([signature, parts[0] as Buffer, chunk('raNd', randomBytes(rest)), ...parts.slice(1)]);
-}
-
-function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  const whole = Buffer.alloc(body.length + 8);
-  whole.writeUInt32BE(data.length);
-  body.copy(whole, 4);
-  whole.writeUInt32BE(crc32(body), body.length + 4);
-  return whole;
+  return Buffer.concat([
+    PNG_SIGNATURE,
+    parts[0] as Buffer,
+    makePngChunk('raNd', randomBytes(rest)),
+    ...parts.slice(1),
+  ]);
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fetch } from 'undici';
 import { cpuSecondsOfFamily } from './cpu.ts';
-import { type LoadResult, load, type Subject, type Target } from './load.ts';
+import { type LoadResult, loadTarget, type Subject, type Target } from './load.ts';
 
 export interface Rules {
   readonly connections: number;
@@ -11,10 +11,10 @@ export interface Rules {
   readonly signal: AbortSignal;
 }
 
-/** The product and the limit that it is held against, for one kind of request. */
+/** The product and its limit, for one kind of request. */
 export interface Contest {
   readonly name: string;
-  /** What is asked for, for a reader of the table. */
+  /** Description for the table. */
   readonly about: string;
   readonly ours: Contestant;
   readonly limit: Contestant;
@@ -22,18 +22,18 @@ export interface Contest {
 
 export interface Contestant {
   readonly target: Target;
-  /** Asked in turn, so that no row is hot. */
+  /** Requests, sent in turn so that no row is hot. */
   readonly subjects: readonly Subject[];
-  /** Loads it in place of `load`. */
-  readonly load?: (options: Parameters<typeof load>[2]) => Promise<LoadResult>;
+  /** Replaces `loadTarget`. */
+  readonly load?: (options: Parameters<typeof loadTarget>[2]) => Promise<LoadResult>;
 }
 
-export interface Side {
-  /** Requests a second: the median of the rounds. */
+export interface SideResult {
+  /** Requests a second, median of the rounds. */
   readonly rate: number;
-  /** Microseconds of the server's processor time for a request, over all rounds. */
+  /** CPU time of the server for a request, in microseconds, over all rounds; null where it is unknown. */
   readonly cpuMicros: number | null;
-  /** The same of all of PostgreSQL. */
+  /** CPU time of PostgreSQL for a request, in microseconds, over all rounds; null where it is unknown. */
   readonly databaseMicros: number | null;
   readonly rates: readonly number[];
   readonly wrong: number;
@@ -42,15 +42,15 @@ export interface Side {
 export interface ContestResult {
   readonly name: string;
   readonly about: string;
-  readonly ours: Side;
-  readonly limit: Side;
-  /** Our rate by that of the limit, round by round. */
+  readonly ours: SideResult;
+  readonly limit: SideResult;
+  /** Rate of the product divided by the rate of the limit, over the rounds. */
   readonly ratio: { readonly min: number; readonly median: number; readonly max: number };
 }
 
 /**
- * Compares what both answer to bodies of JSON.
- * @throws WrongAnswer where the two differ.
+ * Sends each body to both and compares the responses as JSON.
+ * @throws WrongResponse when they differ.
  */
 export async function agreeOnJson(
   name: string,
@@ -59,10 +59,10 @@ export async function agreeOnJson(
 ): Promise<Pick<Contest, 'ours' | 'limit'>> {
   const subjects = { ours: [] as Subject[], limit: [] as Subject[] };
   for (const body of bodies) {
-    const [ours, limit] = await Promise.all([ask(targets.ours, body), ask(targets.limit, body)]);
+    const [ours, limit] = await Promise.all([sendQuery(targets.ours, body), sendQuery(targets.limit, body)]);
     if (ours.status !== 200 || limit.status !== 200 || !isDeepStrictEqual(ours.json, limit.json))
-      throw new WrongAnswer(
-        `${name}: the answers differ.\nrequest: ${body}\n${firstDifference(ours.text, limit.text)}`,
+      throw new WrongResponse(
+        `${name}: the responses differ.\nrequest: ${body}\n${firstDifference(ours.text, limit.text)}`,
       );
     const subject = { headers: JSON_HEADERS, body };
     subjects.ours.push({ ...subject, answerBytes: Buffer.byteLength(ours.text) });
@@ -83,9 +83,9 @@ function firstDifference(ours: string, limit: string): string {
   return `ours:  …${around(ours)}…\nlimit: …${around(limit)}…`;
 }
 
-export class WrongAnswer extends Error {}
+export class WrongResponse extends Error {}
 
-export async function ask(target: Target, body: string) {
+export async function sendQuery(target: Target, body: string) {
   const response = await fetch(target.url, {
     method: 'POST',
     headers: { ...JSON_HEADERS, ...target.headers },
@@ -96,15 +96,19 @@ export async function ask(target: Target, body: string) {
 }
 
 /**
- * Loads the two in turn, ours, the limit, ours, …: what the machine does besides touches both. While they are loaded, the length of every
- * answer is compared.
- * @param databasePid the postmaster.
+ * Loads the product and the limit in alternating rounds, so that other work of the machine affects both. The
+ * length of every response is checked.
+ * @param databasePid process id of the postmaster.
  */
-export async function hold(contest: Contest, rules: Rules, databasePid: number): Promise<ContestResult> {
+export async function runContest(
+  contest: Contest,
+  rules: Rules,
+  databasePid: number,
+): Promise<ContestResult> {
   const sides = ['ours', 'limit'] as const;
   const warmUp = { ...rules, seconds: rules.warmUpSeconds };
-  const loadSide = (side: (typeof sides)[number], options: Parameters<typeof load>[2]) =>
-    contest[side].load?.(options) ?? load(contest[side].target, contest[side].subjects, options);
+  const loadSide = (side: (typeof sides)[number], options: Parameters<typeof loadTarget>[2]) =>
+    contest[side].load?.(options) ?? loadTarget(contest[side].target, contest[side].subjects, options);
   for (const side of sides) await loadSide(side, warmUp);
 
   const results = { ours: [] as Measured[], limit: [] as Measured[] };
@@ -117,7 +121,7 @@ export async function hold(contest: Contest, rules: Rules, databasePid: number):
       results[side].push({ ...result, databaseSeconds });
     }
   }
-  const [ours, limit] = [sideOf(results.ours), sideOf(results.limit)];
+  const [ours, limit] = [summarize(results.ours), summarize(results.limit)];
   const ratios = ours.rates.map((rate, round) => rate / (limit.rates[round] as number));
   return {
     name: contest.name,
@@ -132,7 +136,7 @@ interface Measured extends LoadResult {
   readonly databaseSeconds: number | null;
 }
 
-function sideOf(rounds: readonly Measured[]): Side {
+function summarize(rounds: readonly Measured[]): SideResult {
   const requests = sum(rounds.map((round) => round.requests));
   const micros = (seconds: readonly (number | null)[]) =>
     seconds.includes(null) ? null : (sum(seconds as number[]) / requests) * 1e6;

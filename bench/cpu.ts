@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 
 let ticksPerSecond: number | undefined;
 
-/** The processor time that a process has used, user and system, in steps of 10 ms; null where there is no /proc. */
+/** Returns the CPU time of a process in seconds, user and system, to 10 ms; null where there is no /proc. */
 export async function cpuSeconds(pid: number): Promise<number | null> {
   const fields = await readStat(pid);
   if (!fields) return null;
@@ -11,7 +11,7 @@ export async function cpuSeconds(pid: number): Promise<number | null> {
   return (Number(fields[14]) + Number(fields[15])) / ticksPerSecond;
 }
 
-/** The same for a process with its children, those that have ended too. */
+/** Returns the CPU time of a process and its children in seconds, including children that have ended. */
 export async function cpuSecondsOfFamily(pid: number): Promise<number | null> {
   const own = await cpuSeconds(pid);
   const fields = await readStat(pid);
@@ -25,11 +25,11 @@ export async function cpuSecondsOfFamily(pid: number): Promise<number | null> {
   return sum;
 }
 
-/** The fields of /proc/PID/stat by their numbers in proc(5), from 3 on. */
+/** Reads the fields of /proc/PID/stat; the index is the field's number in proc(5), from 3 on. */
 async function readStat(pid: number): Promise<string[] | null> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (text === null) return null;
-  // The second field is a name in brackets that may hold spaces.
+  // The second field is a name in parentheses, which may contain spaces.
   const rest = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return ['', String(pid), '', ...rest];
 }

@@ -3,9 +3,12 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type pg from 'pg';
 
-/** The two durable writes of the limits: bytes into a directory and into a table, and one row, the three of them at once. */
+/**
+ * Durable writes of the limits: a file, and an object and its record in the database, written at the same
+ * time.
+ */
 export interface DurableWrites {
-  /** @returns the SHA-256, when all is safe from the loss of power. */
+  /** Resolves to the SHA-256 once all writes survive a power loss. */
   keep(bytes: Buffer): Promise<string>;
   read(from: 'filesystem' | 'database', sha256: string): Promise<Buffer | undefined>;
 }
@@ -14,7 +17,7 @@ const INSERT = `WITH object AS (INSERT INTO bench_limit.objects (data) VALUES ($
   INSERT INTO bench_limit.images (object_id, sha256, bytes) SELECT id, $2, $3 FROM object`;
 const READ = `SELECT data FROM bench_limit.objects o JOIN bench_limit.images i ON i.object_id = o.id WHERE i.sha256 = $1`;
 
-/** Begins with nothing: what a run before wrote, some gigabytes, is removed. */
+/** Opens an empty directory and schema. Deletes the gigabytes of the previous run first. */
 export async function openDurableWrites(pool: pg.Pool, directory: string): Promise<DurableWrites> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
@@ -25,7 +28,7 @@ export async function openDurableWrites(pool: pg.Pool, directory: string): Promi
       bytes bigint NOT NULL, created_at timestamptz NOT NULL DEFAULT now())`);
   const fileOf = (sha256: string) => path.join(directory, sha256);
 
-  /** Whole or not at all: flushed under another name, renamed, and the directory flushed that names it. */
+  /** Writes a file atomically: fsync under a temporary name, rename, fsync of the directory. */
   async function write(file: string, bytes: Buffer): Promise<void> {
     const temporary = path.join(directory, randomUUID());
     const handle = await open(temporary, 'wx');

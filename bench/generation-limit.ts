@@ -1,7 +1,7 @@
 /**
- * The limit that generations are held against: a request is one job of pg-boss that is sent and worked by the same process, which asks the
- * provider, makes the two durable writes (durable-writes.ts) and answers. It keeps no row of what it was asked before it is done, and a
- * picture that was paid for is lost with the process. The queue has the product's settings.
+ * The limit of generations. One process sends a job to pg-boss, works it, calls the provider, makes the
+ * durable writes (durable-writes.ts) and responds. It records nothing before it is done, so a crash loses a
+ * picture that was paid for. The queue has the product's settings.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,12 +1,14 @@
 import path from 'node:path';
 import { fetch } from 'undici';
 import type { Bench } from './bench.ts';
-import { type ContestResult, hold, WrongAnswer } from './contest.ts';
+import { type ContestResult, runContest, WrongResponse } from './contest.ts';
 import type { Target } from './load.ts';
 import { startServer } from './servers.ts';
 import { claimStore, proveLimit, proveOurs, warmedUp } from './upload.ts';
 
-/** As many as both have places for; each waits for the provider, two writes and several commits. */
+/**
+ * Concurrent generations that both sides allow. Each waits for the provider, two writes and several commits.
+ */
 const CONNECTIONS = 8;
 const MODEL = 'instant';
 const GENERATE = `mutation($input: GenerateImageInput!) {
@@ -14,7 +16,10 @@ const GENERATE = `mutation($input: GenerateImageInput!) {
 }`;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** A generation from the request to the answer with the image, by the server's own workers. Both sides ask the same provider, which answers at once. */
+/**
+ * Measures a generation from the request to the response with the image. Both sides call the same provider,
+ * which responds at once.
+ */
 export async function benchGeneration(bench: Bench): Promise<ContestResult[]> {
   const stops: (() => Promise<void>)[] = [];
   const start: typeof startServer = async (args, options) => {
@@ -60,7 +65,7 @@ export async function benchGeneration(bench: Bench): Promise<ContestResult[]> {
       target,
       subjects: [{ headers: JSON_TYPE, body, answerBytes }],
     });
-    const result = await hold(
+    const result = await runContest(
       {
         name: 'generation',
         about: `generateImage of 1.2 MB of PNG until it is kept, an instant provider, ${CONNECTIONS} connections`,
@@ -85,6 +90,6 @@ async function generateOne(target: Target, body: string): Promise<{ sha256: stri
   });
   const text = await response.text();
   const [, sha256] = /"sha256":"([0-9a-f]{64})"/.exec(text) ?? [];
-  if (!sha256) throw new WrongAnswer(`A generation was answered with ${response.status}: ${text}`);
+  if (!sha256) throw new WrongResponse(`A generation got the response ${response.status}: ${text}`);
   return { sha256, answerBytes: Buffer.byteLength(text) };
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:idle [-- --seconds 60]`: what a server costs that nobody asks anything, on a PostgreSQL of its own: its processor time, and the transactions
- * that it sends, a minute.
+ * `npm run bench:idle [-- --seconds 60]`: the CPU time and the transactions a minute of a server without
+ * requests, on a PostgreSQL server started for the run.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,9 +13,9 @@ import { startServer } from './servers.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' } } });
 const seconds = Number(values.seconds);
-/** What a start leaves to be done is over by then. */
+/** Time after the start until its background work is done. */
 const SETTLE_SECONDS = 15;
-/** Of times in /proc, a second (`getconf CLK_TCK`). */
+/** Clock ticks of /proc in a second (`getconf CLK_TCK`). */
 const TICKS = 100;
 
 const directory = await mkdtemp(path.join(tmpdir(), 'fixative-idle-'));
@@ -35,7 +35,7 @@ try {
     const minute = (figure: 'transactions' | 'milliseconds') =>
       Math.round(((after[figure] - before[figure]) * 60) / seconds);
     process.stdout.write(
-      `${minute('transactions')} transactions and ${minute('milliseconds')} ms of processor time a minute\n`,
+      `${minute('transactions')} transactions and ${minute('milliseconds')} ms of CPU time a minute\n`,
     );
   } finally {
     await client.end();
@@ -50,7 +50,7 @@ async function cost(client: pg.Client, pid: number) {
   const { rows } = await client.query(
     `SELECT xact_commit + xact_rollback AS count FROM pg_stat_database WHERE datname = current_database()`,
   );
-  // The second field, the name, is in brackets and may have spaces (proc_pid_stat(5)).
+  // The second field is a name in parentheses, which may contain spaces (proc_pid_stat(5)).
   const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ') ?? [];
   const ticks = Number(fields[11]) + Number(fields[12]);
   return { transactions: Number(rows[0].count), milliseconds: (ticks * 1000) / TICKS };

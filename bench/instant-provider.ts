@@ -1,4 +1,7 @@
-/** An endpoint of OpenAI's Images API that answers at once, with a picture that never was before: what is left is what a generation costs around it. */
+/**
+ * An endpoint of OpenAI's Images API that responds at once, each time with a new picture. Isolates the cost
+ * of a generation in the server.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { makePaintings } from './pictures.ts';

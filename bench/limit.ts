@@ -1,9 +1,10 @@
 /**
- * The limit that the lists are held against: what a page costs when nothing stands between HTTP and PostgreSQL. A plain `node:http`
- * server, one prepared statement of exactly the columns that are asked for, JSON.stringify. It takes the very requests that the
- * product takes and answers the very same bytes, but reads only the variables: its address says which document it answers. It
- * checks nothing and knows nobody. Its SQL and its rules for ids and cursors are written here a second time, so that an answer
- * that both give is an answer that two programs agree on.
+ * The limit of lists: the cost of a page with nothing between HTTP and PostgreSQL. A plain `node:http` server
+ * sends one prepared statement with exactly the selected columns, and responds by JSON.stringify.
+ *
+ * It takes the product's requests and responds with the same bytes, but reads only the variables: its path
+ * names the document. It checks no token and no input. Its SQL, ids and cursors are written here
+ * independently of the product, so that equal responses confirm both programs.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -44,7 +45,7 @@ interface PageRow {
   readonly cursorKey: string;
 }
 
-/** Where a list goes on, in microseconds, which a Date does not hold. */
+/** Sort key of a cursor, as text: a Date has no microseconds. */
 const CURSOR_KEY = 'i.created_at::text AS "cursorKey"';
 const PAGE_COLUMNS = `i.id, i.uuid, i.prompt, i.tool_name, i.status, i.tags, i.created_at, i.storage_url, i.blob_id, ${CURSOR_KEY}`;
 const PAGE_ORDER = 'ORDER BY i.created_at DESC, i.id DESC';
@@ -58,7 +59,8 @@ const NEXT_PAGE_OF_USER = page(
 );
 const DEEP_PAGE = page('(i.created_at, i.id) < ($1::timestamptz, $2::bigint)', '$3');
 const FILTERED_PAGE_OF_USER = page('i.user_id = $1 AND $2 = ANY(i.tags) AND i.status = $3', '$4');
-// A walk in the order of the list until the page is full: the way by the index of tags costs a sort of all that has the tag.
+// Walks the list order until the page is full. The index of tags would need a sort of all images with the
+// tag.
 const PAGE_OF_TAG = page('$1 = ANY(i.tags) AND i.status = $2', '$3');
 const COUNT_OF_USER = 'SELECT count(*) FROM generated_images i WHERE i.user_id = $1';
 const CORE_OF_USER = `SELECT i.*, ${CURSOR_KEY}, c.copies FROM (
@@ -70,43 +72,47 @@ const CORE_OF_USER = `SELECT i.*, ${CURSOR_KEY}, c.copies FROM (
     FROM copies c WHERE c.blob_id = i.blob_id
   ) c ON true ${PAGE_ORDER}`;
 
-/** By the name of the document that each answers. */
+/** Responses by the name of the document. */
 const ANSWERS: Record<string, (variables: Variables) => Promise<unknown>> = {
   async imagePage({ filter, first, after }) {
     if (after !== undefined) {
-      const { time, id } = placeOf(after);
-      const rows = await ask<PageRow>('next', NEXT_PAGE_OF_USER, [filter.userId, time, id, first + 1]);
+      const { time, id } = parseCursor(after);
+      const rows = await queryRows<PageRow>('next', NEXT_PAGE_OF_USER, [filter.userId, time, id, first + 1]);
       return connection(rows, first, nodeOf);
     }
-    return connection(await ask<PageRow>('page', PAGE_OF_USER, [filter.userId, first + 1]), first, nodeOf);
+    return connection(
+      await queryRows<PageRow>('page', PAGE_OF_USER, [filter.userId, first + 1]),
+      first,
+      nodeOf,
+    );
   },
   async imagePageDeep({ first, after = '' }) {
-    const { time, id } = placeOf(after);
-    return connection(await ask<PageRow>('deep', DEEP_PAGE, [time, id, first + 1]), first, nodeOf);
+    const { time, id } = parseCursor(after);
+    return connection(await queryRows<PageRow>('deep', DEEP_PAGE, [time, id, first + 1]), first, nodeOf);
   },
   async imagePageFiltered({ filter, first }) {
     const status = filter.status?.[0]?.toLowerCase();
     const values = [filter.userId, filter.tags?.[0], status, first + 1];
-    return connection(await ask<PageRow>('filtered', FILTERED_PAGE_OF_USER, values), first, nodeOf);
+    return connection(await queryRows<PageRow>('filtered', FILTERED_PAGE_OF_USER, values), first, nodeOf);
   },
   async imagePageOfTag({ filter, first }) {
     const values = [filter.tags?.[0], filter.status?.[0]?.toLowerCase(), first + 1];
-    return connection(await ask<PageRow>('tag', PAGE_OF_TAG, values), first, nodeOf);
+    return connection(await queryRows<PageRow>('tag', PAGE_OF_TAG, values), first, nodeOf);
   },
   async imageCount({ filter }) {
-    const [row] = await ask<{ count: number }>('count', COUNT_OF_USER, [filter.userId]);
+    const [row] = await queryRows<{ count: number }>('count', COUNT_OF_USER, [filter.userId]);
     return { totalCount: row?.count };
   },
   async imageCore({ filter, first }) {
     return connection(
-      await ask<CoreRow>('core', CORE_OF_USER, [filter.userId, first + 1]),
+      await queryRows<CoreRow>('core', CORE_OF_USER, [filter.userId, first + 1]),
       first,
       coreNodeOf,
     );
   },
 };
 
-async function ask<Row>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
+async function queryRows<Row>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
   return (await pool.query({ name, text, values: values as unknown[] })).rows as Row[];
 }
 
@@ -204,7 +210,7 @@ function coreNodeOf(row: CoreRow) {
   };
 }
 
-function placeOf(cursor: string): { time: string; id: string } {
+function parseCursor(cursor: string): { time: string; id: string } {
   const [, time = '', id = ''] =
     /^createdAt:(.*):(\d+)$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
   return { time, id };

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Queryable } from '../src/database/database.ts';
 import type { Bench } from './bench.ts';
-import { agreeOnJson, ask, type ContestResult, hold } from './contest.ts';
+import { agreeOnJson, type ContestResult, runContest, sendQuery } from './contest.ts';
 import type { Target } from './load.ts';
 import { type ServerProcess, startServer } from './servers.ts';
 
@@ -9,7 +9,7 @@ const PAGE_SIZE = 20;
 const SUBJECTS = 200;
 const DEEP_PAGE = 5000;
 
-/** Lists as clients ask for them, through GraphQL, each against the limit (limit.ts). */
+/** Measures lists through GraphQL, each against the limit (limit.ts). */
 export async function benchList(bench: Bench): Promise<ContestResult[]> {
   const limit = await startServer(['bench/limit.ts'], {
     directory: bench.directory,
@@ -23,7 +23,7 @@ export async function benchList(bench: Bench): Promise<ContestResult[]> {
     const results: ContestResult[] = [];
     for (const { name, about, ours, limit: target, bodies } of await makeQuestions(bench, limit)) {
       const agreed = await agreeOnJson(name, { ours, limit: target }, bodies);
-      const result = await hold({ name, about, ...agreed }, bench.rules, bench.databasePid);
+      const result = await runContest({ name, about, ...agreed }, bench.rules, bench.databasePid);
       bench.report(result);
       results.push(result);
     }
@@ -81,7 +81,7 @@ async function makeQuestions(bench: Bench, limit: ServerProcess): Promise<Questi
     },
     question(
       'imagePageDeep',
-      `page ${DEEP_PAGE.toLocaleString('en')} of all images, by cursor, or the one in the middle where there are fewer`,
+      `page ${DEEP_PAGE.toLocaleString('en')} of all images, by cursor; the middle one when there are fewer`,
       bodies(
         page,
         (await findDeepCursors(bench.database)).map((after) => ({ filter: {}, first: PAGE_SIZE, after })),
@@ -89,7 +89,7 @@ async function makeQuestions(bench: Bench, limit: ServerProcess): Promise<Questi
     ),
     question(
       'imagePageFiltered',
-      'the first page of a user with a tag and a status',
+      'the first page of a user, a tag and a status',
       bodies(
         page,
         users.map(({ userId, tag }) => ({
@@ -108,7 +108,7 @@ async function makeQuestions(bench: Bench, limit: ServerProcess): Promise<Questi
     ),
     question(
       'imageCount',
-      'how many images a user has',
+      'the number of images of a user',
       bodies(
         count,
         users.map(({ userId }) => ({ filter: { userId } })),
@@ -130,7 +130,7 @@ function readDocument(name: string): Promise<string> {
   return readFile(new URL(`../test/documents/${name}`, import.meta.url), 'utf8');
 }
 
-/** Users with more than two pages, from the busiest to the least, each with the tag that it has most often. */
+/** Finds users with more than two pages, most images first, each with its most frequent tag. */
 async function findUsers(database: Queryable): Promise<{ userId: string; tag: string }[]> {
   const users = await database.query<{ userId: string; tag: string }>(
     `SELECT user_id AS "userId", mode() WITHIN GROUP (ORDER BY tag) AS tag
@@ -148,13 +148,13 @@ async function findTags(database: Queryable): Promise<string[]> {
   return shuffle(tags.map(({ tag }) => tag));
 }
 
-/** That many of a list, from its beginning to its end, evenly. */
+/** Returns `count` items of a list, evenly spaced from its beginning to its end. */
 function spread<Item>(items: readonly Item[], count: number): Item[] {
   if (items.length <= count) return [...items];
   return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)] as Item);
 }
 
-/** Mixes great and small, in the same way at every run. */
+/** Mixes heavy and light users, in the same order at every run. */
 function shuffle<Item>(items: readonly Item[]): Item[] {
   const stride = [73, 71, 67].find((prime) => items.length % prime !== 0) ?? 1;
   return items.map((_, i) => items[(i * stride) % items.length] as Item);
@@ -170,6 +170,6 @@ async function findDeepCursors(database: Queryable): Promise<string[]> {
 }
 
 async function endCursor(target: Target, body: string): Promise<string> {
-  const { json } = await ask(target, body);
+  const { json } = await sendQuery(target, body);
   return (json as { data: { images: { pageInfo: { endCursor: string } } } }).data.images.pageInfo.endCursor;
 }

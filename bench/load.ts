@@ -2,16 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
 import { cpuSecondsOfFamily } from './cpu.ts';
 
-/** A request that is sent over and over, and what is known of its answer. */
+/** A request to send repeatedly, and the expected length of its response. */
 export interface Subject {
-  /** POST without it. */
+  /** Default: POST. */
   readonly method?: 'GET' | 'POST';
-  /** That of the target without it. */
+  /** Default: the path of the target. */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A function is asked for each request, where no two may be the same. */
+  /** A function is called for each request, so that every body can differ. */
   readonly body?: string | Buffer | (() => string | Buffer);
-  /** How long the right answer is: a longer or shorter one, or another status than 200, is a wrong one. null: it may have any length. */
+  /**
+   * Length of the right response in bytes. Another length, or another status than 200, counts as wrong. null:
+   * any length.
+   */
   readonly answerBytes: number | null;
 }
 
@@ -25,12 +28,12 @@ export interface LoadResult {
   readonly requests: number;
   readonly wrong: number;
   readonly seconds: number;
-  /** Of the server's process and its children; null where the system does not say. */
+  /** CPU time of the server's process and its children; null where there is no /proc. */
   readonly cpuSeconds: number | null;
 }
 
-/** Asks for each subject in turn, over and over, each connection as soon as it has its answer. */
-export async function load(
+/** Sends the subjects in turn. Each connection sends the next one as soon as it has its response. */
+export async function loadTarget(
   target: Target,
   subjects: readonly Subject[],
   options: { connections: number; seconds: number; signal: AbortSignal },
@@ -51,8 +54,8 @@ export async function load(
   const connection = async () => {
     while (!stopped) {
       const subject = subjects[requests++ % subjects.length] as Subject;
-      const right = await ask(pool, requestOf(subject), subject.answerBytes);
-      if (!right) wrong++;
+      const isRight = await dispatchRequest(pool, requestOf(subject), subject.answerBytes);
+      if (!isRight) wrong++;
     }
   };
   const cpuBefore = await cpuSecondsOfFamily(target.pid);
@@ -69,8 +72,15 @@ export async function load(
   }
 }
 
-/** The leanest way through undici: the less the load takes of the machine, the more is left for what is measured. */
-function ask(pool: Pool, options: Dispatcher.DispatchOptions, answerBytes: number | null): Promise<boolean> {
+/**
+ * Sends one request by undici's cheapest API, to leave as much CPU as possible to the server. Resolves to
+ * whether the response was right.
+ */
+function dispatchRequest(
+  pool: Pool,
+  options: Dispatcher.DispatchOptions,
+  answerBytes: number | null,
+): Promise<boolean> {
   return new Promise((resolve) => {
     let status = 0;
     let bytes = 0;

@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- [NAME…] [--quick] [--loader wrk|node] [--json FILE]`: the product beside the best that could be written by hand for the same
- * requests, on a PostgreSQL server of its own with its defaults. The limits know no user and check nothing; the product looks at
- * a token with every request.
+ * `npm run bench -- [NAME…] [--quick] [--loader wrk|node] [--json FILE]`: compares the product with the
+ * fastest program that can be written by hand for the same requests (the limit). Both use one PostgreSQL
+ * server with default settings, started for the run. The limits have no users and validate nothing; the
+ * product checks a token with every request.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,12 +13,12 @@ import { openPostgresql } from '../src/database/postgresql.ts';
 import { startPostgresql } from '../test/postgresql.ts';
 import type { Bench, BytesLoader } from './bench.ts';
 import { benchBytes, benchPlainBytes } from './bytes.ts';
-import { type ContestResult, type Rules, WrongAnswer } from './contest.ts';
+import { type ContestResult, type Rules, WrongResponse } from './contest.ts';
 import { benchGeneration } from './generation.ts';
 import { benchList } from './list.ts';
 import { benchProcesses } from './processes.ts';
 import { describeMachine, readMachine, writeTable } from './report.ts';
-import { seed } from './seed.ts';
+import { seedDatabase } from './seed.ts';
 import { startServer } from './servers.ts';
 import { benchStart } from './start.ts';
 import { benchUpload } from './upload.ts';
@@ -37,7 +38,7 @@ const QUICK = { rows: 20_000, rounds: 2, secondsPerRound: 1, warmUpSeconds: 0.5 
 const CONNECTIONS = 32;
 const POOL_SIZE = 10;
 const ROOT_TOKEN = 'bench-root-token-0123456789';
-/** Far below what is normal: only a sign that something is badly wrong. */
+/** Smoke test: far below normal ratios, so a lower one means that something is badly wrong. */
 const LOWEST_RATIO = { name: 'imagePage', ratio: 0.2 };
 
 const { values: options, positionals } = parseArgs({
@@ -55,7 +56,7 @@ const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
 const unknown = names.filter((name) => !(name in BENCHMARKS));
 if (unknown.length > 0) {
   process.stderr.write(
-    `There is no benchmark ${unknown.join(', ')}. There are: ${Object.keys(BENCHMARKS).join(', ')}.\n`,
+    `There is no benchmark ${unknown.join(', ')}. Choose from: ${Object.keys(BENCHMARKS).join(', ')}.\n`,
   );
   process.exit(2);
 }
@@ -63,7 +64,7 @@ if (unknown.length > 0) {
 const LOADERS: readonly BytesLoader[] = ['wrk', 'node'];
 const bytesLoaders = LOADERS.filter((each) => (options.loader ?? each) === each);
 if (bytesLoaders.length === 0) {
-  process.stderr.write(`There is no loader ${options.loader}. There are: ${LOADERS.join(', ')}.\n`);
+  process.stderr.write(`There is no loader ${options.loader}. Choose one of: ${LOADERS.join(', ')}.\n`);
   process.exit(2);
 }
 
@@ -84,7 +85,7 @@ const note = (text: string) => void process.stderr.write(`${text}\n`);
 try {
   process.exitCode = await run(Number(options.rows ?? size.rows));
 } catch (error) {
-  const expected = error instanceof WrongAnswer || stopped.signal.aborted;
+  const expected = error instanceof WrongResponse || stopped.signal.aborted;
   note(expected ? (error as Error).message : ((error as Error).stack ?? String(error)));
   process.exitCode = 1;
 }
@@ -105,7 +106,7 @@ async function run(rows: number): Promise<number> {
     await migrate(database);
     note(`seeding ${rows} images …`);
     const start = performance.now();
-    await seed(database, rows);
+    await seedDatabase(database, rows);
     note(`seeded in ${((performance.now() - start) / 1000).toFixed(1)} s`);
     stopped.signal.throwIfAborted();
 
@@ -149,8 +150,11 @@ async function run(rows: number): Promise<number> {
       `\n${describeMachine(machine)}\n${rows} images, ${describeRules()}\n\n${writeTable(results)}\n`,
     );
     if (options.json) {
-      const { signal: _, ...said } = rules;
-      await writeFile(options.json, `${JSON.stringify({ machine, rows, rules: said, results }, null, 2)}\n`);
+      const { signal: _, ...printedRules } = rules;
+      await writeFile(
+        options.json,
+        `${JSON.stringify({ machine, rows, rules: printedRules, results }, null, 2)}\n`,
+      );
     }
     return judge(results);
   } finally {
@@ -165,10 +169,14 @@ function describeRules(): string {
 function judge(results: readonly ContestResult[]): number {
   const faults = results.flatMap(({ name, ours, limit, ratio }) => [
     ...(ours.wrong + limit.wrong > 0
-      ? [`${name}: ${ours.wrong} of our answers under load were wrong, and ${limit.wrong} of the limit's.`]
+      ? [
+          `${name}: ${ours.wrong} responses of the product under load were wrong, and ${limit.wrong} of the limit.`,
+        ]
       : []),
     ...(name === LOWEST_RATIO.name && ratio.median < LOWEST_RATIO.ratio
-      ? [`${name} has ${ratio.median.toFixed(2)} of the limit; less than ${LOWEST_RATIO.ratio} is a fault.`]
+      ? [
+          `${name} reaches ${ratio.median.toFixed(2)} of the limit; the least that passes is ${LOWEST_RATIO.ratio}.`,
+        ]
       : []),
   ]);
   for (const fault of faults) note(fault);

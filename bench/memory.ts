@@ -1,7 +1,8 @@
 /**
- * `npm run bench:memory [-- --quick] [-- --minutes N]`: the most memory that a server holds, on a PostgreSQL of its own, each on a fresh process: idle, a
- * thousand connections that list, fifty uploads of 20 MB at once, one upload of 1 GB. What is sent is streamed, and made of real pixels. With `--minutes` only
- * so many minutes of everything at once, with what the server holds at each sixth of them.
+ * `npm run bench:memory [-- --quick] [-- --minutes N]`: peak memory of a server, in a new process for each
+ * case: idle, a thousand connections that list, fifty uploads of 20 MB at once, one upload of 1 GB. Requests
+ * are streamed and contain real pixels. With `--minutes`, one case alone: everything at once for N minutes,
+ * with the memory at each sixth.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -72,7 +73,7 @@ async function each(): Promise<void> {
   );
 }
 
-/** Lists, generations, uploads small and large, and their bytes, by sixteen callers. */
+/** Lists, generations, small and large uploads, and downloads, by sixteen clients. */
 async function mixed(minutes: number): Promise<void> {
   const files = await Promise.all(
     [150, 600, 2000].map(async (side) => {
@@ -111,7 +112,7 @@ async function mixed(minutes: number): Promise<void> {
 
 async function measured(what: string, work: (server: ServerProcess) => Promise<void>): Promise<void> {
   const data = path.join(directory, randomUUID());
-  // Each has a database of its own, for the second would find the store of the first gone.
+  // A new database for each case: a second server would find that the store of the first is gone.
   const url = new URL(postgresql.url);
   url.pathname = `/${await createDatabase()}`;
   const server = await startServer(['src/main.ts', 'serve'], {
@@ -127,7 +128,7 @@ async function measured(what: string, work: (server: ServerProcess) => Promise<v
       MAX_IMAGE_PIXELS: '400000000',
       MAX_IMAGE_SIDE: '20000',
       RATE_LIMIT_PER_CALLER: 'off',
-      // All come from one address and one caller here.
+      // All requests come from one address and one caller.
       MAX_REQUESTS: '2000',
       MAX_REQUESTS_PER_ADDRESS: '2000',
       MAX_UPLOADS_PER_CALLER: '64',
@@ -153,7 +154,7 @@ async function createDatabase(): Promise<string> {
   return name;
 }
 
-/** What a process holds in memory, and the most that it has held since it began, in MiB (VmRSS and VmHWM of proc_pid_status(5)). */
+/** Reads the resident memory of a process and its peak, in MiB (VmRSS and VmHWM of proc_pid_status(5)). */
 async function memoryOf(pid: number): Promise<{ resident: number; peak: number }> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const of = (name: string) =>
@@ -165,7 +166,7 @@ async function sizeOf(file: string): Promise<string> {
   return `${((await stat(file)).size / 1e6).toFixed(0)} MB`;
 }
 
-/** By node:http, whose connections are as many as they are said to be. */
+/** Sends a request by node:http, whose agent opens exactly the given number of connections. */
 function send(
   server: ServerProcess,
   { agent, type, body }: { agent?: HttpAgent; type: string; body: Readable },
@@ -195,7 +196,7 @@ async function generate(server: ServerProcess, agent: HttpAgent): Promise<void> 
   await send(server, { agent, type: 'application/json', body });
 }
 
-/** Those of the twenty newest images. */
+/** Downloads the twenty newest images. */
 async function bytes(server: ServerProcess, agent: HttpAgent): Promise<void> {
   const query = '{ images(first: 20, filter: { status: SUCCESS }) { nodes { url } } }';
   const body = Readable.from([Buffer.from(JSON.stringify({ query }))]);
@@ -207,7 +208,7 @@ async function bytes(server: ServerProcess, agent: HttpAgent): Promise<void> {
     );
 }
 
-/** Each with a name of its own inside, so that no two have the same bytes. */
+/** Uploads a file with a chunk that is unique, so that no two uploads have the same bytes. */
 async function upload(server: ServerProcess, file: string): Promise<void> {
   const query =
     'mutation($input: UploadImageInput!) { uploadImage(input: $input) { image { sha256 } userErrors { message } } }';
@@ -229,7 +230,7 @@ async function upload(server: ServerProcess, file: string): Promise<void> {
   if (!answer.includes('"sha256"')) throw new Error(answer);
 }
 
-/** Pixels that are stored and not compressed, so that the file is as large as they are; written row by row. */
+/** Writes a PNG row by row, without compression, so that the size of the file is that of its pixels. */
 async function writePng(file: string, side: number): Promise<void> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(side, 0);

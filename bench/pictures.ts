@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { makePngChunk, makeRandom } from '../test/pictures.ts';
 
-/** Makes a file that never was before. */
+/** Makes a file with bytes that no other call has made. */
 export type MakeUnique = () => Buffer;
 
 export interface Picture {
@@ -11,7 +11,7 @@ export interface Picture {
   readonly picture: MakeUnique;
 }
 
-/** PNG, as most providers give it. */
+/** Makes PNGs, the format of most providers. */
 export async function makePaintings(): Promise<Picture> {
   const png = await sharp(paint(), { raw: { width: SIDE, height: SIDE, channels: 3 } })
     .png()
@@ -29,10 +29,10 @@ export async function makePhotographs(): Promise<Picture> {
 
 const sizeOf = (bytes: Buffer) => `${(bytes.length / 1e6).toFixed(2)} MB`;
 
-/** What most providers give. */
+/** Pixels of a side, as of most providers. */
 const SIDE = 1024;
 
-/** Soft forms and some grain, as painted by a model: such a picture is about 1 MB in PNG. */
+/** Returns pixels with soft forms and some grain, as painted by a model; about 1 MB in PNG. */
 function paint(): Buffer {
   return pixels(SIDE, SIDE, 3);
 }
@@ -54,7 +54,7 @@ function pixels(width: number, height: number, grain: number): Buffer {
   return all;
 }
 
-/** The picture with a private chunk before its end, of other content each time: the pixels are the same, the bytes are not. */
+/** Adds a private chunk with new content at each call: the pixels stay the same, the bytes differ. */
 function uniquePng(png: Buffer): MakeUnique {
   const end = png.subarray(-12);
   const chunk = makePngChunk('fxBn', Buffer.alloc(16));
@@ -71,7 +71,7 @@ function uniquePng(png: Buffer): MakeUnique {
   };
 }
 
-/** The same by a comment segment behind the start marker. */
+/** Adds a comment segment with new content at each call, after the start marker. */
 function uniqueJpeg(jpeg: Buffer): MakeUnique {
   const comment = Buffer.from([0xff, 0xfe, 0, 18, ...Buffer.alloc(16)]);
   const template = Buffer.concat([jpeg.subarray(0, 2), comment, jpeg.subarray(2)]);

@@ -1,6 +1,6 @@
 /**
- * What Node itself can do for bytes, which is what ours is compared with beside nginx: `/memory/{key}` from memory, `/read/{key}` by readFile and one
- * end. It knows no images, asks nobody and proves nothing.
+ * Serves files by plain `node:http`, to show what Node can reach beside nginx: `/memory/{key}` from memory,
+ * `/read/{key}` by readFile and one `end`. No images, no database, no checks.
  */
 import { readFile } from 'node:fs';
 import { createServer } from 'node:http';
@@ -17,14 +17,14 @@ const headersOf = (content: Buffer) => [
 ];
 
 const server = createServer(({ url = '' }, response) => {
-  const [, way, ...key] = url.split('/');
+  const [, mode, ...key] = url.split('/');
   const file = path.join(directory, ...key);
   const send = (content: Buffer) => response.writeHead(200, headersOf(content)).end(content);
-  const known = way === 'memory' ? kept.get(file) : undefined;
+  const known = mode === 'memory' ? kept.get(file) : undefined;
   if (known) return send(known);
   readFile(file, (error, content) => {
     if (error) return response.writeHead(404).end();
-    if (way === 'memory') kept.set(file, content);
+    if (mode === 'memory') kept.set(file, content);
     send(content);
   });
 });

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { isInstalled, startNginx } from '../test/nginx.ts';
 import { freePort } from '../test/postgresql.ts';
 import type { Bench } from './bench.ts';
-import { agreeOnJson, type ContestResult, hold } from './contest.ts';
+import { agreeOnJson, type ContestResult, runContest } from './contest.ts';
 import type { Target } from './load.ts';
 import type { ServerProcess } from './servers.ts';
 
@@ -11,15 +11,15 @@ const PAGE_SIZE = 20;
 const USERS = 200;
 
 /**
- * What a second process adds, of `serve --processes 2` and of two servers behind nginx: here "the limit" is one process. The load and PostgreSQL
- * run on the same machine, so that on two cores there is next to nothing left for a second process; the processor time of a request says what more
- * cores would give.
+ * Measures what a second process adds: `serve --processes 2`, and two servers behind nginx. "The limit" is
+ * one process here. The load generator and PostgreSQL run on the same machine, so two cores leave almost
+ * nothing for a second process. The CPU time of a request says what more cores would give.
  */
 export async function benchProcesses(bench: Bench): Promise<ContestResult[]> {
   const opened: (() => Promise<void>)[] = [];
   const start = async (...args: string[]) => {
     const port = await freePort();
-    // All of them say the same of where images are, or their answers would differ.
+    // One PUBLIC_URL for all, or their responses would differ.
     const settings = { PORT: String(port), PUBLIC_URL: 'http://images.test' };
     const server = await bench.startProduct(['serve', '--no-workers', ...args], settings);
     opened.push(() => server.stop());
@@ -43,7 +43,7 @@ export async function benchProcesses(bench: Bench): Promise<ContestResult[]> {
       });
       opened.push(() => nginx.stop());
       contests.push(['servers2', 'two servers behind nginx beside one without it, imagePage', nginx]);
-    } else process.stderr.write('servers2: left out, for nginx is not installed.\n');
+    } else process.stderr.write('servers2 was skipped: nginx is not installed.\n');
     const bodies = await makeBodies(bench);
     const targetOf = (server: ServerProcess): Target => ({
       ...server,
@@ -53,7 +53,7 @@ export async function benchProcesses(bench: Bench): Promise<ContestResult[]> {
     const results: ContestResult[] = [];
     for (const [name, about, server] of contests) {
       const targets = { ours: targetOf(server), limit: targetOf(one) };
-      const result = await hold(
+      const result = await runContest(
         { name, about, ...(await agreeOnJson(name, targets, bodies)) },
         bench.rules,
         bench.databasePid,

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:repair [-- --quick]`: what it takes to keep, prove and bring back 2,000 images, and the peak of memory while one file of
- * 300 MB goes through upload, verify and restore. On the embedded database, or on the PostgreSQL of TEST_DATABASE_URL.
+ * `npm run bench:repair [-- --quick]`: time to store, verify and restore 2,000 images, and the peak memory
+ * while one file of 300 MB is uploaded, verified and restored. On the embedded database, or on the PostgreSQL
+ * of TEST_DATABASE_URL.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -61,10 +62,10 @@ try {
   );
   const after = await hashesBelow(root);
   if (after.size !== images || [...after].some(([name, hash]) => hashes.get(name) !== hash))
-    throw new Error('not byte for byte');
+    throw new Error('Restored files differ from the stored ones.');
   say(`every file is back, byte for byte: ${after.size}`);
 
-  // One large file, on its own.
+  // One large file alone.
   const large = path.join(directory, 'large.png');
   await writeLargePng(large, side);
   const bytes = (await stat(large)).size;
@@ -85,7 +86,7 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 
-/** Runs a command and says how long it took and what the most was that it held in memory. */
+/** Runs a command; returns its time and peak memory in words. */
 async function measured(what: string, args: string[]): Promise<string> {
   const begun = Date.now();
   const child = spawn(process.execPath, [MAIN, ...args], {
@@ -102,7 +103,7 @@ async function measured(what: string, args: string[]): Promise<string> {
   return `${what}: ${seconds(begun)} s with the start, peak memory ${peak} MiB`;
 }
 
-/** The most that a process has held in memory since it began (VmHWM of proc_pid_status(5)). */
+/** Returns the peak memory of a process in MiB (VmHWM of proc_pid_status(5)). */
 async function peakMiB(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
@@ -132,7 +133,7 @@ async function send(url: string, file: Buffer | string): Promise<void> {
   const operations = JSON.stringify({ query, variables: { input: { file: null } } });
   let response: Awaited<ReturnType<typeof fetch>>;
   if (typeof file === 'string') {
-    // By hand and streamed, so that this process is not what is measured.
+    // Streamed by hand, so that this process does not limit the result.
     const part = (name: string, more = '') =>
       `\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n`;
     const body = async function* () {
@@ -161,7 +162,7 @@ async function send(url: string, file: Buffer | string): Promise<void> {
   if (!data?.uploadImage.image) throw new Error(JSON.stringify(data));
 }
 
-/** A PNG of noise that is stored and not compressed, so that its size is that of its pixels. */
+/** Makes a PNG of noise without compression, so that its size is that of its pixels. */
 function makePng(width: number, height: number, seed: number): Buffer {
   const random = makeRandom(seed + 1);
   const rows = Buffer.alloc(height * (width * 3 + 1));
@@ -182,7 +183,7 @@ function header(width: number, height: number): Buffer {
   return data;
 }
 
-/** The same, written row by row: one zlib stream over many chunks. */
+/** Writes a large PNG row by row, without compression: one zlib stream over many chunks. */
 async function writeLargePng(file: string, size: number): Promise<void> {
   const { createDeflate } = await import('node:zlib');
   const handle = await open(file, 'w');

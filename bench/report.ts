@@ -10,7 +10,7 @@ export interface Machine {
   readonly node: string;
   readonly nodeEnv: string;
   readonly postgresql: string;
-  /** Of the minute before: what else the machine does. */
+  /** Load average of the minute before the run: other work of the machine. */
   readonly loadBefore: number;
 }
 
@@ -70,7 +70,7 @@ export function writeTable(results: readonly ContestResult[]): string {
     ...[HEAD, ...rows].map(line),
     '',
     ...results.map(({ name, about }) => `${name.padEnd(widths[0] ?? 0)}  ${about}`),
-    '/s: requests a second, the median of the rounds. ratio: ours by limit in each round, median, min and max.',
-    'µs: processor time for a request, of the server and of PostgreSQL.',
+    '/s: requests a second, median of the rounds. ratio: ours divided by limit, per round: median, min and max.',
+    'µs: CPU time for a request, of the server and of PostgreSQL.',
   ].join('\n');
 }

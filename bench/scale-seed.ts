@@ -1,24 +1,27 @@
 import type { Database } from '../src/database/database.ts';
 
-/** Whose images are a tenth of all: a million of ten. */
+/** User with a tenth of all images. */
 export const HEAVY = 'user-heavy';
 
-/** Who has some thirty, however many there are in all. */
+/** User with some thirty images, whatever the total. */
 export const LIGHT = 'user-last';
 
-/** Images that are inserted by one statement. */
+/** Images that one statement inserts. */
 const STEP = 100_000;
 
 /**
- * Fills an empty database with images as years of use would leave them, cheaply: rows first, in the order of their making, then the indexes.
- * What a row is follows from its number, so that every run makes the same.
+ * Fills an empty database as years of use would: rows first, in order of creation, then the indexes, which is
+ * faster. A row follows from its number, so that every run makes the same database.
  *
- * - users: one has a tenth of all; of rows / 100 others few have many and most have few;
- * - tags: up to four of 400, the commonest on every fifth image, the rarest on every thousandth; `rare-of-heavy` on ten images of the heavy
- *   user; `others` on a twentieth of all and on none of hers; `rare` on 30 images of all;
- * - prompts: eight words of 50,000, each the rarer the higher its number (Zipf's law), `w1` on half of all; `needle` on 30;
+ * - users: one has a tenth of all images; of rows / 100 others few have many and most have few;
+ * - tags: up to four of 400, the commonest on every fifth image, the rarest on every thousandth;
+ *   `rare-of-heavy` on ten images of the heavy user; `others` on a twentieth of all, and on none of the heavy
+ *   user; `rare` on 30 images of all;
+ * - prompts: eight words of 50,000, each the rarer the higher its number (Zipf's law), `w1` on half of all;
+ *   `needle` on 30;
  * - metadata: `channel` of 200, the first far ahead; `batch` of ten images each;
- * - 2 % failed, 1 % in the trash, 2 % parts of others, 2 % private; `newcomer` as tool, model and provider of 30;
+ * - 2 % failed, 1 % in the trash, 2 % parts of others, 2 % private; `newcomer` as tool, model and provider of
+ *   30;
  * - four images share the same bytes; each blob has two copies, of which one in 100,000 is missing.
  */
 export async function seedScale(
@@ -31,11 +34,11 @@ export async function seedScale(
      FROM pg_index WHERE NOT indisprimary AND indrelid = ANY('{generated_images,image_tags,copies,blobs}'::regclass[])`,
   );
   await database.executeSql(indexes.map(({ name }) => `DROP INDEX ${name}`).join('; '));
-  // One step after the other: rows lie in the order of their making.
+  // One step after another, so that rows are on disk in order of creation.
   for (let from = 1; from <= rows; from += STEP) {
     for (const text of statements(rows, from, Math.min(from + STEP - 1, rows))) {
       await database.transaction(async ({ query }) => {
-        // Neither triggers nor foreign keys: what they would see to is seen to here.
+        // Without triggers and foreign keys: this function does their work.
         await query(`SELECT set_config('session_replication_role', 'replica', true)`);
         await query(text);
       });
@@ -58,14 +61,15 @@ export async function seedScale(
   await database.executeSql(
     `SELECT setval(pg_get_serial_sequence('generated_images', 'id'), ${rows}), setval(pg_get_serial_sequence('blobs', 'id'), ${rows})`,
   );
-  await settle(database);
+  await vacuumDatabase(database);
 }
 
 /**
- * Hint bits, the visibility map and GIN's list of pending entries as they are on a server that has run a while. Commits of this server do not wait for the
- * disk, and VACUUM takes no row for visible to all whose commit is not there yet: so the log is flushed before.
+ * Brings hint bits, the visibility map and GIN's pending lists to the state of a server that has run for a
+ * while. The checkpoint comes first: commits do not wait for the disk here, and VACUUM marks no row as
+ * all-visible before its commit is on disk.
  */
-export async function settle(database: Pick<Database, 'executeSql'>): Promise<void> {
+export async function vacuumDatabase(database: Pick<Database, 'executeSql'>): Promise<void> {
   await database.executeSql('CHECKPOINT');
   await database.executeSql('VACUUM ANALYZE');
 }
@@ -73,7 +77,7 @@ export async function settle(database: Pick<Database, 'executeSql'>): Promise<vo
 function statements(rows: number, from: number, to: number): string[] {
   const chance = (salt: number, n = 'i') =>
     `((hashint8extended(${n}, ${salt}) & 1073741823)::float8 / 1073741824)`;
-  /** 1 to `count`, each the rarer the higher. */
+  /** SQL of a number from 1 to `count`; higher numbers are rarer (Zipf's law). */
   const zipf = (count: number, salt: number) => `floor(exp(ln(${count + 1}) * ${chance(salt)}))::int`;
   const some = (count: number) => Math.max(1, Math.floor(rows / count));
   const series = `generate_series(${from}::bigint, ${to}) i`;
@@ -112,6 +116,6 @@ function statements(rows: number, from: number, to: number): string[] {
   ];
 }
 
-/** Over four years. */
+/** SQL of the time of image i: evenly over four years. */
 const at = (rows: number) =>
   `(TIMESTAMPTZ '2022-11-21 00:00:00Z' + i * interval '1 second' * ${126_000_000 / rows})`;

@@ -1,11 +1,14 @@
 /**
- * `npm run bench:scale -- [NAME…] [--rows N] [--keep DIRECTORY] [--explain] [--json FILE]`: what each kind of question costs at 200,000 images
- * and at N, ten million unless it is said, by the functions that the product calls, on a PostgreSQL of its own with its default memory.
+ * `npm run bench:scale -- [NAME…] [--rows N] [--keep DIRECTORY] [--explain] [--json FILE]`: the cost of each
+ * kind of query at 200,000 images and at N (default: ten million). Calls the functions of the product, on a
+ * PostgreSQL server with default memory, started for the run.
  *
- * The time is the median of calls on one connection, after so many that PostgreSQL has chosen its plan; pages (of 8 KiB) are those that the
- * statements of one more call read, by EXPLAIN (ANALYZE, BUFFERS) of the very plans. `--keep` leaves the data where it is for the next run, which
- * then only applies the migrations that are new; ten million images take 13 GB and a quarter of an hour. PostgreSQL runs at the lowest
- * priority, so that whatever else the machine does goes first: compare ratios, and pages.
+ * Time: median of calls on one connection, after PostgreSQL has chosen its plan. Pages: of 8 KiB, read by the
+ * statements of one more call, by EXPLAIN (ANALYZE, BUFFERS). `--keep` leaves the data for the next run,
+ * which then applies only new migrations; ten million images take 13 GB and a quarter of an hour. PostgreSQL
+ * runs at the lowest priority, so compare ratios and pages rather than times.
+ *
+ * Over 300 lines because the table of queries is one list.
  */
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -26,14 +29,14 @@ import { claimRepairs } from '../src/storage/copies.ts';
 import { walkCopies } from '../src/storage/repair/walk-copies.ts';
 import { startPostgresql } from '../test/postgresql.ts';
 import { describeMachine, readMachine } from './report.ts';
-import { HEAVY, LIGHT, seedScale, settle } from './scale-seed.ts';
+import { HEAVY, LIGHT, seedScale, vacuumDatabase } from './scale-seed.ts';
 
 const SMALL = 200_000;
 const LARGE = 10_000_000;
 /** PostgreSQL plans a statement for its values five times before it may keep one plan. */
 const WARM_UP = 6;
 const CALLS = 15;
-/** A call that takes longer is measured by fewer. */
+/** Time limit for one query; slow queries are called less often. */
 const SECONDS_PER_QUESTION = 6;
 const COUNT_LIMIT = 100_000;
 
@@ -83,10 +86,10 @@ const stats =
   (database) =>
     countStats({ database }, filter);
 
-/** What lists show. */
+/** Condition of the images that lists show. */
 const LISTED = 'deleted_at IS NULL AND part_of IS NULL';
 
-/** The cursor of the image that lies so deep in a list. */
+/** Returns the cursor at a share (0 to 1) of a list. */
 const deep =
   (where: string, share: number) =>
   async ({ database, rows }: Size) => {
@@ -226,10 +229,10 @@ const QUESTIONS: Record<string, Ask> = {
 
 interface Measured {
   readonly milliseconds: number;
-  /** Of 8 KiB, read by the statements of one call. */
+  /** Pages of 8 KiB that the statements of one call read. */
   readonly pages: number;
   readonly statements: number;
-  /** The indexes and the ways they were read. */
+  /** Indexes and scans of the plans. */
   readonly how: string;
   readonly plans: readonly string[];
 }
@@ -251,7 +254,7 @@ async function main(): Promise<void> {
       url = postgresql.url;
     }
     const sizes: Size[] = [];
-    // A smaller one is a smoke test: it is held against a tenth of itself.
+    // Fewer rows are a smoke test, compared with a tenth of them.
     for (const each of [rows > SMALL ? SMALL : Math.ceil(rows / 10), rows]) {
       const size = await openSize(url, each);
       opened.push(() => size.database.close());
@@ -284,7 +287,7 @@ function line(name: string, [small, large]: readonly Measured[]): string {
   return `| ${name} | ${ms(small)} ms | ${ms(large)} | ${ratio} | ${small.pages} → ${large.pages} | ${large.statements}: ${large.how} |`;
 }
 
-/** A database with so many images, made when it is not there. */
+/** Opens a database with `rows` images; creates it when there is none. */
 async function openSize(url: string, rows: number): Promise<Size> {
   const name = `scale_${rows}`;
   const admin = new pg.Client({ connectionString: url });
@@ -294,7 +297,7 @@ async function openSize(url: string, rows: number): Promise<Size> {
   await admin.end();
   const own = new URL(url);
   own.pathname = `/${name}`;
-  // One connection: a statement that is prepared once a connection is then known to be prepared.
+  // One connection, so that every statement is prepared on it.
   const database = await openPostgresql({
     url: own.href,
     poolSize: 1,
@@ -309,7 +312,7 @@ async function openSize(url: string, rows: number): Promise<Size> {
     note(`seeded in ${seconds()} s`);
   } else if (applied.length > 0) {
     note(`${name}: ${applied.join(', ')} in ${seconds()} s`);
-    await settle(database);
+    await vacuumDatabase(database);
   }
   return { rows, database };
 }
@@ -352,7 +355,9 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
-/** A database that explains each statement after it has sent it: as it was prepared on the one connection, with the plan kept for it. */
+/**
+ * Returns a database that explains each statement after sending it, with the plan of the prepared statement.
+ */
 function explaining(database: Database, explained: Explained[]): Database {
   const on = (queryable: Queryable): Queryable => ({
     async query(text, values = [], options = {}) {
@@ -402,7 +407,7 @@ function describe(plan: PlanNode): string {
   return [...found].join(' + ');
 }
 
-/** A value as SQL writes it. */
+/** Returns a value as an SQL literal. */
 function literal(value: unknown): string {
   if (value === null || value === undefined) return 'NULL';
   if (typeof value === 'number') return String(value);

@@ -15,7 +15,7 @@ const SUBJECTS =
   'fox city portrait forest sea mountain sunset avatar comic logo chart cat dog dragon space house garden poster sketch map'.split(
     ' ',
   );
-/** Names are made of these: what makes the words of a real prompt many, and most of them rare. */
+/** Syllables of names. In real prompts names make many words, most of them rare. */
 const SYLLABLES = 'ka li mo ru shen tar vel dor ith ana zu pe os gri fen ul bra nok sai wen'.split(' ');
 const TOOLS = [
   'generateUserImage',
@@ -35,13 +35,13 @@ const MODELS = [
 ];
 
 /**
- * Fills an empty database with images as years of use would leave them: a few users and tags have most of the images, rows lie in
- * the order of their making, so that those of one user are spread over the whole table. The same at every run.
+ * Fills an empty database as years of use would: a few users and tags have most of the images. Rows are in
+ * order of creation, so the rows of a user are spread over the table. Every run makes the same database.
  */
-export async function seed(database: Queryable, rows: number): Promise<void> {
+export async function seedDatabase(database: Queryable, rows: number): Promise<void> {
   const list = (words: readonly string[]) => `ARRAY[${words.map((word) => `'${word}'`).join(',')}]`;
   const tags = COLOURS.flatMap((colour) => SUBJECTS.map((subject) => `${colour}-${subject}`)).slice(0, TAGS);
-  // What a row is follows from its number by hashes, not by random(), whose order is the planner's to choose.
+  // Hashes of the row's number, not random(): the planner chooses the order of its calls.
   const chance = (salt: string, n = 'i') =>
     `((hashint8extended(${n}, ${salt}) & 1073741823)::float8 / 1073741824)`;
   const pick = (words: readonly string[], position: string) =>
@@ -84,8 +84,9 @@ export async function seed(database: Queryable, rows: number): Promise<void> {
         b.id AS blob_id, b.sha256, b.bytes, b.mime_type, b.width, b.height, b.thumbhash
       FROM generate_series(1, ${rows}::bigint) i LEFT JOIN blobs b ON b.id = i
     ) numbered ORDER BY i`);
-  // The ids were given by hand, and what is uploaded while a benchmark runs is numbered behind them.
+  // The ids above were explicit. Uploads during a benchmark continue after them.
   await database.query(`SELECT setval(pg_get_serial_sequence('blobs', 'id'), ${rows})`);
-  // VACUUM also: hint bits, the visibility map and GIN's list of pending entries are as they are on a server that has run a while.
+  // VACUUM brings hint bits, the visibility map and GIN's pending lists to the state of a server that has run
+  // for a while.
   await database.query('VACUUM ANALYZE');
 }

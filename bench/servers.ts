@@ -14,8 +14,8 @@ export interface ServerProcess {
 }
 
 /**
- * Starts a program of the project that says where it listens in a line on standard output, and then serves.
- * @param options.directory its working directory, where no `.env` of a developer lies.
+ * Starts a program of the project and waits for the line on standard output with its address.
+ * @param options.directory its working directory, without a developer's `.env`.
  */
 export async function startServer(
   args: readonly string[],
@@ -24,8 +24,8 @@ export async function startServer(
   const [program = '', ...rest] = args;
   const child = spawn(process.execPath, [path.join(ROOT, program), ...rest], {
     cwd: options.directory,
-    // Nothing of a developer's own settings reaches it but NODE_ENV and NODE_OPTIONS, which are there to be tried.
-    env: { ...only(['PATH', 'NODE_ENV', 'NODE_OPTIONS']), ...options.env },
+    // Of the developer's environment it gets only NODE_ENV and NODE_OPTIONS, so that these can be tried.
+    env: { ...pickEnvironment(['PATH', 'NODE_ENV', 'NODE_OPTIONS']), ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
@@ -59,7 +59,7 @@ async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-function only(names: readonly string[]): Record<string, string> {
+function pickEnvironment(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])),
   );

@@ -1,12 +1,15 @@
 /**
- * The limit that a start is held against: what nobody can do without who answers HTTP from the same kind of database. It opens the directory
- * (DIRECTORY) or connects (DATABASE_URL), asks one thing, listens and says so. It knows no tables, no GraphQL and no queue.
+ * The limit of a start: the least that a server needs to respond from the same kind of database. It opens the
+ * directory (DIRECTORY) or connects (DATABASE_URL), sends one statement, listens and prints its address. No
+ * tables, GraphQL or queue.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 const { DATABASE_URL, DIRECTORY } = process.env;
-const database = DATABASE_URL ? await connect(DATABASE_URL) : await open(DIRECTORY as string);
+const database = DATABASE_URL
+  ? await connectPostgresql(DATABASE_URL)
+  : await openEmbedded(DIRECTORY as string);
 await database.query('SELECT 1');
 const server = createServer((_, response) => response.end('here'));
 server.listen(0, '127.0.0.1', () => {
@@ -14,14 +17,14 @@ server.listen(0, '127.0.0.1', () => {
 });
 process.once('SIGTERM', () => server.close(() => void database.close()));
 
-async function connect(url: string) {
+async function connectPostgresql(url: string) {
   const { default: pg } = await import('pg');
   const client = new pg.Client(url);
   await client.connect();
   return { query: (text: string) => client.query(text), close: () => client.end() };
 }
 
-async function open(directory: string) {
+async function openEmbedded(directory: string) {
   const { PGlite } = await import('@electric-sql/pglite');
   return PGlite.create(directory);
 }

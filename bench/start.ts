@@ -1,7 +1,7 @@
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
 import type { Bench } from './bench.ts';
-import { type ContestResult, median, type Rules, type Side } from './contest.ts';
+import { type ContestResult, median, type Rules, type SideResult } from './contest.ts';
 import { cpuSeconds } from './cpu.ts';
 import { type ServerProcess, startServer } from './servers.ts';
 
@@ -11,8 +11,8 @@ interface Start {
 }
 
 /**
- * From the command to the line that says where it listens; "a request" is a start here. The first start, which makes the database and keeps what is
- * compiled, is not counted.
+ * Measures a start, from the command to the line with the address; "a request" is a start here. The first
+ * start, which makes the database and fills the compile cache, is not counted.
  */
 export async function benchStart(bench: Bench): Promise<ContestResult[]> {
   const directory = path.join(bench.directory, 'start');
@@ -80,13 +80,13 @@ async function measure(begin: Starter): Promise<Start> {
   return start;
 }
 
-function sideOf(starts: readonly Start[]): Side {
+function sideOf(starts: readonly Start[]): SideResult {
   const rates = starts.map(({ seconds }) => 1 / seconds);
   const cpu = starts.map((start) => start.cpuSeconds).filter((seconds) => seconds !== null);
   return {
     rate: median(rates),
     rates,
-    // The least of them: what else the machine does makes it more, and never less.
+    // The minimum: other work of the machine can only add to it.
     cpuMicros: cpu.length === starts.length ? Math.min(...cpu) * 1e6 : null,
     databaseMicros: null,
     wrong: 0,

@@ -1,9 +1,11 @@
 /**
- * The limit that uploads are held against: the same two durable writes with nothing around them. A plain `node:http` server takes the
- * very multipart request that the product takes, into memory, finds the file by its boundary, hashes it, and then at once writes it
- * into a directory (fsync, rename, fsync of the directory) and into PostgreSQL, bytes and record by one statement, uncompressed.
- * It knows no user and checks nothing: neither that the bytes are a picture, nor how many of them come. At `/decoding` it decodes the
- * picture as well, for what that alone costs.
+ * The limit of uploads: the durable writes alone. A plain `node:http` server reads the product's multipart
+ * request into memory, finds the file by its boundary and hashes it. It then writes it into a directory
+ * (fsync, rename, fsync of the directory) and, at the same time, into PostgreSQL, bytes and record by one
+ * statement, uncompressed.
+ *
+ * It has no users and checks nothing, neither the format nor the size. At `/decoding` it also decodes the
+ * picture, to show the cost of that alone.
  */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -47,7 +49,7 @@ function bodyOf(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
-/** The last part of a multipart body; the fields before it say what everybody knows. */
+/** Returns the third part of a multipart body: the file, after `operations` and `map`. */
 function fileIn(body: Buffer, contentType: string): Buffer {
   const boundary = `\r\n--${/boundary=(.+)$/.exec(contentType)?.[1]}`;
   const end = body.lastIndexOf(`${boundary}--`);

@@ -5,30 +5,31 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { fetch } from 'undici';
 import type { Bench } from './bench.ts';
-import { type Contestant, type ContestResult, hold, WrongAnswer } from './contest.ts';
+import { type Contestant, type ContestResult, runContest, WrongResponse } from './contest.ts';
 import type { Target } from './load.ts';
 import { type MakeUnique, makePaintings, makePhotographs } from './pictures.ts';
 import { type ServerProcess, startServer } from './servers.ts';
 
 /**
- * Both sides write two megabytes to one disk for each request and wait for it: eight at once keep it and two cores busy. More only wait longer.
+ * Both sides write two megabytes to one disk for each request and wait for it. Eight requests at once keep
+ * the disk and two cores busy; more would only wait longer.
  */
 const CONNECTIONS = 8;
 const BOUNDARY = 'fixative-bench-5d1f0c37a9';
-/** One in so many of what is sent is fetched afterwards. */
+/** One in SAMPLE uploads is downloaded afterwards. */
 const SAMPLE = 50;
 const UPLOAD =
   'mutation($input: UploadImageInput!) { uploadImage(input: $input) { image { sha256 bytes } userErrors { message } } }';
 
-/** Uploads of one file, each other bytes, kept in two stores. */
+/** Measures uploads of one picture with new bytes each time, into two stores. */
 export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
   await claimStore(bench);
   const ours: Target = { ...bench.product, headers: { authorization: `Bearer ${bench.rootToken}` } };
   const rules = { ...warmedUp(bench.rules), connections: CONNECTIONS };
   const results: ContestResult[] = [];
   for (const { name, about, picture } of await makePictures()) {
-    for (const [suffix, way, what] of LIMITS) {
-      // A new one each time, for it begins by removing the gigabytes that the last one wrote.
+    for (const [suffix, limitPath, what] of LIMITS) {
+      // A new limit each time: its start deletes the gigabytes of the previous one.
       const limit = await startServer(['bench/upload-limit.ts'], {
         directory: bench.directory,
         env: {
@@ -38,10 +39,10 @@ export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
         },
       });
       try {
-        const target: Target = { ...limit, url: new URL(way, limit.url), headers: {} };
+        const target: Target = { ...limit, url: new URL(limitPath, limit.url), headers: {} };
         const [product, other] = [await sender(ours, picture), await sender(target, picture)];
         const contest = { name: name + suffix, about: about + what, ours: product, limit: other };
-        const result = await hold(contest, rules, bench.databasePid);
+        const result = await runContest(contest, rules, bench.databasePid);
         await proveOurs(bench, product.sent);
         await proveLimit(limit, other.sent);
         bench.report(result);
@@ -54,13 +55,19 @@ export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
   return results;
 }
 
-/** What takes tens of milliseconds has been done some hundred times, and compiled, only after a while. */
+/**
+ * Rules with a longer warm-up: a request takes tens of milliseconds, so V8 compiles its code only after a
+ * while.
+ */
 export const warmedUp = (rules: Bench['rules']): Bench['rules'] => ({
   ...rules,
   warmUpSeconds: 4 * rules.warmUpSeconds,
 });
 
-/** The seeded rows say that the store has files; a directory without its mark would be taken for a disk that is not mounted. */
+/**
+ * Marks the directory as the store. The seeded rows have files there, so an unmarked one would look like an
+ * unmounted disk.
+ */
 export async function claimStore(bench: Bench): Promise<void> {
   await promisify(execFile)(process.execPath, [MAIN, 'claim', 'filesystem'], {
     cwd: bench.directory,
@@ -75,7 +82,7 @@ export async function claimStore(bench: Bench): Promise<void> {
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 interface Sender extends Contestant {
-  /** Hashes of some of what was sent. */
+  /** Hashes of a sample of the uploads. */
   readonly sent: string[];
 }
 
@@ -91,7 +98,7 @@ async function sender(target: Target, picture: MakeUnique): Promise<Sender> {
   return { target, subjects: [{ headers: HEADERS, body, answerBytes }], sent };
 }
 
-/** The second limit decodes the picture too, as the product must: what is between the two is what the product adds itself. */
+/** Limits. The second one also decodes the picture, as the product must. */
 const LIMITS = [
   ['', '/', ''],
   ['Decoded', '/decoding', '; the limit decodes it too'],
@@ -116,7 +123,7 @@ function multipart(file: Buffer): Buffer {
   return Buffer.concat([BEFORE as Buffer, file, AFTER as Buffer]);
 }
 
-/** Sends one and looks at what is answered. @returns how long the right answer is. */
+/** Uploads one file and checks the response. Returns its length. */
 async function answerOf(target: Target, file: Buffer): Promise<number> {
   const response = await fetch(target.url, {
     method: 'POST',
@@ -125,11 +132,11 @@ async function answerOf(target: Target, file: Buffer): Promise<number> {
   });
   const text = await response.text();
   if (!text.includes(sha256Of(file)) || !text.includes(String(file.length)))
-    throw new WrongAnswer(`An upload was answered with ${response.status}: ${text}`);
+    throw new WrongResponse(`An upload got the response ${response.status}: ${text}`);
   return Buffer.byteLength(text);
 }
 
-/** What was sent lies in both stores, and is what is fetched. */
+/** Checks that the uploads are in both stores and can be downloaded unchanged. */
 export async function proveOurs(bench: Bench, sent: readonly string[]): Promise<void> {
   const found = await bench.database.query<{
     sha256: string;
@@ -142,7 +149,9 @@ export async function proveOurs(bench: Bench, sent: readonly string[]): Promise<
     [sent],
   );
   if (found.length !== sent.length || found.some(({ copies }) => copies !== 2))
-    throw new WrongAnswer(`Of ${sent.length} uploads ${found.length} are on record, or not in both stores.`);
+    throw new WrongResponse(
+      `Of ${sent.length} uploads ${found.length} have a record, or some are not in both stores.`,
+    );
   for (const { sha256, uuid, filename } of found) {
     const url = new URL(`/images/${uuid}/${filename}`, bench.product.url);
     await proveFetched(url, sha256, { authorization: `Bearer ${bench.rootToken}` });
@@ -153,7 +162,7 @@ export async function proveOurs(bench: Bench, sent: readonly string[]): Promise<
     [sent],
   );
   if (stored.length !== sent.length || stored.some(({ sha256 }) => !sent.includes(sha256)))
-    throw new WrongAnswer(
+    throw new WrongResponse(
       `Of ${sent.length} uploads the database has ${stored.length} with the right bytes.`,
     );
 }
@@ -168,7 +177,9 @@ async function proveFetched(url: URL, sha256: string, headers: Record<string, st
   const response = await fetch(url, { headers });
   const actual = sha256Of(Buffer.from(await response.arrayBuffer()));
   if (actual !== sha256)
-    throw new WrongAnswer(`${url} answered ${response.status} with the SHA-256 ${actual}.`);
+    throw new WrongResponse(
+      `${url} responded ${response.status} with the SHA-256 ${actual}; expected ${sha256}.`,
+    );
 }
 
 function sha256Of(bytes: Buffer): string {

@@ -6,14 +6,14 @@ import type { LoadResult, Target } from './load.ts';
 
 const run = promisify(execFile);
 
-/** Room for the head of an answer. */
-const MOST_HEAD_BYTES = 1000;
+/** Most bytes of a response's headers. */
+const MAX_HEADER_BYTES = 1000;
 
 /**
- * Loads by wrk, which takes less of the machine than a loader in JavaScript. Every path in turn, so that what is not hot stays so. Answers
- * are looked at by their status and, all together, by their length: a part that is missing of many would show, one byte would not; that
- * the bytes are right is proven before.
- * @param options.answerBytes the length of each answer's body.
+ * Loads a server by wrk, which takes less CPU than a load generator in JavaScript. Requests every path in
+ * turn, so that cold files stay cold. Checks the status of each response, and the length of all together. The
+ * bytes are compared before.
+ * @param options.answerBytes length of each response's body.
  */
 export async function loadByWrk(
   target: Target,
@@ -67,7 +67,7 @@ end
     wrong: number;
   };
   const least = said.requests * options.answerBytes;
-  const most = (said.requests + options.connections) * (options.answerBytes + MOST_HEAD_BYTES);
+  const most = (said.requests + options.connections) * (options.answerBytes + MAX_HEADER_BYTES);
   return {
     requests: said.requests,
     wrong: said.wrong + (said.bytes < least || said.bytes > most ? 1 : 0),

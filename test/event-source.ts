@@ -4,13 +4,13 @@ import { ROOT_TOKEN } from './harness.ts';
 export interface SentEvent {
   readonly event: string;
   readonly id: string | null;
-  // biome-ignore lint/suspicious/noExplicitAny: what is asked decides what comes
+  // biome-ignore lint/suspicious/noExplicitAny: the query decides the type
   readonly data: any;
 }
 
 /**
- * Reads server-sent events as a browser's EventSource does (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation):
- * with the id that was last said, also by a ping.
+ * Reads server-sent events as a browser's EventSource does, with the last event id, also of a ping:
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export async function openEvents(
   { url }: { readonly url: string },

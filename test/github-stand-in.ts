@@ -8,10 +8,14 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 
 /**
- * What goes wrong with a request. `hang`: nothing is answered. `reset`: the connection is cut before anything is done.
- * `reset-after`: it is done, and then the connection is cut. `cut`: the connection is cut in the middle of the answer.
- * `short`: the answer ends politely, and half of it is missing. An answer: it is given and nothing is done. A function: it
- * runs, and then the request is served as usual.
+ * A fault of a request.
+ * - `hang`: no response.
+ * - `reset`: the connection is reset before the request is processed.
+ * - `reset-after`: the request is processed, then the connection is reset.
+ * - `cut`: the connection is reset in the middle of the response.
+ * - `short`: the response ends normally, but half of it is missing.
+ * - A response: it is sent, and the request is not processed.
+ * - A function: it runs, then the request is served as usual.
  */
 export type Fault =
   | 'hang'
@@ -24,17 +28,17 @@ export type Fault =
 
 export interface GithubStandIn {
   readonly apiUrl: string;
-  /** `owner/name`. */
+  /** Repository, as `owner/name`. */
   readonly repository: string;
   readonly branch: string;
   readonly token: string;
-  /** What was asked, as `GET /repos/…`, in the order in which it came. */
+  /** Requests in order of arrival, as `GET /repos/…`. */
   readonly requests: string[];
-  /** From now on: how many entries a recursive listing gives before it is cut. */
+  /** Sets the number of entries after which a recursive listing is truncated. */
   treeLimit: number;
-  /** The next requests that match, `times` of them, meet this fault. */
+  /** Makes the next `times` matching requests fail with this fault. */
   failNext(match: RegExp, fault: Fault, times?: number): void;
-  /** Somebody else pushes a file, past the API. Returns its path. */
+  /** Pushes a file of another client, without the API. Returns its path. */
   commitBehindTheBack(): Promise<string>;
   /** Runs git in the bare repository. */
   git(...args: string[]): Promise<Buffer>;
@@ -47,7 +51,7 @@ interface Answer {
   readonly headers: Record<string, string>;
 }
 
-/** What GitHub answers a request that it does not do. */
+/** A response that refuses a request. */
 class Refused extends Error {
   readonly status: number;
 
@@ -60,8 +64,10 @@ class Refused extends Error {
 const MiB = 1024 * 1024;
 
 /**
- * As much of GitHub's REST API as a store needs, over a real bare repository that the `git` command keeps: what it holds
- * can be cloned and fscked. Its answers, their words and their status codes are GitHub's where they are documented or known.
+ * Serves the part of GitHub's REST API that a store needs, from a real bare repository, which can be cloned
+ * and checked by `git`. Responses, messages and status codes are GitHub's where they are documented or known.
+ *
+ * Over 300 lines because its routes share one repository.
  */
 export async function openGithubStandIn(
   options: { empty?: boolean; private?: boolean; branch?: string; maxBlobBytes?: number } = {},
@@ -100,13 +106,13 @@ export async function openGithubStandIn(
             ? reject(new Error(`git ${args[0]}: ${stderr.toString().trim() || error.message}`))
             : resolve(stdout),
       );
-      // A git that has refused its arguments reads nothing more.
+      // After wrong arguments git does not read its input.
       child.stdin?.on('error', () => {});
       child.stdin?.end(input);
     });
   const say = async (...args: string[]) => (await git(args)).toString().trim();
 
-  // A repository that nobody packs has a file for each ref, and to read that is ten times as fast as to start git.
+  // An unpacked repository has a file for each ref. Reading it is ten times as fast as starting git.
   const commitOf = (ref: string) =>
     readFile(path.join(bare, 'refs', ref), 'utf8').then(
       (line) => line.trim(),
@@ -118,7 +124,7 @@ export async function openGithubStandIn(
     return !entries.some((entry) => entry.isFile());
   }
 
-  /** Makes a tree out of another and changes; `sha: null` takes a path away. */
+  /** Makes a tree from another one and changes; `sha: null` removes a path. */
   async function writeTree(base: string | null, changes: readonly { path: string; sha: string | null }[]) {
     const index = { GIT_INDEX_FILE: path.join(directory, `index-${randomUUID()}`) };
     try {
@@ -138,7 +144,7 @@ export async function openGithubStandIn(
     return say('commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent]), '-m', message);
   }
 
-  /** Commits onto a branch as `git push` would. */
+  /** Commits to a branch, as `git push` would. */
   async function pushFile(file: string, content: Buffer, name: string): Promise<void> {
     const sha = (await git(['hash-object', '-w', '--stdin'], content)).toString().trim();
     for (;;) {
@@ -162,7 +168,7 @@ export async function openGithubStandIn(
     headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
   });
 
-  /** Each route with what it does. The body is parsed JSON; the captures of the path are decoded. */
+  /** Routes and their handlers, which get the parsed JSON body and the decoded captures of the path. */
   type Handler = (
     captures: readonly string[],
     request: { body: Record<string, unknown>; message: IncomingMessage; query: URLSearchParams },
@@ -203,7 +209,7 @@ export async function openGithubStandIn(
       /^\/git\/trees\/([0-9a-f]{40})$/,
       async ([sha = ''], { query }) => {
         await refuseEmpty();
-        // Any value at all makes it recursive, as with GitHub.
+        // As with GitHub, any value makes it recursive.
         const recursive = query.has('recursive');
         const lines = await say('ls-tree', '-l', '-z', ...(recursive ? ['-r', '-t'] : []), sha).catch(() => {
           throw new Refused(404, 'Not Found');
@@ -255,7 +261,7 @@ export async function openGithubStandIn(
         const changes = body.tree as { path: string; mode: string; type: string; sha: string | null }[];
         const base = (body.base_tree ?? null) as string | null;
         if (changes.length === 0) throw new Refused(422, 'Invalid tree info');
-        // What shall be in it must be there, and what shall go must have been in the other.
+        // Added blobs must exist, and removed paths must be in the base tree.
         const names = changes.map(({ path: file, sha }) => sha ?? `${base}:${file}`);
         const types = (await git(['cat-file', '--batch-check=%(objecttype)'], names.join('\n')))
           .toString()
@@ -325,7 +331,7 @@ export async function openGithubStandIn(
   async function answer(message: IncomingMessage): Promise<Answer> {
     const url = new URL(message.url ?? '', 'http://localhost');
     const body = await buffer(message);
-    // GitHub takes both words.
+    // GitHub accepts both schemes.
     if (!new RegExp(`^(bearer|token) ${token}$`, 'i').test(message.headers.authorization ?? ''))
       throw new Refused(401, 'Bad credentials');
     const prefix = `/repos/${repository}`;
@@ -376,7 +382,7 @@ export async function openGithubStandIn(
   }
 
   const server = createServer((message, response) => {
-    // A client that breaks off in the middle of its request gets no answer, and that is all.
+    // A client that disconnects during its request gets no response.
     serve(message, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -14,7 +14,7 @@ import { readTemplate, TEMPLATE_FILE } from '../src/database/pglite/template.ts'
 
 export const ROOT_TOKEN = 'test-root-token-0123456789';
 
-/** Data of an answer without errors: only an error makes the payload of a mutation null. */
+/** Data of a response without errors. Only an error makes the payload of a mutation null. */
 export type Succeeded<Data> = {
   [Field in keyof Data]: Data[Field] extends { userErrors: unknown } | null
     ? NonNullable<Data[Field]>
@@ -24,38 +24,39 @@ export type Succeeded<Data> = {
 export interface TestApp extends Omit<App, 'close'> {
   readonly url: string;
   readonly directory: string;
-  /** What was logged at warn or above, as JSON lines. */
+  /** Log lines of level warn or above, as JSON. */
   readonly logged: string[];
-  /** Sends a document through the front door and returns the whole result. */
+  /** Sends a document by HTTP and returns the whole result. */
   send<Result, Variables>(
     document: TypedDocumentNode<Result, Variables>,
     variables: Variables,
   ): Promise<{ data: Result; errors?: { message: string; extensions?: Record<string, unknown> }[] }>;
-  /** The same, and fails the test when there are errors. */
+  /** Sends a document by HTTP and returns its data. Fails the test when there are errors. */
   ask<Result, Variables>(
     document: TypedDocumentNode<Result, Variables>,
     variables: Variables,
   ): Promise<Succeeded<Result>>;
-  /** A request with the root token, unless `headers` says otherwise. */
+  /** Sends a request with the root token, unless `headers` has another `authorization`. */
   fetch(
     path: string,
     init?: { method?: string; headers?: Record<string, string>; body?: string | FormData },
   ): ReturnType<typeof fetch>;
-  /** Every file below a directory of the data directory, relative to it, without markers. */
+  /** Lists the files below a directory of the data directory, relative to it, without markers. */
   files(directory: string): Promise<string[]>;
-  /** @returns how often PostgreSQL ended a transaction because it and another waited for each other. */
+  /** Closes the server and drops its database. Returns the number of deadlocks that PostgreSQL counted. */
   close(): Promise<{ deadlocks: number }>;
 }
 
 /**
- * Server and test share one event loop. After a test has held it for longer than connections live, the server ends those that were idle in the same
- * turn in which the next request leaves by one of them; so none is used twice.
+ * Opens a new connection for each request. Server and test share one event loop: after a test has blocked it
+ * for longer than the keep-alive timeout, the server would close an idle connection in the turn in which the
+ * next request uses it.
  */
 const ONE_CONNECTION_EACH = new Agent({ pipelining: 0 });
 
 /**
- * A whole server on a port of its own, on a real database: PGlite, or PostgreSQL when TEST_DATABASE_URL names a server. Closing it
- * fails the test when a spool was left behind.
+ * Starts a whole server on a free port, on a real database: PGlite, or PostgreSQL when TEST_DATABASE_URL
+ * names a server. `close` fails the test when a spool or a temporary file is left behind.
  */
 export async function openTestApp(
   settings: Record<string, string> = {},
@@ -69,7 +70,8 @@ export async function openTestApp(
       DATA_DIR: directory,
       FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
       HEAL_DELAY_SECONDS: '0',
-      // Server and test share one event loop, and a test may hold it for seconds: by that the server would take itself for overloaded.
+      // Server and test share one event loop. A test may block it for seconds, which would look like
+      // overload.
       MAX_EVENT_LOOP_DELAY_MILLISECONDS: '60000',
       ...(database ? { DATABASE_URL: database.url } : {}),
       ...settings,
@@ -81,7 +83,7 @@ export async function openTestApp(
   const app = await openApp(config, {
     log,
     processId: process.pid,
-    // A test that goes on with it would never end.
+    // A test that continued without its database would never end.
     onEnd(reason) {
       process.stderr.write(`${reason}\n`);
       process.kill(process.pid, 'SIGKILL');
@@ -122,10 +124,13 @@ export async function openTestApp(
       (await filesBelow(path.join(directory, name))).filter((file) => file !== '.fixative-store'),
     async close() {
       await app.close();
-      await eventually(() => expect(app.storage.spooler.count, 'spools that nobody discarded').toBe(0));
+      await eventually(() => expect(app.storage.spooler.count, 'spools that were not discarded').toBe(0));
       expect(await filesBelow(path.join(directory, 'spool'))).toEqual([]);
       expect(await filesBelow(path.join(directory, 'images', '.writing'))).toEqual([]);
-      expect(await filesBelow(path.join(directory, 'answers')), 'answers that nobody finished').toEqual([]);
+      expect(
+        await filesBelow(path.join(directory, 'answers')),
+        'provider answers that were not deleted',
+      ).toEqual([]);
       const deadlocks = (await database?.deadlocks()) ?? 0;
       await database?.drop();
       await rm(directory, { recursive: true, force: true });
@@ -135,18 +140,18 @@ export async function openTestApp(
   return test;
 }
 
-/** One of them, by chance. */
+/** Returns a random value of the list. */
 export const pick = <Value>(values: readonly Value[]): Value =>
   values[Math.floor(Math.random() * values.length)] as Value;
 
-/** Makes a database in an empty directory, shut down, as a first start does. */
+/** Unpacks the prepared database into an empty directory, as a first start does. */
 export async function unpackTemplate(directory: string): Promise<void> {
   const template = await readTemplate(TEMPLATE_FILE);
   if (typeof template === 'string') throw new Error(template);
   await template.unpack(directory);
 }
 
-/** Waits until something is so, looking often; fails after a minute, for a machine with other work is slow. */
+/** Repeats a check until it passes; fails after a minute, because a busy machine is slow. */
 export async function eventually(check: () => Promise<void> | void): Promise<void> {
   const deadline = Date.now() + 60_000;
   for (;;) {
@@ -162,12 +167,12 @@ export async function eventually(check: () => Promise<void> | void): Promise<voi
 
 export interface TestDatabase {
   readonly url: string;
-  /** How many there were, by what its connections have said when they ended. */
+  /** Number of deadlocks, from the statistics that connections report when they end. */
   deadlocks(): Promise<number>;
   drop(): Promise<void>;
 }
 
-/** A new database on the PostgreSQL of TEST_DATABASE_URL; null without one: then the embedded database is meant. */
+/** Creates a database on the PostgreSQL of TEST_DATABASE_URL; null without it: use the embedded database. */
 export async function makeDatabase(): Promise<TestDatabase | null> {
   const server = process.env.TEST_DATABASE_URL;
   if (!server) return null;

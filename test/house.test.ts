@@ -5,7 +5,10 @@ import { expect, test } from 'vitest';
 
 const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
 
-/** DESIGN: a room imports from rooms to its left only. Rooms in one list stand side by side and do not import each other. */
+/**
+ * Order of imports (docs/architecture.md): a room imports only from earlier ones. Rooms of one row do not
+ * import each other.
+ */
 const ORDER = [
   ['errors', 'json', 'text', 'time'],
   ['config', 'log'],
@@ -39,7 +42,7 @@ test('a room imports from rooms to its left only', async () => {
   const wrong: string[] = [];
   for (const { name, text } of await sources()) {
     const room = roomOf(name);
-    expect(placeOf(room), `${name} stands in a room that the order does not know`).toBeGreaterThanOrEqual(0);
+    expect(placeOf(room), `${name} is in a room that the order does not have`).toBeGreaterThanOrEqual(0);
     for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
       const other = roomOf(path.join(path.dirname(name), specifier));
       if (other !== room && placeOf(other) >= placeOf(room)) wrong.push(`${name} imports ${specifier}`);

@@ -43,14 +43,15 @@ describe('JSON', () => {
         : '';
       const number = `${chance.of(0.3) ? '-' : ''}${whole}${fraction}${exponent}`;
       const [read] = parseExactly(`[${number}]`) as unknown[];
-      // A number that was taken as JavaScript has it is exactly what was written, and one that was not is written as it came.
+      // A number that became a JavaScript number has exactly the written value; any other is written
+      // unchanged.
       if (typeof read === 'number') expect(sameNumber(number, read), `seed ${seed}: ${number}`).toBe(true);
       else expect(JSON.stringify(read), `seed ${seed}`).toBe(number);
     }, 1);
   });
 });
 
-/** By exact arithmetic: the text and the shortest decimal of the number are the same fraction. */
+/** Compares the text and the shortest decimal of the number by exact arithmetic. */
 function sameNumber(text: string, number: number): boolean {
   const scale = (each: string): [bigint, bigint] => {
     const [, sign = '', whole = '', fraction = '', exponent = '0'] =

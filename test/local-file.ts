@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { LocalFile } from '../src/storage/spool/local-file.ts';
 
-/** Has a file of this machine open for as long as something is done with it. */
+/** Opens a local file while `use` runs. */
 export async function withLocalFile<Result>(
   path: string,
   use: (file: LocalFile) => Promise<Result>,

@@ -120,7 +120,7 @@ test('neither logs nor errors of a running server have a token, a key or a signe
   const address = new URL(target.url);
   const signature = address.searchParams.get('signature') as string;
   expect(signature).toBeTruthy();
-  // Refused in every way, and then broken: what is unexpected is logged with all that it knows.
+  // Every kind of refusal, then an unexpected error, which is logged with all its properties.
   for (const path of [`${address.pathname}${address.search}x`, `${address.pathname}${address.search}`])
     answers.push(await (await app.fetch(path, { method: 'PUT', body: 'not ten' })).text());
   await ask(

@@ -12,27 +12,27 @@ export interface Nginx {
   stop(): Promise<void>;
 }
 
-/** Whether a program answers to `-v`, as nginx and wrk do. */
+/** Returns whether a program responds to `-v`, as nginx and wrk do. */
 export function isInstalled(program: string): boolean {
   try {
     execFileSync(program, ['-v'], { stdio: 'ignore' });
     return true;
   } catch (error) {
-    // wrk says its version and ends with 1.
+    // wrk prints its version and exits with 1.
     return (error as NodeJS.ErrnoException).code !== 'ENOENT';
   }
 }
 
-/** What stands in the block `http`: a server that listens on a port of loopback, and what belongs to it. */
+/** Content of the block `http`: a server that listens on a port of loopback, and what it needs. */
 export type NginxSite = (port: number) => string;
 
-/** Files of a directory, as they are. */
+/** Serves the files of a directory. */
 export const fileSite =
   (root: string): NginxSite =>
   (port) =>
     `server { listen 127.0.0.1:${port}; root ${root}; }`;
 
-/** The example of docs/delivery.md, before a server whose files lie in a directory. */
+/** The example of docs/delivery.md, in front of a server with its files in a directory. */
 export async function documentedSite(server: URL, files: string): Promise<NginxSite> {
   const docs = await readFile(new URL('../docs/delivery.md', import.meta.url), 'utf8');
   const [, example] = /```nginx\n([\s\S]*?)```/.exec(docs) ?? [];
@@ -45,9 +45,9 @@ export async function documentedSite(server: URL, files: string): Promise<NginxS
 }
 
 /**
- * nginx as an administrator sets it up for files: sendfile, tcp_nopush, no log of requests, one worker, as ours is
- * one process.
- * @param options.directory to work in; it is made, and stays.
+ * Starts nginx as an administrator sets it up for files: sendfile, tcp_nopush, no access log. One worker,
+ * because our server is one process.
+ * @param options.directory working directory; it is created, and not deleted.
  */
 export async function startNginx(options: { directory: string; site: NginxSite }): Promise<Nginx> {
   const port = await freePort();

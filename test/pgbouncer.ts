@@ -8,12 +8,12 @@ import pg from 'pg';
 import { freePort } from './postgresql.ts';
 
 export interface PgBouncer {
-  /** The given address, by way of the pooler. */
+  /** The given address, through the pooler. */
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** PgBouncer (https://www.pgbouncer.org) with its defaults, before the server of an address. */
+/** PgBouncer (https://www.pgbouncer.org) with its defaults, in front of the server of an address. */
 export async function startPgBouncer(
   server: string,
   poolMode: 'session' | 'transaction',

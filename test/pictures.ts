@@ -1,6 +1,6 @@
 /**
- * Pictures for tests, made in memory by the encoders that real programs use, and the ways in which they are spoilt. Every
- * seed gives other bytes and the same seed the same, so that a test can have as many different blobs as it wants.
+ * Pictures for tests, made in memory by the encoders that real programs use, and ways to damage them. Each
+ * seed gives different bytes, always the same ones, so that a test can have as many blobs as it needs.
  */
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
@@ -13,7 +13,7 @@ interface Encoding {
   readonly encode: (picture: Sharp) => Sharp;
 }
 
-/** Each way of encoding that the house must know, one row for each that has a structure of its own. */
+/** Encodings that the server must support, one for each file structure. */
 export const ENCODINGS = {
   png: { mimeType: 'image/png', extension: 'png', frames: 1, encode: (p) => p.png() },
   'png-interlaced': {
@@ -52,12 +52,12 @@ export interface PictureRequest {
   seed?: number;
 }
 
-/** A picture of soft colours with some grain, so that no encoder can make nothing of it. */
+/** Makes a picture of soft colours with some grain, so that no encoder compresses it to almost nothing. */
 export async function makePicture(request: PictureRequest = {}): Promise<Buffer<ArrayBuffer>> {
   const { format = 'png', width = 64, height = 48, seed = 1 } = request;
   const { frames, encode }: Encoding = ENCODINGS[format];
   const raw = { width, height: height * frames, channels: 3 as const, pageHeight: height };
-  // Copied, because a Blob takes no bytes that might be shared, and sharp's type does not say that they are not.
+  // Copied: a Blob takes no shared memory, and sharp's type does not exclude it.
   return Buffer.from(await encode(sharp(grain(width, height * frames, seed), { raw })).toBuffer());
 }
 
@@ -76,7 +76,10 @@ function grain(width: number, height: number, seed: number): Buffer {
   return pixels;
 }
 
-/** Numbers in [0, 1), the same for the same seed: mulberry32, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c */
+/**
+ * Generates numbers in [0, 1) from a seed: mulberry32,
+ * https://gist.github.com/tommyettinger/46a874533244883189143505d203312c
+ */
 export function makeRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {
@@ -87,7 +90,7 @@ export function makeRandom(seed: number): () => number {
   };
 }
 
-/** The lengths to which a file of `bytes` is cut in tests: `count` of them from 16 up, near and far from the end. */
+/** Returns `count` lengths to truncate a file of `bytes` to, from 16 up, near and far from the end. */
 export function cutLengths(bytes: number, count = 20): number[] {
   const ends = [1, 2, 3, 4, 8, 12].map((less) => bytes - less);
   const spread = count - ends.length;
@@ -97,7 +100,7 @@ export function cutLengths(bytes: number, count = 20): number[] {
 
 export const PNG_SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
 
-/** A chunk of a PNG, with its length and CRC. */
+/** Makes a chunk of a PNG, with its length and CRC. */
 export function makePngChunk(type: string, data: Uint8Array = Buffer.alloc(0)): Buffer<ArrayBuffer> {
   const chunk = Buffer.alloc(12 + data.length);
   chunk.writeUInt32BE(data.length, 0);
@@ -107,7 +110,10 @@ export function makePngChunk(type: string, data: Uint8Array = Buffer.alloc(0)): 
   return chunk;
 }
 
-/** A PNG whose structure is right and whose header claims so many pixels, with a thousand bytes of black behind it. */
+/**
+ * Makes a PNG with a valid structure whose header claims a size, but with only a thousand bytes of black
+ * pixels.
+ */
 export function makeClaimingPng(width: number, height: number): Buffer<ArrayBuffer> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -122,7 +128,7 @@ export function makeClaimingPng(width: number, height: number): Buffer<ArrayBuff
   ]);
 }
 
-/** The chunks of a PNG, each whole, without the signature. */
+/** Splits a PNG into its chunks, without the signature. */
 export function splitPng(png: Buffer): { type: string; chunk: Buffer }[] {
   const chunks: { type: string; chunk: Buffer }[] = [];
   for (let at = PNG_SIGNATURE.length; at < png.length; ) {
@@ -133,13 +139,13 @@ export function splitPng(png: Buffer): { type: string; chunk: Buffer }[] {
   return chunks;
 }
 
-/** The PNG without its chunks of one type. */
+/** Returns the PNG without its chunks of one type. */
 export function withoutPngChunk(png: Buffer, type: string): Buffer<ArrayBuffer> {
   const kept = splitPng(png).filter((part) => part.type !== type);
   return Buffer.concat([PNG_SIGNATURE, ...kept.map((part) => part.chunk)]);
 }
 
-/** The PNG with one bit of the CRC of its first chunk of one type turned. sharp reads it as if nothing were wrong. */
+/** Returns the PNG with one wrong bit in the CRC of its first chunk of one type. sharp ignores that. */
 export function withWrongCrc(png: Buffer, type = 'IDAT'): Buffer<ArrayBuffer> {
   const wrong = Buffer.from(png);
   let at = PNG_SIGNATURE.length;
@@ -149,7 +155,7 @@ export function withWrongCrc(png: Buffer, type = 'IDAT'): Buffer<ArrayBuffer> {
   return wrong;
 }
 
-/** What arrives in place of pictures, with the name that the refusal must give it. */
+/** Files that are no pictures, each with the name that the error must use. */
 export const NOT_PICTURES: readonly { is: string; bytes: Buffer<ArrayBuffer> }[] = [
   { is: 'plain text', bytes: Buffer.from('Just a note that somebody saved as photo.png.\n') },
   {

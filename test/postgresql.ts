@@ -1,9 +1,9 @@
 /**
- * A PostgreSQL server that is made, used and thrown away. Run as a program it is there for one command:
- * `node test/postgresql.ts COMMAND [ARG…]` runs it with TEST_DATABASE_URL set to a superuser of the server, and ends as it ended.
+ * Starts a temporary PostgreSQL server. As a program, `node test/postgresql.ts COMMAND [ARG…]` runs a command
+ * with TEST_DATABASE_URL set to a superuser of the server, and exits with its code.
  *
- * It listens on a free port of loopback only, and asks for a password that nobody else is told: a superuser of PostgreSQL may run
- * programs, and other users of the machine reach loopback too.
+ * The server listens on a free port of loopback only, with a random password: a superuser of PostgreSQL may
+ * run programs, and other users of the machine can reach loopback too.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -20,30 +20,33 @@ const run = promisify(execFile);
 const DEBIAN_BINARIES = '/usr/lib/postgresql';
 const START_SECONDS = 60;
 const MAX_CONNECTIONS = 200;
-/** What a database is spared that is thrown away anyhow. */
+/** Settings without durability, for a temporary database. */
 const NOT_DURABLE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
 
 export interface Postgresql {
-  /** As a superuser; `/postgres` at its end, to be replaced by the name of a database of one's own. */
+  /** Address of a superuser. It ends in `/postgres`; replace that by the name of another database. */
   readonly url: string;
-  /** The process whose children serve the connections. */
+  /** Process id of the postmaster, whose children serve the connections. */
   readonly pid: number;
-  /** Cuts every connection and leaves nothing behind. */
+  /** Closes every connection, stops the server and deletes its files. */
   stop(): Promise<void>;
 }
 
 export interface PostgresqlOptions {
-  /** Leaves PostgreSQL's own defaults on, for measuring; without it, a commit waits for no disk. */
+  /** Keeps PostgreSQL's default durability, for benchmarks. Default: commits do not wait for the disk. */
   readonly durable?: boolean;
-  /** A directory for its data that is kept when it stops, and gone on with when it is there already; without it, one that goes with it. */
+  /** Directory for its data, kept on stop and reused on start. Default: a temporary one. */
   readonly directory?: string;
-  /** Where it listens; without it, at a port that is free. */
+  /** Port. Default: a free one. */
   readonly port?: number;
-  /** So much room is left to other programs: 0 to 19, as `nice` has it. */
+  /** Priority as of `nice`, 0 to 19; higher leaves more CPU to other programs. */
   readonly nice?: number;
 }
 
-/** @throws Error that says what to install when there is no PostgreSQL, or with the server's log when it does not start. */
+/**
+ * @throws Error that says what to install when PostgreSQL is missing, or with the end of the log when it does
+ * not start.
+ */
 export async function startPostgresql(options: PostgresqlOptions = {}): Promise<Postgresql> {
   const binaries = await findBinaries();
   // PostgreSQL refuses to run as root.
@@ -66,7 +69,7 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
       await run(
         path.join(binaries, 'initdb'),
         ['--pgdata', data, '--username=postgres', '--auth=scram-sha-256', '--pwfile', passwordFile]
-          // The locale that PostgreSQL's container images and Debian have; with `C` only ASCII has lower case.
+          // The locale of PostgreSQL's container images and Debian. With `C` only ASCII has lower case.
           .concat('--encoding=UTF8', '--locale=C.UTF-8', '--no-sync', '--no-instructions'),
         { cwd: directory, ...user },
       );
@@ -82,19 +85,20 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
     const server = spawn(
       path.join(binaries, 'postgres'),
       ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-      // Detached: a Ctrl-C at the terminal is for the command, which may still need its database to end well.
+      // Detached: a Ctrl-C at the terminal is for the command, which may need its database while it stops.
       { cwd: directory, detached: true, stdio: ['ignore', 'ignore', 'pipe'], ...user },
     );
     if (options.nice !== undefined && server.pid !== undefined) setPriority(server.pid, options.nice);
     const exited = once(server, 'exit');
     const stop = async () => {
-      // What is kept is shut down in good order; what is not, at once: what that leaves would be recovered at the next start.
+      // Kept data gets a fast shutdown. A temporary server stops at once, because nothing of it is used
+      // again.
       if (isRunning(server)) server.kill(kept ? 'SIGINT' : 'SIGQUIT');
       await exited;
       await tidy();
     };
     const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
-    await accepts(server, url).catch(async (error: unknown) => {
+    await waitUntilReady(server, url).catch(async (error: unknown) => {
       await stop();
       throw error;
     });
@@ -105,8 +109,8 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
   }
 }
 
-/** Resolves when the server takes connections; keeps its log flowing from then on. */
-async function accepts(server: ChildProcess, url: string): Promise<void> {
+/** Waits until the server accepts connections, and reads its log from then on. */
+async function waitUntilReady(server: ChildProcess, url: string): Promise<void> {
   let log = '';
   server.stderr?.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-4000);
@@ -121,7 +125,7 @@ async function accepts(server: ChildProcess, url: string): Promise<void> {
       return;
     } catch (error) {
       if (!isRunning(server) || Date.now() > deadline) {
-        throw new Error(`PostgreSQL did not start. Its log ends so:\n${log}`, { cause: error });
+        throw new Error(`PostgreSQL did not start. The end of its log:\n${log}`, { cause: error });
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -132,7 +136,10 @@ function isRunning(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
 
-/** The directory of `initdb` and `postgres`: Debian keeps them off the PATH, a directory for each version; the newest is taken. */
+/**
+ * Returns the directory of `initdb` and `postgres`. Debian has one for each version, outside of the PATH; the
+ * newest is used.
+ */
 async function findBinaries(): Promise<string> {
   const versions = await readdir(DEBIAN_BINARIES).catch(() => []);
   const candidates = [
@@ -146,7 +153,7 @@ async function findBinaries(): Promise<string> {
     if ((await Promise.allSettled(both)).every(({ status }) => status === 'fulfilled')) return directory;
   }
   throw new Error(
-    `There is no PostgreSQL server here: neither ${DEBIAN_BINARIES}/*/bin nor the PATH has initdb and postgres. Install it; on Debian and Ubuntu: apt-get install postgresql`,
+    `No PostgreSQL server was found: neither ${DEBIAN_BINARIES}/*/bin nor the PATH has initdb and postgres. Install it; on Debian and Ubuntu: apt-get install postgresql`,
   );
 }
 
@@ -166,14 +173,16 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** @returns the exit code of the command, or 128 and the number of the signal that ended it, as shells say it. */
+/**
+ * Runs a command. Returns its exit code, or 128 plus the number of the signal that ended it, as shells do.
+ */
 async function runOnce(command: string, args: readonly string[]): Promise<number> {
   let child: ChildProcess | undefined;
   let signalled: NodeJS.Signals | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       signalled ??= signal;
-      // A terminal sends Ctrl-C to the command as well, and a second one would tell it to stop at once.
+      // A terminal sends Ctrl-C to the command as well. A second signal would make it stop at once.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child?.kill(signal);
     });
   }

@@ -1,10 +1,11 @@
 /**
- * Runs the S3 store's tests (test/storage/s3.test.ts) against a real server as well: `node test/s3-ceph.ts [COMMAND [ARG…]]`, where the
- * command is vitest without one, and finds the server in TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID and TEST_S3_SECRET_ACCESS_KEY.
+ * Runs the tests of the store `s3` (test/storage/s3.test.ts) against a real server: `node test/s3-ceph.ts
+ * [COMMAND [ARG…]]`. The default command is vitest. It finds the server by TEST_S3_ENDPOINT,
+ * TEST_S3_ACCESS_KEY_ID and TEST_S3_SECRET_ACCESS_KEY.
  *
- * The server is Ceph's gateway, radosgw, over one monitor and one OSD that keeps its objects in memory; everything listens on free ports
- * of loopback only, with keys that are made for the run. It is there after some 15 seconds and takes Debian's packages, which are
- * installed where they are missing and apt-get may be used.
+ * The server is Ceph's gateway, radosgw, with one monitor and one OSD that keeps objects in memory.
+ * Everything listens on free ports of loopback only, with keys made for the run. The start takes some 15
+ * seconds. Debian's packages are installed where they are missing and apt-get may be used.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -23,18 +24,18 @@ interface Ceph {
   readonly endpoint: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** Ends every process and leaves nothing behind. */
+  /** Stops every process and deletes all files. */
   stop(): Promise<void>;
 }
 
-/** @throws Error that says what is missing, or how the logs end when it does not start. */
+/** @throws Error that says what is missing, or with the end of the logs when it does not start. */
 export async function startCeph(): Promise<Ceph> {
   await requirePackages();
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-ceph-'));
   const daemons: ChildProcess[] = [];
   const at = (name: string) => path.join(directory, name);
   const stop = async () => {
-    // Nothing of it is kept, so nothing needs to end in order.
+    // Nothing is kept, so the processes need no orderly stop.
     for (const daemon of daemons.reverse()) {
       if (daemon.exitCode !== null || daemon.signalCode !== null) continue;
       const exited = once(daemon, 'exit');
@@ -53,7 +54,7 @@ export async function startCeph(): Promise<Ceph> {
     daemons.push(
       spawn(command, args, {
         env: { ...process.env, CEPH_CONF: at('ceph.conf') },
-        // Detached: a Ctrl-C at the terminal is for the tests, which still empty their buckets.
+        // Detached: a Ctrl-C at the terminal is for the tests, which then empty their buckets.
         detached: true,
         stdio: ['ignore', log.fd, log.fd],
       }),
@@ -139,7 +140,7 @@ async function eventually(attempt: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** All are held until all are found, so that no two are the same. */
+/** Returns free ports. All are open until the last is found, so that no two are the same. */
 async function freePorts(count: 3): Promise<[number, number, number]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   const ports: number[] = [];
@@ -154,7 +155,7 @@ async function freePorts(count: 3): Promise<[number, number, number]> {
   return ports as [number, number, number];
 }
 
-/** One of everything, which Ceph takes for a cluster in danger unless it is told that it is meant. */
+/** Configuration for one daemon of each kind, which Ceph would otherwise report as a degraded cluster. */
 function configuration(options: {
   directory: string;
   id: string;
@@ -207,14 +208,14 @@ rgw dns name = localhost
 `;
 }
 
-/** @returns the exit code of the command; 1 when a signal ended it. */
+/** Runs a command. Returns its exit code; 1 when a signal ended it. */
 async function runOnce(command: string, args: readonly string[]): Promise<number> {
   let child: ChildProcess | undefined;
   let signalled = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       signalled = true;
-      // A terminal sends Ctrl-C to the command as well, and a second one would tell it to stop at once.
+      // A terminal sends Ctrl-C to the command as well. A second signal would make it stop at once.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child?.kill(signal);
     });
   }

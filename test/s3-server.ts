@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { buildApp } from 'fauxqs';
 
 /**
- * What goes wrong on demand: an error of the server, no answer at all, a connection that is reset before an answer; and for the
- * bytes of an object, an answer that is cut or falls silent in its middle.
+ * Faults on demand: an error of the server, no response, or a connection that is reset before the response.
+ * For the bytes of an object also a response that is cut, or that stalls half way.
  */
 export type Fault = '500' | 'slow-down' | 'not-implemented' | 'hang' | 'reset' | 'cut' | 'stall';
 
@@ -13,22 +13,25 @@ export interface S3Server {
   readonly endpoint: string;
   readonly bucket: string;
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
-  /** Every request in order, as it came. */
+  /** Requests in order of arrival. */
   readonly requests: readonly Readonly<ReceivedRequest>[];
-  /** Ids of uploads in parts that were begun and neither completed nor aborted. */
+  /** Ids of multipart uploads that were neither completed nor aborted. */
   readonly uploads: ReadonlySet<string>;
-  /** Connections that are open now. */
+  /** Returns the number of open connections. */
   connections(): Promise<number>;
-  /** Lets the next requests fail: `count` of them, of one method or of any. */
+  /** Makes the next `count` requests fail, of one method or of any. */
   failNext(fault: Fault, count?: number, method?: string): void;
-  /** Ends all faults that are still to come. */
+  /** Cancels all faults that have not happened yet. */
   mend(): void;
   /** Runs before the next request of this method is served. */
   beforeNext(method: string, work: () => Promise<void>): void;
   close(): Promise<void>;
 }
 
-/** The settings by which a server has it as its store `s3`. The SDK takes its keys from the environment of this process. */
+/**
+ * Returns the settings for a server with this store `s3`. Sets the keys in the environment of this process,
+ * for the SDK.
+ */
 export function s3Settings({ bucket, endpoint, credentials }: S3Server) {
   process.env.AWS_ACCESS_KEY_ID = credentials.accessKeyId;
   process.env.AWS_SECRET_ACCESS_KEY = credentials.secretAccessKey;
@@ -37,10 +40,10 @@ export function s3Settings({ bucket, endpoint, credentials }: S3Server) {
 
 export interface ReceivedRequest {
   readonly method: string;
-  /** With its query. */
+  /** Path with query. */
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
-  /** Of the answer; null until it has gone out. */
+  /** Status of the response; null until it was sent. */
   status: number | null;
 }
 
@@ -48,9 +51,10 @@ const REGION = 'us-east-1';
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 /**
- * An S3 server in this process, on a port of loopback: fauxqs, which keeps objects in memory and believes everybody, behind hooks that
- * do what it leaves out. They verify signatures (AWS Signature Version 4 in headers, with the hash of the body where it is
- * signed, or in the query) and announced checksums, keep `If-None-Match: *`, and fail on demand.
+ * Starts an S3 server in this process, on a port of loopback: fauxqs, which keeps objects in memory and
+ * checks nothing. Hooks add what it lacks: they verify signatures (AWS Signature Version 4 in headers, with
+ * the hash of the body where it is signed, or in the query) and checksums, support `If-None-Match: *`, and
+ * fail on demand.
  */
 export async function openS3Server(): Promise<S3Server> {
   const app = buildApp({ logger: false });
@@ -65,7 +69,7 @@ export async function openS3Server(): Promise<S3Server> {
   const faults: { fault: Fault; method: string | undefined }[] = [];
   const works: { method: string; work: () => Promise<void> }[] = [];
 
-  // Its own limit is below what S3 takes in one request.
+  // Its default limit is below that of S3.
   app.removeContentTypeParser('*');
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, (_request, body, done) =>
     done(null, body),
@@ -122,7 +126,7 @@ export async function openS3Server(): Promise<S3Server> {
     done();
   });
 
-  // Not an async function: fauxqs answers before its handlers return, and a hook that waits would be overtaken by their end.
+  // Not async: fauxqs responds before its handlers return, so a hook that waits would come too late.
   app.addHook('onSend', (request, reply, payload, done) => {
     const { method = '', url = '' } = request.raw;
     const upload = /[?&]uploadId=([^&]+)/.exec(url)?.[1];
@@ -168,7 +172,7 @@ export async function openS3Server(): Promise<S3Server> {
   };
 }
 
-/** Has an answer send half of its bytes, and then hang up or fall silent. */
+/** Makes a response send half of its bytes and then close the connection or stall. */
 function breakOff(response: ServerResponse, fault: Fault): void {
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
   response.end = ((chunk: unknown, ...rest: unknown[]) => {
@@ -179,7 +183,7 @@ function breakOff(response: ServerResponse, fault: Fault): void {
   }) as typeof response.end;
 }
 
-/** Real servers quote the access key in such an answer; it must not come out in a message. */
+/** Real servers quote the access key in this response. Our messages must not contain it. */
 function errorOf(code: string, accessKeyId: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${code} of ${accessKeyId}.</Message><AWSAccessKeyId>${accessKeyId}</AWSAccessKeyId><StringToSign>AWS4-HMAC-SHA256</StringToSign></Error>`;
 }
@@ -189,12 +193,12 @@ interface Signable {
   readonly path: string;
   readonly query?: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** What is said of the content, and when, where headers do not say it. */
+  /** Hash of the body and time of a signature, where headers do not have them. */
   readonly content?: string;
   readonly date?: string;
 }
 
-/** @returns the code of S3 for what is wrong with the signature of a request; null when nothing is. */
+/** Checks the signature of a request. Returns the error code of S3; null when it is right. */
 function refusalOf(request: IncomingMessage, credentials: S3Server['credentials']): string | null {
   if (request.url?.includes('X-Amz-Signature=')) return refusalOfPresigned(request, credentials);
   const parsed =
@@ -217,7 +221,10 @@ function refusalOf(request: IncomingMessage, credentials: S3Server['credentials'
   return timingSafeEqual(Buffer.from(expected), Buffer.from(signature)) ? null : 'SignatureDoesNotMatch';
 }
 
-/** The same for a signature in the query, https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html */
+/**
+ * Checks a signature in the query:
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+ */
 function refusalOfPresigned(request: IncomingMessage, credentials: S3Server['credentials']): string | null {
   const [path = '', query = ''] = (request.url ?? '').split('?');
   const parameters = new URLSearchParams(query);
@@ -247,7 +254,10 @@ function refusalOfPresigned(request: IncomingMessage, credentials: S3Server['cre
     : 'SignatureDoesNotMatch';
 }
 
-/** AWS Signature Version 4, https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html */
+/**
+ * Computes AWS Signature Version 4:
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+ */
 function signatureOf(signable: Signable, scope: string, secret: string): string {
   const { method, path, query, headers } = signable;
   const names = Object.keys(headers).sort();
@@ -271,7 +281,7 @@ function signatureOf(signable: Signable, scope: string, secret: string): string 
   return hmac(scope.split('/').reduce<string | Buffer>(hmac, `AWS4${secret}`), toSign).toString('hex');
 }
 
-/** The headers of a request without a body, signed; for the server's own first request. */
+/** Returns signed headers of a request without a body, for the server's own first request. */
 function sign(
   request: { method: string; path: string; host: string },
   credentials: S3Server['credentials'],

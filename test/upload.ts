@@ -46,10 +46,13 @@ export function uploadForm(
   return form;
 }
 
-/** Stands in the variables of a form where a file of it belongs. */
+/** Placeholder in the variables of a form for one of its files. */
 export const FILE_OF_FORM = null as unknown as File;
 
-/** Generates from a file that comes along. @param place where in the input it belongs: `references.0`, `mask`. */
+/**
+ * Generates an image from an uploaded file. `place`: path of the file in the input, such as `references.0` or
+ * `mask`.
+ */
 export async function generateWithFile(
   app: TestApp,
   input: GenerateImageInput,

@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts';
-import { migrate, readMigrationState, writeMigration } from '../database/migrate.ts';
+import { migrate, readMigrationState } from '../database/migrate.ts';
+import { writeMigration } from '../database/new-migration.ts';
 import { FixativeError } from '../errors.ts';
 import { EXIT, type ExitCode, type Terminal } from './terminal.ts';
 
@@ -19,7 +20,7 @@ export async function runMigrate(
     for (const name of state.failed)
       terminal.out(`failed   ${name}: it did not end; \`migrate\` settles it\n`);
     for (const name of state.unknown)
-      terminal.out(`unknown  ${name}: a later version of Fixative has applied it\n`);
+      terminal.out(`unknown  ${name}: another version of Fixative has applied it\n`);
     for (const name of state.edited)
       terminal.out(`edited   ${name}: its SQL has changed since it was applied\n`);
     terminal.out(current ? 'The database is up to date.\n' : 'The database is not up to date.\n');

@@ -1,68 +1,77 @@
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+/**
+ * Applies migrations, and reports which ones a database has. Applied migrations are recorded in Prisma's
+ * table, `_prisma_migrations`, so that an operator may run `prisma migrate deploy` instead.
+ */
 import { FixativeError } from '../errors.ts';
-import type { Database, HeldLock, Queryable } from './database.ts';
+import type { HeldLock, Queryable } from './database.ts';
 import { isDatabaseAway } from './driver/errors.ts';
-import { openSchemaEngine, type SchemaEngine } from './schema-engine.ts';
-
-const PRISMA_DIRECTORY = fileURLToPath(new URL('../../prisma', import.meta.url));
-const MIGRATIONS_DIRECTORY = path.join(PRISMA_DIRECTORY, 'migrations');
-const NO_FILTERS = { externalTables: [], externalEnums: [] };
+import { MIGRATIONS_DIRECTORY, type Migration, readMigrations } from './migrations.ts';
 
 export interface MigrationState {
   /** Names of the migrations that the database has. */
   readonly applied: readonly string[];
-  /** Names of those that it lacks, in the order in which they will be applied. */
+  /** Names of the migrations that the database lacks, in the order of application. */
   readonly pending: readonly string[];
-  /** Those that Prisma's engine began and did not record as finished; the next `migrate` settles them. */
+  /**
+   * Migrations that Prisma's engine began and did not record as finished; the next `migrate` completes them.
+   */
   readonly failed: readonly string[];
-  /** Those that this version does not have, oldest first: a later version of Fixative has applied them. */
+  /**
+   * Migrations in the database that this version does not have, oldest first; another version applied them.
+   */
   readonly unknown: readonly string[];
-  /** Those whose SQL has changed since it was applied. */
+  /** Migrations whose SQL has changed since it was applied. */
   readonly edited: readonly string[];
 }
 
-/** What can be migrated: a database, or one that is only being made (template.ts). */
+/** A database to migrate: an open one, or the template of embedded databases (template.ts). */
 export interface Migrated extends Queryable {
   readonly schema: string | null;
   exclusively<Result>(name: string, work: (lock: MigrationLock) => Promise<Result>): Promise<Result>;
 }
 type MigrationLock = Pick<HeldLock, 'query' | 'executeScript'>;
 
-/**
- * Compares prisma/migrations with Prisma's own table of what was applied, by plain statements: no engine is
- * loaded.
- */
-export async function readMigrationState(database: Queryable): Promise<MigrationState> {
-  const migrations = await readMigrations();
+interface MigrationRecord {
+  readonly migration_name: string;
+  readonly checksum: string;
+  readonly finished: boolean;
+}
+
+/** Compares the migrations of a directory with the records in the database. Loads no engine. */
+export async function readMigrationState(
+  database: Queryable,
+  directory = MIGRATIONS_DIRECTORY,
+): Promise<MigrationState> {
+  return compareWithRecords(await readMigrations(directory), await readRecords(database));
+}
+
+async function readRecords(database: Queryable): Promise<MigrationRecord[]> {
   const [table] = await database.query<{ there: boolean }>(
     `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS there`,
   );
-  const rows = table?.there
-    ? await database.query<{ migration_name: string; checksum: string; finished: boolean }>(
-        'SELECT migration_name, checksum, finished_at IS NOT NULL AS finished FROM _prisma_migrations WHERE rolled_back_at IS NULL',
-      )
-    : [];
-  const checksums = new Map(
-    rows.filter((row) => row.finished).map((row) => [row.migration_name, row.checksum]),
+  if (!table?.there) return [];
+  return database.query<MigrationRecord>(
+    `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
+     FROM _prisma_migrations WHERE rolled_back_at IS NULL`,
   );
-  const applied = migrations.filter((migration) => checksums.has(migration.name));
-  const names = new Set(migrations.map((migration) => migration.name));
+}
+
+function compareWithRecords(
+  migrations: readonly Migration[],
+  records: readonly MigrationRecord[],
+): MigrationState {
+  const finished = records.filter((record) => record.finished);
+  const checksums = new Map(finished.map((record) => [record.migration_name, record.checksum]));
+  const names = new Set(migrations.map(({ name }) => name));
+  const recorded = [...new Set(records.map((record) => record.migration_name))];
+  const unfinished = records.filter((record) => !record.finished).map((record) => record.migration_name);
+  const applied = migrations.filter(({ name }) => checksums.has(name));
   return {
-    applied: applied.map((migration) => migration.name),
-    pending: migrations
-      .filter((migration) => !checksums.has(migration.name))
-      .map((migration) => migration.name),
-    failed: rows
-      .filter((row) => !row.finished && names.has(row.migration_name))
-      .map((row) => row.migration_name),
-    unknown: [...new Set(rows.map((row) => row.migration_name))].filter((name) => !names.has(name)).sort(),
-    edited: applied
-      .filter((migration) => checksums.get(migration.name) !== sha256(migration.sql))
-      .map((migration) => migration.name),
+    applied: applied.map(({ name }) => name),
+    pending: migrations.filter(({ name }) => !checksums.has(name)).map(({ name }) => name),
+    failed: unfinished.filter((name) => names.has(name)),
+    unknown: recorded.filter((name) => !names.has(name)).sort(),
+    edited: applied.filter(({ name, checksum }) => checksums.get(name) !== checksum).map(({ name }) => name),
   };
 }
 
@@ -70,53 +79,57 @@ export async function readMigrationState(database: Queryable): Promise<Migration
  * Applies the pending migrations, each in one transaction with its record: a process that is killed leaves
  * all of a migration or nothing of it. Other servers of the database wait meanwhile.
  * @returns the names of the migrations that were applied now.
- * @throws FixativeError CONFLICT when a later version has migrated the database; INTERNAL with the database's
- *   message when a migration fails.
+ * @throws FixativeError CONFLICT when the database has a migration that this version does not have; INTERNAL
+ *   with the database's message when a migration fails.
  */
-export async function migrate(database: Migrated): Promise<string[]> {
-  const state = await readMigrationState(database);
-  requireKnown(state);
+export async function migrate(database: Migrated, directory = MIGRATIONS_DIRECTORY): Promise<string[]> {
+  const migrations = await readMigrations(directory);
+  const readState = async () => compareWithRecords(migrations, await readRecords(database));
+  const state = await readState();
+  requireKnown(state, migrations);
   if (state.pending.length === 0) return [];
   return database.exclusively('migrate', async (lock) => {
     await createSchema(database, lock);
-    await lock.executeScript(BOOKKEEPING);
+    await lock.executeScript(CREATE_RECORDS);
     // Another server may have migrated while this one waited for the lock.
-    const now = await readMigrationState(database);
-    requireKnown(now);
-    const applied: string[] = [];
-    for (const migration of await readMigrations()) {
-      if (!now.pending.includes(migration.name)) continue;
-      await (now.failed.includes(migration.name) ? settle : apply)(lock, migration);
-      applied.push(migration.name);
+    const now = await readState();
+    requireKnown(now, migrations);
+    const pending = migrations.filter(({ name }) => now.pending.includes(name));
+    for (const migration of pending) {
+      await (now.failed.includes(migration.name) ? complete : apply)(lock, migration);
     }
-    return applied;
+    return pending.map(({ name }) => name);
   });
 }
 
-function requireKnown({ unknown }: MigrationState): void {
+/** @throws FixativeError CONFLICT when the database has a migration that this version does not have. */
+function requireKnown({ unknown }: MigrationState, migrations: readonly Migration[]): void {
   const last = unknown.at(-1);
   if (last === undefined) return;
+  const first = migrations[0]?.name;
   throw new FixativeError(
     'CONFLICT',
-    `The database is of a later version of Fixative: it has the migration ${last}, which this version does not know. Start that version or a later one, or restore a backup that is older than the upgrade.`,
+    first !== undefined && last < first
+      ? `The database was made before the first release of Fixative: it has the migration ${last}, which is now part of ${first}. Start with an empty database; docs/upgrading.md says how to take the images along.`
+      : `The database is of a later version of Fixative: it has the migration ${last}, which this version does not know. Start that version or a later one, or restore a backup that is older than the upgrade.`,
   );
 }
 
 /**
- * As Prisma makes it:
+ * Prisma's own table:
  * https://github.com/prisma/prisma-engines/blob/main/schema-engine/connectors/sql-schema-connector/src/flavour/postgres.rs
  */
-const BOOKKEEPING = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
+const CREATE_RECORDS = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT,
   rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`;
 
 function apply(lock: MigrationLock, migration: Migration): Promise<void> {
   // Names and checksums have no character that would need quoting.
-  return run(
+  return runWithRecord(
     lock,
     migration,
     `INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count)
-       VALUES (gen_random_uuid()::text, '${sha256(migration.sql)}', now(), '${migration.name}', 1)`,
+       VALUES (gen_random_uuid()::text, '${migration.checksum}', now(), '${migration.name}', 1)`,
   );
 }
 
@@ -124,31 +137,36 @@ function apply(lock: MigrationLock, migration: Migration): Promise<void> {
  * Completes a migration that Prisma's engine began. The engine records the end after the SQL has been
  * committed, so a kill leaves either all of the SQL or nothing of it.
  */
-async function settle(lock: MigrationLock, migration: Migration): Promise<void> {
-  const { name, sql } = migration;
+async function complete(lock: MigrationLock, migration: Migration): Promise<void> {
+  const { name, checksum } = migration;
   const unfinished = `migration_name = '${name}' AND finished_at IS NULL AND rolled_back_at IS NULL`;
-  const record = `UPDATE _prisma_migrations SET finished_at = now(), checksum = '${sha256(sql)}', logs = NULL, applied_steps_count = 1 WHERE ${unfinished}`;
-  // The engine keeps the error of a migration that PostgreSQL refused: nothing of it is there.
+  const record = `UPDATE _prisma_migrations SET finished_at = now(), checksum = '${checksum}', logs = NULL, applied_steps_count = 1 WHERE ${unfinished}`;
+  // The engine records the error of a migration that PostgreSQL refused. Nothing of such a migration was
+  // kept.
   const [{ refused } = { refused: false }] = await lock.query<{ refused: boolean }>(
     `SELECT bool_or(logs IS NOT NULL) AS refused FROM _prisma_migrations WHERE ${unfinished}`,
   );
   try {
-    await run(lock, migration, record);
+    await runWithRecord(lock, migration, record);
   } catch (error) {
-    if (refused || !isApplied((error as FixativeError).cause)) throw error;
+    if (refused || !isAppliedAlready((error as FixativeError).cause)) throw error;
     await lock.executeScript(record);
   }
 }
 
 /**
- * Several statements sent as one simple query are one transaction:
- * https://www.postgresql.org/docs/current/protocol-flow.html
+ * Runs a migration and the statement that records it. Statements sent as one simple query are one
+ * transaction: https://www.postgresql.org/docs/current/protocol-flow.html
  */
-async function run(lock: MigrationLock, { name, sql }: Migration, record: string): Promise<void> {
+async function runWithRecord(
+  lock: MigrationLock,
+  { name, sql }: Migration,
+  recordSql: string,
+): Promise<void> {
   try {
-    await lock.executeScript(`${sql}\n;\n${record};`);
+    await lock.executeScript(`${sql}\n;\n${recordSql};`);
   } catch (error) {
-    // It may have been applied: the next start finds its record.
+    // The migration may have been applied. The next start finds its record.
     if (isDatabaseAway(error)) throw error;
     throw new FixativeError(
       'INTERNAL',
@@ -158,22 +176,20 @@ async function run(lock: MigrationLock, { name, sql }: Migration, record: string
   }
 }
 
-/**
- * duplicate_schema, duplicate_table, duplicate_column, duplicate_object, duplicate_function;
- * undefined_object, undefined_column, undefined_table.
- */
+/** SQLSTATEs: duplicate_schema, _table, _column, _object, _function; undefined_object, _column, _table. */
 const APPLIED_STATES = ['42P06', '42P07', '42701', '42710', '42723', '42704', '42703', '42P01'];
 
 /**
- * Whether a migration fails because it was applied before: what it creates exists, or what it drops does not.
+ * Returns whether a migration failed because it was applied before: it creates what exists or drops what does
+ * not.
  */
-function isApplied(error: unknown): boolean {
+function isAppliedAlready(error: unknown): boolean {
   return APPLIED_STATES.includes(String((error as { code?: unknown } | null)?.code));
 }
 
 /**
- * The schema that the address names. Whether it is there is looked up, because to create it takes a right
- * even where it is.
+ * Creates the schema that the address names. Checks first, because CREATE needs a right even when the schema
+ * exists.
  */
 async function createSchema({ schema }: Migrated, lock: MigrationLock): Promise<void> {
   if (schema === null) return;
@@ -181,96 +197,6 @@ async function createSchema({ schema }: Migrated, lock: MigrationLock): Promise<
     'SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS there',
     [schema],
   );
-  // The name has no character that would need quoting (session.ts).
+  // The name has no character that would need quoting (driver/session.ts).
   if (!found?.there) await lock.executeScript(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
-}
-
-/**
- * Writes what schema.prisma says and the migrations do not as the SQL of a new migration, to be read and
- * completed by hand.
- * @returns the file and its text, or null when there is nothing to write.
- */
-export async function writeMigration(name: string): Promise<{ file: string; sql: string } | null> {
-  const sql = await diffMigrations();
-  if (sql.trim() === '' || sql.includes('This is an empty migration')) return null;
-  const stamp = new Date().toISOString().replaceAll(/[-:T]/g, '').slice(0, 14);
-  const file = path.join(MIGRATIONS_DIRECTORY, `${stamp}_${name}`, 'migration.sql');
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, sql);
-  return { file, sql };
-}
-
-/**
- * The SQL that leads from the migrations to schema.prisma; they are tried on an embedded database that is
- * thrown away.
- */
-export async function diffMigrations(): Promise<string> {
-  const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-migration-'));
-  const { openPglite } = await import('./pglite/pglite.ts');
-  const database = await openPglite({ directory: scratch });
-  try {
-    return await withEngine(database, async (engine) => {
-      const { stdout } = await engine.diff({
-        from: { tag: 'migrations', ...(await listForEngine()) },
-        to: { tag: 'schemaDatamodel', files: [await schemaFile()] },
-        script: true,
-        exitCode: null,
-        filters: NO_FILTERS,
-      });
-      return stdout ?? '';
-    });
-  } finally {
-    await database.close();
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
-
-async function withEngine<Result>(
-  database: Database,
-  work: (engine: SchemaEngine) => Promise<Result>,
-): Promise<Result> {
-  const { path: file, content: text } = await schemaFile();
-  return database.withAdapter(async (adapter) => {
-    const engine = await openSchemaEngine(adapter, { path: file, text });
-    return work(engine).finally(() => engine.free());
-  });
-}
-
-async function schemaFile() {
-  const file = path.join(PRISMA_DIRECTORY, 'schema.prisma');
-  return { path: file, content: await readFile(file, 'utf8') };
-}
-
-interface Migration {
-  readonly name: string;
-  readonly sql: string;
-}
-
-/** Those of this version, in the order in which they are applied. */
-export async function readMigrations(): Promise<Migration[]> {
-  const entries = await readdir(MIGRATIONS_DIRECTORY, { withFileTypes: true }).catch(() => []);
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  return Promise.all(
-    names.sort().map(async (name) => ({
-      name,
-      sql: await readFile(path.join(MIGRATIONS_DIRECTORY, name, 'migration.sql'), 'utf8'),
-    })),
-  );
-}
-
-async function listForEngine() {
-  const migrations = await readMigrations();
-  return {
-    baseDir: MIGRATIONS_DIRECTORY,
-    lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },
-    shadowDbInitScript: '',
-    migrationDirectories: migrations.map(({ name, sql }) => ({
-      path: name,
-      migrationFile: { path: path.join(name, 'migration.sql'), content: { tag: 'ok' as const, value: sql } },
-    })),
-  };
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

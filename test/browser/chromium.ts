@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
 
-/** Where Chromium is on this machine; undefined: tests in a browser are skipped. */
+/** Path of Chromium; undefined: tests in a browser are skipped. */
 export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   (file) => existsSync(file),
 );
 
-/** This machine under a name that the browser does not trust over http, as it trusts no machine of a local network. */
+/**
+ * Name of this machine that the browser does not treat as secure over http, like other machines of a local
+ * network.
+ */
 export const PLAIN_HOST = 'fixative.test';
 
 export interface TestBrowser {
@@ -17,7 +20,7 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
-/** A browser with a profile of its own, which is removed with it. */
+/** Starts a browser with a temporary profile, which is deleted when it closes. */
 export async function openBrowser(): Promise<TestBrowser> {
   const profile = await mkdtemp(path.join(tmpdir(), 'fixative-browser-'));
   const browser = await chromium.launchPersistentContext(profile, {

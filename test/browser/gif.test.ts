@@ -3,7 +3,7 @@ import { measurePicture, openPicture } from '../../src/storage/picture/decoder.t
 import { type Chance, COMPARE_SEED, makeChance } from '../compare/chance.ts';
 import { CHROMIUM, openBrowser, type TestBrowser } from './chromium.ts';
 
-/** Logical screens, among them those that libnsgif does not believe. */
+/** Logical screens, including those that libnsgif overrides. */
 const SCREENS = '640x480 640x512 800x600 1024x768 641x480 0x0 0x30 50x40 100x100 2049x10 2100x2100'
   .split(' ')
   .map((size) => size.split('x').map(Number));
@@ -40,7 +40,7 @@ describe.skipIf(!CHROMIUM)('a GIF', () => {
         .ensureAlpha()
         .raw()
         .toBuffer({ resolveWithObject: true });
-      // What cannot be seen has no colour in a canvas.
+      // Transparent pixels have no colour in a canvas.
       for (let pixel = 0; pixel < data.length; pixel += 4)
         if (data[pixel + 3] === 0) data.fill(0, pixel, pixel + 3);
       const hash = data.reduce((sum, byte) => (Math.imul(sum, 31) + byte) | 0, 0);
@@ -58,7 +58,7 @@ interface Frame {
   readonly transparent: boolean;
 }
 
-/** One or two frames of noise in four colours, anywhere on the screen and beyond it. */
+/** Makes one or two frames of noise in four colours, anywhere on the screen and beyond it. */
 function makeGif(chance: Chance, at: number): Buffer {
   const [screenWidth = 1, screenHeight = 1] = SCREENS[at % SCREENS.length] ?? [];
   const frames = chance.many(1, 2, (): Frame => {
@@ -67,7 +67,7 @@ function makeGif(chance: Chance, at: number): Buffer {
     const size = whole
       ? { left: 0, top: 0, width: screenWidth, height: screenHeight }
       : { left, top, width: 1 + chance.below(60), height: 1 + chance.below(60) };
-    // A frame of no pixels, which some tools write first. Browsers refuse a picture that has no size at all.
+    // Some tools write a frame without pixels first. Browsers refuse a picture without a size.
     const isEmpty = screenWidth * screenHeight > 0 && chance.of(0.1);
     return {
       ...size,
@@ -95,7 +95,10 @@ function makeGif(chance: Chance, at: number): Buffer {
 
 const short = (value: number) => [value & 255, value >> 8];
 
-/** So many random pixels of two bits as LZW, GIF89a, appendix F; the table is cleared before codes become wider than three bits. */
+/**
+ * Encodes random pixels of two bits as LZW (GIF89a, appendix F). The table is cleared before codes need more
+ * than three bits.
+ */
 function pack(chance: Chance, pixels: number): Buffer {
   const [CLEAR, END] = [4, 5];
   const codes: number[] = [];

@@ -4,7 +4,7 @@ import { GRAPHIQL_TABS } from '../../src/http/pages/graphiql-tabs.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { CHROMIUM, openBrowser, PLAIN_HOST, type TestBrowser } from './chromium.ts';
 
-/** Debian's; a browser is not something that npm brings along. */
+/** Runs in Debian's Chromium; npm installs no browser. */
 describe.skipIf(!CHROMIUM)('in a browser', () => {
   let app: TestApp;
   let opened: TestBrowser;
@@ -59,7 +59,7 @@ describe.skipIf(!CHROMIUM)('in a browser', () => {
     await page.evaluate(() => localStorage.clear());
     await page.reload();
     await page.waitForSelector('.graphiql-execute-button', { timeout: 30_000 });
-    // What the tabs do when they appear is over.
+    // The tabs have finished their first rendering.
     await page.waitForTimeout(1500);
     const tabs = () =>
       page.$$eval('.graphiql-tab', (all) =>
@@ -69,7 +69,7 @@ describe.skipIf(!CHROMIUM)('in a browser', () => {
           isOpen: tab.classList.contains('graphiql-tab-active'),
         })),
       );
-    /** As a person does, who presses for a moment. */
+    /** Clicks as a person does, with a short delay between press and release. */
     const clickTab = async (index: number) => {
       const box = await page.locator('.graphiql-tab-button').nth(index).boundingBox();
       if (!box) throw new Error(`There is no tab ${index}.`);
@@ -120,7 +120,7 @@ describe.skipIf(!CHROMIUM)('in a browser', () => {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ query: generate }),
       });
-      // The editor shows spaces that do not break.
+      // The editor shows non-breaking spaces.
       expect((await response.textContent())?.replaceAll('\u00a0', ' ')).toContain('A quiet sunset');
     });
     if (process.env.SCREENSHOTS)

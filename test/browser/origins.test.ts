@@ -16,7 +16,7 @@ interface Given {
   readonly signedUrl: string;
 }
 
-/** What a front end does from its own origin; runs in the page. Each answers what it got, or how it failed. */
+/** Requests of a front end from its own origin; runs in the page. Each returns its response or its error. */
 async function useServer(given: Given): Promise<Record<string, unknown>> {
   const { url, token, bytes, publicUrl, privateUrl, signedUrl } = given;
   const graphql = `${url}/graphql`;
@@ -116,7 +116,7 @@ async function useServer(given: Given): Promise<Record<string, unknown>> {
   return outcomes;
 }
 
-/** On PostgreSQL it would see the same. */
+/** Skipped on PostgreSQL, where a browser sees no difference. */
 describe.skipIf(!CHROMIUM || process.env.TEST_DATABASE_URL)('a page of another origin', () => {
   let pages: Server;
   let opened: TestBrowser;
@@ -212,7 +212,8 @@ describe.skipIf(!CHROMIUM || process.env.TEST_DATABASE_URL)('a page of another o
     'is let in nowhere where CORS_ORIGINS is %s',
     async (origins) => {
       const app = await open({ CORS_ORIGINS: origins });
-      // A session of its visitor is no help, although the browser sends it from another port of the same host.
+      // A session of the visitor does not help, although the browser sends its cookie to every port of the
+      // host.
       const login = await opened.browser.newPage();
       await login.goto(`${app.url}/login?code=${app.authenticator.loginCode}`);
       for (const host of ['127.0.0.1', 'localhost'] as const) {
@@ -254,7 +255,7 @@ describe.skipIf(!CHROMIUM || process.env.TEST_DATABASE_URL)('a page of another o
       { privateUrl, url },
     );
     expect(outcomes).toEqual(['failed', 404, 'failed', 'failed', 'failed']);
-    // The same, from a page of this server.
+    // From a page of this server it works.
     const own = await pageAt(`${app.url}/health`);
     expect(await own.evaluate((address) => fetch(address).then(({ status }) => status), privateUrl)).toBe(
       200,

@@ -4,7 +4,7 @@ import { ROOT_TOKEN, type TestApp } from '../harness.ts';
 // biome-ignore lint/suspicious/noExplicitAny: what is asked decides what comes
 export type Answer = { data?: any; errors?: { message: string; extensions?: Record<string, unknown> }[] };
 
-/** Sends a document as a client sends it, and reads the whole answer. */
+/** Sends a document as a client does, and reads the whole response. */
 export async function ask(
   app: Pick<TestApp, 'url'>,
   query: string,

@@ -20,7 +20,7 @@ async function keep(input: Record<string, unknown> = {}, picture = seed++) {
   return image;
 }
 
-/** Documents that clients send again and again: the answer of the third time is that of the first. */
+/** Documents that clients send repeatedly: the third response equals the first. */
 describe('a document that is sent again', () => {
   test('leaves what its variables leave out as it is', async () => {
     const image = await keep({ tags: ['a'], metadata: { one: 1 }, filename: 'fox.png' });
@@ -52,7 +52,7 @@ describe('a document that is sent again', () => {
       expect(data.updateImage.image.metadata).toEqual({ channel });
       expect((await ask(app, find, { c: channel })).data.images.nodes).toEqual([{ metadata: { channel } }]);
     }
-    // Left out, the key is not in the literal: any channel is meant.
+    // A variable that is not sent leaves the key out of the literal, which then matches any channel.
     expect((await ask(app, find)).data.images.nodes).toHaveLength(4);
   });
 

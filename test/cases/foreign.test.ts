@@ -8,7 +8,7 @@ import { type Listener, listen, openTestFetcher, type TestFetcher } from '../fet
 import { makePicture } from '../pictures.ts';
 import { NOTHING_MORE } from '../provider/plain-request.ts';
 
-/** Bytes of UTF-8 as Node writes them into a header: one character each. */
+/** Returns UTF-8 as Node writes it into a header: one character for each byte. */
 const raw = (text: string) => Buffer.from(text).toString('latin1');
 
 describe('an answer of the Images API', () => {

@@ -89,7 +89,7 @@ describe('a picture that was taken in', () => {
       .toBuffer({ resolveWithObject: true });
     expect([info.width, info.height]).toEqual([160, 120]);
     const alphaAt = (x: number, y: number) => data[(y * info.width + x) * 4 + 3];
-    // The frame lies at 100, 60 and is 40 × 30 pixels large; nothing covers the rest.
+    // The frame is at 100, 60 and has 40 × 30 pixels. The rest of the screen is empty.
     expect([alphaAt(30, 18), alphaAt(0, 0), alphaAt(80, 60), alphaAt(159, 119)]).toEqual([255, 0, 0, 0]);
   });
 
@@ -121,7 +121,7 @@ describe('a picture that was taken in', () => {
   });
 });
 
-/** Pictures as encoders in the wild make them: grey, with alpha, of 16 bits, in CMYK, turned by EXIF, with a profile. */
+/** Pictures as real encoders make them: grey, with alpha, 16 bits, CMYK, rotated by EXIF, with a profile. */
 async function makeUnusual(chance: Chance, seed: number): Promise<Buffer> {
   const side = () => 1 + chance.below(300);
   const format = chance.oneOf(PICTURE_FORMATS);

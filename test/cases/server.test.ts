@@ -36,7 +36,7 @@ function dial(): Promise<Socket> {
   });
 }
 
-/** Sends lines as they are and reads one answer; a body of it has a length, or ends with the connection. */
+/** Sends lines unchanged and reads one response. Its body has a length, or ends with the connection. */
 async function sendRaw(
   lines: readonly string[],
   body: Buffer | string = '',

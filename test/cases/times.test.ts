@@ -51,7 +51,7 @@ describe.each(['UTC', 'Asia/Tokyo', 'America/St_Johns'])('on a machine in the zo
   });
 });
 
-/** Rows that other services wrote. */
+/** Rows of other services. */
 describe('an image of a time that no clock shows', () => {
   let app: TestApp;
   beforeAll(async () => {
@@ -166,7 +166,7 @@ describe('an image of a time that no clock shows', () => {
       expect(data, key).toBeNull();
       expect(errors?.[0]?.extensions).toMatchObject({ code: 'INVALID_CURSOR' });
     }
-    // As version 0.1.0 wrote them: microseconds since 1970.
+    // The former form of cursors: microseconds since 1970.
     const old = cursor(String(Date.UTC(2026, 0, 2, 0, 0, 1) * 1000));
     const { data } = await ask(app, `{ images(first: 1, after: "${old}") { nodes { prompt } } }`);
     expect(data.images.nodes).toEqual([{ prompt: '3' }]);
@@ -228,7 +228,7 @@ describe('numbers that JavaScript rounds', () => {
       for (const number of ['18446744073709551615', '0.12345678901234567890123', ':7'])
         expect(text).toContain(number);
     }
-    // Out by a sidecar, and into another server.
+    // Exported with a sidecar, and imported by another server.
     const directory = path.join(app.directory, 'exported');
     const filter = { sha256: image?.sha256 ?? '' };
     await exportImages(app, { directory, filter }, () => {});

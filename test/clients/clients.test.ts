@@ -1,6 +1,6 @@
 /**
- * The clients that front ends use, as their teams use them: installed into a project of its own (front-end), their code generated from schema.graphql,
- * compiled by TypeScript, bundled, and run as processes against a server.
+ * Runs the GraphQL clients that front ends use: installed into a separate project (front-end), with code
+ * generated from schema.graphql, compiled by TypeScript, bundled, and run as processes against a server.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, stat } from 'node:fs/promises';
@@ -17,7 +17,7 @@ const directory = fileURLToPath(new URL('front-end/', import.meta.url));
 const bin = (name: string, ...words: string[]) =>
   run(process.execPath, [path.join(directory, 'node_modules', name), ...words], { cwd: directory });
 
-/** Whether the clients are installed; they come from the registry, which may be out of reach. */
+/** Whether the clients are installed. They come from the registry, which may be unreachable. */
 async function install(): Promise<boolean> {
   const timeOf = (file: string) =>
     stat(path.join(directory, file)).then(
@@ -34,7 +34,7 @@ async function install(): Promise<boolean> {
   }
 }
 
-/** On PostgreSQL they would see the same. */
+/** Skipped on PostgreSQL, where clients see no difference. */
 const isInstalled = !process.env.TEST_DATABASE_URL && (await install());
 
 describe.skipIf(!isInstalled)('a front end', () => {
@@ -55,7 +55,7 @@ describe.skipIf(!isInstalled)('a front end', () => {
   }, 300_000);
   afterAll(() => app?.close());
 
-  /** What a program has seen. */
+  /** Returns the output of a program. */
   async function seen(name: string): Promise<unknown> {
     const file = path.join(directory, 'generated', 'programs', `${name}.mjs`);
     const bundle = await rolldown({

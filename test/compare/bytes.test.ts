@@ -7,8 +7,9 @@ import { upload } from '../upload.ts';
 import { type Chance, COMPARE_SECONDS, compareForSeconds, makeChance } from './chance.ts';
 
 /**
- * The fast path for bytes and the general one answer alike. An address with an empty query is the same address, and only the general path takes
- * it; so every request is sent both ways, when the image is remembered and when it is not.
+ * The fast path for bytes and the general path respond alike. An address with an empty query is the same
+ * address, but only the general path handles it. So every request is sent to both, with the image cached and
+ * not cached.
  */
 const seconds = Math.min(COMPARE_SECONDS, 60);
 
@@ -143,7 +144,7 @@ describe.each([
     const seeds = await compareForSeconds(async (seed) => {
       const chance = makeChance(seed);
       const { method, path, headers } = makeRequest(chance);
-      // Whether the image is remembered, and its bytes are in memory, is another choice each time.
+      // Chooses anew for each request whether the image and its bytes are cached.
       if (chance.of(0.3)) app.services.imageBytes.forget(null);
       const fast = await send(method, path, headers);
       const again = await send(method, path, headers);

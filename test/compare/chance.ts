@@ -1,15 +1,15 @@
 import { makeRandom } from '../pictures.ts';
 
-/** Seeded choices for generated tests. The same seed gives the same choices. */
+/** Seeded choices for generated tests: a seed always gives the same choices. */
 export interface Chance {
-  /** A number in [0, 1). */
+  /** Returns a number in [0, 1). */
   readonly random: () => number;
-  /** True in this share of the calls. */
+  /** Returns true in this share of the calls. */
   of(share: number): boolean;
-  /** A whole number from 0 to `most` - 1. */
+  /** Returns an integer from 0 to `most` - 1. */
   below(most: number): number;
   oneOf<Value>(values: readonly Value[]): Value;
-  /** `least` to `most` values. */
+  /** Returns `least` to `most` values. */
   many<Value>(least: number, most: number, make: (at: number) => Value): Value[];
 }
 
@@ -27,10 +27,10 @@ export function makeChance(seed: number): Chance {
 
 /** Seconds that each generated test runs: COMPARE_SECONDS, or 5. */
 export const COMPARE_SECONDS = Number(process.env.COMPARE_SECONDS ?? 5);
-/** COMPARE_SEED repeats a run. Without it each run has a seed of its own, which a failure names. */
+/** COMPARE_SEED repeats a run. Default: a new seed for each run, which a failure names. */
 export const COMPARE_SEED = Number(process.env.COMPARE_SEED ?? Date.now() % 1_000_000);
 
-/** Runs `compare` with one seed after the other until the time is over. @returns how many seeds were run. */
+/** Runs `compare` with one seed after another until the time is over. Returns the number of seeds. */
 export async function compareForSeconds(
   compare: (seed: number) => Promise<void> | void,
   seconds = COMPARE_SECONDS,
@@ -40,7 +40,7 @@ export async function compareForSeconds(
   do {
     await compare(COMPARE_SEED + seeds);
     seeds++;
-    // Under vitest a turn of the event loop is needed to report and to time out.
+    // vitest needs a turn of the event loop to report and to time out.
     await new Promise((resolve) => setImmediate(resolve));
   } while (performance.now() < deadline);
   return seeds;

@@ -1,7 +1,11 @@
 /**
- * Random GraphQL documents of a schema, with variables: what clients may send, and some of what they may not. Variables stand at every place
- * where a value may stand, are sent, left out or null, have defaults, and are looser or stricter than their place; lists are given as one
- * value; fields come twice, under aliases, in fragments, and with @skip and @include.
+ * Random GraphQL documents of a schema, with variables: valid ones, and some invalid ones.
+ * - Variables are used wherever a value may be. They are sent, left out or null, have defaults, and are
+ *   nullable or not.
+ * - Lists are given as one value.
+ * - Fields come twice, under aliases, in fragments, and with @skip and @include.
+ *
+ * Over 300 lines because its functions share the state of one document.
  */
 import {
   type GraphQLArgument,
@@ -28,7 +32,7 @@ export interface GeneratedDocument {
   readonly query: string;
   readonly variables: Readonly<Record<string, unknown>>;
   readonly operationName: string | null;
-  /** Paths of variables that are files, as the map of a multipart request names them. */
+  /** Paths of the variables that are files, as in the map of a multipart request. */
   readonly files: readonly string[];
 }
 
@@ -62,13 +66,13 @@ const INTS = [0, 1, 2, 100, -1, 2 ** 31 - 1, -(2 ** 31)];
 const BAD_INTS = [2 ** 31, 1.5, Number.POSITIVE_INFINITY];
 const MAX_DEPTH = 5;
 
-/** Values to choose from, in place of those that are known to no database. */
+/** Values to choose from, such as ids that the database has. */
 export interface Values {
   readonly ids?: readonly string[];
   readonly strings?: readonly string[];
 }
 
-/** @param kinds which operations are made. */
+/** @param kinds of the operations to make. */
 export function makeDocument(
   schema: GraphQLSchema,
   seed: number,
@@ -80,7 +84,7 @@ export function makeDocument(
 
 interface Variable {
   readonly definition: string;
-  /** undefined: it is not sent. */
+  /** Value of the variable; undefined: not sent. */
   readonly value: unknown;
 }
 
@@ -150,11 +154,11 @@ class Maker {
     const field = chance.oneOf(fields);
     const named = getNamedType(field.type);
     const args = this.#args(field.args);
-    // Fields of other arguments cannot share a name.
+    // Fields with different arguments cannot share a name.
     const alias = chance.of(args === '' ? 0.15 : 0.85) ? `${this.#alias()}: ` : '';
     const name = chance.of(0.001) ? 'nosuch' : field.name;
     const once = () => `${alias}${name}${args}${this.#directive()}${this.#selectionSet(named, depth + 1)}`;
-    // Twice under one name: their selections are merged.
+    // A field twice under one name: GraphQL merges the selections.
     return chance.of(0.08) ? `${once()} ${once()}` : once();
   }
 
@@ -182,7 +186,7 @@ class Maker {
     return isAbstractType(condition) && isObjectType(type) && this.#schema.isSubType(condition, type);
   }
 
-  /** A type whose fragment may stand where `type` is selected from. */
+  /** Returns a type whose fragment may be used in a selection of `type`. */
   #related(type: GraphQLNamedType): GraphQLNamedType {
     const chance = this.#chance;
     if (isAbstractType(type) && chance.of(0.7)) return chance.oneOf(this.#schema.getPossibleTypes(type));
@@ -206,7 +210,7 @@ class Maker {
     const [definition, values] = chance.oneOf<[string, unknown[]]>([
       [`$${name}: Boolean!`, [true, false]],
       [`$${name}: Boolean! = ${chance.of(0.5)}`, [true, false, undefined]],
-      // Null is a value of its type, and none of the directive's.
+      // Null is a value of the variable's type, but not of the directive's argument.
       [`$${name}: Boolean = ${chance.of(0.5)}`, [true, false, undefined, null]],
     ]);
     this.#variables.set(name, { definition, value: chance.oneOf(values) });
@@ -221,7 +225,7 @@ class Maker {
     return given.length > 0 ? `(${given.join(', ')})` : '';
   }
 
-  /** A value as a document writes it; `place` has the default of the place where it stands. */
+  /** Returns a value as a document writes it. `place`: the argument or input field, with its default. */
   #literal(type: GraphQLInputType, depth: number, place: { defaultValue?: unknown } | null): string {
     const chance = this.#chance;
     if (chance.of(0.35)) return `$${this.#variable(type, place)}`;
@@ -291,11 +295,11 @@ class Maker {
   #variable(type: GraphQLInputType, place: { defaultValue?: unknown } | null): string {
     const chance = this.#chance;
     const name = `v${this.#variables.size}`;
-    // Taken before its default and value are made, which add no variables.
+    // The name is reserved before its default and value are made, which add no variables.
     this.#variables.set(name, { definition: '', value: undefined });
     const nullable = isNonNullType(type) ? type.ofType : type;
     const hasDefault = chance.of(0.25);
-    // Where the place has a default, or the variable has, a nullable variable may stand in a non-null place.
+    // A nullable variable may be used for a non-null argument when either has a default.
     const mayBeNullable = !isNonNullType(type) || hasDefault || place?.defaultValue !== undefined;
     const isLoose = mayBeNullable ? chance.of(0.7) : chance.of(0.005);
     const written = chance.of(0.005) ? 'String' : `${nullable}${isLoose ? '' : '!'}`;
@@ -317,7 +321,7 @@ class Maker {
     return writeConstant(this.#valueOf(type, 2, null), type);
   }
 
-  /** A value as JSON; `path` leads to it in the variables, null where no file may stand. */
+  /** Returns a value as JSON. `path`: its path in the variables; null where no file may be. */
   #valueOf(type: GraphQLInputType, depth: number, path: readonly string[] | null): unknown {
     const chance = this.#chance;
     if (isNonNullType(type)) return chance.of(0.004) ? null : this.#valueOf(type.ofType, depth, path);
@@ -344,7 +348,7 @@ class Maker {
     return this.#scalar(type.name);
   }
 
-  /** Of a OneOf input object exactly one, most of the time. */
+  /** Chooses fields of an input object: of a OneOf object exactly one, most of the time. */
   #fieldsOf(type: GraphQLInputObjectType, depth: number): InputField[] {
     const chance = this.#chance;
     const fields = Object.values(type.getFields());
@@ -389,7 +393,7 @@ function isRequired({ type, defaultValue }: { type: GraphQLInputType; defaultVal
   return isNonNullType(type) && defaultValue === undefined;
 }
 
-/** A JSON value as a document writes it: names of enums have no quotes there. */
+/** Returns a JSON value as a document writes it: enum values have no quotes. */
 function writeConstant(value: unknown, type: GraphQLInputType | null): string {
   const inner = type && (isNonNullType(type) ? type.ofType : type);
   if (Array.isArray(value)) {

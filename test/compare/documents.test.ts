@@ -7,12 +7,13 @@ import { openTestApp, type TestApp } from '../harness.ts';
 import { COMPARE_SECONDS, COMPARE_SEED, compareForSeconds } from './chance.ts';
 import { type GeneratedDocument, makeDocument } from './document.ts';
 import { mockResolvers } from './mock-resolvers.ts';
-import { byGet, byJson, byMultipart, parametersOf } from './ways.ts';
+import { byGet, byJson, byMultipart, parametersOf } from './send-document.ts';
 
 /**
- * Every way of running a document answers alike, byte for byte: Yoga's interpreter by JSON, by multipart and by GET, the fast path of
- * documents that come again, and graphql-js itself. Documents and variables are random (document.ts); the resolvers answer what their
- * arguments say (mock-resolvers.ts), so that an argument that arrives differently shows.
+ * All ways to run a document respond with the same bytes: Yoga's interpreter by JSON, multipart and GET, the
+ * fast path of repeated documents, and graphql-js itself. Documents and variables are random (document.ts).
+ * The resolvers return what follows from their arguments (mock-resolvers.ts), so that a different argument
+ * changes the response.
  */
 const FAULTS = 0.002;
 let app: TestApp;
@@ -34,7 +35,7 @@ beforeAll(async () => {
       MAX_QUERY_MUTATIONS: '500',
       MAX_QUERY_GENERATIONS: '10000',
     },
-    // Unexpected errors are part of what is compared, and there are many.
+    // Unexpected errors are compared too, and there are many.
     { log: (await import('pino')).pino({ level: 'silent' }) },
   );
 });
@@ -43,7 +44,9 @@ afterAll(async () => {
   await app.close();
 });
 
-/** The files that still stand in the variables: those in lists and objects that were left out are not sent. */
+/**
+ * Returns the files that are in the variables. Those in lists and objects that were left out are not sent.
+ */
 function filesIn({ files, variables }: GeneratedDocument): string[] {
   return files.filter((path) => {
     const steps = path.split('.').slice(1);
@@ -57,7 +60,7 @@ const counts = { documents: 0, valid: 0, withErrors: 0, byFastPath: 0, byGet: 0,
 
 async function compare(seed: number): Promise<void> {
   const made = makeDocument(schema, seed);
-  // A text of its own: the documents of other seeds do not prepare this one.
+  // Makes the text unique, so that documents of other seeds do not prepare it.
   const document = { ...made, query: `${made.query}\n# ${seed}`, files: filesIn(made) };
   const about = `COMPARE_SEED=${seed}\n${JSON.stringify(parametersOf(document), null, 1)}\n${document.query}`;
   const accept = seed % 3 === 0 ? 'application/graphql-response+json' : 'application/json';
@@ -88,7 +91,7 @@ async function compare(seed: number): Promise<void> {
   const reference = await execute({
     schema,
     document: parsed,
-    // As they arrive: JSON has no Infinity.
+    // Variables as the server gets them: JSON has no Infinity.
     variableValues: JSON.parse(JSON.stringify(document.variables)),
     operationName: document.operationName,
     contextValue: {},
@@ -99,14 +102,15 @@ async function compare(seed: number): Promise<void> {
   expect(answer.errors?.length ?? 0, about).toBe(reference.errors?.length ?? 0);
   if (answer.errors) counts.withErrors++;
   if (fast > ran) counts.byFastPath++;
-  // The fast path answers every query that succeeds, but for those that it leaves to the interpreter on purpose.
+  // The fast path handles every query that succeeds, except those that it leaves to the interpreter on
+  // purpose.
   const runsMutation = document.kind === 'mutation' && document.operationName !== 'Other';
   const hasNullCondition = Object.entries(document.variables).some(
     ([name, value]) => name.startsWith('if') && value === null,
   );
   const isLeft = runsMutation || /__proto__/.test(document.query);
   if (answer.errors || isLeft) expect(fast - ran, about).toBe(0);
-  // A condition of null fails only where its field is reached.
+  // A null condition fails only when its field is reached.
   else if (!hasNullCondition) expect(fast - ran, about).toBeGreaterThanOrEqual(2);
 }
 
@@ -116,7 +120,7 @@ test('every way of running a document answers alike', {
   const seeds = await compareForSeconds(compare);
   process.stdout.write(`documents: ${JSON.stringify(counts)}, seeds from ${COMPARE_SEED}\n`);
   expect(counts.documents).toBe(seeds);
-  // Of a few documents the shares are chance.
+  // Shares are random when there are few documents.
   if (counts.documents < 500) return;
   expect(counts.valid / counts.documents).toBeGreaterThan(0.6);
   expect(counts.byFastPath / counts.documents).toBeGreaterThan(0.15);

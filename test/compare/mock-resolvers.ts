@@ -1,7 +1,7 @@
 /**
- * Resolvers that know nothing but what they are given. What a field answers is drawn from a hash of its parent's value, its name and its
- * arguments, so that two ways of running a document answer alike only where every resolver was given the same arguments. Now and then one
- * throws, rejects, is null where it may not be, is late, or answers what its type cannot be.
+ * Resolvers without data. A field returns a hash of its parent's value, its name and its arguments. So two
+ * ways to run a document give the same response only when every resolver got the same arguments. Some
+ * resolvers throw, reject, return null for a non-null field, are late, or return a value of a wrong type.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -23,7 +23,7 @@ interface Mocked {
   readonly __typename: string;
 }
 
-/** Replaces every resolver of a schema. @param faults the share of fields that do something unusual. */
+/** Replaces every resolver of a schema. @param faults share of fields that misbehave. */
 export function mockResolvers(schema: GraphQLSchema, faults: number): void {
   for (const type of Object.values(schema.getTypeMap())) {
     if (isIntrospectionType(type)) continue;
@@ -72,7 +72,7 @@ function makeValue(schema: GraphQLSchema, type: GraphQLOutputType, chance: Chanc
   if (isListType(type)) {
     if (chance.of(faults)) return chance.oneOf<unknown>(['text', 7, new Set(['x']), {}]);
     return chance.many(0, 3, () => {
-      // Choices of its own: items that are late are made in any order.
+      // Separate choices for each item: late items are made in any order.
       const its = makeChance(chance.below(2 ** 31));
       const make = () => makeValue(schema, type.ofType, its, faults);
       if (its.of(faults / 2)) return new Error('unexpected item');
@@ -108,14 +108,14 @@ function makeValue(schema: GraphQLSchema, type: GraphQLOutputType, chance: Chanc
   }
 }
 
-/** Arguments as text, in which what was not given differs from null. */
+/** Returns arguments as text, in which a missing one differs from null. */
 function show(value: unknown): string {
   if (value === undefined) return 'undefined';
   if (typeof value === 'bigint') return `${value}n`;
   if (value instanceof Date) return `Date(${value.getTime()})`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (typeof (value as { then?: unknown }).then === 'function') {
-    // A file, which nobody takes here.
+    // A file, which is not read here.
     (value as Promise<unknown>).then(undefined, () => {});
     return 'file';
   }

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { parseJsonObject } from '../../src/provenance/generators/json-values.ts';
 import { type Chance, compareForSeconds, makeChance } from './chance.ts';
 
-/** JSON as Python's `json.dumps` writes it, which knows NaN and Infinity, beside the JSON that means the same. */
+/**
+ * JSON as Python's `json.dumps` writes it, with NaN and Infinity, and the valid JSON with the same meaning.
+ */
 test('JSON of Python is read as the same JSON with null for what is no number', async () => {
   let objects = 0;
   await compareForSeconds((seed) => {

@@ -8,9 +8,9 @@ import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
 import { COMPARE_SECONDS, COMPARE_SEED, compareForSeconds } from './chance.ts';
 import { makeDocument } from './document.ts';
-import { type Answer, byGet, byJson, byMultipart, parametersOf } from './ways.ts';
+import { type Answer, byGet, byJson, byMultipart, parametersOf } from './send-document.ts';
 
-/** The same comparison as documents.test.ts, with the resolvers of the product and a few images: random queries, every way, byte for byte. */
+/** Compares random queries, as documents.test.ts does, with the resolvers of the product and a few images. */
 let app: TestApp;
 let ids: string[];
 let fast = 0;
@@ -52,8 +52,8 @@ afterAll(async () => {
 const counts = { documents: 0, withData: 0, withErrors: 0, byFastPath: 0 };
 
 /**
- * Where several fields that may not be null fail, the error of the one that fails first is told, and with a real database that is now one and
- * now another (https://spec.graphql.org/October2021/#sec-Handling-Field-Errors). All else is the same.
+ * Normalizes errors. When several non-null fields fail, GraphQL reports the first one, and with a real
+ * database the order varies: https://spec.graphql.org/October2021/#sec-Handling-Field-Errors
  */
 function withoutRaces({ text, ...answer }: Answer): object {
   const { errors, ...rest } = JSON.parse(text) as { errors?: unknown[]; data?: unknown };
@@ -84,7 +84,7 @@ test('every way of running a query answers alike on real images', {
 }, async () => {
   await compareForSeconds(compare);
   process.stdout.write(`real documents: ${JSON.stringify(counts)}, seeds from ${COMPARE_SEED}\n`);
-  // Of a few documents the shares are chance.
+  // Shares are random when there are few documents.
   if (counts.documents < 500) return;
   expect(counts.withData / counts.documents).toBeGreaterThan(0.3);
   expect(counts.byFastPath / counts.documents).toBeGreaterThan(0.2);

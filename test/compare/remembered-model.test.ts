@@ -4,16 +4,17 @@ import { type BytesKey, makeImageBytesFinder } from '../../src/image/bytes.ts';
 import { makeChance } from './chance.ts';
 
 /**
- * The memory of images (image/bytes.ts) against a database whose statements and notifications take place in every order: a statement is sent, sees
- * the rows at some later moment, and is answered at another; a change is told some time after it was made, in the order of the changes.
- * Whoever asks gets no row that is older than what was told when it asked.
+ * Checks the cache of images (image/bytes.ts) against a model of a database, in every order of statements and
+ * notifications. A statement is sent, reads the rows at a later moment, and returns at another. A
+ * notification arrives some time after its change, in the order of the changes. A request must not get a row
+ * that is older than the last notification before it.
  */
 const SCHEDULES = 3000;
 const IMAGES = 3;
 const log = pino({ level: 'silent' });
 
 interface State {
-  /** null: it is not there. */
+  /** State of the row; null: there is none. */
   readonly version: number | null;
   readonly visibility: string;
   readonly blob: number;
@@ -35,11 +36,11 @@ async function run(seed: number): Promise<{ recalled: number }> {
   const statements: Statement[] = [];
   const untold: { channel: string; payload: string; image: number; at: number }[] = [];
   const listeners = new Map<string, (payload: string) => void>();
-  /** All states that an image has had, the latest last. */
+  /** States of an image, latest last. */
   const history: State[][] = Array.from({ length: IMAGES }, () => [
     { version: 0, visibility: 'public', blob: 1 },
   ]);
-  /** The oldest state of each that may still be answered to whoever asks now. */
+  /** Oldest state of each image that a request may get now. */
   const told: number[] = Array(IMAGES).fill(0);
   let recalled = 0;
 
@@ -90,7 +91,7 @@ async function run(seed: number): Promise<{ recalled: number }> {
       blob: chance.of(0.2) ? 1 + chance.below(3) : before.blob,
     });
     const at = states.length - 1;
-    // A verb of this process forgets by itself before it is acknowledged; what comes by SQL is heard of.
+    // A change by this process evicts the image before it is acknowledged. A change by SQL is notified.
     if (chance.of(0.3)) {
       finder.forget([uuidOf(image)]);
       told[image] = at;
@@ -102,7 +103,7 @@ async function run(seed: number): Promise<{ recalled: number }> {
     const next = untold.shift();
     if (!next) return;
     listeners.get(next.channel)?.(next.payload);
-    // Before anybody listens nothing is remembered, and so nothing can be old.
+    // Nothing is cached before the process listens, so nothing can be stale.
     told[next.image] = Math.max(told[next.image] ?? 0, next.at);
   }
 
@@ -153,6 +154,6 @@ async function run(seed: number): Promise<{ recalled: number }> {
 test('whoever asks for an image gets nothing older than what was told before, in every order of statements and notifications', async () => {
   let recalled = 0;
   for (let seed = 0; seed < SCHEDULES; seed++) recalled += (await run(seed)).recalled;
-  // Otherwise nothing was remembered that could have been wrong.
+  // Without cache hits the test would prove nothing.
   expect(recalled).toBeGreaterThan(SCHEDULES / 10);
 });

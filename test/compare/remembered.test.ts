@@ -10,17 +10,20 @@ import { upload } from '../upload.ts';
 import { type Chance, COMPARE_SECONDS, COMPARE_SEED, makeChance } from './chance.ts';
 
 /**
- * What servers remember of images and give without a statement, beside what the database says now, while writers change the same
- * images by every verb, on the same server and on another, and by SQL as other services do, and readers ask all the time.
+ * Compares the cached images of servers with the database, while readers request images and writers change
+ * them: by every operation, on the same server and on another, and by SQL as other services do.
  */
 const WRITERS = 3;
 const IMAGES_EACH = 3;
 const READERS = 4;
-/** By when a server has heard of what it did not change itself. */
+/** Time until a server has been notified of a change of another one. */
 const HEARD_MS = 5000;
 
 let database: TestDatabase | null;
-/** One on PGlite, which belongs to one process; two on PostgreSQL, of one database and one directory. */
+/**
+ * Number of servers: one on PGlite, which has one process; two on PostgreSQL, with one database and one
+ * directory.
+ */
 let apps: TestApp[];
 let fresh: ImageBytesFinder;
 beforeAll(async () => {
@@ -42,7 +45,7 @@ interface Kept {
   readonly uuid: string;
   readonly id: string;
   readonly content: Buffer;
-  /** All names that it has ever had. */
+  /** All file names that the image has had. */
   readonly names: string[];
 }
 
@@ -67,7 +70,7 @@ async function keep(seed: number, of: Chance): Promise<Kept> {
   };
 }
 
-/** As a stranger asks. */
+/** Requests without a token. */
 async function read(app: TestApp, address: string): Promise<Answer & { sha256: string }> {
   const response = await fetch(app.url + address);
   const body = Buffer.from(await response.arrayBuffer());
@@ -81,7 +84,7 @@ async function read(app: TestApp, address: string): Promise<Answer & { sha256: s
   };
 }
 
-/** What a stranger is to be answered, by the row as it is. */
+/** Returns the right response to a request without a token, by the current row. */
 function answerFor(image: ImageBytes | null): Partial<Answer> {
   if (image?.visibility !== 'public') return { status: 404 };
   return {
@@ -121,7 +124,7 @@ const HAS_NAME = `UPDATE generated_images SET filename = $2 WHERE uuid = $1::uui
 const HAS_BYTES_OF = `UPDATE generated_images SET blob_id = (SELECT blob_id FROM generated_images WHERE uuid = $2::uuid) WHERE uuid = $1::uuid`;
 const COPY_IS = `UPDATE copies SET state = $2 WHERE store = 'filesystem' AND blob_id = (SELECT blob_id FROM generated_images WHERE uuid = $1::uuid)`;
 
-/** @returns the server that made the change by a verb of its own; null where it was made behind their backs. */
+/** Returns the server that made the change; null when it was made by SQL. */
 async function write(chance: Chance, image: Kept, others: readonly Kept[]): Promise<TestApp | null> {
   const app = one(chance);
   const bySql = async (sql: string, value: unknown) => {
@@ -160,7 +163,7 @@ async function write(chance: Chance, image: Kept, others: readonly Kept[]): Prom
   }
 }
 
-/** The writer changes its own images only, so that nothing else lies between a change and the look at it. */
+/** Changes only images of this writer, so that nothing else happens between a change and its check. */
 async function writeOn(chance: Chance, images: readonly Kept[], isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const image = chance.oneOf(images);

@@ -10,7 +10,7 @@ import { type Chance, COMPARE_SECONDS, COMPARE_SEED, compareForSeconds, makeChan
 
 const seconds = Math.min(COMPARE_SECONDS, 60);
 
-/** Texts that a parser of ours reads by itself mean what pg's own parser says, whatever else is in the text. */
+/** Texts that our parsers read give the values of pg's own parsers, whatever else is in the text. */
 describe('texts of PostgreSQL', () => {
   const pgParses = (oid: number, text: string) =>
     (pg.types.getTypeParser(oid) as (text: string) => unknown)(text);
@@ -53,7 +53,7 @@ function timestampText(chance: Chance): string {
   return `${year}-${two(12)}-${two(28)} ${two(23)}:${two(59)}:${two(59)}${fraction}${zone}${chance.of(0.1) ? ' BC' : ''}`;
 }
 
-/** Now and then with a character changed, left out or added. */
+/** Sometimes changes, removes or adds a character. */
 function mangled(chance: Chance, text: string): string {
   if (chance.of(0.8)) return text;
   const at = chance.below(text.length + 1);
@@ -61,7 +61,7 @@ function mangled(chance: Chance, text: string): string {
   return text.slice(0, at) + added + text.slice(at + chance.below(2));
 }
 
-/** What a value may be, as a parameter and the type it is cast to. */
+/** Kinds of values: the parameter, and the type that it is cast to. */
 const KINDS: Record<string, { type: string; make: (chance: Chance) => unknown }> = {
   time: {
     type: 'text)::timestamptz',
@@ -136,7 +136,7 @@ function bytes(chance: Chance): Buffer | null {
   return Buffer.from(Uint8Array.from({ length }, (_, at) => (at * 31 + length) & 255));
 }
 
-/** The value that pg's own parsers have made, as ours is to be. */
+/** Returns the value of pg's own parsers in the form of ours. */
 function expected(kind: string, value: unknown): unknown {
   if (kind === 'big' && typeof value === 'string') return Number(value);
   if (kind !== 'time' || value === null) return value;
@@ -145,8 +145,8 @@ function expected(kind: string, value: unknown): unknown {
 }
 
 /**
- * A statement by any way of ours brings what plain pg brings: by the pool, by the lanes, planned anew, in transactions, in memory that was given, with
- * values that are sent in parts, and with packets that are cut anywhere.
+ * Every way to send a statement returns what plain pg returns: by the pool, by shared connections, with a new
+ * plan, in transactions, into a given buffer, with values in parts, and with packets that are split anywhere.
  */
 describe.skipIf(!process.env.TEST_DATABASE_URL)('values of PostgreSQL', () => {
   let made: TestDatabase;
@@ -188,7 +188,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('values of PostgreSQL', () => {
       const chance = makeChance(seed);
       await Promise.all(
         chance.many(1, 12, async () => {
-          // Few texts, so that each comes often: prepared, and by the lanes.
+          // Few texts, so that each is sent often: prepared, and on shared connections.
           const shape = makeChance(chance.below(12));
           const kinds = shape.many(1, 5, () => shape.oneOf(Object.keys(KINDS)));
           const rows = chance.oneOf([0, 1, 1, 3]);
@@ -246,7 +246,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('values of PostgreSQL', () => {
   });
 });
 
-/** Stands between a client and a server and cuts what the server sends wherever it likes. */
+/** Proxies a connection and splits the server's packets anywhere. */
 async function startCutter(port: number, host: string, chanceOf: () => Chance): Promise<Server> {
   const server = createServer((near: Socket) => {
     const far = connect(port, host);
@@ -254,7 +254,7 @@ async function startCutter(port: number, host: string, chanceOf: () => Chance): 
     far.on('data', (data: Buffer) => {
       const chance = chanceOf();
       for (let at = 0; at < data.length; ) {
-        // Mostly whole; else a few bytes, so that heads of messages are cut.
+        // Mostly whole packets; otherwise a few bytes, so that message headers are split.
         const length = chance.of(0.5) ? data.length - at : 1 + chance.below(chance.oneOf([3, 9, 4000]));
         near.write(Buffer.from(data.subarray(at, at + length)));
         at += length;

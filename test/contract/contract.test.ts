@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,23 +7,19 @@ import { schemaText } from '../../src/command/schema.ts';
 
 const at = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
-/** The operations that clients already hold; beside the checkout, so it is not in every clone. */
-const CONTRACT = at('../../../shared/contract');
+/** Operations that clients already hold (README.md). */
+const CONTRACT = at('documents');
 
-describe.skipIf(!existsSync(CONTRACT))('the contract', async () => {
-  const names = existsSync(CONTRACT)
-    ? (await readdir(CONTRACT)).filter((name) => name.endsWith('.graphql'))
-    : [];
-  const fragment = existsSync(CONTRACT)
-    ? await readFile(path.join(CONTRACT, 'image.fragment.graphql'), 'utf8')
-    : '';
+describe('the contract', async () => {
+  const names = (await readdir(CONTRACT)).filter((name) => name.endsWith('.graphql'));
+  const fragment = await readFile(path.join(CONTRACT, 'image.fragment.graphql'), 'utf8');
   const schema = buildSchema(schemaText());
 
   test.each(names.filter((name) => name !== 'image.fragment.graphql'))('%s is valid', async (name) => {
     const text = await readFile(path.join(CONTRACT, name), 'utf8');
     const document = parse(text.includes('...ImageCore') ? text + fragment : text);
     const errors = validate(schema, document).map((error) => error.message);
-    // Validation has nothing to say of an operation whose root type does not exist.
+    // Validation does not report an operation whose root type does not exist.
     for (const node of document.definitions) {
       if (node.kind === 'OperationDefinition' && !schema.getRootType(node.operation))
         errors.push(`no ${node.operation}`);

@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import * as undici from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
 import { migrate, readMigrationState } from '../../src/database/migrate.ts';
+import { readMigrations } from '../../src/database/migrations.ts';
 import { openPglite } from '../../src/database/pglite/pglite.ts';
 import { openPostgresql } from '../../src/database/postgresql.ts';
 import { askServer, CRASH_TOKEN } from '../crash/client.ts';
@@ -17,8 +17,8 @@ import { GenerateImageDocument, ImagesDocument } from '../generated/graphql.ts';
 import { makeDatabase } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { uploadForm } from '../upload.ts';
+import { copyFirstMigration } from './own-migrations.ts';
 
-const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 /** `MIGRATION_KILLS=100 vitest run …` searches for longer. */
 const KILLS = Number(process.env.MIGRATION_KILLS ?? (process.env.TEST_DATABASE_URL ? 8 : 2));
 const DONE = { pending: [], failed: [], unknown: [], edited: [] };
@@ -39,31 +39,42 @@ const open = (): Promise<Database> =>
     ? openPostgresql({ url: made.url, poolSize: 4, onError: () => {} })
     : openPglite({ directory: path.join(directory, 'database') });
 
+const firstName = async () => (await readMigrations())[0]?.name;
+
 describe('a migration that was interrupted', () => {
   test('is settled, wherever it was interrupted', async () => {
-    const names = (await readdir(MIGRATIONS)).filter((name) => /^\d/.test(name)).sort();
+    const migrations = path.join(directory, 'migrations');
+    await copyFirstMigration(migrations, {
+      '29990101000000_notes': 'CREATE TABLE notes (image_id bigint NOT NULL, text text NOT NULL)',
+      '29990102000000_index': 'CREATE INDEX notes_image_id ON notes(image_id)',
+      '29990103000000_last': `
+        ALTER TABLE notes DROP COLUMN text, ADD COLUMN content text;
+        CREATE FUNCTION touch_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+        CREATE TRIGGER note_touched BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION touch_note();`,
+    });
+    const names = (await readMigrations(migrations)).map(({ name }) => name);
     const database = await open();
     try {
-      await migrate(database);
+      await migrate(database, migrations);
       // As Prisma's engine leaves it that was killed between the SQL and the record of it.
       for (const name of names) {
         await database.query('UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = $1', [
           name,
         ]);
-        expect((await readMigrationState(database)).failed).toEqual([name]);
-        expect(await migrate(database)).toEqual([name]);
-        expect(await readMigrationState(database)).toMatchObject(DONE);
+        expect((await readMigrationState(database, migrations)).failed).toEqual([name]);
+        expect(await migrate(database, migrations)).toEqual([name]);
+        expect(await readMigrationState(database, migrations)).toMatchObject(DONE);
       }
       // And before the SQL, which one transaction took back.
-      const name = names.find((each) => each.endsWith('original_names')) as string;
+      const name = names.at(-1) as string;
       await database.executeSql(
-        `ALTER TABLE generated_images DROP COLUMN original_filename; DROP INDEX idx_generated_images_changed_late;
-         DROP TRIGGER fixative_image_touched ON generated_images; DROP FUNCTION fixative_touch_image();
+        `ALTER TABLE notes DROP COLUMN content, ADD COLUMN text text;
+         DROP TRIGGER note_touched ON notes; DROP FUNCTION touch_note();
          UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = '${name}'`,
       );
-      expect(await migrate(database)).toEqual([name]);
+      expect(await migrate(database, migrations)).toEqual([name]);
       const [column] = await database.query(
-        `SELECT 1 FROM information_schema.columns WHERE table_name = 'generated_images' AND column_name = 'original_filename'`,
+        `SELECT 1 FROM information_schema.columns WHERE table_name = 'notes' AND column_name = 'content'`,
       );
       expect(column).toBeDefined();
     } finally {
@@ -77,7 +88,7 @@ describe('a migration that was interrupted', () => {
       // Of somebody else, in the way of ours.
       await database.executeSql('CREATE TABLE blobs (x int)');
       await expect(migrate(database)).rejects.toMatchObject({
-        message: expect.stringMatching(/^The migration 20261121000000_initial failed.*blobs/),
+        message: expect.stringMatching(new RegExp(`^The migration ${await firstName()} failed.*blobs`)),
       });
       const [table] = await database.query<{ there: boolean }>(
         `SELECT to_regclass('generated_images') IS NOT NULL AS there`,
@@ -98,7 +109,8 @@ describe('a migration that was interrupted', () => {
       await migrate(database).catch(() => {});
       // As Prisma's engine records it.
       await database.query(
-        `INSERT INTO _prisma_migrations (id, checksum, migration_name, logs) VALUES ('x', 'y', '20261121000000_initial', 'relation "blobs" already exists')`,
+        `INSERT INTO _prisma_migrations (id, checksum, migration_name, logs) VALUES ('x', 'y', $1, 'relation "blobs" already exists')`,
+        [await firstName()],
       );
       await expect(migrate(database)).rejects.toMatchObject({ code: 'INTERNAL' });
       await database.executeSql('DROP TABLE blobs');
@@ -120,6 +132,26 @@ describe('a migration that was interrupted', () => {
         code: 'CONFLICT',
         message: expect.stringContaining('29990101000000_later'),
       });
+    } finally {
+      await database.close();
+    }
+  });
+
+  test('of before the first release is refused by its name, with the way out', async () => {
+    const database = await open();
+    try {
+      await migrate(database);
+      await database.query(
+        `UPDATE _prisma_migrations SET migration_name = '20261129203904_healed_copies' WHERE migration_name = $1`,
+        [await firstName()],
+      );
+      await expect(migrate(database)).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringMatching(
+          /made before the first release.*20261129203904_healed_copies.*docs\/upgrading\.md/,
+        ),
+      });
+      expect((await readMigrationState(database)).unknown).toEqual(['20261129203904_healed_copies']);
     } finally {
       await database.close();
     }
@@ -183,11 +215,15 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     expect(ready).toEqual([200, 200, 200, 200, 200]);
   }, 240_000);
 
-  /** What a migration of ours does to columns that statements return: their prepared plans are of no more use. */
+  /**
+   * What a migration of ours does to columns that statements return: their prepared plans are of no more use.
+   */
   async function widening(): Promise<string> {
-    const file = path.join(MIGRATIONS, '20261129120000_wider_ids_and_original_names', 'migration.sql');
-    const sql = await readFile(file, 'utf8');
-    return sql.slice(0, sql.indexOf('ALTER TABLE "image_tags"')).replace('VARCHAR(255)', 'VARCHAR(300)');
+    const [first] = await readMigrations();
+    const trigger = /CREATE TRIGGER "fixative_tag_updated"[^;]*/.exec(first?.sql ?? '');
+    expect(trigger).not.toBeNull();
+    return `DROP TRIGGER "fixative_tag_updated" ON "generated_images";
+      ALTER TABLE "generated_images" ALTER COLUMN "user_id" SET DATA TYPE VARCHAR(300); ${trigger}`;
   }
 
   test('a server goes on while a later version migrates, and is not started again', async () => {
@@ -229,9 +265,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
 });
 
 test('no migration ends a transaction of its own', async () => {
-  for (const name of await readdir(MIGRATIONS)) {
-    if (!/^\d/.test(name)) continue;
-    const sql = await readFile(path.join(MIGRATIONS, name, 'migration.sql'), 'utf8');
+  for (const { name, sql } of await readMigrations()) {
     const plain = sql.replaceAll(/\$\$.*?\$\$/gs, '').replaceAll(/--.*/g, '');
     expect(plain, name).not.toMatch(/\b(BEGIN|COMMIT|ROLLBACK|CONCURRENTLY|VACUUM)\b/);
   }

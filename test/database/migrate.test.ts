@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { diffMigrations, migrate, readMigrationState } from '../../src/database/migrate.ts';
+import { migrate, readMigrationState } from '../../src/database/migrate.ts';
+import { diffMigrations } from '../../src/database/new-migration.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
 describe('the database', () => {

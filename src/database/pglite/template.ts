@@ -14,7 +14,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import { SETTINGS, settingStatement } from '../driver/session.ts';
-import { migrate, readMigrations } from '../migrate.ts';
+import { migrate } from '../migrate.ts';
+import { readMigrations } from '../migrations.ts';
 import { renewIdentity } from './identity.ts';
 import { startPglite } from './pglite-disk.ts';
 

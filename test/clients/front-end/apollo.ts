@@ -1,7 +1,7 @@
 /** Apollo Client with the documents and types of codegen.ts. */
 import { ApolloClient, ApolloLink, InMemoryCache, Observable } from '@apollo/client';
 import { relayStylePagination } from '@apollo/client/utilities';
-// @ts-expect-error its types are in JSDoc, which only `allowJs` with `maxNodeModuleJsDepth` reads
+// @ts-expect-error the package has its types in JSDoc, which only `allowJs` with `maxNodeModuleJsDepth` reads
 import UploadHttpLink from 'apollo-upload-client/UploadHttpLink.mjs';
 import { getOperationAST, print } from 'graphql';
 import { createClient } from 'graphql-sse';
@@ -59,7 +59,7 @@ await list.fetchMore({ variables: { after: first.data?.images.pageInfo.endCursor
 const merged = client.readQuery({ query: ImagePageDocument, variables: page })?.images.edges.length;
 following.unsubscribe();
 
-// The cache knows the image by its type and id: what a mutation answers shows everywhere.
+// The cache identifies an image by type and id, so the result of a mutation shows everywhere.
 const { data: byId } = await client.query({ query: ImageByIdDocument, variables: { id: uploaded[0] ?? '' } });
 await client.mutate({
   mutation: UpdateImageDocument,

@@ -1,4 +1,7 @@
-/** The keys of types without an `id`, as docs/schema.md has them: those of a name, and those that belong to what they stand in. */
+/**
+ * Keys of types without an `id` (docs/schema.md): types identified by a name, and types embedded in their
+ * parent.
+ */
 import type { Data, KeyingConfig } from '@urql/exchange-graphcache';
 
 const name = (data: Data) => String(data.name);

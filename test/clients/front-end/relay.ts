@@ -1,4 +1,4 @@
-/** Relay with what its compiler has written for relay/documents.ts. */
+/** Relay, with the artifacts of its compiler for relay/documents.ts. */
 
 import { createClient } from 'graphql-sse';
 import {

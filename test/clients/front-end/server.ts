@@ -1,4 +1,4 @@
-/** The server that the programs of this directory talk to, and a picture for them. */
+/** Address of the server, and a picture, for the programs of this directory. */
 export const url = process.env.FIXATIVE_URL ?? '';
 export const graphql = `${url}/graphql`;
 export const headers = { authorization: `Bearer ${process.env.FIXATIVE_TOKEN}` };
@@ -6,7 +6,7 @@ export const headers = { authorization: `Bearer ${process.env.FIXATIVE_TOKEN}` }
 export const picture = (): File =>
   new File([Buffer.from(process.env.PICTURE ?? '', 'base64')], 'picture.png', { type: 'image/png' });
 
-/** What a program has seen, for the test that runs it. */
+/** Prints the results of a program for the test that runs it. */
 export function report(seen: Record<string, unknown>): void {
   process.stdout.write(JSON.stringify(seen));
 }

@@ -1,4 +1,6 @@
-/** gql.tada: documents in the program, typed by the types that its command line writes from schema.graphql. */
+/**
+ * gql.tada: documents in the program, typed by the types that its command line generates from schema.graphql.
+ */
 
 import { initGraphQLTada, type ResultOf, type VariablesOf } from 'gql.tada';
 import { print } from 'graphql';

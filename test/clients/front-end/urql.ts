@@ -1,4 +1,4 @@
-/** urql with its normalised cache, told the schema and nothing else but which types have no key. */
+/** urql with its normalised cache, configured by the schema and the types without a key. */
 import { readFileSync } from 'node:fs';
 import { Client, fetchExchange, gql } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
