@@ -71,6 +71,19 @@ test('every file and folder that a document names is there', () => {
   expect(missing).toEqual([]);
 });
 
+test('every setting and code that a document names is known to the code', async () => {
+  const sources = [...entries].filter(
+    (name) => /^(src|bench|test|examples)\/.*\.(ts|json)$/.test(name) && !/generated/.test(name),
+  );
+  const texts = await Promise.all(['.env.example', 'schema.graphql', 'codegen.ts', ...sources].map(read));
+  const known = new Set(texts.flatMap((text) => text.match(/[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+_?/g) ?? []));
+  const unknown: string[] = [];
+  for (const { name, text } of pages)
+    for (const [, code = ''] of text.matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`\n]*)?`/g))
+      if (!known.has(code)) unknown.push(`${name}: ${code}`);
+  expect(unknown).toEqual([]);
+});
+
 test('no line of a document is too long, but for rows of tables, code and addresses', () => {
   const long: string[] = [];
   for (const { name, text } of pages)
