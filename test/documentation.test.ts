@@ -56,6 +56,11 @@ function anchorsOf(text: string): string[] {
   );
 }
 
+async function sourceNames(): Promise<string[]> {
+  const isSource = (name: string) => /^(src|bench|test|examples)\/.*\.(ts|json)$/.test(name);
+  return [...entries].filter((name) => isSource(name) && !name.includes('generated'));
+}
+
 test('every file and folder that a document names is there', () => {
   const suffixes = [...entries];
   const missing: string[] = [];
@@ -71,11 +76,18 @@ test('every file and folder that a document names is there', () => {
   expect(missing).toEqual([]);
 });
 
+test('every document that the code names is there', async () => {
+  const missing: string[] = [];
+  for (const name of [...(await sourceNames()), '.env.example', 'codegen.ts'])
+    for (const [document = ''] of (await read(name)).matchAll(/\bdocs\/[\w/-]+\.md\b/g))
+      if (!entries.has(document)) missing.push(`${name}: ${document}`);
+  expect(missing).toEqual([]);
+});
+
 test('every setting and code that a document names is known to the code', async () => {
-  const sources = [...entries].filter(
-    (name) => /^(src|bench|test|examples)\/.*\.(ts|json)$/.test(name) && !/generated/.test(name),
+  const texts = await Promise.all(
+    ['.env.example', 'schema.graphql', 'codegen.ts', ...(await sourceNames())].map(read),
   );
-  const texts = await Promise.all(['.env.example', 'schema.graphql', 'codegen.ts', ...sources].map(read));
   const known = new Set(texts.flatMap((text) => text.match(/[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+_?/g) ?? []));
   const unknown: string[] = [];
   for (const { name, text } of pages)
