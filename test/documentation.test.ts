@@ -27,7 +27,9 @@ let entries: Set<string>;
 
 beforeAll(async () => {
   const documents = (await Promise.all(['docs', 'examples'].map(filesBelow))).flat();
-  const names = ['README.md', ...documents.filter((name) => name.endsWith('.md'))];
+  // The history names files as they were.
+  const atRoot = (await readdir(ROOT)).filter((name) => name.endsWith('.md') && name !== 'CHANGELOG.md');
+  const names = [...atRoot, ...documents.filter((name) => name.endsWith('.md'))];
   pages = await Promise.all(names.map(async (name) => ({ name, text: await read(name) })));
   const below = (await Promise.all(ROOTS.map(filesBelow))).flat();
   entries = new Set([...(await readdir(ROOT)), ...below]);
