@@ -27,7 +27,9 @@ let entries: Set<string>;
 
 beforeAll(async () => {
   const documents = (await Promise.all(['docs', 'examples'].map(filesBelow))).flat();
-  const names = ['README.md', ...documents.filter((name) => name.endsWith('.md'))];
+  // The history names files as they were.
+  const atRoot = (await readdir(ROOT)).filter((name) => name.endsWith('.md') && name !== 'CHANGELOG.md');
+  const names = [...atRoot, ...documents.filter((name) => name.endsWith('.md'))];
   pages = await Promise.all(names.map(async (name) => ({ name, text: await read(name) })));
   const below = (await Promise.all(ROOTS.map(filesBelow))).flat();
   entries = new Set([...(await readdir(ROOT)), ...below]);
@@ -56,6 +58,11 @@ function anchorsOf(text: string): string[] {
   );
 }
 
+async function sourceNames(): Promise<string[]> {
+  const isSource = (name: string) => /^(src|bench|test|examples)\/.*\.(ts|json)$/.test(name);
+  return [...entries].filter((name) => isSource(name) && !name.includes('generated'));
+}
+
 test('every file and folder that a document names is there', () => {
   const suffixes = [...entries];
   const missing: string[] = [];
@@ -63,12 +70,32 @@ test('every file and folder that a document names is there', () => {
     for (const [, code = ''] of proseOf(text).matchAll(/`([^`\n]+)`/g)) {
       const file = /^[\w.-]+(\/[\w.-]+)*\.(ts|js|c|md|graphql|prisma)$/.test(code);
       const folder = new RegExp(`^(${ROOTS.join('|')})(/[\\w-]+)*/?$`).test(code) && code.includes('/');
-      if (!file && !folder) continue;
+      if ((!file && !folder) || /\bNAME\b/.test(code)) continue;
       const wanted = code.replace(/\/$/, '');
       if (!suffixes.some((entry) => entry === wanted || entry.endsWith(`/${wanted}`)))
         missing.push(`${name}: ${code}`);
     }
   expect(missing).toEqual([]);
+});
+
+test('every document that the code names is there', async () => {
+  const missing: string[] = [];
+  for (const name of [...(await sourceNames()), '.env.example', 'codegen.ts'])
+    for (const [document = ''] of (await read(name)).matchAll(/\bdocs\/[\w/-]+\.md\b/g))
+      if (!entries.has(document)) missing.push(`${name}: ${document}`);
+  expect(missing).toEqual([]);
+});
+
+test('every setting and code that a document names is known to the code', async () => {
+  const texts = await Promise.all(
+    ['.env.example', 'schema.graphql', 'codegen.ts', ...(await sourceNames())].map(read),
+  );
+  const known = new Set(texts.flatMap((text) => text.match(/[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+_?/g) ?? []));
+  const unknown: string[] = [];
+  for (const { name, text } of pages)
+    for (const [, code = ''] of text.matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`\n]*)?`/g))
+      if (!known.has(code)) unknown.push(`${name}: ${code}`);
+  expect(unknown).toEqual([]);
 });
 
 test('no line of a document is too long, but for rows of tables, code and addresses', () => {
