@@ -6,7 +6,7 @@ import { InputError, TooLargeError } from '../../errors.ts';
 import type { ReceivedFile } from '../../image/upload/upload.ts';
 import type { Spooler } from '../../storage/spool/spool.ts';
 import { badRequest } from './bad-request.ts';
-import { guardMultipart } from './multipart-limits.ts';
+import { limitMultipart } from './multipart-limits.ts';
 
 /**
  * The files of one request, by the GraphQL multipart request specification. Each is spooled as it arrives, whether or not a
@@ -67,7 +67,7 @@ export function openUploads(
   }
 
   async function parseForm(req: IncomingMessage, res: ServerResponse) {
-    guardMultipart(req, limits);
+    limitMultipart(req, limits);
     return processRequest(req, res, {
       maxFieldSize: limits.maxBodyBytes,
       maxFiles: limits.maxUploadFiles,

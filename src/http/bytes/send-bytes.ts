@@ -3,15 +3,11 @@ import { pipeline } from 'node:stream/promises';
 import type { Logger } from 'pino';
 import { type ErrorCode, FixativeError } from '../../errors.ts';
 import type { Given, Storage } from '../../storage/service.ts';
+import type { Exchange } from '../exchange.ts';
 import { failsIfMatch, matches } from '../response/conditions.ts';
 import { sendError } from '../response/send.ts';
 import { type Body, describe } from './image-body.ts';
 import { parseRange } from './range.ts';
-
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
 
 /** All of it or a range, that it has not changed, or by somebody else. @param always what goes with every answer. */
 export async function send(

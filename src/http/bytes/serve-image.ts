@@ -21,11 +21,12 @@ import {
 } from '../../storage/variants/transform.ts';
 import type { Variants } from '../../storage/variants/variants.ts';
 import { isOwnPage } from '../csrf.ts';
+import type { Exchange } from '../exchange.ts';
 import { sendError } from '../response/send.ts';
 import { type LetInBy, mayShow, type Sharing } from './cross-origin.ts';
 import type { Delivery } from './delivery.ts';
 import { headersOf, originalOf, variantOf } from './image-body.ts';
-import { type Exchange, send, sendFailure } from './send-bytes.ts';
+import { send, sendFailure } from './send-bytes.ts';
 
 /** What the server is told of how bytes are given. */
 export interface BytesSettings {

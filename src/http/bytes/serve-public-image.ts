@@ -5,10 +5,11 @@
 import { NO_GRANT } from '../../auth/image-address.ts';
 import type { ImageBytes } from '../../image/bytes.ts';
 import { isPublic, parseUuid } from '../../image/image.ts';
+import type { Exchange } from '../exchange.ts';
 import { matches } from '../response/conditions.ts';
 import type { Sharing } from './cross-origin.ts';
 import { describe, headersOf, originalOf } from './image-body.ts';
-import { type Exchange, sendContent, sendFailure, sendGiven } from './send-bytes.ts';
+import { sendContent, sendFailure, sendGiven } from './send-bytes.ts';
 import { type BytesDeps, serve } from './serve-image.ts';
 
 const ROOM = '/images/';

@@ -2,7 +2,8 @@ import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { QueryLimits } from '../../config.ts';
 import { badRequest } from '../body/bad-request.ts';
-import { costOf, type DocumentWeight, type Variables, weighDocument } from './document-weight.ts';
+import { type DocumentWeight, weighDocument } from './document-weight.ts';
+import { costOf, type Variables } from './query-cost.ts';
 
 /** What documents weigh, and why they are refused; kept as long as the parsed documents. */
 type DocumentWeights = WeakMap<

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticator, LOGIN_DAYS, type Session } from '../../auth/authenticator.ts';
 import { begin } from '../body/request-body.ts';
 import { sendHtml } from '../response/send.ts';
-import { type Refusal, sendRefusal } from '../traffic/traffic.ts';
+import { type Refusal, sendRefusal } from '../traffic/refusal.ts';
 import { page } from './page.ts';
 
 const MAX_FORM_BYTES = 4096;

@@ -1,11 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../../errors.ts';
+import type { Exchange } from '../exchange.ts';
 import { sendJson } from './send.ts';
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
 
 export interface Problem {
   readonly code: ErrorCode;
