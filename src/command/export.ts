@@ -6,8 +6,8 @@ import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from '.
 type Unwritten = Extract<ExportOutcome, { outcome: 'without' | 'unread' }>;
 
 /**
- * `export DIRECTORY`: writes the images of a filter, with a sidecar each. Ends with 3 when the bytes of one could not be read, or when it was
- * interrupted; the same command goes on then.
+ * `export DIRECTORY`: writes the images of a filter, with a sidecar each. Ends with 3 when the bytes of one
+ * could not be read, or when it was interrupted; the same command goes on then.
  */
 export async function runExport(
   deps: ImageDeps,

@@ -12,8 +12,8 @@ const TOLD = {
 } as const;
 
 /**
- * `import directory PATH`: brings a folder of pictures in, and says at the end what was refused and why. Ends with 3 when something was, or when
- * it was interrupted; the same command goes on then.
+ * `import directory PATH`: brings a folder of pictures in, and says at the end what was refused and why. Ends
+ * with 3 when something was, or when it was interrupted; the same command goes on then.
  */
 export async function runImportDirectory(
   deps: ImageDeps & IngestDeps,

@@ -1,7 +1,10 @@
 import type { ImportOptions, ImportResult } from '../image/import/import-run.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
-/** What every importer shows: how it is going, what was refused and why, and how it went. Ends with 3 when something was refused. */
+/**
+ * What every importer shows: how it is going, what was refused and why, and how it went. Ends with 3 when
+ * something was refused.
+ */
 export function makeImportReport(terminal: Terminal, options: { json: boolean; dryRun: boolean }) {
   const progress = makeProgress(terminal);
   const tally = { known: 0, planned: 0, imported: 0, refused: 0, skipped: 0 };

@@ -20,8 +20,9 @@ type FromServer =
 const LONGEST_PAUSE_SECONDS = 30;
 
 /**
- * Serves in several processes that share one port (https://nodejs.org/api/cluster.html): the one that accepts connections hands them
- * round. The first begins alone, for it brings the database up to date. One that ends by itself is begun anew, after 1 s, then 2, 4, … 30.
+ * Serves in several processes that share one port (https://nodejs.org/api/cluster.html): the one that accepts
+ * connections hands them round. The first begins alone, for it brings the database up to date. One that ends
+ * by itself is begun anew, after 1 s, then 2, 4, … 30.
  * @returns what a first one ended with that did not come to listen.
  */
 export async function serveInProcesses(
@@ -97,7 +98,8 @@ export async function serveInProcesses(
   const stopped = options.stopped.then(stop);
   const first = await begin(0);
   const others = typeof first === 'number' || stopping ? [] : await Promise.all(range(1, count).map(begin));
-  // One that ends while all are stopped has not failed: Ctrl-C reaches each of them, some before they can say that they heard it.
+  // One that ends while all are stopped has not failed: Ctrl-C reaches each of them, some before they can say
+  // that they heard it.
   const failed = stopping ? undefined : [first, ...others].find((one) => typeof one === 'number');
   const kept = [first, ...others].flatMap((one, index) =>
     typeof one === 'number' ? [] : [keep(index, one.ended)],
@@ -114,7 +116,8 @@ export async function serveInProcesses(
 export const isOneOfSeveral = (): boolean => cluster.isWorker;
 
 /**
- * In one of several: what it is told, and when it is to stop: when it is told to, or when the one that tells it is gone.
+ * In one of several: what it is told, and when it is to stop: when it is told to, or when the one that tells
+ * it is gone.
  */
 export async function enterProcess(): Promise<
   Assignment & {

@@ -27,9 +27,10 @@ export interface RestoreCommand {
 }
 
 /**
- * `restore [ID…|--filter JSON|--all]`: makes every store hold a healthy copy again. With --all it looks first at what is there (quickly, as
- * `verify --fast` does), restores what is lacking, and moves what is on no record into quarantine. Ends with 3 when something could not be
- * restored, and with --all also when a store could not be asked: what it lacks is not known then.
+ * `restore [ID…|--filter JSON|--all]`: makes every store hold a healthy copy again. With --all it looks first
+ * at what is there (quickly, as `verify --fast` does), restores what is lacking, and moves what is on no
+ * record into quarantine. Ends with 3 when something could not be restored, and with --all also when a store
+ * could not be asked: what it lacks is not known then.
  */
 export async function runRestore(
   deps: RestoreDeps,

@@ -19,8 +19,8 @@ export interface ServedApp {
 }
 
 /**
- * Whoever reaches the server gets in by a token only. Beyond this machine it does not listen before somebody has decided who is to have
- * one: the root token that a first start makes by itself is nobody's decision.
+ * Whoever reaches the server gets in by a token only. Beyond this machine it does not listen before somebody
+ * has decided who is to have one: the root token that a first start makes by itself is nobody's decision.
  * @throws FixativeError INVALID_INPUT that says what to set.
  */
 async function requireIdentity(app: ServedApp, { host, rootToken, jwt }: Config): Promise<void> {

@@ -1,4 +1,7 @@
-/** Where a command writes. Results go to `out`, so that they can be piped; what tells a person how it is going goes to `note`. */
+/**
+ * Where a command writes. Results go to `out`, so that they can be piped; what tells a person how it is going
+ * goes to `note`.
+ */
 export interface Terminal {
   out(text: string): void;
   note(text: string): void;

@@ -35,7 +35,9 @@ export async function runWithTokens(
   return run(tokens).finally(() => tokens.close());
 }
 
-/** The token goes to the output, alone, so that a script can keep it; what is said of it goes to the notes. */
+/**
+ * The token goes to the output, alone, so that a script can keep it; what is said of it goes to the notes.
+ */
 export async function runCreateToken(
   tokens: Tokens,
   { name, scope, user, expires, json }: CreateTokenCommand,

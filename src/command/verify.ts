@@ -3,7 +3,10 @@ import type { Storage, VerifyOptions } from '../storage/service.ts';
 import { formatBytes } from '../storage/spool/spool.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
-/** `verify`: looks at copies and says per store what is right, missing and corrupt. Ends with 3 when anything is not right. */
+/**
+ * `verify`: looks at copies and says per store what is right, missing and corrupt. Ends with 3 when anything
+ * is not right.
+ */
 export async function runVerify(
   storage: Storage,
   options: VerifyOptions & { json: boolean },

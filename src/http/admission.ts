@@ -131,7 +131,8 @@ function letInBy(authenticator: Authenticator, credentials: Credentials, caller:
     authenticator.authenticate(credentials).then(
       (now) => now?.userId === caller.userId,
       (error) => {
-        // While the issuer cannot be reached the token may still be valid. The subscription ends, and its client reconnects.
+        // While the issuer cannot be reached the token may still be valid. The subscription ends, and its
+        // client reconnects.
         if (error instanceof FixativeError && error.code === 'UNAUTHENTICATED') return false;
         throw error;
       },

@@ -1,7 +1,7 @@
 /**
- * CORS: the scripts of other origins that may use this server (https://fetch.spec.whatwg.org/#http-cors-protocol).
- * Such a script authenticates by a token or a signed URL, never by a cookie. A session is valid only for pages of
- * this server (`isOwnPage`).
+ * CORS: the scripts of other origins that may use this server
+ * (https://fetch.spec.whatwg.org/#http-cors-protocol). Such a script authenticates by a token or a signed
+ * URL, never by a cookie. A session is valid only for pages of this server (`isOwnPage`).
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { DELIBERATE } from './csrf.ts';
@@ -55,9 +55,9 @@ function isListed(origins: CorsOrigins, origin: string): boolean {
 }
 
 /**
- * Returns the CORS headers for an origin; empty: it is not allowed. With `*` they are the same for every origin,
- * so that caches can share the response. A listed origin may send credentials, because its proxy may read cookies
- * and some clients always send them. This server ignores them.
+ * Returns the CORS headers for an origin; empty: it is not allowed. With `*` they are the same for every
+ * origin, so that caches can share the response. A listed origin may send credentials, because its proxy may
+ * read cookies and some clients always send them. This server ignores them.
  */
 export function corsHeaders(
   origins: CorsOrigins,
@@ -74,7 +74,8 @@ export function corsHeaders(
 }
 
 /**
- * Sets the CORS headers of every response, errors included, and answers preflights, which carry no credentials.
+ * Sets the CORS headers of every response, errors included, and answers preflights, which carry no
+ * credentials.
  * @param sharedTargets matches the request targets that other origins may use.
  * @returns whether the request is answered.
  */

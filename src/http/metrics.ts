@@ -6,7 +6,10 @@ import type { Workers } from './readiness.ts';
 
 type Sample = readonly [labels: string, value: number];
 
-/** Answers `GET /metrics` with gauges for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+/**
+ * Answers `GET /metrics` with gauges for Prometheus
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/).
+ */
 export async function serveMetrics(
   { database, storage, workers }: { database: Queryable; storage: Storage; workers: Workers },
   response: ServerResponse,

@@ -3,7 +3,10 @@ import type { Services } from '../graphql/context.ts';
 import { isReachable } from '../storage/health.ts';
 import { sendJson } from './response/send.ts';
 
-/** Seconds that an idle worker may take between two looks at the queue. It looks every 30 seconds at the latest. */
+/**
+ * Seconds that an idle worker may take between two looks at the queue. It looks every 30 seconds at the
+ * latest.
+ */
 const WORKERS_LATE_SECONDS = 90;
 /** Seconds that the page at `/` repeats what it has found out. */
 const HOME_SECONDS = 5;
@@ -25,8 +28,8 @@ interface ReadinessDeps {
 
 /**
  * The server is ready when the database and every required store answer. The state of the other stores is
- * reported, but not waited for: probes time out after about a second. Late workers and a full disk do not make
- * the server unready, because it serves without them.
+ * reported, but not waited for: probes time out after about a second. Late workers and a full disk do not
+ * make the server unready, because it serves without them.
  */
 async function checkReadiness({ services, isDraining }: ReadinessDeps) {
   const { stores: all, required } = services.storage;

@@ -98,7 +98,8 @@ function makeNodeServer(limits: HttpServerDeps['limits'], drain: Drain, handle: 
   );
   server.maxConnections = limits.maxConnections;
   drain.watch(server);
-  // Cuts a connection that transfers nothing, such as that of a client that does not read. No operation is silent for so long.
+  // Cuts a connection that transfers nothing, such as that of a client that does not read. No operation is
+  // silent for so long.
   server.timeout = (limits.operationTimeoutSeconds + IDLE_SECONDS) * 1000;
   // By default, Node asks a waiting client to send its body before the client is authenticated.
   server.on('checkContinue', handle);

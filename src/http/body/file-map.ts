@@ -4,7 +4,9 @@ import { badForm, tooManyFiles } from './form-errors.ts';
 
 export type FileMap = Readonly<Record<string, unknown>>;
 
-/** Returns what is wrong with a map; null: nothing. Each file needs variables of its own that are null so far. */
+/**
+ * Returns what is wrong with a map; null: nothing. Each file needs variables of its own that are null so far.
+ */
 export function faultOfMap(map: FileMap, operations: unknown, maxFiles: number): InputError | null {
   const taken = new Set<string>();
   const entries = Object.entries(map);
@@ -25,7 +27,10 @@ export function faultOfMap(map: FileMap, operations: unknown, maxFiles: number):
   return null;
 }
 
-/** Follows own properties only, and only below `variables`: a path could reach the prototype of an object otherwise. */
+/**
+ * Follows own properties only, and only below `variables`: a path could reach the prototype of an object
+ * otherwise.
+ */
 function leadsToNull(path: string, operations: unknown): boolean {
   const steps = path.split('.');
   if (steps[0] !== 'variables') return false;

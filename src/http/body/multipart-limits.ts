@@ -14,17 +14,17 @@ interface MultipartLimits {
 }
 
 /**
- * Checks a form before graphql-upload-minimal reads it. Its parser (busboy) trusts the client. Each of these was
- * tried on version 1.6.4:
+ * Checks a form before graphql-upload-minimal reads it. Its parser (busboy) trusts the client. Each of these
+ * was tried on version 1.6.4:
  *
- * - A malformed part header, or a NUL in a file name, makes the parser fail a second time without a listener. That
- *   ends the process.
+ * - A malformed part header, or a NUL in a file name, makes the parser fail a second time without a listener.
+ *   That ends the process.
  * - A path of the map may lead through inherited properties and overwrite a built-in function.
- * - A file without a path in the map, a part that is sent twice, and a file that is cut behind a closing boundary
- *   are never read, and the request hangs.
+ * - A file without a path in the map, a part that is sent twice, and a file that is cut behind a closing
+ *   boundary are never read, and the request hangs.
  *
- * Also accepts what the parser ignores: a part with an empty name, a file with an empty name or none, `operations`
- * and `map` that come as files (a `Blob` in a browser's FormData), and other fields before them.
+ * Also accepts what the parser ignores: a part with an empty name, a file with an empty name or none,
+ * `operations` and `map` that come as files (a `Blob` in a browser's FormData), and other fields before them.
  * @throws InputError BAD_REQUEST; the request fails with BAD_REQUEST, TOO_LARGE or UPLOAD_INTERRUPTED later.
  */
 export function limitMultipart(request: IncomingMessage, limits: MultipartLimits): void {
@@ -88,7 +88,9 @@ function refuse(form: Form, error: InputError): boolean {
   return form.emit('error', error);
 }
 
-/** Fails files that have not ended when the whole body is parsed. The parser would wait for them without end. */
+/**
+ * Fails files that have not ended when the whole body is parsed. The parser would wait for them without end.
+ */
 function failUnendedFiles(parser: NodeJS.WritableStream, { unended }: Form): void {
   const writable = parser as unknown as Writable;
   const { _final: finish } = writable;

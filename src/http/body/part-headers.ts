@@ -4,8 +4,9 @@
 export type PartHeaders = Record<string, string[] | undefined>;
 
 /**
- * Calls `listen` with the headers of each part before the parser reads them; it may change them. busboy 1.6.0 has
- * no hook for that. It sets its header parser (`_hparser`) anew for each part, and that one has a callback (`cb`).
+ * Calls `listen` with the headers of each part before the parser reads them; it may change them. busboy 1.6.0
+ * has no hook for that. It sets its header parser (`_hparser`) anew for each part, and that one has a
+ * callback (`cb`).
  */
 export function onPartHeaders(parser: object, listen: (headers: PartHeaders) => void): void {
   type HeaderParser = { cb: (headers: PartHeaders) => void };
@@ -29,7 +30,10 @@ export function onPartHeaders(parser: object, listen: (headers: PartHeaders) => 
 /** A quoted value without its end goes to the end of the header, so that matching stays linear. */
 const PARAMETER = /;\s*([^=;\s]+)\s*=\s*("(?:\\.|[^"\\])*(?:"|\\?$)|[^;]*)/g;
 
-/** Returns the names of a part and of its file as they are written; null: none. `filename*` counts as a file name. */
+/**
+ * Returns the names of a part and of its file as they are written; null: none. `filename*` counts as a file
+ * name.
+ */
 export function readDisposition(headers: PartHeaders): { name: string | null; filename: string | null } {
   const [text = ''] = headers['content-disposition'] ?? [];
   const parameters = new Map<string, string>();
@@ -41,7 +45,10 @@ export function readDisposition(headers: PartHeaders): { name: string | null; fi
   };
 }
 
-/** Replaces empty names. Removes the file name if `names.filename` is null. Keeps all other text as it is written. */
+/**
+ * Replaces empty names. Removes the file name if `names.filename` is null. Keeps all other text as it is
+ * written.
+ */
 export function writeDisposition(
   headers: PartHeaders,
   names: { name: string; filename: string | null },

@@ -82,10 +82,11 @@ const META_FIELDS: ReadonlyMap<string, GraphQLField<unknown, unknown>> = new Map
 ]);
 
 /**
- * Weighs a document with each fragment where it is spread. Stops after `maxFields`, so that nested fragments cannot
- * make it slow. The document may be invalid: an unknown field counts as one value, and a fragment within itself as
- * nothing, because validation refuses both. Of several operations the largest counts. The lists of introspection
- * have the lengths of the schema; graphql-js limits the depth of introspection (MaxIntrospectionDepthRule).
+ * Weighs a document with each fragment where it is spread. Stops after `maxFields`, so that nested fragments
+ * cannot make it slow. The document may be invalid: an unknown field counts as one value, and a fragment
+ * within itself as nothing, because validation refuses both. Of several operations the largest counts. The
+ * lists of introspection have the lengths of the schema; graphql-js limits the depth of introspection
+ * (MaxIntrospectionDepthRule).
  */
 export function weighDocument(
   schema: GraphQLSchema,
@@ -112,7 +113,9 @@ export function weighDocument(
   return { ...largest, cost: greatest(costs), pictures: greatest(pictures) };
 }
 
-/** Returns the larger of each number. The costs are compared at the end, because they may depend on variables. */
+/**
+ * Returns the larger of each number. The costs are compared at the end, because they may depend on variables.
+ */
 function largestOf(a: DocumentWeight, b: DocumentWeight): DocumentWeight {
   return {
     depth: Math.max(a.depth, b.depth),

@@ -1,13 +1,14 @@
 /**
  * Prepared queries: the execution of a query by a plan that is made once for each document.
  *
- * The plan uses graphql-js for everything that gives a document its meaning: `collectFields`, `getVariableValues`,
- * `getArgumentValues` and the serializers of leaf types. It saves the work that graphql-js repeats for each row.
+ * The plan uses graphql-js for everything that gives a document its meaning: `collectFields`,
+ * `getVariableValues`, `getArgumentValues` and the serializers of leaf types. It saves the work that
+ * graphql-js repeats for each row.
  *
- * A prepared query covers success only. On anything else `run` resolves to null, and the interpreter answers the
- * request from the beginning: an error of a variable, an argument or a resolver, null for a non-null field, or a
- * value that does not fit its type. So this file decides neither the errors of a response nor their order.
- * test/compare/documents.test.ts compares the responses of both.
+ * A prepared query covers success only. On anything else `run` resolves to null, and the interpreter answers
+ * the request from the beginning: an error of a variable, an argument or a resolver, null for a non-null
+ * field, or a value that does not fit its type. So this file decides neither the errors of a response nor
+ * their order. test/compare/documents.test.ts compares the responses of both.
  */
 import {
   type DocumentNode,
@@ -33,13 +34,15 @@ export interface PreparedQuery {
   run(context: unknown, variables: Variables): Promise<ExecutionResult | null> | ExecutionResult | null;
 }
 
-/** Most plans of one document. It has one for each combination of values of its conditions (@skip, @include). */
+/**
+ * Most plans of one document. It has one for each combination of values of its conditions (@skip, @include).
+ */
 const MAX_PLANS = 16;
 
 /**
  * Prepares one operation of a validated document.
- * @returns null for an operation that only the interpreter runs: mutations, subscriptions, introspection, unknown
- *   directives, and the response name `__proto__`, which is not an ordinary property of an object.
+ * @returns null for an operation that only the interpreter runs: mutations, subscriptions, introspection,
+ *   unknown directives, and the response name `__proto__`, which is not an ordinary property of an object.
  */
 export function prepareQuery(
   schema: GraphQLSchema,
@@ -78,7 +81,10 @@ interface Query extends Omit<Planner, 'variables'> {
   readonly type: GraphQLObjectType;
 }
 
-/** Returns a cache of the plans of a query, by the values of its conditions; null: the interpreter must run it. */
+/**
+ * Returns a cache of the plans of a query, by the values of its conditions; null: the interpreter must run
+ * it.
+ */
 function makePlans(
   { schema, fragments, operation, type }: Query,
   conditions: readonly string[],

@@ -21,8 +21,8 @@ export interface Planner {
 }
 
 /**
- * One execution of a plan. Values that resolve later are put into the result when they come, and the run ends when
- * none is pending. So no object and no list of the result needs a promise.
+ * One execution of a plan. Values that resolve later are put into the result when they come, and the run ends
+ * when none is pending. So no object and no list of the result needs a promise.
  */
 export class QueryRun {
   readonly context: unknown;
@@ -54,7 +54,9 @@ export class QueryRun {
     );
   }
 
-  /** Returns whether every value has resolved. Called once, after the resolvers that need no pending value. */
+  /**
+   * Returns whether every value has resolved. Called once, after the resolvers that need no pending value.
+   */
   end(): true | Promise<boolean> {
     if (this.#pending === 0) return true;
     return new Promise((resolve) => {
@@ -69,8 +71,8 @@ export class QueryRun {
 }
 
 /**
- * Turns the value of a resolver into its part of the result, in which values may still be pending. Throws where
- * graphql-js reports an error.
+ * Turns the value of a resolver into its part of the result, in which values may still be pending. Throws
+ * where graphql-js reports an error.
  */
 export type Complete = (value: unknown, run: QueryRun, info: ResolveInfo) => unknown;
 
@@ -92,7 +94,9 @@ export interface FieldPlan {
 /** Fields of an object in the order of the result. */
 export type ObjectPlan = readonly FieldPlan[];
 
-/** The `info` of a resolver. Made for each call, so it holds two references and reads the rest from the plan. */
+/**
+ * The `info` of a resolver. Made for each call, so it holds two references and reads the rest from the plan.
+ */
 export class ResolveInfo implements GraphQLResolveInfo {
   readonly #plan: FieldPlan;
   readonly #run: QueryRun;

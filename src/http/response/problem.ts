@@ -8,7 +8,7 @@ export interface Problem {
   readonly message: string;
 }
 
-/** The body of an error in the shape of its address: GraphQL's list of errors below /graphql, one error anywhere else. */
+/** Returns the body of an error: a GraphQL list of errors for /graphql, one error for any other path. */
 export function problemBody({ url }: Pick<IncomingMessage, 'url'>, { code, message }: Problem): object {
   return /^\/graphql(?:[?/]|$)/.test(url ?? '')
     ? { errors: [{ message, extensions: { code } }] }

@@ -3,9 +3,9 @@ import ipaddr from 'ipaddr.js';
 import { BoundedCache } from '../../auth/bounded-cache.ts';
 
 /**
- * Returns a function that finds the address a request is counted under: the address of the connection, or behind
- * a trusted proxy the last one in X-Forwarded-For that is not a trusted proxy. An IPv6 address counts as its /64,
- * which is what a provider gives to one household or machine.
+ * Returns a function that finds the address a request is counted under: the address of the connection, or
+ * behind a trusted proxy the last one in X-Forwarded-For that is not a trusted proxy. An IPv6 address counts
+ * as its /64, which is what a provider gives to one household or machine.
  */
 export function makeAddressOf(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
   const trusted = trustedProxies.map((text) =>
@@ -29,7 +29,8 @@ export function makeAddressOf(trustedProxies: readonly string[]): (request: Inco
     }
     return nameOf(peer);
   };
-  // Parsing addresses is a tenth of the cost of a small response, and most requests come from known addresses.
+  // Parsing addresses is a tenth of the cost of a small response, and most requests come from known
+  // addresses.
   const known = new BoundedCache<string>(MAX_KNOWN);
   return ({ socket, headers }) => {
     const peer = socket.remoteAddress ?? '';

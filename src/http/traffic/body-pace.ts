@@ -20,10 +20,10 @@ interface WatchedBody {
 }
 
 /**
- * Limits the time of a body, so that a client cannot hold a connection and a spool by sending next to nothing. The
- * time grows by a second for each `minBodyBytesPerSecond` received, as in Apache's mod_reqtimeout
- * (https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html). Time in which the server does not read does not
- * count. One timer serves all bodies.
+ * Limits the time of a body, so that a client cannot hold a connection and a spool by sending next to
+ * nothing. The time grows by a second for each `minBodyBytesPerSecond` received, as in Apache's
+ * mod_reqtimeout (https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html). Time in which the server does
+ * not read does not count. One timer serves all bodies.
  */
 export function makeBodyPace(limits: PaceLimits): BodyPace {
   const bodies = new Set<WatchedBody>();

@@ -8,7 +8,11 @@ export interface ConcurrencyLimit {
   leave(): void;
 }
 
-/** Limits the number over all clients. @param what plural noun for the message. @param setting name of the limit. */
+/**
+ * Limits the number over all clients.
+ * @param what plural noun for the message.
+ * @param setting name of the limit.
+ */
 export function makeConcurrencyLimit(what: string, setting: string, limit: number): ConcurrencyLimit {
   let count = 0;
   return {

@@ -1,8 +1,8 @@
 /**
- * Shutdown behind a proxy. A proxy keeps connections open and sends its next request on any of them. When such a
- * request crosses the closing of its connection, the client of the proxy gets 502, because proxies do not repeat
- * requests that change something. So a connection in use is closed by a response with `Connection: close`. Only a
- * connection that stays idle is closed without one.
+ * Shutdown behind a proxy. A proxy keeps connections open and sends its next request on any of them. When
+ * such a request crosses the closing of its connection, the client of the proxy gets 502, because proxies do
+ * not repeat requests that change something. So a connection in use is closed by a response with `Connection:
+ * close`. Only a connection that stays idle is closed without one.
  */
 import {
   type IncomingMessage,
@@ -13,7 +13,10 @@ import {
 } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 
-/** Seconds without a request after which a connection is closed. nginx has the same pause (keepalive_min_timeout). */
+/**
+ * Seconds without a request after which a connection is closed. nginx has the same pause
+ * (keepalive_min_timeout).
+ */
 const PAUSE_SECONDS = 1;
 
 export interface Drain {
@@ -23,13 +26,16 @@ export interface Drain {
   watch(server: Server): void;
   readonly hasBegun: boolean;
   /**
-   * Accepts no more connections. Each connection is closed by its next response, or after a pause without one.
+   * Accepts no more connections. Each connection is closed by its next response, or after a pause without
+   * one.
    * @returns a promise that resolves when no connection is left.
    */
   begin(server: Server, pauseSeconds?: number): Promise<void>;
 }
 
-/** Longest iteration of the event loop that counts as quiet, and the longest wait for one, in milliseconds. */
+/**
+ * Longest iteration of the event loop that counts as quiet, and the longest wait for one, in milliseconds.
+ */
 const QUIET_MS = 0.5;
 const QUIET_WAIT_MS = 500;
 
@@ -87,9 +93,9 @@ export function makeDrain(): Drain {
 }
 
 /**
- * Runs `work` after a quiet iteration of the event loop. The system resets a connection that arrives between the
- * last `accept` and the close of the socket, although its client may have sent a request. A quiet loop keeps that
- * interval short.
+ * Runs `work` after a quiet iteration of the event loop. The system resets a connection that arrives between
+ * the last `accept` and the close of the socket, although its client may have sent a request. A quiet loop
+ * keeps that interval short.
  */
 function whenQuiet(work: () => void): void {
   const latest = performance.now() + QUIET_WAIT_MS;

@@ -11,9 +11,9 @@ export interface Overload {
 }
 
 /**
- * Checks the mean delay of the event loop and the heap every second. One slow second is no overload, because a
- * migration or a large response may block the loop for a moment. Two in a row are, until a second is fast again.
- * A heap above its limit is an overload at once.
+ * Checks the mean delay of the event loop and the heap every second. One slow second is no overload, because
+ * a migration or a large response may block the loop for a moment. Two in a row are, until a second is fast
+ * again. A heap above its limit is an overload at once.
  */
 export function watchOverload(limits: {
   readonly maxEventLoopDelayMilliseconds: number;

@@ -145,8 +145,9 @@ const OVERLOADED: Refusal = {
 };
 
 /**
- * Answers status 408 on the socket, past the response, as Node does for slow headers, and closes the connection.
- * The reader of the body sees an interrupted body, as with any client that hangs up, and cannot answer as well.
+ * Answers status 408 on the socket, past the response, as Node does for slow headers, and closes the
+ * connection. The reader of the body sees an interrupted body, as with any client that hangs up, and cannot
+ * answer as well.
  */
 function cutSlowRequest({ request, response }: Exchange, message: string): void {
   const { socket } = request;
