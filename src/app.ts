@@ -68,7 +68,8 @@ export interface AppOptions extends Omit<DatabaseOptions, 'diskHealth'> {
 
 /**
  * Opens everything that the configuration names and brings the database up to date. Does not listen yet.
- * @throws the reason of `options.signal` when it is aborted. What was opened is closed before any error is thrown.
+ * @throws the reason of `options.signal` when it is aborted. What was opened is closed before any error is
+ *   thrown.
  */
 export async function openApp(config: Config, options: AppOptions): Promise<App> {
   const closing = makeClosing({ seconds: STOP_SECONDS, log: options.log });
@@ -104,7 +105,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
 }
 
 /** Opens the parts in order, and tells `closing` how to close each. */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: this is the order of the start, one step after the other.
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the order of the start, one step a line.
 async function openParts(config: Config, options: AppOptions, closing: Closing) {
   const { log, signal } = options;
   const diskHealth = makeDiskHealth(log);

@@ -56,7 +56,8 @@ export async function openStores(config: Config, deps: StoreDeps): Promise<Opene
 }
 
 async function openFilesystem(config: Config, { database, diskHealth }: StoreDeps): Promise<OpenedStore> {
-  // Copies on record were put into a directory with a marker. A directory without one is another directory then.
+  // Copies on record were put into a directory with a marker. A directory without one is another directory
+  // then.
   const known = await database.query(
     `SELECT 1 FROM copies WHERE store = 'filesystem' AND state <> 'PENDING' LIMIT 1`,
   );
@@ -71,7 +72,8 @@ async function openFilesystem(config: Config, { database, diskHealth }: StoreDep
   return { store, close: () => store.close() };
 }
 
-// The clients of remote stores are loaded only when they are configured: the S3 client takes a quarter of a second.
+// The clients of remote stores are loaded only when they are configured: the S3 client takes a quarter of a
+// second.
 
 async function openS3(config: Config, { outages }: StoreDeps): Promise<OpenedStore> {
   const { openS3Store } = await import('../storage/stores/s3/s3.ts');

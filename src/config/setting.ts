@@ -7,7 +7,9 @@ export interface Setting {
    * share a property, the first one that is set counts.
    */
   readonly property: string;
-  /** Reads the text. `parser.description` is the range or the list of allowed values, for the documentation. */
+  /**
+   * Reads the text. `parser.description` is the range or the list of allowed values, for the documentation.
+   */
   readonly parser: z.ZodType;
   /** Text to read when the variable is not set. Without a default the property is null then. */
   readonly default?: string;

@@ -69,7 +69,9 @@ const escapeMarkdown = (text: string) =>
     part === '<' || part === '*' ? `\\${part}` : part,
   );
 
-/** Breaks a text into lines of at most 120 columns, each with the prefix. Code in backticks stays in one line. */
+/**
+ * Breaks a text into lines of at most 120 columns, each with the prefix. Code in backticks stays in one line.
+ */
 function wrap(text: string, prefix: string): string {
   const words = text.match(/(?:`[^`]*`|\S)+/g) ?? [];
   const lines: string[] = [];

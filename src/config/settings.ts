@@ -1,4 +1,7 @@
-/** The table of all settings. The parser, the type `Config`, .env.example and docs/configuration.md come from it. */
+/**
+ * The table of all settings. The parser, the type `Config`, .env.example and docs/configuration.md come from
+ * it.
+ */
 import { JWT, TOKENS, VISIBILITY } from './sections/access.ts';
 import { DATABASE, MEMORY } from './sections/database.ts';
 import { DELIVERY, VARIANTS } from './sections/delivery.ts';

@@ -1,46 +1,52 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Authenticator, Credentials } from '../auth/authenticator.ts';
 import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
 import { isOwnPage } from './csrf.ts';
+import type { Exchange } from './exchange.ts';
 import type { LetIn } from './operations/graphql.ts';
 import { sendLoginPage, serveLogin, serveLogout } from './pages/login.ts';
 import { sendProblem } from './response/problem.ts';
-import { sendRefusal, type Traffic } from './traffic/traffic.ts';
+import { sendRefusal } from './traffic/refusal.ts';
+import type { Traffic } from './traffic/traffic.ts';
 
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
-
-/** Finds out who asks. Each method that returns null has answered the request. */
+/** Authenticates requests. A method that returns null has answered the request. */
 export interface Admission {
-  /** Returns the caller before a byte of the body is read. @param page whether a browser is shown the login page. */
+  /** Returns the caller, before the body is read. @param options.page whether browsers get the login page. */
   authenticate(exchange: Exchange, options: { page: boolean }): Promise<Caller | null>;
-  /** Returns the caller of an address that needs a scope. */
+  /** Returns the caller if it has the scope of the path. */
   admit(exchange: Exchange, path: keyof typeof NEEDED_SCOPES.http): Promise<Caller | null>;
-  /** Answers `/login`; what is not valid there is counted as everywhere. */
+  /** Answers `/login`. Failures count against the rate limit of the address. */
   logIn(exchange: Exchange): Promise<void>;
   /** Answers `/logout`. */
   logOut(exchange: Exchange): void;
-  /** Checks the credentials again for as long as the caller is the same: they may be revoked. */
+  /** Returns a check of whether the credentials still belong to the caller. They may be revoked. */
   letIn(request: IncomingMessage, caller: Caller): LetIn;
 }
 
-export function makeAdmission(
-  authenticator: Authenticator,
-  traffic: Pick<Traffic, 'hasFailed' | 'takeFailure'>,
-): Admission {
-  async function authenticate(
-    { request, response }: Exchange,
-    { page }: { page: boolean },
-  ): Promise<Caller | null> {
-    const { accept } = request.headers;
-    // Whoever has tried too much is told so before anything is looked up.
+type FailureLimits = Pick<Traffic, 'hasFailed' | 'takeFailure'>;
+
+export function makeAdmission(authenticator: Authenticator, traffic: FailureLimits): Admission {
+  const authenticate = makeAuthenticate(authenticator, traffic);
+  return {
+    authenticate,
+    admit: makeAdmit(authenticate),
+    logIn: makeLogIn(authenticator, traffic),
+    logOut(exchange) {
+      if (!refuseOtherPage(exchange)) serveLogout(authenticator, exchange);
+    },
+    letIn: (request, caller) => letInBy(authenticator, credentialsOf(request), caller),
+  };
+}
+
+function makeAuthenticate(authenticator: Authenticator, traffic: FailureLimits): Admission['authenticate'] {
+  return async (exchange, { page }) => {
+    const { request } = exchange;
+    // Before any look-up: an address with too many failures is refused.
     const full = traffic.hasFailed(request);
     if (full) {
-      sendRefusal({ request, response }, full);
+      sendRefusal(exchange, full);
       return null;
     }
     let caller: Caller | null;
@@ -49,92 +55,92 @@ export function makeAdmission(
     } catch (error) {
       if (!(error instanceof FixativeError)) throw error;
       const refusal = traffic.takeFailure(request);
-      if (refusal) sendRefusal({ request, response }, refusal);
-      else sendUnauthenticated({ request, response }, error);
+      if (refusal) sendRefusal(exchange, refusal);
+      else sendInvalidToken(exchange, error);
       return null;
     }
-    if (caller && !isOwnPage(request)) {
-      const message = 'A session is good for pages of this server only.';
-      sendProblem({ request, response }, 403, { code: 'FORBIDDEN', message });
+    if (caller && isOwnPage(request)) return caller;
+    if (caller) {
+      const message = 'A session is valid for pages of this server only.';
+      sendProblem(exchange, 403, { code: 'FORBIDDEN', message });
       return null;
     }
-    if (caller) return caller;
     const refusal = traffic.takeFailure(request);
-    if (refusal) {
-      sendRefusal({ request, response }, refusal);
-      return null;
-    }
-    if (page && request.method === 'GET' && accept?.includes('text/html')) {
-      sendLoginPage(response, '');
-      return null;
-    }
-    const message =
-      'Send a token: Authorization: Bearer <token>. The root token is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
-    const challenge = { 'WWW-Authenticate': 'Bearer realm="fixative"' };
-    sendProblem({ request, response }, 401, { code: 'UNAUTHENTICATED', message }, challenge);
+    if (refusal) sendRefusal(exchange, refusal);
+    else sendNoCredentials(exchange, page);
     return null;
-  }
-
-  async function admit(exchange: Exchange, path: keyof typeof NEEDED_SCOPES.http): Promise<Caller | null> {
-    const caller = await authenticate(exchange, { page: false });
-    const scope = NEEDED_SCOPES.http[path];
-    if (caller === null || allows(caller, scope)) return caller;
-    sendProblem(
-      exchange,
-      403,
-      { code: 'FORBIDDEN', message: `The token does not allow this: it needs the scope ${scope}.` },
-      { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
-    );
-    return null;
-  }
-
-  async function logIn(exchange: Exchange): Promise<void> {
-    const { request } = exchange;
-    const full = traffic.hasFailed(request);
-    if (full) return sendRefusal(exchange, full);
-    if (isOfOtherPage(exchange)) return;
-    await serveLogin(authenticator, exchange, () => traffic.takeFailure(request));
-  }
-
-  function logOut(exchange: Exchange): void {
-    if (!isOfOtherPage(exchange)) serveLogout(authenticator, exchange);
-  }
-
-  /** Whether it was sent by a page of another origin, and is answered with that. */
-  function isOfOtherPage(exchange: Exchange): boolean {
-    if (isOwnPage(exchange.request)) return false;
-    const message = 'Only pages of this server may log a browser in or out.';
-    sendProblem(exchange, 403, { code: 'FORBIDDEN', message });
-    return true;
-  }
-
-  function letIn(request: IncomingMessage, caller: Caller): LetIn {
-    const credentials = credentialsOf(request);
-    const isLetIn = () =>
-      authenticator.authenticate(credentials).then(
-        (now) => now?.userId === caller.userId,
-        (error) => {
-          // Whoever cannot be asked about now may well be let in: the subscription breaks off, and its client comes again.
-          if (error instanceof FixativeError && error.code === 'UNAUTHENTICATED') return false;
-          throw error;
-        },
-      );
-    return { caller, isLetIn };
-  }
-
-  return { authenticate, admit, logIn, logOut, letIn };
+  };
 }
 
-const credentialsOf = ({ headers: { authorization, cookie } }: IncomingMessage): Credentials => ({
-  authorization,
-  cookie,
-});
+function sendNoCredentials(exchange: Exchange, page: boolean): void {
+  const { request, response } = exchange;
+  if (page && request.method === 'GET' && request.headers.accept?.includes('text/html')) {
+    sendLoginPage(response, '');
+    return;
+  }
+  const message =
+    'Send a token: Authorization: Bearer <token>. The root token is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
+  const challenge = { 'WWW-Authenticate': 'Bearer realm="fixative"' };
+  sendProblem(exchange, 401, { code: 'UNAUTHENTICATED', message }, challenge);
+}
 
-/** The token is not valid (RFC 6750, 3.1), or its issuer cannot be asked now. */
-function sendUnauthenticated(exchange: Exchange, { code, message }: FixativeError): void {
+/** Answers that the token is not valid (RFC 6750, 3.1), or that its issuer cannot be reached now. */
+function sendInvalidToken(exchange: Exchange, { code, message }: FixativeError): void {
   const unknown = code === 'IDENTITY_UNAVAILABLE';
   const headers: Record<string, string> = unknown
     ? { 'Retry-After': '5' }
     : { 'WWW-Authenticate': 'Bearer error="invalid_token"' };
   sendProblem(exchange, unknown ? 503 : 401, { code, message }, headers);
 }
+
+function makeAdmit(authenticate: Admission['authenticate']): Admission['admit'] {
+  return async (exchange, path) => {
+    const caller = await authenticate(exchange, { page: false });
+    const scope = NEEDED_SCOPES.http[path];
+    if (caller === null || allows(caller, scope)) return caller;
+    sendProblem(
+      exchange,
+      403,
+      { code: 'FORBIDDEN', message: `The token lacks the scope ${scope}.` },
+      { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
+    );
+    return null;
+  };
+}
+
+function makeLogIn(authenticator: Authenticator, traffic: FailureLimits): Admission['logIn'] {
+  return async (exchange) => {
+    const { request } = exchange;
+    const full = traffic.hasFailed(request);
+    if (full) return sendRefusal(exchange, full);
+    if (refuseOtherPage(exchange)) return;
+    await serveLogin(authenticator, exchange, () => traffic.takeFailure(request));
+  };
+}
+
+/** Refuses a request that a page of another origin sent. Returns whether it was refused. */
+function refuseOtherPage(exchange: Exchange): boolean {
+  if (isOwnPage(exchange.request)) return false;
+  const message = 'Only pages of this server may log a browser in or out.';
+  sendProblem(exchange, 403, { code: 'FORBIDDEN', message });
+  return true;
+}
+
+function letInBy(authenticator: Authenticator, credentials: Credentials, caller: Caller): LetIn {
+  const isLetIn = () =>
+    authenticator.authenticate(credentials).then(
+      (now) => now?.userId === caller.userId,
+      (error) => {
+        // While the issuer cannot be reached the token may still be valid. The subscription ends, and its
+        // client reconnects.
+        if (error instanceof FixativeError && error.code === 'UNAUTHENTICATED') return false;
+        throw error;
+      },
+    );
+  return { caller, isLetIn };
+}
+
+const credentialsOf = ({ headers: { authorization, cookie } }: IncomingMessage): Credentials => ({
+  authorization,
+  cookie,
+});

@@ -1,19 +1,18 @@
 /**
- * Which pages of other origins may talk to this server: the CORS protocol (https://fetch.spec.whatwg.org/#http-cors-protocol). What lets a caller in
- * is its token or a signed address, never a cookie: a session is good for pages of this server only (`isOwnPage`).
+ * CORS: the scripts of other origins that may use this server
+ * (https://fetch.spec.whatwg.org/#http-cors-protocol). Such a script authenticates by a token or a signed
+ * URL, never by a cookie. A session is valid only for pages of this server (`isOwnPage`).
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { DELIBERATE } from './csrf.ts';
+import type { Exchange } from './exchange.ts';
 import { sendProblem } from './response/problem.ts';
 
-/** Origins as browsers write them, with `https://*.example.com` for all below it; `*`: every one. */
+/** Origins as browsers write them; `https://*.example.com`: all its subdomains; `*`: every origin. */
 export type CorsOrigins = readonly string[];
 
-/** The addresses that pages of other origins may use; the rest is for people, and for the operator's own tools. */
-const SHARED = /^\/(?:graphql|api|uploads|images|generated)(?:[/?]|$)/;
-
 const METHODS = 'GET, HEAD, POST, PUT';
-/** What our clients send beyond what the Fetch standard lets every page send. */
+/** Headers of our clients that the Fetch standard does not allow by itself. */
 const HEADERS = [
   'accept',
   'accept-language',
@@ -37,10 +36,10 @@ const HEADERS = [
   'baggage',
   'sentry-trace',
 ].join(', ');
-/** X-Request-Id is set by proxies. */
+/** Headers that scripts may read. Proxies set X-Request-Id. */
 const EXPOSED =
   'ETag, Content-Range, Content-Length, Content-Disposition, Accept-Ranges, Location, Retry-After, WWW-Authenticate, X-Request-Id';
-/** As long as Chromium remembers the answer to a preflight; Firefox would for a day. */
+/** Seconds that browsers may cache a preflight: the limit of Chromium. Firefox allows a day. */
 const PREFLIGHT_SECONDS = 7200;
 
 export const isEveryOrigin = (origins: CorsOrigins): boolean => origins.includes('*');
@@ -56,8 +55,9 @@ function isListed(origins: CorsOrigins, origin: string): boolean {
 }
 
 /**
- * Returns the CORS headers for an origin; empty where it is not allowed. With `*` they are the same for every origin, so that caches can share the answer.
- * A listed origin may send credentials (its own proxy may look at cookies, and some clients always send them); this server looks at none of them.
+ * Returns the CORS headers for an origin; empty: it is not allowed. With `*` they are the same for every
+ * origin, so that caches can share the response. A listed origin may send credentials, because its proxy may
+ * read cookies and some clients always send them. This server ignores them.
  */
 export function corsHeaders(
   origins: CorsOrigins,
@@ -74,21 +74,20 @@ export function corsHeaders(
 }
 
 /**
- * Sets those headers for whatever will be answered, also for errors, and answers preflights, which carry no credentials.
- * @returns whether it is answered.
+ * Sets the CORS headers of every response, errors included, and answers preflights, which carry no
+ * credentials.
+ * @param sharedTargets matches the request targets that other origins may use.
+ * @returns whether the request is answered.
  */
-export function shareWithOrigin(
-  origins: CorsOrigins,
-  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
-): boolean {
+export function shareWithOrigin(origins: CorsOrigins, sharedTargets: RegExp, exchange: Exchange): boolean {
   const { request, response } = exchange;
   const { origin, 'access-control-request-method': asked } = request.headers;
-  if (origin === undefined || !SHARED.test(request.url ?? '')) return false;
+  if (origin === undefined || !sharedTargets.test(request.url ?? '')) return false;
   const headers = corsHeaders(origins, { origin });
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (request.method !== 'OPTIONS' || asked === undefined) return false;
   if (headers['Access-Control-Allow-Origin'] === undefined) {
-    const message = `Pages of ${JSON.stringify(origin.slice(0, 200))} may not use this server; CORS_ORIGINS names those that may.`;
+    const message = `Pages of ${JSON.stringify(origin.slice(0, 200))} may not use this server. Add the origin to CORS_ORIGINS.`;
     sendProblem(exchange, 403, { code: 'FORBIDDEN', message });
     return true;
   }

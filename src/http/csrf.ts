@@ -4,7 +4,10 @@ import { bearerOf } from '../auth/authenticator.ts';
 import { badRequest } from './body/bad-request.ts';
 import type { ServerContext } from './body/request-body.ts';
 
-/** Any of these, with any value, says that a program chose the headers: a page of another site may send none without our leave. */
+/**
+ * A page of another site cannot send these headers without a preflight. Any value shows that a program chose
+ * them.
+ */
 export const DELIBERATE = [
   'x-graphql-csrf',
   'x-graphql-require-preflight',
@@ -16,27 +19,28 @@ export const DELIBERATE = [
 const SIMPLE_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'];
 
 /**
- * Whether a page of another site can have made a browser send this in its visitor's name: a "simple" request of the Fetch standard
- * (https://fetch.spec.whatwg.org/#cors-preflight-fetch-0) that neither says by itself where it comes from. GET and multipart are
- * such; JSON is not.
+ * Returns whether a page of another site may have made a browser send this request (CSRF): a "simple" request
+ * of the Fetch standard (https://fetch.spec.whatwg.org/#cors-preflight-fetch-0) whose origin is unknown or
+ * foreign. GET and multipart are simple requests; JSON is not.
  */
 export function mayBeForged(headers: IncomingHttpHeaders): boolean {
-  // Another scheme may be the browser's own doing, and does not say who asks.
+  // The browser may send another scheme by itself.
   if (bearerOf(headers.authorization) !== null) return false;
   if (DELIBERATE.some((name) => headers[name])) return false;
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   if (type && !SIMPLE_TYPES.includes(type)) return false;
   const site = headers['sec-fetch-site'];
-  // none: its user typed the address.
+  // none: the user typed the URL.
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
   const from = headers.origin ?? headers.referer;
   return !(from && isOfHost(from, headers));
 }
 
 /**
- * Whether a request that is let in by its cookie was sent by a page of ours. SameSite=Strict keeps other sites out and not other ports
- * of the same host, and a multipart form needs nobody's leave to be sent. Reads of another origin carry `Origin`; an image without it is kept from
- * the page by `Cross-Origin-Resource-Policy`, and from a frame by `frame-ancestors` (image-body.ts).
+ * Returns whether a request with a session cookie was sent by a page of this server. SameSite=Strict excludes
+ * other sites, but not other ports of the same host, and a multipart form needs no preflight. Scripts of
+ * another origin send `Origin`. Other pages cannot read an image because of `Cross-Origin-Resource-Policy`,
+ * and cannot frame it because of `frame-ancestors` (image-body.ts).
  */
 export function isOwnPage({ headers, method }: Pick<IncomingMessage, 'headers' | 'method'>): boolean {
   const { origin } = headers;
@@ -50,7 +54,7 @@ export function isOwnPage({ headers, method }: Pick<IncomingMessage, 'headers' |
 const isOfHost = (address: string, { host }: IncomingHttpHeaders) =>
   host !== undefined && URL.parse(address)?.host === host;
 
-/** Refuses such requests before anything of them is read. A GET without an operation only shows GraphiQL. */
+/** Refuses requests that may be forged, before their body is read. */
 export function useCsrfPrevention(): Plugin<object, ServerContext> {
   return {
     onRequestParse({ request, serverContext }) {
@@ -59,7 +63,7 @@ export function useCsrfPrevention(): Plugin<object, ServerContext> {
       if (!mayBeForged(headers)) return;
       throw badRequest(
         400,
-        'A page of another site could have sent this. Send Authorization, or the header `x-graphql-csrf: 1`, or the operation as application/json.',
+        'A page of another site could have sent this request. Send Authorization, or the header `x-graphql-csrf: 1`, or the operation as application/json.',
       );
     },
   };

@@ -6,7 +6,10 @@ import { FixativeError, InputError } from '../errors.ts';
 import { listImages, MAX_PAGE_SIZE } from '../image/list/list.ts';
 import { sendError, sendJson } from './response/send.ts';
 
-/** `GET /api/images/generated?first=20&after=…&userId=…`: the images that have bytes, newest first, for clients that do not speak GraphQL. */
+/**
+ * `GET /api/images/generated?first=20&after=…&userId=…`: lists images that have bytes, newest first, without
+ * GraphQL.
+ */
 export async function serveImageFiles(
   deps: { database: Database; publicUrl: () => string },
   { response, caller }: { response: ServerResponse; caller: Caller },
@@ -34,7 +37,10 @@ export async function serveImageFiles(
   }
 }
 
-/** @throws InputError INVALID_INPUT where it is no whole number; whether it is in range the list says. */
+/**
+ * Reads the page size. The list checks its range.
+ * @throws InputError INVALID_INPUT: it is not a whole number.
+ */
 function readFirst(query: URLSearchParams): number | null {
   const name = ['first', 'limit'].find((each) => query.has(each));
   if (name === undefined) return null;
@@ -43,6 +49,6 @@ function readFirst(query: URLSearchParams): number | null {
   const shown = JSON.stringify(text.slice(0, 50));
   throw new InputError(
     'INVALID_INPUT',
-    `${name} is ${shown}; it is a whole number from 0 to ${MAX_PAGE_SIZE}.`,
+    `${name} is ${shown}. Use a whole number from 0 to ${MAX_PAGE_SIZE}.`,
   );
 }

@@ -2,7 +2,10 @@ import { EXIT, type ExitCode } from '../command/terminal.ts';
 import { type ErrorCode, FixativeError } from '../errors.ts';
 import { outputTaken, terminal } from './terminal.ts';
 
-/** Milliseconds until the process is ended after its command: a library may leave a timer or a connection open. */
+/**
+ * Milliseconds until the process is ended after its command: a library may leave a timer or a connection
+ * open.
+ */
 const LINGER_MS = 2000;
 
 /** Errors that mean wrong usage or wrong settings. */
@@ -22,7 +25,10 @@ export function action<Values extends unknown[]>(work: (...values: Values) => Pr
   };
 }
 
-/** Returns the message of an error of the system or the database. Any other error is a defect and shows its stack. */
+/**
+ * Returns the message of an error of the system or the database. Any other error is a defect and shows its
+ * stack.
+ */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code, syscall } = error as NodeJS.ErrnoException;

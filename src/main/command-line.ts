@@ -49,9 +49,9 @@ export async function runCommandLine(): Promise<void> {
 }
 
 /**
- * Ignores errors of list items that graphql-js has abandoned. It gives up a list when one item fails at once, and
- * promises of other items may reject later (https://github.com/graphql/graphql-js/pull/3761). The response has
- * failed by then, so such an error must not end the process.
+ * Ignores errors of list items that graphql-js has abandoned. It gives up a list when one item fails at once,
+ * and promises of other items may reject later (https://github.com/graphql/graphql-js/pull/3761). The
+ * response has failed by then, so such an error must not end the process.
  */
 function ignoreAbandonedPromises(): void {
   process.on('unhandledRejection', (reason) => {

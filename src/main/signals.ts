@@ -32,8 +32,8 @@ export function stopSignal(): AbortSignal {
 }
 
 /**
- * Resolves when the parent process has ended. npm sends SIGTERM to the shell that runs its script. Some shells,
- * such as dash, end without passing it on, and this process would go on without a parent.
+ * Resolves when the parent process has ended. npm sends SIGTERM to the shell that runs its script. Some
+ * shells, such as dash, end without passing it on, and this process would go on without a parent.
  */
 function parentEnded(): Promise<void> {
   const { ppid } = process;

@@ -7,7 +7,9 @@ export const terminal: Terminal = {
   interactive: process.stderr.isTTY === true,
 };
 
-/** Ignores a reader that closes the pipe early (`| head -1`). The command finishes with its usual exit code. */
+/**
+ * Ignores a reader that closes the pipe early (`| head -1`). The command finishes with its usual exit code.
+ */
 export function ignoreClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -15,7 +17,9 @@ export function ignoreClosedPipes(): void {
     });
 }
 
-/** Resolves when the reader of the output has taken all of it. Output that is still in a pipe is lost at exit. */
+/**
+ * Resolves when the reader of the output has taken all of it. Output that is still in a pipe is lost at exit.
+ */
 export async function outputTaken(): Promise<void> {
   const taken = (stream: NodeJS.WriteStream) =>
     new Promise<void>((resolve) => {

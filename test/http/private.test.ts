@@ -490,7 +490,7 @@ describe('a public image', () => {
   });
 
   test('is shown by listed pages only where there is a list', async () => {
-    const { mayShow, sharingHeaders } = await import('../../src/http/bytes/cross-origin.ts');
+    const { mayHotlink, sharingHeaders } = await import('../../src/http/bytes/cross-origin.ts');
     const sharing = {
       corsOrigins: ['https://app.example.com'],
       hotlinkAllow: ['example.com', '*.example.org'],
@@ -514,7 +514,7 @@ describe('a public image', () => {
       [{ referer: 'nonsense' }, false],
     ];
     for (const [headers, expected] of cases)
-      expect(mayShow(sharing, headers), JSON.stringify(headers)).toBe(expected);
+      expect(mayHotlink(sharing, headers), JSON.stringify(headers)).toBe(expected);
     expect(sharingHeaders(sharing, 'public')).toEqual({
       'Cross-Origin-Resource-Policy': 'cross-origin',
       Vary: 'Referer, Sec-Fetch-Site, Sec-Fetch-Dest, Origin',

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buildSchema, getIntrospectionQuery, parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { costOf, weighDocument } from '../../src/http/operations/document-weight.ts';
+import { weighDocument } from '../../src/http/operations/document-weight.ts';
+import { costOf } from '../../src/http/operations/query-cost.ts';
 import { GRAPHIQL_TABS } from '../../src/http/pages/graphiql-tabs.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { wholeNumber } from '../parsers.ts';
 import type { Section } from '../setting.ts';
 
-/** Special characters of a password (`p@ss#w`, `100%`) change what the URL means when they are not escaped. */
+/**
+ * Special characters of a password (`p@ss#w`, `100%`) change what the URL means when they are not escaped.
+ */
 function isDatabaseUrl(text: string): boolean {
   const url = URL.parse(text);
   if (url === null || url.hash !== '') return false;

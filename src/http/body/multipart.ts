@@ -6,17 +6,21 @@ import { InputError, TooLargeError } from '../../errors.ts';
 import type { ReceivedFile } from '../../image/upload/upload.ts';
 import type { Spooler } from '../../storage/spool/spool.ts';
 import { badRequest } from './bad-request.ts';
-import { guardMultipart } from './multipart-limits.ts';
+import { limitMultipart } from './multipart-limits.ts';
 
 /**
- * The files of one request, by the GraphQL multipart request specification. Each is spooled as it arrives, whether or not a
- * resolver has asked for it yet: files come one after the other, and a resolver that waits for the second would otherwise wait
- * for ever on a first that nobody reads. The resolver gets what was received, by the promise of its Upload.
+ * The files of one request, by the GraphQL multipart request specification. Each file is spooled as it
+ * arrives, even before a resolver asks for it. Files come one after the other, so a resolver that waits for
+ * the second would otherwise wait for ever while the first is not read. The promise of an Upload gives the
+ * resolver the spooled file.
  */
 export interface Uploads {
-  /** @returns the operation, with an Upload wherever the map puts a file. @throws GraphQLError with an HTTP status. */
+  /**
+   * Returns the operation, with an Upload wherever the map puts a file.
+   * @throws GraphQLError with an HTTP status.
+   */
   receive(req: IncomingMessage, res: ServerResponse): Promise<GraphQLParams>;
-  /** Keeps the spools until the returned function is called; when none holds them any more, they are discarded. */
+  /** Keeps the spools until the returned function is called. The last such call discards them. */
   hold(): () => void;
 }
 
@@ -29,16 +33,16 @@ export function openUploads(
   let holders = 0;
 
   function discard(): void {
-    // What has not arrived by now is not waited for: nobody reads on from a request that is answered.
+    // Files that have not arrived are given up: a request that is answered is not read any further.
     unwanted.abort();
     for (const file of received) file.then(({ spool }) => spool.discard()).catch(() => {});
   }
 
-  function take(upload: Upload, all: readonly Upload[]): Promise<ReceivedFile> {
+  function spoolUpload(upload: Upload, all: readonly Upload[]): Promise<ReceivedFile> {
     const arrived = upload.promise.catch((cause: Error) => {
       if (cause instanceof InputError) throw cause;
       const message = /^File missing/.test(cause.message)
-        ? 'The form has no part with this file: a part must have the name that "map" gives it.'
+        ? 'The form has no part with this file. Send a part with the name that "map" gives it.'
         : cause.message;
       throw new InputError('BAD_REQUEST', message, { cause });
     });
@@ -51,12 +55,12 @@ export function openUploads(
         });
         return { spool, filename };
       } catch (error) {
-        // The rest of a file that is too large is not read, and so nothing that follows it is.
+        // The rest of a file that is too large is not read, and neither are the files after it.
         const why =
           error instanceof TooLargeError
             ? new InputError(
                 'UPLOAD_INTERRUPTED',
-                'The file was not read: one that came before it is too large.',
+                'The file was not read, because a file before it is too large.',
               )
             : error;
         for (const other of all)
@@ -67,7 +71,7 @@ export function openUploads(
   }
 
   async function parseForm(req: IncomingMessage, res: ServerResponse) {
-    guardMultipart(req, limits);
+    limitMultipart(req, limits);
     return processRequest(req, res, {
       maxFieldSize: limits.maxBodyBytes,
       maxFiles: limits.maxUploadFiles,
@@ -77,7 +81,7 @@ export function openUploads(
   return {
     async receive(req, res) {
       const operation = await parseForm(req, res).catch((error: Error) => {
-        // Sizes and counts are held against the limits by the guard, and not by the library.
+        // limitMultipart checks sizes and counts, and not the library.
         const isTooLarge = error instanceof InputError && error.code === 'TOO_LARGE';
         throw badRequest(isTooLarge ? 413 : 400, error.message);
       });
@@ -85,7 +89,7 @@ export function openUploads(
         throw badRequest(400, 'Several operations in one request are not supported.');
       const uploads = findUploads(operation);
       for (const upload of uploads) {
-        const file = take(upload, uploads);
+        const file = spoolUpload(upload, uploads);
         file.catch(() => {});
         received.push(file);
         (upload as { promise: unknown }).promise = file;
@@ -105,18 +109,18 @@ export function openUploads(
   };
 }
 
-/** The library throws here what went wrong with the body since the file began. */
+/** Opens the stream of a file. The library throws here if the body has failed since the file began. */
 function streamOf(file: { createReadStream(): Readable }): Readable {
   try {
     return file.createReadStream();
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const message = `The file broke off: ${(error as Error).message}.`;
+    const message = `The upload of the file was interrupted: ${(error as Error).message}. Send it again.`;
     throw new InputError('UPLOAD_INTERRUPTED', message, { cause: error, retryable: true });
   }
 }
 
-/** Every Upload in an operation; a loop and not a recursion, for strangers decide how deep it is. */
+/** Returns every Upload in an operation. Iterative, because the client decides how deep the operation is. */
 function findUploads(operation: unknown): Upload[] {
   const found = new Set<Upload>();
   const left: unknown[] = [operation];

@@ -6,15 +6,15 @@ import { formatBytes, type Spooler } from '../../storage/spool/spool.ts';
 import { badRequest } from './bad-request.ts';
 import { openUploads, type Uploads } from './multipart.ts';
 
-/** What the server hands to Yoga with a request. */
+/** What the server passes to Yoga with a request. */
 export interface ServerContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  /** The files of the request; set when it is multipart. */
+  /** Files of the request; set if it is multipart. */
   uploads?: Uploads;
-  /** What the body of JSON holds; set when the request has one. */
+  /** Parameters from a JSON body; set if the request has one. */
   params?: Promise<GraphQLParams>;
-  /** What there is to answer already, with its errors masked (repeated-operations.ts). */
+  /** Result of the fast path, with masked errors (repeated-operations.ts). */
   result?: ExecutionResult;
 }
 
@@ -24,9 +24,9 @@ export interface BodyLimits {
 }
 
 /**
- * Reads the bodies of POSTs in place of Yoga: its limit costs a tenth of a millisecond a request, its multipart parser holds whole
- * files in memory, and it runs form posts, which any web page can send in its visitor's name. What is neither JSON nor multipart
- * gets 415.
+ * Reads the bodies of POST requests instead of Yoga. Yoga's limit costs a tenth of a millisecond a request,
+ * its multipart parser keeps whole files in memory, and it runs form posts, which any web page can send in
+ * the name of its visitor. A body that is neither JSON nor multipart gets status 415.
  */
 export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<object, ServerContext> {
   return {
@@ -40,7 +40,7 @@ export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<obj
         setRequestParser(() => params);
       } else if (type === 'multipart/form-data') {
         setRequestParser(() => {
-          begin(req, res);
+          sendContinue(req, res);
           const uploads = openUploads(spooler, limits);
           serverContext.uploads = uploads;
           res.once('close', uploads.hold());
@@ -58,33 +58,30 @@ export function useRequestBody(spooler: Spooler, limits: BodyLimits): Plugin<obj
     },
     onExecute({ args }) {
       const { uploads } = args.contextValue as unknown as ServerContext;
-      // A client that hangs up does not stop an operation, and the operation needs its files to the end.
+      // An operation goes on after its client hangs up, and needs its files until it ends.
       return uploads ? { onExecuteDone: uploads.hold() } : undefined;
     },
   };
 }
 
-/** Whether the body is JSON, as its sender says. */
+/** Returns whether the Content-Type of a POST is JSON. */
 export function isJson({ method, headers }: IncomingMessage): boolean {
   const type = headers['content-type'];
   if (method !== 'POST' || type === undefined) return false;
   return type === 'application/json' || type.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
 }
 
-/** @throws GraphQLError of 400 or 413 */
+/** Reads a JSON body. @throws GraphQLError with status 400 or 413. */
 export async function readJson(
   req: IncomingMessage,
   res: ServerResponse,
   maxBytes: number,
 ): Promise<GraphQLParams> {
   const tooLarge = () =>
-    badRequest(
-      413,
-      `The request is larger than the ${formatBytes(maxBytes)} that are allowed (MAX_BODY_BYTES).`,
-    );
+    badRequest(413, `The body is larger than the limit of ${formatBytes(maxBytes)} (MAX_BODY_BYTES).`);
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-  begin(req, res);
-  // By events and not by an iterator, which costs several promises a request.
+  sendContinue(req, res);
+  // Events, because an iterator costs several promises a request.
   const body = await new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -97,7 +94,7 @@ export async function readJson(
       }
     });
     req.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    // A client that hangs up is no fault of the server, so the error is one of the request, which no log has.
+    // A client that hangs up is not an error of the server, so it is not logged.
     const broken = () => reject(badRequest(400, 'The request ended before its body did.'));
     req.on('error', broken);
     req.on('close', () => {
@@ -115,14 +112,14 @@ export async function readJson(
   return parsed as GraphQLParams;
 }
 
-/** Tells a client that waits for it (`Expect: 100-continue`) to send the body; not before somebody wants it. */
-export function begin(req: IncomingMessage, res: ServerResponse): void {
+/**
+ * Tells a client that waits (`Expect: 100-continue`) to send its body. Called just before the body is read.
+ */
+export function sendContinue(req: IncomingMessage, res: ServerResponse): void {
   if (/^100-continue$/i.test(req.headers.expect ?? '')) res.writeContinue();
 }
 
-/**
- * Why a body cannot be read as its headers describe it; null where it can. JSON is UTF-8 (RFC 8259, 8.1), and a body is taken as it is.
- */
+/** Returns why the encoding of a body is refused; null: it is accepted. JSON is UTF-8 (RFC 8259, 8.1). */
 export function faultOfEncoding({ headers }: IncomingMessage): string | null {
   const coding = headers['content-encoding'];
   if (coding !== undefined && coding.trim().toLowerCase() !== 'identity')
@@ -135,11 +132,11 @@ export function faultOfEncoding({ headers }: IncomingMessage): string | null {
 
 const PARAMETERS = ['query', 'operationName', 'documentId', 'variables', 'extensions'] as const;
 
-/** The parameters of a GET. @throws GraphQLError of 400 */
-function parametersOf(given: URLSearchParams): GraphQLParams {
+/** Reads the parameters of a GET. @throws GraphQLError with status 400. */
+function parametersOf(query: URLSearchParams): GraphQLParams {
   const entries = PARAMETERS.flatMap((name) => {
-    const [text, another] = given.getAll(name);
-    if (another !== undefined) throw badRequest(400, `The parameter ${name} is there twice.`);
+    const [text, another] = query.getAll(name);
+    if (another !== undefined) throw badRequest(400, `The query string has the parameter ${name} twice.`);
     if (!text) return [];
     return [[name, name === 'variables' || name === 'extensions' ? parseParameter(name, text) : text]];
   });

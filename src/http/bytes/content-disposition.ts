@@ -3,9 +3,9 @@ import { withExtension } from '../../image/ingest/filename.ts';
 import { extensionOf } from '../../storage/blob.ts';
 
 /**
- * `Content-Disposition: inline` with the name of an image (RFC 6266): in ASCII for every client, and as the sender of the file wrote it by
- * `filename*`, which clients that know it prefer.
- * @param extension of a variant, without its dot; without it the image is offered as it came.
+ * Returns `Content-Disposition: inline` with the name of an image (RFC 6266). `filename` is ASCII for every
+ * client. `filename*` is the original name; clients that know it prefer it.
+ * @param extension extension of a variant, without its dot. Default: the original image.
  */
 export function dispositionOf(
   { filename, originalFilename, blob }: Pick<ImageBytes, 'filename' | 'originalFilename' | 'blob'>,
@@ -18,7 +18,9 @@ export function dispositionOf(
   return `${plain}; filename*=UTF-8''${encode(original)}`;
 }
 
-/** As RFC 8187 (3.2.1) writes a value; encodeURIComponent leaves four characters that are not allowed there. */
+/**
+ * Encodes a value by RFC 8187 (3.2.1), which does not allow four characters that encodeURIComponent keeps.
+ */
 const encode = (text: string) =>
   encodeURIComponent(text.toWellFormed()).replaceAll(
     /['()*]/g,

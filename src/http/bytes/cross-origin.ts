@@ -1,21 +1,22 @@
-/** Which pages of other sites may show our images (hotlinks), and which of their scripts may read the bytes (CORS). */
+/** Pages of other sites that may show images (hotlinks), and scripts that may read their bytes (CORS). */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type CorsOrigins, corsHeaders, isEveryOrigin } from '../cors.ts';
 
 export interface Sharing {
   readonly corsOrigins: CorsOrigins;
-  /** Hosts whose pages may show public images, `*.example.com` with all below; empty: every one. */
+  /** Hosts whose pages may show public images; `*.example.com`: all subdomains; empty list: every host. */
   readonly hotlinkAllow: readonly string[];
   readonly publicUrl: () => string;
 }
 
-/** How somebody was let in to bytes. */
+/** What gives a client access to the bytes of an image. */
 export type LetInBy = 'public' | 'signature' | 'caller';
 
 /**
- * Returns the CORP, CORS and Vary headers of an answer with bytes. What every origin may read does not depend on the request, because caches share
- * the answer; to other answers `shareWithOrigin` adds the CORS headers of the origin that asks.
- * @param others headers of the request that decide what is answered.
+ * Returns the CORP, CORS and Vary headers of a response with bytes. If every origin may read the bytes, they
+ * do not depend on the request, because caches share the response. To other responses `shareWithOrigin` adds
+ * the CORS headers of the requesting origin.
+ * @param others request headers that decide the response, for Vary.
  */
 export function sharingHeaders(
   { corsOrigins, hotlinkAllow }: Sharing,
@@ -34,10 +35,11 @@ export function sharingHeaders(
 }
 
 /**
- * Whether a public image is shown by a page that may. Only browsers say whose page it is, and only where the page lets them: what says
- * nothing at all is let through, a browser that says "another site" and no more is not. Links are no hotlinks.
+ * Returns whether the requesting page may show a public image. Only browsers name the page, and a page can
+ * suppress that. A request that names no site is allowed; one that says "another site" without a page is not.
+ * Following a link is allowed.
  */
-export function mayShow({ hotlinkAllow, publicUrl }: Sharing, headers: IncomingHttpHeaders): boolean {
+export function mayHotlink({ hotlinkAllow, publicUrl }: Sharing, headers: IncomingHttpHeaders): boolean {
   if (hotlinkAllow.length === 0) return true;
   const site = headers['sec-fetch-site'];
   if (site === 'same-origin' || site === 'none' || headers['sec-fetch-dest'] === 'document') return true;

@@ -1,7 +1,7 @@
 /**
- * Hands the bytes of originals to somebody else, after everything was looked at that is looked at before we send them ourselves: who may see the image,
- * whether the asker has it already, whether the range lies within it. What is handed on, and what is proven then, docs/delivery.md says.
- * Whatever cannot be handed on is sent by us.
+ * Delivery of original bytes by another server. The checks of a response of our own come first: access to the
+ * image, conditional requests, the range. docs/delivery.md says what is delivered so, and what is verified.
+ * This server sends everything else itself.
  */
 import type { IncomingMessage } from 'node:http';
 import type { ImageBytes } from '../../image/bytes.ts';
@@ -10,48 +10,53 @@ import { dispositionOf } from './content-disposition.ts';
 import type { LetInBy } from './cross-origin.ts';
 import { parseRange } from './range.ts';
 
-/** An answer without a body, by which another gives the bytes. */
-export interface Handed {
+/** Head of a response whose bytes another server sends. */
+export interface DelegatedResponse {
   readonly status: 200 | 302;
   readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface Delivery {
-  /** null: nobody else can give it. */
-  hand(request: IncomingMessage, image: ImageBytes, by: LetInBy): Promise<Handed | null>;
+  /** Delegates a response; null: this server must send the bytes. */
+  delegate(request: IncomingMessage, image: ImageBytes, by: LetInBy): Promise<DelegatedResponse | null>;
 }
 
-/** Where a copy can be had without this server. */
+/** URLs of copies that need no request to this server. */
 export interface CopyAddresses {
-  /** For everybody and for good, such as at a CDN; null where there is none. */
+  /** Returns a permanent public URL, such as of a CDN; null: none. */
   publicUrl(store: string, key: string): string | null;
-  /** For whoever has it, for so long; null where the store can make none. */
+  /** Returns a URL that expires; null: the store cannot make one. */
   presign(store: string, key: string, content: PresignedAnswer): Promise<string | null>;
 }
 
-/** What a presigned address answers with. */
+/** Response of a presigned URL. */
 export interface PresignedAnswer {
+  /** Seconds until the URL expires. */
   readonly seconds: number;
   readonly mimeType: string;
   /** Content-Disposition. */
   readonly disposition: string;
 }
 
-/** How long a browser goes where it was sent without asking again: after that a deletion shows. */
+/** Seconds that browsers may cache a redirect. A deletion takes effect after that. */
 const REDIRECT_SECONDS = 60;
-/** How long a presigned address lives: longer than somebody is sent there. Of a private image just as long as it takes to follow. */
+/**
+ * Seconds that a presigned URL is valid. For a public image, longer than the redirect is cached. For a
+ * private image, long enough to follow the redirect.
+ */
 const PRESIGNED_SECONDS = 300;
 const PRIVATE_PRESIGNED_SECONDS = 60;
 
 /**
- * To nginx, by X-Accel-Redirect (https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers): a copy in the filesystem store
- * whose fingerprint is the one that was proven, looked at just before.
- * @param prefix where nginx has the directory of the store, as an internal location; begins and ends with a slash.
+ * Delivers by nginx (X-Accel-Redirect,
+ * https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers): a copy in the filesystem
+ * store whose fingerprint was just compared with the verified one.
+ * @param prefix internal location of the store's directory in nginx. Begins and ends with a slash.
  */
 export function makeAccelDelivery(storage: Pick<Storage, 'locate'>, prefix: string): Delivery {
   return {
-    async hand({ method, headers }, { blob }) {
-      // nginx knows no strong ETag of ours, and so could not tell whether these hold; and of ranges it takes others than we do.
+    async delegate({ method, headers }, { blob }) {
+      // nginx cannot check these conditions, because it does not know our ETag. It also accepts other ranges.
       if (method === 'HEAD' || CONDITIONS.some((name) => headers[name] !== undefined)) return null;
       if (headers.range !== undefined && parseRange(headers.range, blob.bytes) === null) return null;
       const key = await storage.locate(blob, 'filesystem');
@@ -62,16 +67,16 @@ export function makeAccelDelivery(storage: Pick<Storage, 'locate'>, prefix: stri
 
 const CONDITIONS = ['if-range', 'if-match', 'if-unmodified-since'] as const;
 
-/** To where a copy is that is well by the record: nobody looks whether it still is. */
+/** Redirects to a copy that is recorded as healthy. It is not checked again. */
 export function makeRedirectDelivery(addresses: CopyAddresses, storeNames: readonly string[]): Delivery {
-  const to = (location: string, cacheControl: string): Handed => ({
+  const to = (location: string, cacheControl: string): DelegatedResponse => ({
     status: 302,
     headers: { Location: location, 'Cache-Control': cacheControl, 'Content-Length': '0' },
   });
   return {
-    async hand({ method }, image, by) {
+    async delegate({ method }, image, by) {
       const { blob } = image;
-      // A presigned address is signed for GET.
+      // A presigned URL is signed for GET only.
       if (method === 'HEAD') return null;
       const healthy = storeNames.flatMap((name) =>
         blob.copies.filter(({ store, state }) => store === name && state === 'STORED'),

@@ -13,25 +13,25 @@ import type { Variants } from '../../storage/variants/variants.ts';
 import { weightsOf } from '../response/accept.ts';
 import { dispositionOf } from './content-disposition.ts';
 import { type LetInBy, type Sharing, sharingHeaders } from './cross-origin.ts';
-import type { Delivery, Handed } from './delivery.ts';
+import type { DelegatedResponse, Delivery } from './delivery.ts';
 
-/** What is to be sent: an image as it came, or a variant of it. */
+/** An original or a variant of an image, to send. */
 export interface Body {
   readonly etag: string;
   readonly mimeType: string;
   /** Content-Disposition. */
   readonly disposition: string;
-  /** Whether Accept decides what it is. */
+  /** Whether the Accept header decides the format. */
   readonly isNegotiated: boolean;
-  /** Lets somebody else give it; null: nobody can. */
-  hand?(request: IncomingMessage): Promise<Handed | null>;
+  /** Lets another server send the bytes; null: none can. */
+  delegate?(request: IncomingMessage): Promise<DelegatedResponse | null>;
   open(): Promise<Opened>;
 }
 
 interface Opened {
   readonly bytes: number;
   take(range?: ByteRange): Given | Promise<Given>;
-  /** Called where `take` is not. */
+  /** Called instead of `take`. */
   discard(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export function originalOf(
     mimeType: blob.mimeType,
     disposition: dispositionOf(image),
     isNegotiated: false,
-    ...(delivery && { hand: (request: IncomingMessage) => delivery.hand(request, image, by) }),
+    ...(delivery && { delegate: (request: IncomingMessage) => delivery.delegate(request, image, by) }),
     open: async () => ({ bytes: blob.bytes, take, discard: async () => {} }),
   };
 }
@@ -79,7 +79,7 @@ export function variantOf(
   };
 }
 
-/** What an Accept header takes; nothing in it is anything. */
+/** Returns a test for the types that an Accept header accepts. Without a header it accepts every type. */
 function takesOf(accept: string | undefined): (mimeType: string, any?: 'any') => boolean {
   const weights = weightsOf(accept || '*/*');
   return (mimeType, any) => {
@@ -89,10 +89,10 @@ function takesOf(accept: string | undefined): (mimeType: string, any?: 'any') =>
   };
 }
 
-/** How long a browser may show a private image without asking again: its leave may be taken away. */
+/** Seconds that a browser may cache a private image. Access may be revoked meanwhile. */
 const PRIVATE_SECONDS = 300;
 
-/** What goes with every answer that says something of an image. */
+/** Returns the headers of every response about an image. */
 export function headersOf(
   sharing: Sharing,
   by: LetInBy,
@@ -100,17 +100,17 @@ export function headersOf(
 ): Record<string, string> {
   return {
     'X-Content-Type-Options': 'nosniff',
-    // Chromium styles the page that it shows a picture in.
+    // Chromium styles the page in which it shows an image.
     'Content-Security-Policy': `default-src 'none'; style-src 'unsafe-inline'; sandbox${by === 'caller' ? "; frame-ancestors 'self'" : ''}`,
-    // A public address names bytes that never change, so whoever has them has them for good.
+    // The bytes of a public URL never change.
     'Cache-Control':
       by === 'public' ? 'public, max-age=31536000, immutable' : `private, max-age=${PRIVATE_SECONDS}`,
     ...sharingHeaders(sharing, by, isNegotiated ? ['Accept'] : []),
   };
 }
 
-/** What is said of the bytes themselves, where they are sent. */
-export function describe({ mimeType, disposition }: Body): Record<string, string> {
+/** Returns the headers that describe the bytes. */
+export function contentHeadersOf({ mimeType, disposition }: Body): Record<string, string> {
   return {
     'Accept-Ranges': 'bytes',
     'Content-Type': mimeType,

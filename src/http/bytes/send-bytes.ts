@@ -3,18 +3,17 @@ import { pipeline } from 'node:stream/promises';
 import type { Logger } from 'pino';
 import { type ErrorCode, FixativeError } from '../../errors.ts';
 import type { Given, Storage } from '../../storage/service.ts';
+import type { Exchange } from '../exchange.ts';
 import { failsIfMatch, matches } from '../response/conditions.ts';
 import { sendError } from '../response/send.ts';
-import { type Body, describe } from './image-body.ts';
+import { type Body, contentHeadersOf } from './image-body.ts';
 import { parseRange } from './range.ts';
 
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
-
-/** All of it or a range, that it has not changed, or by somebody else. @param always what goes with every answer. */
-export async function send(
+/**
+ * Sends an image: all of it or a range, 304, 412, 416, or by another server.
+ * @param always headers of every response.
+ */
+export async function sendImage(
   deps: { readonly storage: Storage },
   { request, response }: Exchange,
   body: Body,
@@ -23,7 +22,7 @@ export async function send(
   const { etag } = body;
   const headers: Record<string, string | number> = { ETag: etag, ...always };
   if (failsIfMatch(request.headers, etag)) {
-    const message = 'The image is not the one that If-Match names.';
+    const message = 'The ETag of the image differs from If-Match.';
     return sendError(response, 412, { code: 'CONFLICT', message }, { ETag: etag });
   }
   if (matches(request.headers['if-none-match'], etag)) {
@@ -38,35 +37,38 @@ export async function send(
     sendError(
       response,
       416,
-      { code: 'BAD_REQUEST', message: `The image has ${bytes} bytes; the range lies outside.` },
+      { code: 'BAD_REQUEST', message: `The range lies outside of the ${bytes} bytes of the image.` },
       { 'Content-Range': `bytes */${bytes}` },
     );
     return;
   }
-  const handed = await body.hand?.(request);
-  if (handed) {
+  const delegated = await body.delegate?.(request);
+  if (delegated) {
     await opened.discard();
-    const isHere = handed.status === 200;
-    // Whoever gives it says himself of which ranges; and how long it may be kept only where he finds it, for nginx would say the same of its errors.
+    const isAccel = delegated.status === 200;
+    // nginx sets the headers of ranges itself. It adds Cache-Control only to bytes: in its errors it would be
+    // wrong.
     const { 'Cache-Control': caching, ...uncached } = headers;
-    const described = isHere
+    const described = isAccel
       ? {
           ...uncached,
           'X-Fixative-Cache-Control': caching ?? '',
-          ...without(describe(body), 'Accept-Ranges'),
+          ...without(contentHeadersOf(body), 'Accept-Ranges'),
         }
       : without(headers, 'ETag');
-    response.writeHead(handed.status, { ...described, ...handed.headers }).end();
+    response.writeHead(delegated.status, { ...described, ...delegated.headers }).end();
     return;
   }
-  Object.assign(headers, describe(body));
+  Object.assign(headers, contentHeadersOf(body));
   headers['Content-Length'] = range ? range.end - range.start + 1 : bytes;
   if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${bytes}`;
   const status = range ? 206 : 200;
-  await sendGiven(deps, { request, response }, await opened.take(range ?? undefined), { status, headers });
+  await sendBytes(deps, { request, response }, await opened.take(range ?? undefined), { status, headers });
 }
 
-/** The range of a GET; of any other method there is none (RFC 9110, 14.2). If-Range compares strongly. */
+/**
+ * Returns the range of a GET. Other methods have none (RFC 9110, 14.2). If-Range uses the strong comparison.
+ */
 function rangeOf(
   { method, headers }: IncomingMessage,
   { etag, bytes }: { etag: string; bytes: number },
@@ -76,14 +78,14 @@ function rangeOf(
   return parseRange(headers.range, bytes);
 }
 
-/** Begins the answer, and sends what storage has given for it. */
-export async function sendGiven(
+/** Sends the head and the bytes from storage. */
+export async function sendBytes(
   deps: { readonly storage: Storage },
   { request, response }: Exchange,
   given: Given,
   head: { status: number; headers: Record<string, string | number> | string[] },
 ): Promise<void> {
-  // Who has hung up meanwhile gets nothing.
+  // The client has hung up.
   if (response.destroyed) return drop(given);
   response.writeHead(head.status, head.headers);
   if (request.method === 'HEAD') {
@@ -103,7 +105,10 @@ function drop(given: Given): void {
   else given.done?.(true);
 }
 
-/** One write. The memory is free again when the system has taken all; of a client that is gone nobody knows whether it still reads. */
+/**
+ * Sends bytes in one write. `done` is told whether the system has taken them all, and the memory can be
+ * reused. After a client has hung up that is unknown.
+ */
 export function sendContent(
   { storage }: { readonly storage: Storage },
   response: ServerResponse,
@@ -125,12 +130,12 @@ export function sendContent(
 
 const STATUS: Partial<Record<ErrorCode, number>> = { BYTES_LOST: 404, DAMAGED_IMAGE: 422 };
 
-/** @throws what is no failure of ours to foresee. */
+/** Answers an error of storage. @throws any other error. */
 export function sendFailure({ log }: { readonly log: Logger }, { response }: Exchange, error: unknown): void {
   if (response.headersSent) {
-    // The client hung up, or a store broke off in the middle. The length that was announced tells the client that it has a part.
+    // The client hung up, or a store failed midway. Content-Length tells the client that bytes are missing.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE')
-      log.error({ err: error }, 'broke off');
+      log.error({ err: error }, 'a response with the bytes of an image was interrupted');
     response.destroy();
     return;
   }

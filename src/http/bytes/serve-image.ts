@@ -1,6 +1,6 @@
 /**
- * The bytes of images and of their variants. Whoever asks is let in first (`letIn`), and everything after that is the same for all: a private image
- * answers to strangers what an image does that is not there, whatever they ask of it.
+ * The bytes of images and of their variants. Access is checked first (`accessOf`). To a client without
+ * access, a private image answers exactly as an image that does not exist.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
@@ -21,21 +21,22 @@ import {
 } from '../../storage/variants/transform.ts';
 import type { Variants } from '../../storage/variants/variants.ts';
 import { isOwnPage } from '../csrf.ts';
+import type { Exchange } from '../exchange.ts';
 import { sendError } from '../response/send.ts';
-import { type LetInBy, mayShow, type Sharing } from './cross-origin.ts';
+import { type LetInBy, mayHotlink, type Sharing } from './cross-origin.ts';
 import type { Delivery } from './delivery.ts';
 import { headersOf, originalOf, variantOf } from './image-body.ts';
-import { type Exchange, send, sendFailure } from './send-bytes.ts';
+import { sendFailure, sendImage } from './send-bytes.ts';
 
-/** What the server is told of how bytes are given. */
+/** Settings of the delivery of bytes. */
 export interface BytesSettings {
   readonly images: Pick<ImageBytesFinder, 'recall' | 'find'>;
   readonly variants: Variants;
-  /** In pixels: the sides that a variant may have without a signature. */
+  /** Sides, in pixels, that a variant may have without a signed URL. */
   readonly variantSizes: readonly number[];
   readonly imageAddress: ImageAddress;
   readonly sharing: Sharing;
-  /** Who gives originals in our place; null: we do. */
+  /** Server that sends originals; null: this one. */
   readonly delivery: Delivery | null;
 }
 
@@ -53,42 +54,43 @@ export async function serveImage(
 ): Promise<void> {
   const uuid = parseUuid(name);
   const grantOf = (transform: string) => (uuid ? deps.imageAddress.check(uuid, query, transform) : NO_GRANT);
-  const wish = readWish(deps, exchange.response, query, grantOf);
-  if (!wish) return;
+  const asked = readBytesRequest(deps, exchange.response, query, grantOf);
+  if (!asked) return;
   const image = uuid && (await deps.images.find({ uuid }));
-  await serve(deps, exchange, { image: image || null, asked: name, ...wish });
+  await serveBytes(deps, exchange, { image: image || null, name, ...asked });
 }
 
-/** `GET /generated/{filename}[?w=…]`: the same, for clients of the older address. No signature is for it. */
+/** `GET /generated/{filename}[?w=…]`: older form of the URL, for existing clients. It cannot be signed. */
 export async function serveFilename(
   deps: BytesDeps,
   exchange: Exchange,
   { name, query }: { name: string; query: URLSearchParams },
 ): Promise<void> {
-  const wish = readWish(deps, exchange.response, query, () => NO_GRANT);
-  if (!wish) return;
+  const asked = readBytesRequest(deps, exchange.response, query, () => NO_GRANT);
+  if (!asked) return;
   const image = /^[A-Za-z0-9._-]{1,255}$/.test(name) && (await deps.images.find({ filename: name }));
-  await serve(deps, exchange, { image: image || null, asked: name, ...wish });
+  await serveBytes(deps, exchange, { image: image || null, name, ...asked });
 }
 
-interface Wish {
+/** What the URL asks for. */
+interface BytesRequest {
   /** null: the original. */
   readonly transform: Transform | null;
   readonly grant: Grant;
 }
 
-/** What the address asks for, or null when it was answered that nobody is given that; whether there is an image plays no part. */
-function readWish(
+/** Reads the URL. Returns null after a response with status 400, which does not depend on the image. */
+function readBytesRequest(
   { variantSizes }: BytesDeps,
   response: ServerResponse,
   query: URLSearchParams,
   grantOf: (transform: string) => Grant,
-): Wish | null {
+): BytesRequest | null {
   try {
     const transform = parseTransform(query);
     const grant = grantOf(transform ? formatTransform(transform) : '');
     if (!transform || grant.size) return { transform, grant };
-    // What is signed is not rounded.
+    // A signed size is not rounded.
     if (query.has('signature')) requireListed(transform, variantSizes);
     return { transform: toListed(transform, variantSizes), grant };
   } catch (error) {
@@ -99,11 +101,11 @@ function readWish(
 }
 
 /**
- * By what the asker is let in to the image; null: by nothing, or there is none. Whose token came along is found out for an image that is not there
- * as well, so that neither a failure nor the time it takes tells the two apart.
+ * Returns what gives the client access to the image; null: nothing, or there is no image. A token is checked
+ * for a missing image as well, so that neither errors nor timing reveal whether a private image exists.
  * @throws FixativeError IDENTITY_UNAVAILABLE
  */
-async function letIn(
+async function accessOf(
   deps: BytesDeps,
   request: IncomingMessage,
   image: ImageBytes | null,
@@ -124,33 +126,33 @@ async function letIn(
   return image && caller && canReadBytes(caller, image) ? 'caller' : null;
 }
 
-/** Lets the asker in, or not, and sends what is asked for. @param asked what stands in the address. */
-export async function serve(
+/** Checks access and sends the bytes. @param requested.name name in the URL, for the error. */
+export async function serveBytes(
   deps: BytesDeps,
   exchange: Exchange,
-  { image, asked, transform, grant }: Wish & { image: ImageBytes | null; asked: string },
+  { image, name, transform, grant }: BytesRequest & { image: ImageBytes | null; name: string },
 ): Promise<void> {
   const { request, response } = exchange;
   try {
-    const by = await letIn(deps, request, image, grant);
+    const by = await accessOf(deps, request, image, grant);
     if (!image || by === null) {
-      const subject = JSON.stringify(asked.slice(0, 100));
+      const subject = JSON.stringify(name.slice(0, 100));
       sendError(response, 404, {
         code: 'NOT_FOUND',
         message: `There is no image ${subject}, or it has no bytes yet.`,
       });
-    } else if (by === 'public' && !mayShow(deps.sharing, request.headers)) {
+    } else if (by === 'public' && !mayHotlink(deps.sharing, request.headers)) {
       sendError(
         response,
         403,
-        { code: 'FORBIDDEN', message: 'Pages of other sites may not show this image (HOTLINK_ALLOW).' },
+        { code: 'FORBIDDEN', message: 'Pages of this site may not show the image (HOTLINK_ALLOW).' },
         { Vary: 'Origin, Referer, Sec-Fetch-Site, Sec-Fetch-Dest' },
       );
     } else {
       const body = transform
         ? variantOf(deps, image, { transform, grant, accept: request.headers.accept })
         : originalOf(deps, image, by);
-      await send(deps, exchange, body, headersOf(deps.sharing, by, body));
+      await sendImage(deps, exchange, body, headersOf(deps.sharing, by, body));
     }
   } catch (error) {
     sendFailure(deps, exchange, error);

@@ -6,10 +6,11 @@ import type { ImageDeps } from '../../image/image.ts';
 import { receiveUpload, requireReceivable } from '../../image/upload/receive-upload.ts';
 import type { UploadTarget } from '../../image/upload/upload-target.ts';
 import type { DirectoryArrivals } from '../../storage/arrivals/directory.ts';
-import { begin } from '../body/request-body.ts';
+import { sendContinue } from '../body/request-body.ts';
 import { sendError, sendJson } from '../response/send.ts';
 
 export interface UploadsDeps extends ImageDeps {
+  /** Directory that the bytes are received into. */
   readonly place: DirectoryArrivals;
   readonly uploadAddress: UploadAddress;
 }
@@ -28,8 +29,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 };
 
 /**
- * `PUT /uploads/{id}?expires=…&signature=…`: the bytes of an upload target. The signature in the address takes the place of any other
- * authentication, and no cookie is looked at. The address is never logged.
+ * `PUT /uploads/{id}?expires=…&signature=…`: receives the bytes of an upload target. The signature of the URL
+ * replaces all other authentication, and cookies are ignored. The URL is never logged.
  */
 export async function serveUpload(
   deps: UploadsDeps,
@@ -41,7 +42,7 @@ export async function serveUpload(
     const target = await requireReceivable(deps, address.id);
     checkHeaders(request, target);
     await deps.storage.requireSpace();
-    begin(request, response);
+    sendContinue(request, response);
     const { bytes, sha256 } = await receiveUpload(deps, target, bodyOf(request));
     sendJson(response, 200, { bytes, sha256 });
   } catch (error) {
@@ -51,35 +52,37 @@ export async function serveUpload(
   }
 }
 
-/** Refuses by its headers what would be refused by its body, before a byte of that is read. */
+/** Refuses a request by its headers, before the body is read. */
 function checkHeaders({ headers }: IncomingMessage, target: UploadTarget): void {
   const announced = Number(target.bytes);
   const coding = headers['content-encoding'];
   if (coding && coding !== 'identity')
-    throw new FixativeError('UNSUPPORTED_TYPE', 'Send the bytes as they are, without a Content-Encoding.');
+    throw new FixativeError('UNSUPPORTED_TYPE', 'Send the bytes without a Content-Encoding.');
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   if (type && type !== target.mimeType) {
     throw new FixativeError(
       'UNSUPPORTED_TYPE',
-      `The Content-Type is ${type.slice(0, 100)}; ${target.mimeType} was announced.`,
+      `The Content-Type is ${type.slice(0, 100)}, but the upload target is for ${target.mimeType}.`,
     );
   }
   const length = headers['content-length'];
   if (length === undefined || Number(length) === announced) return;
-  const message = `The body has ${length} bytes; ${announced} were announced.`;
+  const message = `The body has ${length} bytes, but the upload target is for ${announced}.`;
   if (Number(length) < announced) throw new FixativeError('MISMATCH', message);
   throw new TooLargeError(message, { limit: announced, actual: Number(length), unit: 'bytes' });
 }
 
-/** The body apart from its request: whoever gives up on the one must not cut the connection, over which the answer still goes. */
+/**
+ * Returns a stream of the body. Destroying it does not close the connection, which the response still needs.
+ */
 function bodyOf(request: IncomingMessage): Readable {
   const body = new PassThrough();
-  const breakOff = () => {
+  const destroyBody = () => {
     if (!request.readableEnded) body.destroy(new Error('the connection was closed'));
   };
   request.once('error', (error) => body.destroy(error));
-  request.once('close', breakOff);
-  // Whoever hung up while the target was looked up is not heard of again.
-  if (request.destroyed) breakOff();
+  request.once('close', destroyBody);
+  // The client may have hung up during the look-up of the target. `close` does not come again then.
+  if (request.destroyed) destroyBody();
   return request.pipe(body);
 }

@@ -1,23 +1,23 @@
 /**
- * Subscriptions as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), in the way of graphql-sse's distinct
- * connections. Yoga's own writer has no ids. Here each event has one, and so has each ping, so that a client that comes again with
- * Last-Event-ID misses nothing: an id says up to when the client has been told.
+ * Subscriptions as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), in
+ * the "distinct connections" mode of graphql-sse. Yoga's own writer sends no ids. Here each event and each
+ * ping has an id, so that a client that reconnects with Last-Event-ID misses nothing.
  *
- * `complete` says that there will be nothing more to tell. Where the server stops, or cannot reach its database, there will be: then the connection is
- * cut, and clients connect again by themselves.
+ * `complete` says that the subscription has ended. When the server stops, or cannot reach its database, it
+ * has not ended: the connection is cut, and clients reconnect by themselves.
  */
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { GraphqlContext } from '../../graphql/context.ts';
 import type { ServerContext } from '../body/request-body.ts';
 
-/** So that neither side, nor a proxy between, takes a connection on which nothing happens for dead. */
+/** Seconds between pings. Without them a client or a proxy takes a silent connection for dead. */
 const PING_SECONDS = 12;
 
 const HEADERS = {
   'Content-Type': 'text/event-stream',
   'Cache-Control': 'no-cache',
-  // nginx would hold events back until it has a few kilobytes of them.
+  // Otherwise nginx buffers some kilobytes of events.
   'X-Accel-Buffering': 'no',
 };
 
@@ -30,7 +30,7 @@ export function useEventStream(pingSeconds = PING_SECONDS): Plugin<GraphqlContex
     },
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
       const context = contexts.get(request);
-      // Without a processor by now, the client takes no events.
+      // Without a processor the client does not accept events.
       if (!context || !resultProcessor || !isAsyncIterable(result)) return;
       const events = result as AsyncIterable<ExecutionResult>;
       setResultProcessor(
@@ -55,13 +55,13 @@ function streamOf(
     start(controller) {
       const ping = () => {
         const id = state.position();
-        // An id without data moves a client's Last-Event-ID and dispatches nothing.
+        // An id without data sets the client's Last-Event-ID and dispatches no event.
         controller.enqueue(encoder.encode(id === null ? ':\n\n' : `:\nid: ${id}\n\n`));
       };
-      // Some clients see no headers before something has come.
+      // Some clients see the headers only after the first byte of the body.
       ping();
       pings = setInterval(() => {
-        // 0: the client does not read; null: it is gone.
+        // 0: the client does not read; null: it has disconnected.
         if (controller.desiredSize === null) clearInterval(pings);
         else if (controller.desiredSize > 0) ping();
       }, pingSeconds * 1000);
@@ -94,18 +94,23 @@ function streamOf(
 
 const COMPLETE = 'event: complete\ndata:\n\n';
 
-/** Codes of errors after which the same subscription, asked for again, goes on. */
-const PASSING: ReadonlySet<unknown> = new Set(['OVERLOADED', 'IDENTITY_UNAVAILABLE', 'DATABASE_UNAVAILABLE']);
+/** Codes of temporary errors: the subscription goes on when the client reconnects. */
+const TEMPORARY: ReadonlySet<unknown> = new Set([
+  'OVERLOADED',
+  'IDENTITY_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+]);
 
 /**
- * Whether an event would tell that the server stops, or that its database is away. Without a path, the error is not of a field: what is to come could not
- * be read. A field that is broken for good fails each time, and is told.
+ * Returns whether errors mean that the server stops, or cannot reach its database. An unexpected error
+ * without a path is of the event source and not of a field. The error of a field is sent, because the field
+ * would fail each time.
  */
 async function isOfOutage(
   errors: readonly GraphQLError[] = [],
   { services }: Pick<GraphqlContext, 'services'>,
 ): Promise<boolean> {
-  if (errors.some(({ extensions }) => PASSING.has(extensions.code))) return true;
+  if (errors.some(({ extensions }) => TEMPORARY.has(extensions.code))) return true;
   const unexpected = errors.filter(({ extensions }) => extensions.unexpected === true);
   if (unexpected.length === 0) return false;
   if (unexpected.some(({ path }) => path === undefined)) return true;
@@ -115,7 +120,7 @@ async function isOfOutage(
   );
 }
 
-/** Events come one by one, so what the context says of an event is said of the one that has just come. */
+/** Formats an event. Events come one by one, so the state in the context belongs to this one. */
 function eventOf(result: ExecutionResult, state: GraphqlContext['events']): string {
   const { id, missedSince } = state;
   state.missedSince = null;
@@ -125,14 +130,14 @@ function eventOf(result: ExecutionResult, state: GraphqlContext['events']): stri
       : { ...result.extensions, missedSince: missedSince.toISOString() };
   const data = JSON.stringify({
     ...result,
-    ...(result.errors ? { errors: result.errors.map(written) } : {}),
+    ...(result.errors ? { errors: result.errors.map(withoutHead) } : {}),
     ...(extensions ? { extensions } : {}),
   });
   return `event: next\n${id === null ? '' : `id: ${id}\n`}data: ${data}\n\n`;
 }
 
-/** Without what is meant for the head of an answer. */
-function written(error: GraphQLError): object {
+/** Returns the error without the extensions that are meant for the response head. */
+function withoutHead(error: GraphQLError): object {
   const { extensions: { http: _http, unexpected: _unexpected, ...extensions } = {}, ...rest } =
     error.toJSON();
   return Object.keys(extensions).length > 0 ? { ...rest, extensions } : rest;

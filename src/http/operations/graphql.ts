@@ -37,7 +37,7 @@ import { makeRepeatedOperations } from './repeated-operations.ts';
 import { useSubscriptionLimits } from './subscription-limits.ts';
 import { useHiddenSuggestions } from './suggestions.ts';
 
-/** Who asks, and whether that one would be let in again. */
+/** The caller, and a check of whether its credentials are still valid. */
 export type LetIn = Pick<GraphqlContext, 'caller' | 'isLetIn'>;
 export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, letIn: LetIn) => Promise<void>;
 
@@ -46,12 +46,15 @@ export interface GraphqlOptions extends BodyLimits, QueryLimits {
   readonly graphiql: boolean;
   readonly compression: boolean;
   readonly operationTimeoutSeconds: number;
-  /** null: none are known. */
+  /** null: clients cannot name operations by their hashes. */
   readonly persisted: PersistedOperations | null;
   readonly traffic: Traffic;
 }
 
-/** GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga; the caller is known before it is asked. */
+/**
+ * Serves GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by Yoga, for an authenticated
+ * caller.
+ */
 export function makeGraphqlHandler(services: Services, options: GraphqlOptions, log: Logger): GraphqlHandler {
   const limits = makeQueryLimits(options, options);
   const findPersisted = options.persisted
@@ -68,13 +71,13 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     graphqlEndpoint: '/graphql',
     landingPage: false,
     logging: false,
-    // Both are done by the server around it (request-body.ts says why).
+    // request-body.ts does both, and says why.
     maxRequestBodySize: false,
     multipart: false,
     cors: false,
     batching: false,
     extraParamNames: ['documentId'],
-    // Served by ourselves (graphiql.ts).
+    // graphiql.ts serves it.
     graphiql: false,
     plugins: [
       useGraphqlJs,
@@ -88,11 +91,11 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       useUnavailable(services.database),
       repeated.plugin,
       useEventStream(),
-      useWords,
+      useStatusMessages,
     ],
     context: ({ caller, isLetIn, req }) =>
       contextOf(services, { caller, isLetIn }, String(req.headers['last-event-id'] ?? '') || null),
-    maskedErrors: { maskError: (error) => mask(error, log) },
+    maskedErrors: { maskError: (error) => maskError(error, log) },
   });
   return async (req, res, letIn) => {
     if (graphiql && wantsGraphiql(req)) return graphiql(req, res);
@@ -113,7 +116,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       const contentType = repeated.contentTypeFor(req.headers.accept);
       const result =
         params && contentType && (await repeated.run(params, req, () => contextOf(services, letIn)));
-      if (result && contentType && !result.errors) return send(res, contentType, result);
+      if (result && contentType && !result.errors) return sendResult(res, contentType, result);
       if (result) context.result = result;
     }
     setHeaders(res);
@@ -121,7 +124,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
   };
 }
 
-/** Answers depend on who asks and in which form, and are for that one alone. */
+/** A response depends on the caller and on the accepted type, and must not be cached. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
@@ -132,13 +135,13 @@ function setHeaders(res: ServerResponse): void {
   for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
 }
 
-/** The codings that a body may have (RFC 9110, 15.5.16). */
+/** The accepted codings of a body (RFC 9110, 15.5.16). */
 const PLAIN = { 'Accept-Encoding': 'identity' };
 
-/** Says why, where Yoga answers with a status alone. */
-const useWords: Plugin<object, ServerContext> = {
+/** Adds a message to responses that Yoga sends with a status alone. */
+const useStatusMessages: Plugin<object, ServerContext> = {
   onResponse({ response, setResponse, fetchAPI }) {
-    const message = WORDS[response.status];
+    const message = STATUS_MESSAGES[response.status];
     if (message === undefined || response.body !== null) return;
     const body = { errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] };
     const { status, headers } = response;
@@ -147,21 +150,21 @@ const useWords: Plugin<object, ServerContext> = {
   },
 };
 
-const WORDS: Readonly<Record<number, string>> = {
-  405: 'Send operations by POST, and queries also by GET.',
-  406: 'Accept application/json or application/graphql-response+json in UTF-8, or text/event-stream, without which there are no subscriptions.',
+const STATUS_MESSAGES: Readonly<Record<number, string>> = {
+  405: 'Send operations by POST. Queries may also be sent by GET.',
+  406: 'Accept application/json or application/graphql-response+json in UTF-8. Subscriptions need text/event-stream.',
 };
 
-/** Runs operations by the reference implementation. Yoga brings an executor of its own, which reports other errors of some documents. */
+/** Executes by graphql-js. Yoga's own executor reports other errors for some documents. */
 const useGraphqlJs: Plugin = {
   onExecute: ({ setExecuteFn }) => setExecuteFn(execute),
   onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
 };
 
-/** As Yoga writes it. */
-function send(res: ServerResponse, contentType: string, result: ExecutionResult): void {
+/** Sends a result as Yoga does. */
+function sendResult(res: ServerResponse, contentType: string, result: ExecutionResult): void {
   const text = JSON.stringify(result);
-  // By one object: headers that are set one by one are put together again.
+  // One object: Node copies headers that are set one by one.
   res.writeHead(200, {
     ...HEADERS,
     'Content-Type': contentType,
@@ -180,8 +183,10 @@ function contextOf(
   return { services, caller, isLetIn, loaders, relatedLeft: MAX_RELATED_PER_REQUEST, events };
 }
 
-/** What a client may read of an error: our own say what they mean; of anything else only an id, under which the log has it. */
-function mask(error: unknown, log: Logger): GraphQLError {
+/**
+ * Returns what a client may read of an error: our own message, or an id under which the log has the error.
+ */
+function maskError(error: unknown, log: Logger): GraphQLError {
   const thrown = error instanceof GraphQLError ? originalOf(error) : error;
   const original = isDatabaseAway(thrown)
     ? new DatabaseUnavailableError()
@@ -189,7 +194,8 @@ function mask(error: unknown, log: Logger): GraphQLError {
   const where = error instanceof GraphQLError ? whereOf(error) : {};
   if (error instanceof GraphQLError && original === undefined) {
     if (error.extensions.code !== undefined) return error;
-    // What graphql-js says of variables has no code, and belongs to no field; of arguments it says it when their field is run.
+    // Errors of graphql-js have no code. Those of variables belong to no field, those of arguments to their
+    // field.
     const isOfArgument = error.path !== undefined && /^Argument "/.test(error.message);
     if (error.path && !isOfArgument) return error;
     return new GraphQLError(error.message, {
@@ -202,7 +208,7 @@ function mask(error: unknown, log: Logger): GraphQLError {
     });
   }
   if (original instanceof RangeError && /call stack/.test(original.message)) {
-    return new GraphQLError('The document is nested too deep.', {
+    return new GraphQLError('The document is nested too deeply.', {
       extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
     });
   }
@@ -221,13 +227,13 @@ function mask(error: unknown, log: Logger): GraphQLError {
   }
   const id = randomUUID();
   log.error({ id, err: original }, 'an operation failed unexpectedly');
-  return new GraphQLError(`Unexpected error; the log of the server has it under ${id}.`, {
+  return new GraphQLError(`Unexpected error. The log of the server has it under ${id}.`, {
     ...where,
     extensions: { code: 'INTERNAL', id, unexpected: true },
   });
 }
 
-/** In the document and in the answer. */
+/** Returns where an error is in the document and in the response. */
 function whereOf({ nodes, source, positions, path }: GraphQLError) {
   return { nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null };
 }

@@ -10,14 +10,14 @@ import {
 } from 'graphql';
 
 /**
- * By the coordinates of the fields of introspection (`__Type.fields`): how many entries its list has, and how often a field that may be null
- * has a value, as the mean of all types, fields and directives.
+ * Mean lengths of the lists of introspection, by the coordinates of their fields (`__Type.fields`). For a
+ * nullable field: how often it has a value. The mean is over all types, fields and directives.
  */
 export type IntrospectionLengths = Readonly<Record<string, number>>;
 
 /**
- * How long the lists are that introspection answers. `__schema { types { fields { name } } }` answers as many values as the product of the lengths
- * says, because the mean of all types times their number is what they have together.
+ * Returns the lengths of the lists of introspection. `__schema { types { fields { name } } }` has as many
+ * values as the product of the lengths, because the mean over all types times their number is their total.
  */
 export function measureIntrospection(schema: GraphQLSchema): IntrospectionLengths {
   const known = measured.get(schema);

@@ -4,16 +4,16 @@ import type { Plugin } from 'graphql-yoga';
 import type { ServerContext } from '../body/request-body.ts';
 
 /**
- * Answers an operation that takes too long. What it has begun is not undone: a resolver cannot be stopped from outside. The time
- * counts from when the request has come whole, for files may be long on their way; how long is limited elsewhere (body-pace.ts).
- * Subscriptions last as long as they are wanted.
+ * Answers an operation that takes too long. Its work goes on, because a resolver cannot be stopped. The time
+ * starts when the request is complete, because an upload may be slow (body-pace.ts limits that).
+ * Subscriptions have no limit.
  */
 export function useOperationTimeout(seconds: number): Plugin {
   return {
     onExecute({ args, executeFn, setExecuteFn }) {
       const { req } = args.contextValue as unknown as ServerContext;
-      setExecuteFn((given: unknown) => {
-        const result = executeFn(given as never);
+      setExecuteFn((executionArgs: unknown) => {
+        const result = executeFn(executionArgs as never);
         return isPromise(result) ? within(seconds, result, req) : result;
       });
     },
@@ -23,7 +23,7 @@ export function useOperationTimeout(seconds: number): Plugin {
 export const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 
-/** The result, or after so many seconds that there is none. */
+/** Returns the result, or a TIMED_OUT error after that many seconds. */
 export function within<Result>(
   seconds: number,
   result: Promise<Result>,
@@ -55,7 +55,7 @@ export function within<Result>(
 
 function tooLong(seconds: number): GraphQLError {
   return new GraphQLError(
-    `The operation took longer than the ${seconds} seconds that it may (OPERATION_TIMEOUT_SECONDS). What it had begun may have been done.`,
+    `The operation took longer than ${seconds} seconds (OPERATION_TIMEOUT_SECONDS). Its work may still be completed.`,
     { extensions: { code: 'TIMED_OUT', http: { status: 503 } } },
   );
 }

@@ -6,15 +6,15 @@ import { FixativeError } from '../../errors.ts';
 import { badRequest } from '../body/bad-request.ts';
 
 export interface PersistedOperations {
-  /** By their SHA-256, in hexadecimal digits. */
+  /** Documents by their SHA-256, in hexadecimal digits. */
   readonly documents: ReadonlyMap<string, string>;
-  /** Whether nothing else is run. */
+  /** Whether all other operations are refused. */
   readonly only: boolean;
 }
 
 /**
- * Reads a manifest: a JSON object of SHA-256 and document, as the client preset of graphql-codegen writes it (`persistedDocuments`), or
- * Apollo's, `{ operations: [{ id, body }] }`.
+ * Reads a manifest: a JSON object from SHA-256 to document, as the client preset of graphql-codegen writes it
+ * (`persistedDocuments`), or Apollo's, `{ operations: [{ id, body }] }`.
  * @throws FixativeError INVALID_INPUT that names the file.
  */
 export async function readPersistedOperations(file: string): Promise<Map<string, string>> {
@@ -33,7 +33,7 @@ export async function readPersistedOperations(file: string): Promise<Map<string,
   const documents = new Map<string, string>();
   for (const [key, document] of entries) {
     const hash = String(key).replace(/^sha256:/, '');
-    if (typeof document !== 'string') throw refuse(`under ${hash} is no document`);
+    if (typeof document !== 'string') throw refuse(`${hash} has no document`);
     if (createHash('sha256').update(document).digest('hex') !== hash)
       throw refuse(`${hash} is not the SHA-256 of its document`);
     documents.set(hash, document);
@@ -42,8 +42,9 @@ export async function readPersistedOperations(file: string): Promise<Map<string,
 }
 
 /**
- * Runs operations that are named by their hashes: `extensions.persistedQuery.sha256Hash` as Apollo's clients send it, or `documentId`
- * (`sha256:…` or the digits alone) as the appendix of GraphQL over HTTP has it. Nothing is learnt from clients.
+ * Runs operations that clients name by their hashes: `extensions.persistedQuery.sha256Hash`, as Apollo's
+ * clients do, or `documentId` (`sha256:…` or the digits alone), as in the appendix of GraphQL over HTTP.
+ * Clients cannot add operations.
  */
 export function usePersistedOperations(find: (params: GraphQLParams) => GraphQLParams): Plugin {
   return {
@@ -54,7 +55,8 @@ export function usePersistedOperations(find: (params: GraphQLParams) => GraphQLP
 }
 
 /**
- * @returns what finds the document of a request that names one; a request that has its document is answered as it is.
+ * Returns a function that adds the document to the parameters of a request with a hash. Parameters with a
+ * document stay as they are.
  * @throws GraphQLError PERSISTED_QUERY_NOT_FOUND
  */
 export function makePersistedOperations({
@@ -65,16 +67,15 @@ export function makePersistedOperations({
   return (params) => {
     const hash = hashOf(params);
     if (params.query) {
-      if (only && !listed.has(params.query))
-        throw refuse('Only the operations that are on file are run here.');
+      if (only && !listed.has(params.query)) throw refuse('Only persisted operations are allowed.');
       return params;
     }
     if (hash === null) {
-      if (only) throw refuse('Only the operations that are on file are run here; name one by its hash.');
+      if (only) throw refuse('Only persisted operations are allowed. Name one by its hash.');
       return params;
     }
     const query = documents.get(hash);
-    if (query === undefined) throw refuse('PersistedQueryNotFound: no operation is on file under this hash.');
+    if (query === undefined) throw refuse('PersistedQueryNotFound: no persisted operation has this hash.');
     return { ...params, query };
   };
 }
@@ -87,8 +88,8 @@ function hashOf(params: GraphQLParams): string | null {
 }
 
 /**
- * Where no operations are on file. A request that names one by its hash alone is told so in the words that Apollo's clients know, which then
- * send documents: https://www.apollographql.com/docs/apollo-server/performance/apq
+ * Refuses a hash when persisted operations are off. Apollo's clients know this message and then send
+ * documents: https://www.apollographql.com/docs/apollo-server/performance/apq
  */
 export function refusePersistedOperations(params: GraphQLParams): GraphQLParams {
   if (params.query || hashOf(params) === null) return params;

@@ -2,9 +2,10 @@ import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { QueryLimits } from '../../config.ts';
 import { badRequest } from '../body/bad-request.ts';
-import { costOf, type DocumentWeight, type Variables, weighDocument } from './document-weight.ts';
+import { type DocumentWeight, weighDocument } from './document-weight.ts';
+import { costOf, type Variables } from './query-cost.ts';
 
-/** What documents weigh, and why they are refused; kept as long as the parsed documents. */
+/** Weights and faults of documents, kept as long as the parsed documents. */
 type DocumentWeights = WeakMap<
   DocumentNode,
   { readonly weight: DocumentWeight; readonly faults: readonly GraphQLError[] }
@@ -12,21 +13,21 @@ type DocumentWeights = WeakMap<
 
 export interface QueryLimiter {
   readonly plugin: Plugin;
-  /** What is wrong with what came, whatever its document says. */
+  /** Returns the fault of the document's size or of the variables; null: none. */
   faultOfParams(params: GraphQLParams): GraphQLError | null;
-  /** Of a document that was let through: what is wrong with it for these variables. */
+  /** Returns the fault of a validated document for these variables; null: none. */
   faultOfCost(document: DocumentNode, variables: Variables): GraphQLError | null;
-  /** Every fragment counted where it is spread. */
+  /** Returns the number of fields, each fragment counted where it is spread. */
   fieldsOf(document: DocumentNode): number;
 }
 
 /**
- * Holds what one request asks for against the limits. A document is weighed when it comes for the first time, before it is validated, for
- * validation is what a large one would make long; the verdict is kept as long as Yoga keeps the parsed document. What a repeated document
- * costs is a look at its variables.
+ * Checks the limits of a request. A document is weighed once, before its validation, because a large document
+ * makes validation slow. The result is kept as long as Yoga keeps the parsed document, so that a repeated
+ * document only needs a check of its variables.
  *
- * graphql-armor was looked at for this: its rules walk the document once each and run beside validation, not before it, its cost takes no
- * variables, and its lists have no length of their own. Of the specification's own means `maxTokens` of the parser is used.
+ * graphql-armor is not used, because its rules walk the document once each and run during validation, its
+ * cost ignores variables, and its lists have no length. `maxTokens` of the parser limits the tokens.
  */
 export function makeQueryLimits(limits: QueryLimits, options: { introspection: boolean }): QueryLimiter {
   const weights: DocumentWeights = new WeakMap();
@@ -52,7 +53,7 @@ export function makeQueryLimits(limits: QueryLimits, options: { introspection: b
   function faultOfCost(document: DocumentNode, variables: Variables): GraphQLError | null {
     const weight = weights.get(document)?.weight;
     if (!weight) return null;
-    // What has nothing to do with variables was held against the limits when the document was new.
+    // Costs that do not depend on variables were checked when the document was new.
     const fault = costsOf(weight, limits).find(
       ([, , limit, cost]) => typeof cost === 'function' && cost(variables) > limit,
     );
@@ -96,8 +97,9 @@ export function makeQueryLimits(limits: QueryLimits, options: { introspection: b
 }
 
 /**
- * The one field of a subscription may not be left out by @skip or @include (https://spec.graphql.org/September2025/#sec-Single-Root-Field);
- * graphql-js does not say so yet, and the executor fails on it.
+ * Refuses @skip and @include on the field of a subscription
+ * (https://spec.graphql.org/September2025/#sec-Single-Root-Field). graphql-js does not refuse it yet, and its
+ * executor fails.
  */
 function faultOfSubscription({ definitions }: DocumentNode): GraphQLError | null {
   const left = definitions.flatMap((each) =>
@@ -108,7 +110,7 @@ function faultOfSubscription({ definitions }: DocumentNode): GraphQLError | null
   const seen = new Set<string>();
   for (let next = left.pop(); next; next = left.pop()) {
     if (next.directives?.some(({ name }) => name.value === 'skip' || name.value === 'include'))
-      return badRequest(400, 'The field of a subscription may not be left out by @skip or @include.');
+      return badRequest(400, 'The field of a subscription cannot have @skip or @include.');
     if (next.kind === 'InlineFragment') left.push(...next.selectionSet.selections);
     if (next.kind !== 'FragmentSpread' || seen.has(next.name.value)) continue;
     const { value } = next.name;
@@ -120,19 +122,20 @@ function faultOfSubscription({ definitions }: DocumentNode): GraphQLError | null
   return null;
 }
 
+/** A number of a document, and its limit. */
 type Row<Actual> = [what: string, setting: string, limit: number, actual: Actual];
 
-/** What variables may have to do with. */
+/** Returns the costs that may depend on variables. */
 const costsOf = (weight: DocumentWeight, limits: QueryLimits): Row<DocumentWeight['cost']>[] => [
   ['values to answer', 'MAX_QUERY_COST', limits.maxQueryCost, weight.cost],
-  ['pictures to generate', 'MAX_QUERY_GENERATIONS', limits.maxQueryGenerations, weight.pictures],
+  ['images to generate', 'MAX_QUERY_GENERATIONS', limits.maxQueryGenerations, weight.pictures],
 ];
 
 function faultsOf(weight: DocumentWeight, limits: QueryLimits): GraphQLError[] {
   if (weight.fields > limits.maxQueryFields)
     return [
       tooComplex(
-        'fields, every fragment counted where it is spread,',
+        'fields, each fragment counted where it is spread,',
         'MAX_QUERY_FIELDS',
         limits.maxQueryFields,
       ),
@@ -152,27 +155,33 @@ function faultsOf(weight: DocumentWeight, limits: QueryLimits): GraphQLError[] {
 function tooComplex(what: string, setting: string, limit: number, actual?: number): GraphQLError {
   const message =
     actual === undefined
-      ? `The document has more ${what} than the ${limit} that are allowed (${setting}).`
-      : `The document has ${Math.ceil(actual)} ${what}; ${limit} are allowed (${setting}).`;
-  return makeError(message, {
+      ? `The document has more ${what} than the limit of ${limit} (${setting}).`
+      : `The document has ${Math.ceil(actual)} ${what}; the limit is ${limit} (${setting}).`;
+  return tooComplexError(message, {
     setting,
     limit,
     ...(actual === undefined ? {} : { actual: Math.ceil(actual) }),
   });
 }
 
-function makeError(message: string, more: { setting: string; limit: number; actual?: number }): GraphQLError {
+function tooComplexError(
+  message: string,
+  more: { setting: string; limit: number; actual?: number },
+): GraphQLError {
   const error = badRequest(400, message);
   Object.assign(error.extensions, { code: 'TOO_COMPLEX', ...more });
   return error;
 }
 
-/** A loop and not a recursion, for strangers decide how deep the variables are. Files count as nothing. */
+/** Checks the variables. Iterative, because the client decides how deep they are. Files count as nothing. */
 function faultOfVariables(variables: Variables, limits: QueryLimits): GraphQLError | null {
   let bytes = 0;
   const left: [value: unknown, depth: number][] = [[variables, 0]];
   const refuse = (what: string, setting: string, limit: number) =>
-    makeError(`The variables have ${what} than is allowed: ${limit} (${setting}).`, { setting, limit });
+    tooComplexError(`The variables have ${what} than the limit of ${limit} (${setting}).`, {
+      setting,
+      limit,
+    });
   for (let next = left.pop(); next; next = left.pop()) {
     const [value, depth] = next;
     if (typeof value === 'string') bytes += value.length > 100 ? Buffer.byteLength(value) : value.length;

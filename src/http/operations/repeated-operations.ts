@@ -10,19 +10,23 @@ import type { QueryLimiter } from './query-limits.ts';
 
 export interface RepeatedOperations {
   readonly plugin: Plugin<object, ServerContext>;
-  /** The result of a request of JSON, with masked errors; null where Yoga must answer the request. */
+  /** Runs the query of a JSON request, with masked errors; null: Yoga must answer the request. */
   run(
     params: GraphQLParams,
     req: IncomingMessage,
     makeContext: () => GraphqlContext,
   ): Promise<ExecutionResult | null>;
-  /** Content-Type of an answer without errors; null where Yoga must write the answer. */
+  /** Returns the Content-Type of a response without errors; null: Yoga must write the response. */
   contentTypeFor(accept: string | undefined): string | null;
 }
 
-/** Hears of each operation that the fast path answered (https://nodejs.org/api/diagnostics_channel.html): `{ query, operationName }`. */
+/**
+ * Diagnostics channel of the operations that the fast path answered: `{ query, operationName }`
+ * (https://nodejs.org/api/diagnostics_channel.html).
+ */
 export const FAST_PATH = 'fixative:fast-path';
 
+/** Most Accept headers to remember, and the longest. */
 const MAX_ACCEPTS = 100;
 const MAX_ACCEPT_LENGTH = 200;
 const PARAMETERS = new Set(['query', 'variables', 'operationName', 'extensions', 'documentId']);
@@ -34,10 +38,11 @@ const MAX_BYTES = 32 * 1024 * 1024;
 const MAX_DOCUMENT_BYTES = MAX_BYTES / 16;
 
 /**
- * Fast path for queries that Yoga has validated before, which most requests to a server are. Yoga's own steps around a query cost as much as
- * a page of images (docs/performance.md). The fast path decides nothing: it runs a text that Yoga has run before, answers in the
- * type that Yoga has chosen before for the same Accept, and applies the same context, limits, timeout and masking. It answers success
- * only; a request whose query fails is answered by Yoga from the beginning.
+ * Fast path for operations that Yoga has already parsed, validated and compiled, as most requests repeat one.
+ * Yoga's own steps around a query cost as much as a page of images (docs/performance.md). The fast path
+ * decides nothing: it runs a text that Yoga has run before, answers in the type that Yoga chose for the same
+ * Accept header, and applies the same context, limits, timeout and masking. It answers success only; Yoga
+ * answers a failed query from the beginning.
  */
 export function makeRepeatedOperations(options: {
   readonly limits: QueryLimiter;
@@ -74,26 +79,29 @@ export function makeRepeatedOperations(options: {
       },
     },
     contentTypeFor: (accept = '') => contentTypes.get(accept) ?? null,
-    async run(given, req, makeContext) {
-      const params = plain(given, options.findPersisted);
-      const query = params && prepared.find(params.query, params.operationName);
+    async run(params, req, makeContext) {
+      const request = readPlainRequest(params, options.findPersisted);
+      const query = request && prepared.find(request.query, request.operationName);
       if (!query) return null;
-      const variables = params.variables ?? {};
-      const fault = limits.faultOfParams(given) ?? limits.faultOfCost(query.document, variables);
+      const variables = request.variables ?? {};
+      const fault = limits.faultOfParams(params) ?? limits.faultOfCost(query.document, variables);
       if (fault) return { errors: [fault] };
       const running = query.run(makeContext(), variables);
       const result = isPromise(running) ? await within(options.timeoutSeconds, running, req) : running;
       if (result && fastPath.hasSubscribers)
-        fastPath.publish({ query: params.query, operationName: params.operationName });
+        fastPath.publish({ query: request.query, operationName: request.operationName });
       return result;
     },
   };
 }
 
-/** The queries that were run, by text and name of the operation; a cache with a limit of bytes that evicts the least recently used. */
+/**
+ * Caches prepared queries by text and name of the operation. Evicts the least recently used beyond its limit
+ * of bytes.
+ */
 function makePreparedQueries(limits: QueryLimiter) {
   interface Entry {
-    /** null: it cannot be prepared. */
+    /** By name of the operation; null: it cannot be prepared. */
     readonly operations: Map<string | null, PreparedQuery | null>;
     bytes: number;
   }
@@ -128,24 +136,25 @@ function makePreparedQueries(limits: QueryLimiter) {
   };
 }
 
-interface PlainParams {
+/** Parameters that Yoga would not refuse. */
+interface PlainRequest {
   readonly query: string;
-  /** '' is a name, which no operation has. */
+  /** null: none. The name '' is a name, which no operation has. */
   readonly operationName: string | null;
   readonly variables?: Record<string, unknown>;
 }
 
-/** The parameters of a request that Yoga would not refuse; null for any other. */
-function plain(
-  given: GraphQLParams,
+/** Reads parameters that Yoga would not refuse; null: any other. */
+function readPlainRequest(
+  sent: GraphQLParams,
   findPersisted: (params: GraphQLParams) => GraphQLParams,
-): PlainParams | null {
-  if (Array.isArray(given)) return null;
-  for (const name in given) if (!PARAMETERS.has(name)) return null;
-  if (!isObjectOrNothing(given.variables) || !isObjectOrNothing(given.extensions)) return null;
+): PlainRequest | null {
+  if (Array.isArray(sent)) return null;
+  for (const name in sent) if (!PARAMETERS.has(name)) return null;
+  if (!isObjectOrNull(sent.variables) || !isObjectOrNull(sent.extensions)) return null;
   let params: GraphQLParams;
   try {
-    params = findPersisted(given);
+    params = findPersisted(sent);
   } catch {
     return null;
   }
@@ -154,5 +163,5 @@ function plain(
   return { query, operationName: operationName ?? null, ...(variables == null ? {} : { variables }) };
 }
 
-const isObjectOrNothing = (value: unknown) =>
+const isObjectOrNull = (value: unknown) =>
   value == null || (typeof value === 'object' && !Array.isArray(value));

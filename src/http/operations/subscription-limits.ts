@@ -4,7 +4,7 @@ import type { Caller } from '../../auth/caller.ts';
 import type { ServerContext } from '../body/request-body.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 
-/** Counts subscriptions in; they are counted out when their response is closed. */
+/** Limits the open subscriptions. Each is counted until its response is closed. */
 export function useSubscriptionLimits(traffic: Pick<Traffic, 'enterSubscription'>): Plugin {
   return {
     onSubscribe({ args, setResultAndStopExecution }) {

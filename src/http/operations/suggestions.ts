@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 
-/** Leaves out what would tell the names of the schema, one guess at a time, to whoever may not read it: "Did you mean …?" */
+/** Removes "Did you mean …?" from errors, which reveals the names of a schema without introspection. */
 export function useHiddenSuggestions(): Plugin {
   return {
     onValidate() {

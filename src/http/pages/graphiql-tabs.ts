@@ -1,13 +1,13 @@
-/** Stands where a person puts an id. */
+/** Placeholder that the reader replaces by an id. */
 export const ID_PLACEHOLDER = 'an id from the tab Images';
 
 /**
- * The tabs that GraphiQL opens with: the main way through the house, one step each. Inputs stand in the documents, because Yoga's
- * GraphiQL does not show the variables of a default tab.
+ * The tabs that GraphiQL opens with: one for each main feature. Inputs are written into the documents,
+ * because Yoga's GraphiQL does not show the variables of a default tab.
  */
 export const GRAPHIQL_TABS: readonly { query: string }[] = [
   {
-    query: `# Make an image: the model "sample" needs no key and no network.
+    query: `# Generate an image. The model "sample" needs no key and no network.
 mutation GenerateImage {
   generateImage(
     input: {
@@ -31,7 +31,7 @@ mutation GenerateImage {
 `,
   },
   {
-    query: `# List images: by user, tool, tags, status, words of the prompt, …
+    query: `# List images. Filter by user, tool, tags, status, words of the prompt, …
 query Images {
   images(first: 20, filter: { userId: "user123", tags: ["sunset"] }) {
     totalCount
@@ -50,8 +50,8 @@ query Images {
 `,
   },
   {
-    query: `# One image, by its id or uuid.
-# Put an id in: run the tab Images and copy one from its answer.
+    query: `# Read one image, by its id or uuid.
+# Put an id in: run the tab Images and copy one from its response.
 query Image {
   image(id: "${ID_PLACEHOLDER}") {
     uuid
@@ -70,7 +70,7 @@ query Image {
 `,
   },
   {
-    query: `# Each image as it is made and as it changes, until you press stop.
+    query: `# Receive images when they are made and when they change, until you press stop.
 # Run this, then run GenerateImage in another window of the browser.
 subscription ImagesUpdated {
   imagesUpdated(filter: { userId: "user123" }) {
@@ -85,7 +85,7 @@ subscription ImagesUpdated {
 `,
   },
   {
-    query: `# What each store holds, and what is missing or corrupt.
+    query: `# List the stores with their healthy, missing and corrupt copies.
 query Stores {
   stores {
     name
@@ -102,8 +102,8 @@ query Stores {
   },
   {
     query: `# Make every store hold a healthy copy again.
-# Delete a file below data/images first, to see it come back.
-# Put an id in: run the tab Images and copy one from its answer.
+# Delete a file below data/images first to see it restored.
+# Put an id in: run the tab Images and copy one from its response.
 mutation RestoreImage {
   restoreImage(input: { id: "${ID_PLACEHOLDER}" }) {
     restored { store state bytes }

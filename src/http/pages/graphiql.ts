@@ -11,25 +11,25 @@ const CODINGS = {
     promisify(brotliCompress)(page, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
   gzip: (page: Buffer) => promisify(gzip)(page),
 } as const;
-/** Of 11: nine megabytes take a third of a second, once for each process. */
+/** Quality from 0 to 11. At 5, nine megabytes take a third of a second, once for each process. */
 const BROTLI_QUALITY = 5;
 
 /**
- * GraphiQL animates its tabs and leaves an old shift behind, which it hides only while a tab has no focus: pressed, a tab jumped aside, and the click was lost.
- * Tabs can still be moved by dragging.
+ * GraphiQL animates its tabs and leaves an old offset behind, which shows while a tab has the focus. A
+ * pressed tab jumped aside, and the click was lost. Tabs can still be dragged.
  */
 const KEEP_TABS_IN_PLACE = '.graphiql-tab{transform:none!important}';
 
 type Coding = keyof typeof CODINGS;
 
-/** Whether a browser asks for the page, as a person's does who types the address. */
+/** Returns whether a browser asks for the page. */
 export function wantsGraphiql({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && (headers.accept ?? '').includes('text/html');
 }
 
 /**
- * Serves GraphiQL, a page of nine megabytes, compressed for browsers that take it. Page and compressed forms are made when the first browser
- * asks.
+ * Serves GraphiQL, a page of nine megabytes, compressed for browsers that accept it. The page and its
+ * compressed forms are made at the first request for them.
  */
 export function makeGraphiql({ compressed }: { readonly compressed: boolean }) {
   let page: Promise<{ body: Buffer; etag: string }> | null = null;
@@ -52,7 +52,7 @@ export function makeGraphiql({ compressed }: { readonly compressed: boolean }) {
     const coding = compressed ? codingOf(String(request.headers['accept-encoding'] ?? '')) : null;
     const headers = {
       ETag: coding === null ? etag : etag.replace(/"$/, `-${coding}"`),
-      // A newer server has another page; asking costs a header.
+      // A newer server has another page. Revalidation costs one small response.
       'Cache-Control': 'private, no-cache',
       Vary: 'Accept, Accept-Encoding, Authorization, Cookie, Origin',
       'X-Content-Type-Options': 'nosniff',
@@ -79,7 +79,10 @@ export function makeGraphiql({ compressed }: { readonly compressed: boolean }) {
   };
 }
 
-/** The coding that a browser takes, the smaller one first. @param header Accept-Encoding (RFC 9110, 12.5.3) */
+/**
+ * Returns the best coding that a browser accepts; null: none.
+ * @param header Accept-Encoding (RFC 9110, 12.5.3)
+ */
 function codingOf(header: string): Coding | null {
   const taken = weightsOf(header);
   const takes = (name: Coding) => (taken.get(name) ?? 0) > 0;

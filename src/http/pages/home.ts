@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendHtml, sendJson } from '../response/send.ts';
 import { page } from './page.ts';
 
-/** What there is for programs, for whoever asks: nothing here depends on what is kept. */
+/** Addresses for programs. They do not depend on any data. */
 const ADDRESSES = {
   graphql: '/graphql',
   image: '/images/{uuid}',
@@ -14,8 +14,8 @@ const ADDRESSES = {
 } as const;
 
 /**
- * Answers `/`: a page for a browser, the addresses in JSON for a program. Strangers see it, so it says no version and no figures, and of the state of the
- * server what `/ready` says in one word.
+ * Answers `/`: a page for a browser, the addresses in JSON for a program. It is public, so it shows no
+ * version and no figures, and of the state of the server only whether it is ready.
  */
 export async function serveHome(
   { request, response }: { request: IncomingMessage; response: ServerResponse },
@@ -42,7 +42,7 @@ function home({
 }): string {
   return page(`
 <p>This server keeps the images of AI products permanent. It generates, receives or fetches an image once, keeps several verified
-copies of its bytes, and repairs one that is damaged.</p>
+copies of its bytes, and repairs damaged copies.</p>
 <p class="state ${isReady ? 'up">The server is ready.' : 'down">The server is not ready.'} <a href="/ready">Details</a></p>
 <dl>${
     graphiql
@@ -50,11 +50,11 @@ copies of its bytes, and repairs one that is damaged.</p>
 <dt><a href="/graphql">GraphiQL</a></dt><dd>queries in the browser, after you have logged in</dd>`
       : ''
   }
-<dt><a href="/login">Log in</a></dt><dd>by the link that the server printed when it started, or by a token</dd>
+<dt><a href="/login">Log in</a></dt><dd>with the link that the server printed when it started, or with a token</dd>
 <dt><code>POST /graphql</code></dt><dd>GraphQL for programs, with <code>Authorization: Bearer &lt;token&gt;</code>; the schema is <code>schema.graphql</code></dd>
 <dt><code>/images/{uuid}</code></dt><dd>the bytes of an image</dd>
 <dt><code>/api/images/generated</code></dt><dd>a list of images in JSON</dd>
-<dt><a href="/health">/health</a>, <a href="/ready">/ready</a></dt><dd>whether the process lives; whether it can do its work</dd>
+<dt><a href="/health">/health</a>, <a href="/ready">/ready</a></dt><dd>whether the process runs; whether the server is ready</dd>
 </dl>
 ${hasSession ? '<form method="post" action="/logout"><button>Log out</button></form>' : ''}
 <p>The documentation is in <code>README.md</code> and <code>docs/</code>, beside the source of this server.</p>`);

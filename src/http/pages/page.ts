@@ -1,4 +1,4 @@
-/** A page for people, without a script. @param options.refresh an address to go on to at once. */
+/** Returns an HTML page without scripts. @param options.refresh URL to redirect to at once. */
 export function page(body: string, { refresh }: { refresh?: string } = {}): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fixative</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">${

@@ -1,4 +1,7 @@
-/** What a header such as Accept or Accept-Encoding takes, in lower case, and how gladly, from 0 to 1 (RFC 9110, 12.4.2). */
+/**
+ * Reads a header such as Accept into its values, in lower case, with their weights from 0 to 1 (RFC 9110,
+ * 12.4.2).
+ */
 export function weightsOf(header: string | undefined): ReadonlyMap<string, number> {
   return new Map(
     (header ?? '').split(',').map((each) => {

@@ -1,18 +1,14 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../../errors.ts';
+import type { Exchange } from '../exchange.ts';
 import { sendJson } from './send.ts';
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
 
 export interface Problem {
   readonly code: ErrorCode;
   readonly message: string;
 }
 
-/** The body of an error in the shape of its address: GraphQL's list of errors below /graphql, one error anywhere else. */
+/** Returns the body of an error: a GraphQL list of errors for /graphql, one error for any other path. */
 export function problemBody({ url }: Pick<IncomingMessage, 'url'>, { code, message }: Problem): object {
   return /^\/graphql(?:[?/]|$)/.test(url ?? '')
     ? { errors: [{ message, extensions: { code } }] }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { ErrorCode } from '../../errors.ts';
 
-/** Said with everything that is not an image of ours: nothing is cached, guessed or framed. */
+/** Headers of every response that is not an image: not cached, not sniffed, not framed. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   Vary: 'Origin',
@@ -31,7 +31,7 @@ export function sendError(
   { code, message }: { code: ErrorCode; message: string },
   headers?: Record<string, string>,
 ): void {
-  // Named one by one: of an Error JSON would write everything but its message.
+  // JSON.stringify leaves out the message of an Error.
   sendJson(response, status, { error: { code, message } }, headers);
 }
 

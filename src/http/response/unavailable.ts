@@ -1,6 +1,7 @@
 /**
- * What a client hears while the database cannot be reached. Where nothing was done the answer is 503 with Retry-After, upon which a client sends the
- * request again, and a proxy sends it to the next server. A mutation that has begun may have been done: its answer is 200 with the error.
+ * Responses while the database cannot be reached. If nothing was done, the status is 503 with Retry-After, so
+ * that a client repeats the request and a proxy sends it to the next server. A mutation that has begun may
+ * have been done: its status is 200 with the error.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
@@ -12,7 +13,9 @@ import { sendProblem } from './problem.ts';
 const STATUS = 503;
 const RETRY_AFTER = { 'Retry-After': '1' };
 
-/** Answers a request that failed because the database cannot be reached; false for any other failure. */
+/**
+ * Answers a request that failed because the database cannot be reached. Returns false for any other failure.
+ */
 export function sendUnavailable(
   exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
   error: unknown,
@@ -23,7 +26,7 @@ export function sendUnavailable(
   return true;
 }
 
-/** Refuses a mutation before it begins, and gives the answer of a query that failed its status. */
+/** Refuses a mutation before it begins, and sets the status of a query that failed. */
 export function useUnavailable(database: Pick<Database, 'requireReachable'>): Plugin {
   return {
     async onExecute({ args, setResultAndStopExecution }) {
@@ -32,7 +35,7 @@ export function useUnavailable(database: Pick<Database, 'requireReachable'>): Pl
         try {
           await database.requireReachable();
         } catch (error) {
-          // Nothing masks what is answered in place of an execution.
+          // A result that replaces an execution is not masked.
           const { code, message, retryable } = error as DatabaseUnavailableError;
           const errors = [new GraphQLError(message, { extensions: { code, retryable } })];
           setResultAndStopExecution({ errors, extensions: HTTP });
@@ -49,9 +52,9 @@ export function useUnavailable(database: Pick<Database, 'requireReachable'>): Pl
   };
 }
 
-/** As Yoga takes it from a result; it is no part of what the client gets. */
+/** Extension that Yoga reads the status from and removes. */
 const HTTP = { http: { status: STATUS, headers: RETRY_AFTER } };
 
-/** Errors may have been masked by now. */
+/** Returns whether an error, possibly masked, means that the database cannot be reached. */
 const isOfDatabase = ({ extensions, originalError }: GraphQLError) =>
   extensions.code === 'DATABASE_UNAVAILABLE' || isDatabaseAway(originalError);

@@ -3,8 +3,9 @@ import ipaddr from 'ipaddr.js';
 import { BoundedCache } from '../../auth/bounded-cache.ts';
 
 /**
- * The address that a request is counted under: of the connection, or where that is a trusted proxy's the last in X-Forwarded-For that is
- * none. An IPv6 address counts as its /64, which is what one household or machine is given.
+ * Returns a function that finds the address a request is counted under: the address of the connection, or
+ * behind a trusted proxy the last one in X-Forwarded-For that is not a trusted proxy. An IPv6 address counts
+ * as its /64, which is what a provider gives to one household or machine.
  */
 export function makeAddressOf(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
   const trusted = trustedProxies.map((text) =>
@@ -20,7 +21,7 @@ export function makeAddressOf(trustedProxies: readonly string[]): (request: Inco
   };
   const find = (peer: string, forwarded: string): string => {
     if (!isTrusted(peer)) return nameOf(peer);
-    // From the nearest on; behind what cannot be read anybody may have written anything.
+    // From the nearest hop on. Entries before an unreadable one may be forged.
     for (const hop of forwarded.split(',').reverse()) {
       const address = withoutPort(hop.trim());
       if (address === null) return nameOf(peer);
@@ -28,7 +29,8 @@ export function makeAddressOf(trustedProxies: readonly string[]): (request: Inco
     }
     return nameOf(peer);
   };
-  // Reading addresses is a tenth of what a small answer costs, and most requests come from where others came from.
+  // Parsing addresses is a tenth of the cost of a small response, and most requests come from known
+  // addresses.
   const known = new BoundedCache<string>(MAX_KNOWN);
   return ({ socket, headers }) => {
     const peer = socket.remoteAddress ?? '';
@@ -42,10 +44,11 @@ export function makeAddressOf(trustedProxies: readonly string[]): (request: Inco
   };
 }
 
+/** Most addresses to cache, and the longest key of one. */
 const MAX_KNOWN = 5000;
 const MAX_KNOWN_LENGTH = 200;
 
-/** `203.0.113.9`, `203.0.113.9:51234`, `[2001:db8::1]:443`; null for what is no address. */
+/** Reads `203.0.113.9`, `203.0.113.9:51234` or `[2001:db8::1]:443`. Returns null for anything else. */
 function withoutPort(hop: string): string | null {
   const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(hop)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(hop)?.[1] ?? hop;
   return ipaddr.isValid(bare) ? bare : null;

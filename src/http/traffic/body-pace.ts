@@ -6,25 +6,27 @@ export interface PaceLimits {
 }
 
 export interface BodyPace {
-  /** Watches the body of a request until it is there; one that comes too slowly is answered by `refuse`, and its connection cut. */
+  /** Watches the body of a request until it is complete. Calls `refuse` when it comes too slowly. */
   watch(request: IncomingMessage, response: ServerResponse, refuse: () => void): void;
   stop(): void;
 }
 
+interface WatchedBody {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly refuse: () => void;
+  readonly readBefore: number;
+  seconds: number;
+}
+
 /**
- * Keeps a client from holding a connection, and a spool, by sending next to nothing: a body has some seconds, and one more for each so many
- * bytes that have come, as Apache's mod_reqtimeout counts (https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html). What
- * waits with us, because we do not read, is not held against the client. One timer for all of them.
+ * Limits the time of a body, so that a client cannot hold a connection and a spool by sending next to
+ * nothing. The time grows by a second for each `minBodyBytesPerSecond` received, as in Apache's
+ * mod_reqtimeout (https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html). Time in which the server does
+ * not read does not count. One timer serves all bodies.
  */
 export function makeBodyPace(limits: PaceLimits): BodyPace {
-  interface Body {
-    readonly request: IncomingMessage;
-    readonly response: ServerResponse;
-    readonly refuse: () => void;
-    readonly readBefore: number;
-    seconds: number;
-  }
-  const bodies = new Set<Body>();
+  const bodies = new Set<WatchedBody>();
   const timer = setInterval(() => {
     for (const body of bodies) {
       const { request, response } = body;

@@ -1,7 +1,8 @@
 /**
- * The end of a server behind a proxy. A proxy keeps connections and sends the next request over any of them; where that crosses with the closing of
- * the connection, the proxy's client sees 502, because a request that changes something is not sent again. So a connection that was just in use is
- * closed by an answer (`Connection: close`), which leaves nothing to cross with, and only one that stays quiet is closed without.
+ * Shutdown behind a proxy. A proxy keeps connections open and sends its next request on any of them. When
+ * such a request crosses the closing of its connection, the client of the proxy gets 502, because proxies do
+ * not repeat requests that change something. So a connection in use is closed by a response with `Connection:
+ * close`. Only a connection that stays idle is closed without one.
  */
 import {
   type IncomingMessage,
@@ -12,47 +13,53 @@ import {
 } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 
-/** nginx knows the same pause (keepalive_min_timeout). */
+/**
+ * Seconds without a request after which a connection is closed. nginx has the same pause
+ * (keepalive_min_timeout).
+ */
 const PAUSE_SECONDS = 1;
 
 export interface Drain {
-  /** Of answers: one says that its connection ends with it, once the drain has begun. */
+  /** Class of the responses. After the drain has begun, a response closes its connection. */
   readonly Response: typeof ServerResponse<IncomingMessage>;
-  /** Takes note of the connections of a server. */
+  /** Keeps track of the connections of a server. */
   watch(server: Server): void;
   readonly hasBegun: boolean;
   /**
-   * Accepts no more connections. Each connection ends with its next answer, or after a pause without a request.
-   * @returns when no connection is left.
+   * Accepts no more connections. Each connection is closed by its next response, or after a pause without
+   * one.
+   * @returns a promise that resolves when no connection is left.
    */
   begin(server: Server, pauseSeconds?: number): Promise<void>;
 }
 
-/** An iteration of the event loop that takes no longer had little to do; how long one is waited for. */
-const QUIET_MILLISECONDS = 0.5;
-const QUIET_PATIENCE_MILLISECONDS = 500;
+/**
+ * Longest iteration of the event loop that counts as quiet, and the longest wait for one, in milliseconds.
+ */
+const QUIET_MS = 0.5;
+const QUIET_WAIT_MS = 500;
 
 export function makeDrain(): Drain {
   const sockets = new Set<Socket>();
   let ended: Promise<void> | null = null;
-  /** Whether no more connections are accepted. */
+  /** Whether the listening socket is closed. */
   let isClosed = false;
 
-  class LastResponse extends ServerResponse<IncomingMessage> {
-    // Every head comes by here, also one that is written by the first `write` or `end`.
+  class DrainedResponse extends ServerResponse<IncomingMessage> {
+    // Node calls this for every head, also for one that the first `write` or `end` sends.
     override writeHead(
       status: number,
       reason?: string | OutgoingHttpHeaders | OutgoingHttpHeader[],
       headers?: OutgoingHttpHeaders | OutgoingHttpHeader[],
     ): this {
-      // Only after the close: a client that is told `Connection: close` connects again, and must be refused.
+      // Not before the socket is closed: a client that is told to close connects again, and must be refused.
       if (isClosed) this.shouldKeepAlive = false;
       return super.writeHead(status, reason as string, headers);
     }
   }
 
   return {
-    Response: LastResponse,
+    Response: DrainedResponse,
     watch(server) {
       server.on('connection', (socket) => {
         sockets.add(socket);
@@ -68,16 +75,16 @@ export function makeDrain(): Drain {
       ended = promise;
       const closeIdle = () => {
         server.closeIdleConnections();
-        // To Node, one that has not sent a request yet is not idle.
+        // Node does not count a connection as idle before its first request.
         for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       };
       whenQuiet(() => {
         isClosed = true;
-        // The close of an HTTP server would close at once what a proxy may be sending over.
+        // The close of an HTTP server would also close connections on which a proxy may be sending.
         NetServer.prototype.close.call(server, () => resolve());
-        // For connections whose answer had begun by now, without `Connection: close`.
+        // For connections whose response has begun without `Connection: close`.
         server.keepAliveTimeout = PAUSE_SECONDS * 1000;
-        // A server that is busy has not read yet what has come meanwhile: it does so between the timer and this.
+        // A busy server reads what has arrived between the timer and the immediate.
         setTimeout(() => setImmediate(closeIdle), pauseSeconds * 1000).unref();
       });
       return ended;
@@ -86,15 +93,16 @@ export function makeDrain(): Drain {
 }
 
 /**
- * Runs `work` after an iteration of the event loop that had little to do. A connection that comes after the last look for new ones, and before the
- * socket is closed, is reset by the system although its client may have sent a request; so the two are to be close together.
+ * Runs `work` after a quiet iteration of the event loop. The system resets a connection that arrives between
+ * the last `accept` and the close of the socket, although its client may have sent a request. A quiet loop
+ * keeps that interval short.
  */
 function whenQuiet(work: () => void): void {
-  const latest = performance.now() + QUIET_PATIENCE_MILLISECONDS;
-  const look = (before: number) => {
+  const latest = performance.now() + QUIET_WAIT_MS;
+  const check = (before: number) => {
     const now = performance.now();
-    if (now - before < QUIET_MILLISECONDS || now > latest) work();
-    else setImmediate(look, now);
+    if (now - before < QUIET_MS || now > latest) work();
+    else setImmediate(check, now);
   };
-  setImmediate(() => setImmediate(look, performance.now()));
+  setImmediate(() => setImmediate(check, performance.now()));
 }

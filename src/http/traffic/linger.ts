@@ -3,14 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 const LINGER_SECONDS = 2;
 
 /**
- * Ends an exchange whose answer went out before the request was read to its end: a refused upload, or one without a token. Closing
- * at once would reset the connection, and the client would see that instead of the answer (RFC 9112, 9.6); reading on would let a
- * stranger send for ever. So what still comes is thrown away for a moment, and then the connection is cut.
+ * Ends an exchange whose response went out before the request was read to its end, such as a refused upload.
+ * Closing at once would reset the connection, and the client would see the reset instead of the response
+ * (RFC 9112, 9.6). Reading on would never end for a client that sends for ever. So the rest of the request is
+ * discarded for two seconds, and then the connection is cut.
  */
 export function lingerAfter(request: IncomingMessage, response: ServerResponse): void {
-  // Without a body there is nothing to wait for.
   const { headers } = request;
-  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
+  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  if (!hasBody) return;
   const { socket } = request;
   const restore = () => {
     Reflect.deleteProperty(socket, 'destroySoon');
@@ -18,10 +19,10 @@ export function lingerAfter(request: IncomingMessage, response: ServerResponse):
   };
   response.on('prefinish', () => {
     if (request.complete) return;
-    // Where the connection is to end with this answer (Connection: close, as nginx asks of servers behind it), Node would end both directions now.
+    // With `Connection: close`, as nginx sends it to servers behind it, Node would close both directions now.
     socket.destroySoon = () => socket.end();
     response.once('finish', () => {
-      // It may have come to its end while the answer went out.
+      // The request may have ended while the response went out.
       if (request.complete) return restore();
       request.unpipe();
       request.resume();

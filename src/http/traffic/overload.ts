@@ -1,18 +1,19 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 
-const LOOK_SECONDS = 1;
+const CHECK_SECONDS = 1;
 
-/** Whether the process is so busy, or so short of memory, that it had better say no. */
+/** Whether the process is too busy, or too short of memory, to take requests. */
 export interface Overload {
-  /** Why, for the log; null where it is not. */
+  /** Reason for the log; null: the process is not overloaded. */
   readonly reason: string | null;
   stop(): void;
 }
 
 /**
- * Looks every second at the mean delay of the event loop and at the heap. One look too slow says nothing, for a migration or a large answer
- * may hold the loop for a moment; two are an overload, until one is well again. A heap that is nearly full is one at once.
+ * Checks the mean delay of the event loop and the heap every second. One slow second is no overload, because
+ * a migration or a large response may block the loop for a moment. Two in a row are, until a second is fast
+ * again. A heap above its limit is an overload at once.
  */
 export function watchOverload(limits: {
   readonly maxEventLoopDelayMilliseconds: number;
@@ -20,19 +21,19 @@ export function watchOverload(limits: {
 }): Overload {
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
-  let slow = 0;
+  let slowChecks = 0;
   let reason: string | null = null;
-  const look = () => {
+  const check = () => {
     const milliseconds = delay.count > 0 ? delay.mean / 1e6 : 0;
     delay.reset();
-    slow = milliseconds > limits.maxEventLoopDelayMilliseconds ? slow + 1 : 0;
+    slowChecks = milliseconds > limits.maxEventLoopDelayMilliseconds ? slowChecks + 1 : 0;
     const { used_heap_size: used, heap_size_limit: most } = getHeapStatistics();
     const percent = (100 * used) / most;
     if (percent > limits.maxHeapPercent) reason = `the heap is ${Math.round(percent)} % full`;
-    else if (slow > 1) reason = `the event loop is ${Math.round(milliseconds)} ms late`;
+    else if (slowChecks > 1) reason = `the event loop is ${Math.round(milliseconds)} ms late`;
     else reason = null;
   };
-  const timer = setInterval(look, LOOK_SECONDS * 1000);
+  const timer = setInterval(check, CHECK_SECONDS * 1000);
   timer.unref();
   return {
     get reason() {
