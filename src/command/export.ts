@@ -6,8 +6,8 @@ import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from '.
 type Unwritten = Extract<ExportOutcome, { outcome: 'without' | 'unread' }>;
 
 /**
- * `export DIRECTORY`: writes the images of a filter, with a sidecar each. Ends with 3 when the bytes of one
- * could not be read, or when it was interrupted; the same command goes on then.
+ * `export DIRECTORY`: writes the images of a filter, each with a sidecar. Returns exit code 3 when the bytes
+ * of an image could not be read, or after an interruption. The same command then continues.
  */
 export async function runExport(
   deps: ImageDeps,
@@ -24,7 +24,9 @@ export async function runExport(
       if (outcome.outcome === 'exported') bytes += outcome.bytes;
       if (outcome.outcome === 'without' || outcome.outcome === 'unread') unwritten.push(outcome);
       if (options.json) terminal.out(`${JSON.stringify({ type: 'image', ...outcome })}\n`);
-      progress.update(`${tally.exported} images, ${formatBytes(bytes)} exported; ${tally.there} were there`);
+      progress.update(
+        `${tally.exported} images exported (${formatBytes(bytes)}), ${tally.there} already exported`,
+      );
     });
   } finally {
     progress.clear();
@@ -34,13 +36,13 @@ export async function runExport(
       const rows = unwritten.map((each) =>
         each.outcome === 'unread'
           ? [each.uuid, each.code, each.reason]
-          : [each.uuid, '-', `it has no bytes; its status is ${each.status}`],
+          : [each.uuid, '-', `it has no bytes (status ${each.status})`],
       );
       if (rows.length > 0) terminal.out(`${formatTable([['not exported', 'code', 'why'], ...rows])}\n\n`);
       terminal.out(
-        `${tally.exported} exported (${formatBytes(bytes)}), ${tally.there} already there, ${tally.without} without bytes, ${tally.unread} could not be read.\n`,
+        `${tally.exported} exported (${formatBytes(bytes)}), ${tally.there} already exported, ${tally.without} without bytes, ${tally.unread} could not be read.\n`,
       );
-      if (interrupted) terminal.out('Interrupted; the same command goes on.\n');
+      if (interrupted) terminal.out('Interrupted. Run the same command to continue.\n');
     }
   }
   return tally.unread > 0 || options.signal?.aborted ? EXIT.notRight : EXIT.ok;

@@ -3,17 +3,18 @@ import { type DirectoryImport, type FileOutcome, importDirectory } from '../imag
 import type { IngestDeps } from '../image/ingest/ingest.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
-/** How each outcome is told in the summary. */
-const TOLD = {
+/** Words of the summary. */
+const WORDS = {
   imported: 'imported',
-  there: 'already there',
-  removed: 'removed before (--again takes them in again)',
+  there: 'already imported',
+  removed: 'purged before (import them with --again)',
   refused: 'refused',
 } as const;
 
 /**
- * `import directory PATH`: brings a folder of pictures in, and says at the end what was refused and why. Ends
- * with 3 when something was, or when it was interrupted; the same command goes on then.
+ * `import directory PATH`: imports the images of a folder, and reports at the end which files were refused
+ * and why. Returns exit code 3 when a file was refused, or after an interruption. The same command then
+ * continues.
  */
 export async function runImportDirectory(
   deps: ImageDeps & IngestDeps,
@@ -34,7 +35,7 @@ export async function runImportDirectory(
       );
     });
   } finally {
-    // Also when a store gave out: what was done is done, and is told.
+    // Reports what was done even when a store has failed.
     progress.clear();
     const interrupted = options.signal?.aborted === true;
     const dryRun = options.dryRun === true;
@@ -46,7 +47,7 @@ export async function runImportDirectory(
 
 function report(
   refused: readonly Extract<FileOutcome, { outcome: 'refused' }>[],
-  tally: Readonly<Record<keyof typeof TOLD, number>>,
+  tally: Readonly<Record<keyof typeof WORDS, number>>,
   { dryRun, interrupted }: { dryRun: boolean; interrupted: boolean },
 ): string {
   const sorted = refused.toSorted((a, b) => (a.file < b.file ? -1 : 1));
@@ -54,10 +55,10 @@ function report(
   const table = rows.length > 0 ? `${formatTable([['refused', 'code', 'why'], ...rows])}\n\n` : '';
   const counts = Object.entries(tally)
     .filter(([outcome, count]) => count > 0 || outcome === 'imported')
-    .map(([outcome, count]) => `${count} ${TOLD[outcome as keyof typeof TOLD]}`);
-  const end = interrupted ? 'Interrupted; the same command goes on.\n' : '';
+    .map(([outcome, count]) => `${count} ${WORDS[outcome as keyof typeof WORDS]}`);
+  const end = interrupted ? 'Interrupted. Run the same command to continue.\n' : '';
   return `${table}${dryRun ? 'Would be: ' : ''}${counts.join(', ')}.\n${end}`;
 }
 
-/** A name may hold anything, and a terminal obeys some of it. */
+/** Replaces control characters. A terminal obeys them, and a file name may hold any. */
 const printable = (text: string) => text.replaceAll(/\p{Cc}/gu, '\ufffd');

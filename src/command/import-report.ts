@@ -2,8 +2,8 @@ import type { ImportOptions, ImportResult } from '../image/import/import-run.ts'
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
 /**
- * What every importer shows: how it is going, what was refused and why, and how it went. Ends with 3 when
- * something was refused.
+ * Reports an import: progress, refused images and a summary. `finish` returns exit code 3 when an image was
+ * refused.
  */
 export function makeImportReport(terminal: Terminal, options: { json: boolean; dryRun: boolean }) {
   const progress = makeProgress(terminal);
@@ -53,13 +53,13 @@ export function makeImportReport(terminal: Terminal, options: { json: boolean; d
       const rows = refused.map(({ subject, error }) => [
         subject,
         error?.code ?? '',
-        error?.retryable ? 'again next time' : '',
+        error?.retryable ? 'retried next time' : '',
         error?.message ?? '',
       ]);
       terminal.out(`${formatTable([['REFUSED', 'CODE', '', 'WHY'], ...rows])}\n\n`);
     }
     const counts = Object.entries({ ...tally, ...more }).filter(([name, n]) => n > 0 || name === 'imported');
-    const words: Record<string, string> = { known: 'were there already', planned: 'would be fetched' };
+    const words: Record<string, string> = { known: 'already imported', planned: 'would be fetched' };
     terminal.out(`${counts.map(([name, count]) => `${count} ${words[name] ?? name}`).join(', ')}.\n`);
     return exit;
   };

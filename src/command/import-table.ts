@@ -12,7 +12,7 @@ export interface ImportTableCommand {
   readonly table: string;
   readonly idColumn: string;
   readonly urlColumn?: string;
-  /** `column=field` each. */
+  /** Entries `column=field`. */
   readonly map: readonly string[];
   readonly baseUrl?: string;
   readonly writeBack?: string;
@@ -22,11 +22,11 @@ export interface ImportTableCommand {
   readonly dryRun: boolean;
   readonly json: boolean;
   readonly signal?: AbortSignal | undefined;
-  /** Where this server is reached; what is written back begins with it. */
+  /** URL of this server, which the URLs to write back begin with. */
   readonly publicUrl: string | null;
 }
 
-/** `import table DATABASE_URL`: brings over the rows of another system's table with their bytes. */
+/** `import table DATABASE_URL`: imports the rows of another system's table with their bytes. */
 export async function runImportTable(
   deps: RescueDeps & { readonly database: Database },
   options: ImportTableCommand,
@@ -34,9 +34,9 @@ export async function runImportTable(
 ): Promise<ExitCode> {
   const { writeBack, baseUrl = null, publicUrl } = options;
   if (writeBack !== undefined && publicUrl === null) {
-    throw invalid('--write-back needs PUBLIC_URL: addresses in another database must be whole.');
+    throw invalidOption('--write-back needs PUBLIC_URL, because URLs in another database must be absolute.');
   }
-  if (baseUrl !== null && !URL.canParse(baseUrl)) throw invalid('--base-url is not an address.');
+  if (baseUrl !== null && !URL.canParse(baseUrl)) throw invalidOption('--base-url is not a URL.');
   const source = sourceOf(options);
   const readOnly = writeBack === undefined || options.dryRun;
   const foreign = await openForeignDatabase({ url: options.databaseUrl, readOnly });
@@ -69,11 +69,11 @@ export async function runImportTable(
   }
 }
 
-/** Names the table for good, without who asks: the same table is the same source under another user. */
+/** Returns a permanent name of the table, without the user: the table is one source for every user. */
 function sourceOf(options: Pick<ImportTableCommand, 'databaseUrl' | 'table'>): string {
   const url = URL.parse(options.databaseUrl);
   if (!url || !/^postgres(ql)?:$/.test(url.protocol)) {
-    throw invalid('DATABASE_URL is not an address that begins with postgresql://.');
+    throw invalidOption('The database URL does not begin with postgresql://.');
   }
   return `table:${url.host}${url.pathname}/${options.table}`;
 }
@@ -82,12 +82,12 @@ function parseMap(entries: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     entries.map((entry) => {
       const at = entry.lastIndexOf('=');
-      if (at < 1) throw invalid(`--map takes column=field, not ${JSON.stringify(entry)}.`);
+      if (at < 1) throw invalidOption(`--map needs column=field, not ${JSON.stringify(entry)}.`);
       return [entry.slice(0, at), entry.slice(at + 1)];
     }),
   );
 }
 
-function invalid(message: string): FixativeError {
+function invalidOption(message: string): FixativeError {
   return new FixativeError('INVALID_INPUT', message);
 }

@@ -9,7 +9,7 @@ import type { ExitCode, Terminal } from './terminal.ts';
 
 export interface ImportUrlsCommand {
   readonly file: string;
-  /** Whose the images are where the list does not say. */
+  /** Owner of the images that the list names no owner of. */
   readonly user: string;
   readonly concurrency: number;
   readonly dryRun: boolean;
@@ -17,7 +17,7 @@ export interface ImportUrlsCommand {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** `import urls FILE`: rescues the addresses of a list, lines or CSV, before they expire. */
+/** `import urls FILE`: imports the images of a list of URLs, lines or CSV, before the URLs expire. */
 export async function runImportUrls(
   deps: RescueDeps & { readonly database: Database },
   options: ImportUrlsCommand,

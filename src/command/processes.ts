@@ -4,26 +4,27 @@ import type { Config } from '../config.ts';
 import { FixativeError } from '../errors.ts';
 import { EXIT, type ExitCode, type Terminal } from './terminal.ts';
 
-/** What a process of several is told by the one that began it. */
+/** Task of a server process, from the primary process. */
 export interface Assignment {
-  /** Whether this one also works: one of them does. */
+  /** Whether the process also takes jobs. One of them does. */
   readonly works: boolean;
 }
 
 type ToServer = { readonly assignment: Assignment } | { readonly stop: true };
 type FromServer =
-  /** It hears what it is told from now on. */
+  /** The process receives messages from now on. */
   | { readonly hears: true }
-  /** It listens; what a person is told of that. */
+  /** The process listens. The text is for the terminal. */
   | { readonly ready: string };
 
+/** Longest back-off before a process is restarted. */
 const LONGEST_PAUSE_SECONDS = 30;
 
 /**
- * Serves in several processes that share one port (https://nodejs.org/api/cluster.html): the one that accepts
- * connections hands them round. The first begins alone, for it brings the database up to date. One that ends
- * by itself is begun anew, after 1 s, then 2, 4, … 30.
- * @returns what a first one ended with that did not come to listen.
+ * Serves in several processes that share one port (https://nodejs.org/api/cluster.html). The primary process
+ * accepts connections and distributes them. The first server process starts alone, because it migrates the
+ * database. A process that ends is restarted after 1 s, then 2, 4, … 30 s.
+ * @returns the exit code of a process that ended before it listened.
  */
 export async function serveInProcesses(
   count: number,
@@ -33,15 +34,15 @@ export async function serveInProcesses(
   if (config.databaseUrl === null) {
     throw new FixativeError(
       'INVALID_INPUT',
-      'The embedded database belongs to one process. Set DATABASE_URL to a PostgreSQL server, or leave --processes out.',
+      'The embedded database allows only one process. Set DATABASE_URL to a PostgreSQL server, or remove --processes.',
     );
   }
   const { terminal } = options;
   const running = new Set<Worker>();
   let stopping = false;
 
-  /** Resolves when it listens, or with its exit code when it ended before. */
-  async function begin(
+  /** Starts a process. Resolves when it listens, or to its exit code if it ended before. */
+  async function start(
     index: number,
   ): Promise<{ worker: Worker; ended: Promise<number>; ready: string } | number> {
     let worker: Worker;
@@ -57,7 +58,7 @@ export async function serveInProcesses(
         resolve(code);
       };
       worker.once('exit', (code, signal) => end(signal ? EXIT.failed : code));
-      // It could not be begun, or cannot be told anything.
+      // The process could not be started, or cannot receive messages.
       worker.on('error', (error) => end(noteFailure(error)));
     });
     const ready = new Promise<string>((resolve) => {
@@ -73,21 +74,23 @@ export async function serveInProcesses(
 
   function noteFailure(error: unknown): number {
     terminal.note(
-      `A process could not be begun: ${error instanceof Error ? error.message : String(error)}\n`,
+      `A server process could not be started: ${error instanceof Error ? error.message : String(error)}\n`,
     );
     return EXIT.failed;
   }
 
-  /** Keeps one running until all are stopped. */
+  /** Restarts a process whenever it ends, until all are stopped. */
   async function keep(index: number, ended: Promise<number>): Promise<void> {
     let pause = 1;
     for (let code = await ended; !stopping; ) {
-      terminal.note(`Process ${index + 1} of ${count} ended (${code}); it is begun anew in ${pause} s.\n`);
+      terminal.note(
+        `Server process ${index + 1} of ${count} ended (exit code ${code}). Restarting it in ${pause} s.\n`,
+      );
       await Promise.race([sleep(pause * 1000, undefined, { ref: false }), options.stopped]);
       if (stopping) return;
-      const begun = await begin(index);
-      pause = typeof begun === 'number' ? Math.min(pause * 2, LONGEST_PAUSE_SECONDS) : 1;
-      code = typeof begun === 'number' ? begun : await begun.ended;
+      const started = await start(index);
+      pause = typeof started === 'number' ? Math.min(pause * 2, LONGEST_PAUSE_SECONDS) : 1;
+      code = typeof started === 'number' ? started : await started.ended;
     }
   }
 
@@ -96,10 +99,10 @@ export async function serveInProcesses(
     for (const worker of running) send(worker, { stop: true });
   };
   const stopped = options.stopped.then(stop);
-  const first = await begin(0);
-  const others = typeof first === 'number' || stopping ? [] : await Promise.all(range(1, count).map(begin));
-  // One that ends while all are stopped has not failed: Ctrl-C reaches each of them, some before they can say
-  // that they heard it.
+  const first = await start(0);
+  const others = typeof first === 'number' || stopping ? [] : await Promise.all(range(1, count).map(start));
+  // A process that ends during a stop has not failed. Ctrl-C reaches each process, some before they can
+  // report it.
   const failed = stopping ? undefined : [first, ...others].find((one) => typeof one === 'number');
   const kept = [first, ...others].flatMap((one, index) =>
     typeof one === 'number' ? [] : [keep(index, one.ended)],
@@ -112,18 +115,18 @@ export async function serveInProcesses(
   return (failed as ExitCode | undefined) ?? EXIT.ok;
 }
 
-/** Whether this process is one of several. */
+/** Returns whether this process is one of several server processes. */
 export const isOneOfSeveral = (): boolean => cluster.isWorker;
 
 /**
- * In one of several: what it is told, and when it is to stop: when it is told to, or when the one that tells
- * it is gone.
+ * Connects a server process to the primary process. `stopped` resolves when that asks it to stop, or has
+ * ended.
  */
 export async function enterProcess(): Promise<
   Assignment & {
     stopped: Promise<void>;
     terminal: Terminal;
-    /** What ties it to the others keeps it running until then. */
+    /** Disconnects from the primary process. The connection keeps the process alive until then. */
     leave(): void;
   }
 > {
@@ -141,7 +144,7 @@ export async function enterProcess(): Promise<
     else onStop();
   });
   worker.on('disconnect', () => {
-    // Without this Node ends the process here and now.
+    // Otherwise Node ends the process at once.
     worker.exitedAfterDisconnect = true;
     onStop();
   });
@@ -153,7 +156,7 @@ export async function enterProcess(): Promise<
       out: (text) => {
         if (worker.isConnected()) worker.send({ ready: text } satisfies FromServer);
       },
-      // All of them would say the same.
+      // Every process would print the same.
       note: () => {},
       interactive: false,
     },

@@ -16,21 +16,21 @@ interface RestoreDeps {
 export interface RestoreCommand {
   readonly ids: readonly string[];
   readonly all: boolean;
-  /** The images of a filter, as `images(filter)` takes it. */
+  /** Filter of the images, as in `images(filter)`. */
   readonly filter?: ImageFilter;
   readonly dryRun: boolean;
-  /** Stops when more than so many percent of a store are missing, or on no record. */
+  /** Percent of a store that may be missing, or orphans, before the run stops. */
   readonly maxMissing: number;
-  /** Objects on no record that are younger than this are left alone. */
+  /** Age in seconds below which orphans are left alone. */
   readonly orphanGraceSeconds: number;
   readonly json: boolean;
 }
 
 /**
- * `restore [ID…|--filter JSON|--all]`: makes every store hold a healthy copy again. With --all it looks first
- * at what is there (quickly, as `verify --fast` does), restores what is lacking, and moves what is on no
- * record into quarantine. Ends with 3 when something could not be restored, and with --all also when a store
- * could not be asked: what it lacks is not known then.
+ * `restore [ID…|--filter JSON|--all]`: makes every store hold a healthy copy again. --all first checks what
+ * exists, as `verify --fast` does, restores what is missing, and moves orphans into quarantine. Returns exit
+ * code 3 when a copy could not be restored, and with --all also when a store is unreachable, because its
+ * missing copies are unknown then.
  */
 export async function runRestore(
   deps: RestoreDeps,
@@ -41,7 +41,7 @@ export async function runRestore(
   if (ways.length !== 1) {
     throw new FixativeError(
       'INVALID_INPUT',
-      'Say which images to restore: by their uuids, or --filter, or --all.',
+      'Name the images to restore: by their uuids, or --filter, or --all.',
     );
   }
   const progress = makeProgress(terminal);
@@ -58,7 +58,7 @@ export async function runRestore(
       orphans: false,
       records: false,
       maxMissingPercent: options.maxMissing,
-      onProgress: ({ copies, of }) => progress.update(`looked at ${copies} of ${of} copies`),
+      onProgress: ({ copies, of }) => progress.update(`checked ${copies} of ${of} copies`),
     });
     for (const store of stores) if (store.unreachable > 0) unreachable.add(store.store);
   }
@@ -92,10 +92,12 @@ export async function runRestore(
     const quarantined = tally.quarantined > 0 ? `, ${tally.quarantined} orphans into quarantine` : '';
     const verb = options.dryRun ? 'copies would be restored' : 'copies restored';
     terminal.out(
-      `Went through ${tally.looked}; ${tally.restored} ${verb}, ${tally.failed} could not be${quarantined}.\n`,
+      `Checked ${tally.looked}: ${tally.restored} ${verb}, ${tally.failed} could not be restored${quarantined}.\n`,
     );
     if (unreachable.size > 0)
-      terminal.out(`Could not be asked: ${[...unreachable].join(', ')}. Run it again when they answer.\n`);
+      terminal.out(
+        `Unreachable: ${[...unreachable].join(', ')}. Run the command again when these stores answer.\n`,
+      );
   }
   return tally.failed > 0 || unreachable.size > 0 ? EXIT.notRight : EXIT.ok;
 }
@@ -129,7 +131,7 @@ async function* subjects(
     const uuid = parseUuid(id);
     const [image] = uuid ? await findImages(deps.database, [uuid]) : [null];
     if (!image) {
-      const message = `There is no image ${JSON.stringify(id)}. Images are named by their uuid here.`;
+      const message = `There is no image ${JSON.stringify(id)}. Use the uuid of an image.`;
       throw new FixativeError('NOT_FOUND', message);
     }
     yield { subject: image.uuid, restore: () => restoreImage(deps, image, { dryRun }) };
@@ -149,24 +151,21 @@ async function quarantine(
         maxMissingPercent: options.maxMissing,
         dryRun: options.dryRun,
         onQuarantined: (orphan) =>
-          say(`quarantined  ${orphan.key} of ${name}, which is on no record`, {
+          say(`quarantined  ${orphan.key} of ${name}, an orphan`, {
             type: 'quarantined',
             ...orphan,
           }),
       });
       moved += outcome.moved;
       if (outcome.young > 0) {
-        say(
-          `left alone   ${outcome.young} in ${name} that are on no record yet and were put a short time ago`,
-          {
-            type: 'young',
-            store: name,
-            count: outcome.young,
-          },
-        );
+        say(`left alone   ${outcome.young} orphans in ${name} that are younger than --orphan-grace`, {
+          type: 'young',
+          store: name,
+          count: outcome.young,
+        });
       }
     } catch (error) {
-      // A store that cannot be listed now is no reason to leave the others.
+      // Goes on with the other stores.
       if (!(error instanceof FixativeError) || error.code !== 'STORE_UNAVAILABLE') throw error;
       unreachable.add(name);
       say(`unreachable  ${error.message}`, { type: 'unreachable', store: name, error: error.message });

@@ -8,7 +8,7 @@ import type { HttpServer } from '../http/server.ts';
 import type { Storage } from '../storage/service.ts';
 import { EXIT, type ExitCode, isStoppedFirst, type Terminal } from './terminal.ts';
 
-/** What `serve` needs of an open app. */
+/** Parts of an open app that `serve` needs. */
 export interface ServedApp {
   readonly server: HttpServer;
   readonly database: Database;
@@ -19,18 +19,18 @@ export interface ServedApp {
 }
 
 /**
- * Whoever reaches the server gets in by a token only. Beyond this machine it does not listen before somebody
- * has decided who is to have one: the root token that a first start makes by itself is nobody's decision.
+ * Refuses to listen beyond loopback before the operator has configured who may authenticate. The root token
+ * that a first start makes does not count.
  * @throws FixativeError INVALID_INPUT that says what to set.
  */
 async function requireIdentity(app: ServedApp, { host, rootToken, jwt }: Config): Promise<void> {
   if (isLoopback(host) || rootToken !== null || jwt !== null || (await hasTokens(app.database))) return;
   throw new FixativeError(
     'INVALID_INPUT',
-    `HOST is ${host}, which others can reach, and nothing says who may come in. Set one of these:
+    `HOST is ${host}, which other machines can reach, but no way to authenticate is configured. Set one of these:
   FIXATIVE_ROOT_TOKEN                    the admin's token; \`openssl rand -base64 32\` makes a good one
-  AUTH_JWKS_URL or AUTH_JWT_SECRET       to take the tokens of an identity provider
-or make an API token (\`fixative token create\`), or leave HOST out, to listen to this machine only. See .env.example.`,
+  AUTH_JWKS_URL or AUTH_JWT_SECRET       to accept the tokens of an identity provider
+or create an API token (\`fixative token create\`). To listen on this machine only, remove HOST. See .env.example.`,
   );
 }
 
@@ -40,7 +40,7 @@ function isLoopback(host: string): boolean {
   return name === 'localhost';
 }
 
-/** Listens, says where, and ends when `stopped` resolves. */
+/** Listens, prints the addresses, and returns when `stopped` resolves. */
 export async function serve(
   app: ServedApp,
   config: Config,
@@ -54,18 +54,18 @@ export async function serve(
     if (code === 'EADDRINUSE') {
       throw new FixativeError(
         'INVALID_INPUT',
-        `Port ${config.port} of ${config.host} is taken. Set PORT to another one.`,
+        `Port ${config.port} of ${config.host} is taken. Set PORT to another port.`,
       );
     }
     if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
       throw new FixativeError(
         'INVALID_INPUT',
-        `Cannot listen at ${config.host}:${config.port} (${code}). Set HOST and PORT.`,
+        `Cannot listen on ${config.host}:${config.port} (${code}). Check HOST and PORT.`,
       );
     }
     throw error;
   }
-  // It answers by now, but is not said to be ready before its jobs have begun.
+  // The server already answers, but it is announced as ready only when its jobs have begun.
   const starting = workers ? app.startJobs() : Promise.resolve();
   if (await isStoppedFirst(stopped, starting)) return EXIT.ok;
   const url = config.publicUrl ?? app.server.address();
@@ -74,7 +74,7 @@ export async function serve(
 Fixative is ready.
 
   GraphiQL   ${url}/login?code=${app.authenticator.loginCode}
-             (logs this browser in; good for ${LOGIN_DAYS} days)
+             (logs this browser in; valid for ${LOGIN_DAYS} days)
   GraphQL    ${url}/graphql
   Token      ${config.rootToken ? 'FIXATIVE_ROOT_TOKEN' : `${config.dataDirectory}/root-token`}
   Stores     ${app.storage.stores.map((store) => store.name).join(', ')}
@@ -83,6 +83,6 @@ Fixative is ready.
 `);
   await stopped;
   app.server.drain();
-  terminal.note('Stopping: what is under way is finished first. Once more to stop at once.\n');
+  terminal.note('Stopping: finishing what is in progress. Signal again to stop at once.\n');
   return EXIT.ok;
 }

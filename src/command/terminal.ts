@@ -1,26 +1,23 @@
-/**
- * Where a command writes. Results go to `out`, so that they can be piped; what tells a person how it is going
- * goes to `note`.
- */
+/** Output of a command. Results go to `out`, so that they can be piped. Messages for people go to `note`. */
 export interface Terminal {
   out(text: string): void;
   note(text: string): void;
-  /** Whether a person watches: lines may be rewritten. */
+  /** Whether a person watches, so that lines may be rewritten. */
   readonly interactive: boolean;
 }
 
-/** What a command ends with. */
+/** Exit codes. `notRight`: the command ran and found a problem. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, notRight: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Waits for what has begun, or for the signal to stop. @returns whether the signal came first. */
+/** Waits until `begun` or `stopped` resolves. Returns whether `stopped` came first. */
 export function isStoppedFirst(stopped: Promise<void>, begun: Promise<void>): Promise<boolean> {
   return Promise.race([begun.then(() => false), stopped.then(() => true)]);
 }
 
 const REDRAW_EVERY_MS = 100;
 
-/** A line that is rewritten in place while a person watches, and not written at all otherwise. */
+/** Shows progress on a line that is rewritten in place. Writes nothing when no person watches. */
 export function makeProgress(terminal: Terminal) {
   let drawnAt = 0;
   return {
@@ -35,7 +32,7 @@ export function makeProgress(terminal: Terminal) {
   };
 }
 
-/** Rows in columns, the first row being the heads; numbers to the right. */
+/** Formats rows in columns. The first row has the headings; numbers are aligned right. */
 export function formatTable(rows: readonly (readonly (string | number)[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => String(row[column] ?? '').length)),

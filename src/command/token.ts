@@ -15,7 +15,9 @@ export interface CreateTokenCommand {
 
 const SECONDS = { m: 60, h: 3600, d: 86_400 } as const;
 
-/** `90d`, `12h`, `30m`, or a time as RFC 3339 writes it; null where it is neither, or has passed. */
+/**
+ * Reads `90d`, `12h`, `30m` or an RFC 3339 time. Returns null for anything else and for times in the past.
+ */
 export function expiryOf(text: string, now: number): Date | null {
   const [, amount, unit] = /^(\d{1,5})([mhd])$/.exec(text) ?? [];
   const time = amount
@@ -24,7 +26,7 @@ export function expiryOf(text: string, now: number): Date | null {
   return time && time.getTime() > now ? time : null;
 }
 
-/** Opens what the commands work on, in a database that is brought up to date. */
+/** Migrates the database, opens the API tokens in it and runs the command. */
 export async function runWithTokens(
   database: Database,
   log: Logger,
@@ -36,7 +38,8 @@ export async function runWithTokens(
 }
 
 /**
- * The token goes to the output, alone, so that a script can keep it; what is said of it goes to the notes.
+ * `token create`: prints only the token to `out`, so that a script can keep it. Everything else goes to
+ * `note`.
  */
 export async function runCreateToken(
   tokens: Tokens,
@@ -56,6 +59,7 @@ export async function runCreateToken(
   return EXIT.ok;
 }
 
+/** `token list`: prints the API tokens. */
 export async function runListTokens(
   tokens: Tokens,
   { revoked, json }: { revoked: boolean; json: boolean },
@@ -74,7 +78,7 @@ function describe(token: ApiToken): string[] {
   const { id, start, name, userId, scopes, expiresAt, lastUsedAt, revokedAt } = token;
   const day = (time: Date | null, without: string) => time?.toISOString().slice(0, 16) ?? without;
   const state = revokedAt ? 'revoked' : expiresAt && expiresAt.getTime() <= Date.now() ? 'expired' : 'valid';
-  // JSON escapes what would be a line or a colour of its own.
+  // JSON escapes line breaks and control sequences.
   const [quotedName = '', quotedUser = ''] = [name, userId ?? ''].map((text) =>
     /^[\x20-\x7e]*$/.test(text) ? text : JSON.stringify(text),
   );
@@ -90,6 +94,7 @@ function describe(token: ApiToken): string[] {
   ];
 }
 
+/** `token revoke`: revokes API tokens. */
 export async function runRevokeTokens(
   tokens: Tokens,
   ids: readonly string[],

@@ -4,8 +4,8 @@ import { formatBytes } from '../storage/spool/spool.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
 /**
- * `verify`: looks at copies and says per store what is right, missing and corrupt. Ends with 3 when anything
- * is not right.
+ * `verify`: checks copies, and reports the healthy, missing and corrupt ones of each store. Returns exit code
+ * 3 for problems.
  */
 export async function runVerify(
   storage: Storage,
@@ -24,7 +24,7 @@ export async function runVerify(
       progress.update(`verified ${copies} of ${of} copies, ${formatBytes(bytes)} read`),
     onBad: (bad) => say(`${bad.state.toLowerCase().padEnd(11)}  ${bad.error}`, { type: 'bad', ...bad }),
     onOrphan: (orphan) =>
-      say(`orphan       ${orphan.key} in ${orphan.store} is on no record`, { type: 'orphan', ...orphan }),
+      say(`orphan       ${orphan.key} in ${orphan.store} has no record`, { type: 'orphan', ...orphan }),
   });
   progress.clear();
   const bad = result.stores.some((store) => store.missing + store.corrupt + store.unreachable > 0);
@@ -65,11 +65,11 @@ export async function runVerify(
 }
 
 function summaryOf(copies: number, of: number, wrong: boolean): string {
-  const looked =
+  const checked =
     copies === of
-      ? `All ${of} copies were looked at`
-      : `${copies} of ${of} copies were looked at, the longest unseen first`;
+      ? `All ${of} copies were checked`
+      : `${copies} of ${of} copies were checked, the longest unverified first`;
   return wrong
-    ? `${looked}. Not everything is right: \`npm run fixative -- restore --all\` repairs what can be repaired.\n`
-    : `${looked}, and are right.\n`;
+    ? `${checked}. Problems were found. Run \`npm run fixative -- restore --all\` to repair what can be repaired.\n`
+    : `${checked}. No problems were found.\n`;
 }

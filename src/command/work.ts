@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import { FixativeError } from '../errors.ts';
 import { EXIT, type ExitCode, isStoppedFirst, type Terminal } from './terminal.ts';
 
-/** Does the jobs until `stopped` resolves; listens to nobody. */
+/** Runs jobs until `stopped` resolves. Does not listen. */
 export async function work(
   app: { startJobs(): Promise<void> },
   config: Config,
@@ -11,12 +11,12 @@ export async function work(
   if (config.databaseUrl === null) {
     throw new FixativeError(
       'INVALID_INPUT',
-      'The embedded database belongs to one process, and `serve` works in it. Set DATABASE_URL for workers of their own.',
+      'The embedded database allows only one process, and `serve` also works in it. Set DATABASE_URL to run separate workers.',
     );
   }
   if (await isStoppedFirst(stopped, app.startJobs())) return EXIT.ok;
   terminal.out('Fixative is at work.\n');
   await stopped;
-  terminal.note('Stopping: what is under way is finished first. Once more to stop at once.\n');
+  terminal.note('Stopping: finishing what is in progress. Signal again to stop at once.\n');
   return EXIT.ok;
 }

@@ -61,7 +61,7 @@ function makeAuthenticate(authenticator: Authenticator, traffic: FailureLimits):
     }
     if (caller && isOwnPage(request)) return caller;
     if (caller) {
-      const message = 'A session is valid only for pages of this server.';
+      const message = 'A session is valid for pages of this server only.';
       sendProblem(exchange, 403, { code: 'FORBIDDEN', message });
       return null;
     }

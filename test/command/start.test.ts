@@ -172,7 +172,7 @@ describe('a start', () => {
       while (!/is ready/.test(said)) await sleep(50);
       shell.kill('SIGTERM');
       await ended;
-      expect(said).toContain('Stopping: what is under way is finished first.');
+      expect(said).toContain('Stopping: finishing what is in progress.');
       const again = start(['serve'], { DATA_DIR: dataDirectory });
       await until(again, /is ready/);
       expect((await stop(again)).code).toBe(0);

@@ -154,7 +154,7 @@ describe('beyond this machine', () => {
   test.each(['0.0.0.0', '::', '0', '192.168.1.5', '::ffff:10.0.0.1', 'example.com', 'localhost.example.com'])(
     'is %j, and needs an identity',
     async (HOST) => {
-      expect(await listen({ HOST })).toMatch(/nothing says who may come in.*FIXATIVE_ROOT_TOKEN/s);
+      expect(await listen({ HOST })).toMatch(/no way to authenticate is configured.*FIXATIVE_ROOT_TOKEN/s);
       expect(await listen({ HOST, FIXATIVE_ROOT_TOKEN: '0123456789abcdef' })).toBe('listens');
       expect(await listen({ HOST, AUTH_JWT_SECRET: 'x'.repeat(32) })).toBe('listens');
       expect(await listen({ HOST }, 1)).toBe('listens');

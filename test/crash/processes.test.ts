@@ -90,7 +90,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
     for (let i = 0; i < COUNT; i++)
       expect(await ask('{ __typename }')).toEqual({ data: { __typename: 'Query' } });
     await eventually(async () => expect(await children()).toHaveLength(COUNT));
-    await eventually(() => expect(server.log()).toContain('begun anew'));
+    await eventually(() => expect(server.log()).toContain('Restarting it'));
   });
 
   test('they finish what is under way when the first of them is killed', async () => {

@@ -79,7 +79,7 @@ describe('who may ask', () => {
     const graphiql = await app.fetch('/graphql', { headers: { ...session, accept: 'text/html' } });
     expect(graphiql.status).toBe(200);
     const page = await graphiql.text();
-    expect(page).toContain('Make an image');
+    expect(page).toContain('Generate an image');
     expect(page).not.toMatch(/<script[^>]+src="https?:/);
     expect((await post(session)).status).toBe(200);
   });

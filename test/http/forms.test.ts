@@ -126,20 +126,25 @@ test.each<[string, () => Buffer, string, RegExp]>([
     'operations that are no JSON',
     () => formOf([['operations', '{'], map]),
     'BAD_REQUEST',
-    /"operations" is no JSON\.$/,
+    /"operations" is not JSON\.$/,
   ],
-  ['operations that are null', () => formOf([['operations', 'null'], map]), 'BAD_REQUEST', /no JSON object/],
+  [
+    'operations that are null',
+    () => formOf([['operations', 'null'], map]),
+    'BAD_REQUEST',
+    /not a JSON object/,
+  ],
   [
     'a map that is a list',
     () => formOf([operations, ['map', '[]']]),
     'BAD_REQUEST',
-    /"map" is no JSON object/,
+    /"map" is not a JSON object/,
   ],
   [
     'a map of texts',
     () => formOf([operations, ['map', '{"0":"variables.input.file"}']]),
     'BAD_REQUEST',
-    /gives the file "0" no list of places/,
+    /gives the file "0" no list of paths/,
   ],
   [
     'a map of more files than are allowed',
@@ -151,14 +156,14 @@ test.each<[string, () => Buffer, string, RegExp]>([
     'operations that are too long',
     () => formOf([['operations', JSON.stringify({ query: QUERY, x: 'x'.repeat(70_000) })], map]),
     'TOO_LARGE',
-    /"operations" has more than the 64 KiB that are allowed \(MAX_BODY_BYTES\)/,
+    /"operations" is larger than the limit of 64 KiB \(MAX_BODY_BYTES\)/,
   ],
   ['no end', () => formOf([operations, map], ''), 'BAD_REQUEST', /ends before its closing boundary/],
   [
     'a part whose header is none',
     () => Buffer.from('--X\r\nbad\r\n\r\n--X--\r\n'),
     'BAD_REQUEST',
-    /header that cannot be read/,
+    /header of a part of the form is malformed/,
   ],
 ])('a form of %s is refused as a request', async (_name, form, code, message) => {
   const { status, json } = await post(form());
@@ -180,7 +185,7 @@ test.each<[string, () => Buffer, string, RegExp]>([
     'without its end',
     () => formOf([operations, map, file()], ''),
     'UPLOAD_INTERRUPTED',
-    /^The form ends before its closing boundary: it was cut on its way\. Send it again\.$/,
+    /^The form ends before its closing boundary: the upload was interrupted\. Send it again\.$/,
   ],
   [
     'whose file is empty',

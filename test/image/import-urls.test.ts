@@ -149,6 +149,6 @@ describe('import urls', () => {
   test('takes addresses that are longer than a key of an index', async () => {
     const url = `http://127.0.0.1:${source.port}/10.png?token=${'x'.repeat(6000)}`;
     expect(await run(url)).toMatchObject({ code: 0, out: '1 imported.\n' });
-    expect(await run(url)).toMatchObject({ code: 0, out: '1 were there already, 0 imported.\n' });
+    expect(await run(url)).toMatchObject({ code: 0, out: '1 already imported, 0 imported.\n' });
   });
 });

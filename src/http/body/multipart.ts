@@ -42,7 +42,7 @@ export function openUploads(
     const arrived = upload.promise.catch((cause: Error) => {
       if (cause instanceof InputError) throw cause;
       const message = /^File missing/.test(cause.message)
-        ? 'The form has no part for this file. Send a part with the name that "map" gives it.'
+        ? 'The form has no part with this file. Send a part with the name that "map" gives it.'
         : cause.message;
       throw new InputError('BAD_REQUEST', message, { cause });
     });

@@ -78,10 +78,7 @@ export async function readJson(
   maxBytes: number,
 ): Promise<GraphQLParams> {
   const tooLarge = () =>
-    badRequest(
-      413,
-      `The body is larger than the limit of ${formatBytes(maxBytes)} (MAX_BODY_BYTES).`,
-    );
+    badRequest(413, `The body is larger than the limit of ${formatBytes(maxBytes)} (MAX_BODY_BYTES).`);
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
   sendContinue(req, res);
   // Events, because an iterator costs several promises a request.

@@ -18,11 +18,7 @@ export interface DelegatedResponse {
 
 export interface Delivery {
   /** Delegates a response; null: this server must send the bytes. */
-  delegate(
-    request: IncomingMessage,
-    image: ImageBytes,
-    by: LetInBy,
-  ): Promise<DelegatedResponse | null>;
+  delegate(request: IncomingMessage, image: ImageBytes, by: LetInBy): Promise<DelegatedResponse | null>;
 }
 
 /** URLs of copies that need no request to this server. */

@@ -10,7 +10,7 @@ import type { Exchange } from '../exchange.ts';
 import { matches } from '../response/conditions.ts';
 import type { Sharing } from './cross-origin.ts';
 import { contentHeadersOf, headersOf, originalOf } from './image-body.ts';
-import { sendContent, sendFailure, sendBytes } from './send-bytes.ts';
+import { sendBytes, sendContent, sendFailure } from './send-bytes.ts';
 import { type BytesDeps, serveBytes } from './serve-image.ts';
 
 const PREFIX = '/images/';
@@ -21,11 +21,7 @@ const NAME_AT = PREFIX.length + '01a1fd86-32a5-704a-8823-284343d934b2'.length;
  * `serveImage` must handle the request. A promise resolves to true.
  * @param path path of a request without a query string.
  */
-export function servePlainImage(
-  deps: BytesDeps,
-  exchange: Exchange,
-  path: string,
-): boolean | Promise<true> {
+export function servePlainImage(deps: BytesDeps, exchange: Exchange, path: string): boolean | Promise<true> {
   if (!path.startsWith(PREFIX) || deps.sharing.hotlinkAllow.length > 0 || deps.delivery) return false;
   if (path.length > NAME_AT && (path[NAME_AT] !== '/' || path.includes('/', NAME_AT + 1))) return false;
   const { headers } = exchange.request;

@@ -95,7 +95,11 @@ function streamOf(
 const COMPLETE = 'event: complete\ndata:\n\n';
 
 /** Codes of temporary errors: the subscription goes on when the client reconnects. */
-const TEMPORARY: ReadonlySet<unknown> = new Set(['OVERLOADED', 'IDENTITY_UNAVAILABLE', 'DATABASE_UNAVAILABLE']);
+const TEMPORARY: ReadonlySet<unknown> = new Set([
+  'OVERLOADED',
+  'IDENTITY_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+]);
 
 /**
  * Returns whether errors mean that the server stops, or cannot reach its database. An unexpected error

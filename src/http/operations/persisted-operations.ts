@@ -67,8 +67,7 @@ export function makePersistedOperations({
   return (params) => {
     const hash = hashOf(params);
     if (params.query) {
-      if (only && !listed.has(params.query))
-        throw refuse('Only persisted operations are allowed.');
+      if (only && !listed.has(params.query)) throw refuse('Only persisted operations are allowed.');
       return params;
     }
     if (hash === null) {

@@ -164,7 +164,10 @@ function tooComplex(what: string, setting: string, limit: number, actual?: numbe
   });
 }
 
-function tooComplexError(message: string, more: { setting: string; limit: number; actual?: number }): GraphQLError {
+function tooComplexError(
+  message: string,
+  more: { setting: string; limit: number; actual?: number },
+): GraphQLError {
   const error = badRequest(400, message);
   Object.assign(error.extensions, { code: 'TOO_COMPLEX', ...more });
   return error;
@@ -175,7 +178,10 @@ function faultOfVariables(variables: Variables, limits: QueryLimits): GraphQLErr
   let bytes = 0;
   const left: [value: unknown, depth: number][] = [[variables, 0]];
   const refuse = (what: string, setting: string, limit: number) =>
-    tooComplexError(`The variables have ${what} than the limit of ${limit} (${setting}).`, { setting, limit });
+    tooComplexError(`The variables have ${what} than the limit of ${limit} (${setting}).`, {
+      setting,
+      limit,
+    });
   for (let next = left.pop(); next; next = left.pop()) {
     const [value, depth] = next;
     if (typeof value === 'string') bytes += value.length > 100 ? Buffer.byteLength(value) : value.length;
