@@ -101,8 +101,8 @@ export async function serveInProcesses(
   const stopped = options.stopped.then(stop);
   const first = await start(0);
   const others = typeof first === 'number' || stopping ? [] : await Promise.all(range(1, count).map(start));
-  // One that ends while all are stopped has not failed: Ctrl-C reaches each of them, some before they can say
-  // that they heard it.
+  // A process that ends during a stop has not failed. Ctrl-C reaches each process, some before they can
+  // report it.
   const failed = stopping ? undefined : [first, ...others].find((one) => typeof one === 'number');
   const kept = [first, ...others].flatMap((one, index) =>
     typeof one === 'number' ? [] : [keep(index, one.ended)],
@@ -119,8 +119,8 @@ export async function serveInProcesses(
 export const isOneOfSeveral = (): boolean => cluster.isWorker;
 
 /**
- * In one of several: what it is told, and when it is to stop: when it is told to, or when the one that tells
- * it is gone.
+ * Connects a server process to the primary process. `stopped` resolves when that asks it to stop, or has
+ * ended.
  */
 export async function enterProcess(): Promise<
   Assignment & {
