@@ -1,6 +1,6 @@
 /**
  * All failures that Fixative reports. Programs read `code` and `retryable`; people read `message`, which
- * names the subject and what to do; `cause` has the error beneath. Any other error is a defect: clients get
+ * names the subject and what to do; `cause` is the underlying error. Any other error is a defect: clients get
  * `INTERNAL` and an id, and the log has the details.
  */
 
@@ -62,7 +62,7 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 export interface ErrorOptions {
-  /** Error beneath. */
+  /** Underlying error. */
   cause?: unknown;
   /** Whether the same request may succeed later. Default: false. */
   retryable?: boolean;

@@ -25,8 +25,8 @@ const ENGINE_ERRORS = [TypeError, RangeError, ReferenceError, SyntaxError];
 const BROKEN = 'Vega failed on a value of a wrong type. An editor for Vega-Lite can show where it is';
 
 /**
- * Kills this process in the end, from a thread that runs beside the chart. The server may have been killed
- * meanwhile.
+ * Kills this process after a time, from a thread of its own. The server cannot do so when it was killed
+ * itself.
  */
 const WATCHDOG = `
 const { kill, pid } = require('node:process');

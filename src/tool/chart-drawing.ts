@@ -1,10 +1,11 @@
 /**
  * Draws a chart as a PNG.
  *
- * 1. Vega draws SVG in a child process (chart-child.ts). The process has ten seconds, a limited heap and an
- * empty environment. Node's permissions give it no files but those of the program, and no processes. It is
- * always killed in the end. 2. The SVG is checked for references to the outside. 3. sharp renders it with the
- * fonts of the machine. Without any font, a chart has no text.
+ * - Vega draws SVG in a child process (chart-child.ts). The process has ten seconds, a limited heap and an
+ *   empty environment. Node's permissions let it read only the program's files and start no processes. It is
+ *   always killed in the end.
+ * - The SVG is checked for references to the outside.
+ * - sharp renders the SVG with the fonts of the machine. Without any font, a chart has no text.
  */
 import { spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -180,7 +181,7 @@ function scaleSvg(svg: string, wanted: { width: number; height: number }) {
   return { svg: enlarged + svg.slice(head[0].length), width, height };
 }
 
-/** Elements that a chart may have. Vega can also draw `image` and `a`, which lead outside. */
+/** Elements that a chart may have. Vega can also draw `image` and `a`, which refer to the outside. */
 const ELEMENTS = new Set(
   'svg g path line rect text tspan defs clipPath linearGradient radialGradient stop title'.split(' '),
 );

@@ -1,7 +1,7 @@
 /**
  * Composes comic pages: rows of panels in black frames, with gutters between them. Two panels in a row are
- * squares; a panel alone in a row is about half as wide again as it is high. Models offer both shapes. The
- * rows decide the height of the page.
+ * squares; a panel alone in a row is about one and a half times as wide as high. Models offer both shapes.
+ * The rows decide the height of the page.
  */
 import sharp, { type OverlayOptions } from 'sharp';
 import { InputError } from '../errors.ts';

@@ -11,8 +11,8 @@ export const MAX_SIDE = 4096;
  * Returns the size of the finished image: the client's, or the tool's default; null: the model decides.
  * @throws InputError INVALID_INPUT when the size is malformed or the tool cannot make it
  */
-export function wantedSize(tool: Tool, asked: string | null | undefined): string | null {
-  const size = asked ?? tool.defaultSize;
+export function wantedSize(tool: Tool, requested: string | null | undefined): string | null {
+  const size = requested ?? tool.defaultSize;
   if (size === null) return null;
   const { width, height } = parseSize(size);
   const path = ['input', 'size'];
@@ -20,9 +20,7 @@ export function wantedSize(tool: Tool, asked: string | null | undefined): string
     throw new InputError(
       'INVALID_INPUT',
       `The tool ${tool.name} makes square images only, not ${size}. Give two equal sides.`,
-      {
-        path,
-      },
+      { path },
     );
   }
   const isFinishedHere = tool.finish !== null || tool.plan === 'chart';
@@ -43,26 +41,26 @@ export function wantedSize(tool: Tool, asked: string | null | undefined): string
  * - otherwise the largest of that shape
  */
 export function chooseSize(model: Model, wanted: string): string {
-  const asked = parseSize(wanted);
+  const target = parseSize(wanted);
   const { sizes } = model;
   if ('minSide' in sizes) {
     // Both sides are scaled equally, so that the shape stays. A shape that is too long for the bounds is
     // shortened.
-    const up = Math.max(1, sizes.minSide / Math.min(asked.width, asked.height));
-    const scale = up * Math.min(1, sizes.maxSide / (Math.max(asked.width, asked.height) * up));
+    const up = Math.max(1, sizes.minSide / Math.min(target.width, target.height));
+    const scale = up * Math.min(1, sizes.maxSide / (Math.max(target.width, target.height) * up));
     const within = (pixels: number): number =>
       Math.min(sizes.maxSide, Math.max(sizes.minSide, Math.round(pixels * scale)));
-    return `${within(asked.width)}x${within(asked.height)}`;
+    return `${within(target.width)}x${within(target.height)}`;
   }
   if (sizes.includes(wanted)) return wanted;
   const offers = sizes.map((size) => ({ size, ...parseSize(size) }));
   const shapeDistance = (offer: { width: number; height: number }): number =>
-    Math.abs(Math.log(offer.width / offer.height / (asked.width / asked.height)));
+    Math.abs(Math.log(offer.width / offer.height / (target.width / target.height)));
   const nearest = Math.min(...offers.map(shapeDistance));
   // The tolerance ignores differences of a pixel.
   const sameShape = offers
     .filter((offer) => shapeDistance(offer) <= nearest + 0.01)
     .sort((a, b) => a.width * a.height - b.width * b.height);
-  const largeEnough = sameShape.find((offer) => offer.width >= asked.width && offer.height >= asked.height);
+  const largeEnough = sameShape.find((offer) => offer.width >= target.width && offer.height >= target.height);
   return largeEnough?.size ?? sameShape.at(-1)?.size ?? model.defaultSize;
 }

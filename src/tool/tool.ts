@@ -23,7 +23,7 @@ export interface Tool {
   readonly drawnSize: string | null;
   /** Whether the finished image is always square. */
   readonly square: boolean;
-  /** Default background with models that can make it; null: the model's default. */
+  /** Default background, used with models that support it; null: the model's default. */
   readonly background: 'transparent' | null;
   /** Number of references that a request needs and may have. */
   readonly references: { readonly min: number; readonly max: number };
@@ -34,7 +34,7 @@ export interface Tool {
   /** Number of prompts for `panels` of a comic or `pages` of a story; null: the tool has no such list. */
   readonly parts: { readonly min: number; readonly max: number } | null;
   /** Returns the prompt for the provider. It begins with the client's prompt, unchanged. */
-  prompt(asked: ToolPrompt): string;
+  prompt(request: ToolPrompt): string;
   /**
    * Makes the finished image from the provider's picture, which is kept beside it; null: the picture is the
    * image.

@@ -8,7 +8,7 @@ import { type Extent, openPictureToFinish } from './open-picture.ts';
 const WORK_SIDE = 1024;
 /** Free space around the subject, as a part of the icon's shorter side. */
 const MARGIN = 0.04;
-/** Highest alpha, of 255, that counts as invisible. */
+/** Largest difference of alpha, of 255, that cannot be seen. */
 const FAINT = 8;
 /** Side of the small version, in pixels. */
 const SMALL_SIDE = 128;
