@@ -1,78 +1,82 @@
 /**
- * Every failure that Fixative can name. A caller decides by `code` and `retryable`, a person by `message`, which names the
- * subject and the way out; `cause` keeps what lay beneath. Anything that is not a FixativeError is a defect and is masked
- * at the edge.
+ * All failures that Fixative reports. Programs read `code` and `retryable`; people read `message`, which
+ * names the subject and what to do; `cause` is the underlying error. Any other error is a defect: clients get
+ * `INTERNAL` and an id, and the log has the details.
  */
 
-/** Each code with what it means, as the GraphQL enum `ErrorCode` shows it. The list may grow and never shrinks. */
+/**
+ * Descriptions by code, which the GraphQL enum `ErrorCode` shows. Codes may be added and are never removed.
+ */
 export const ERROR_CODES = {
-  INVALID_INPUT: 'A value of the input is outside what is allowed; the message says what is.',
-  INVALID_ID: 'The id is not one that this server gave out.',
-  INVALID_CURSOR: 'The cursor is not one that this server gave out for this order.',
-  NOT_FOUND: 'There is no such thing, or it is not visible to you.',
-  EMPTY_FILE: 'The file has no bytes.',
-  TOO_LARGE: 'The bytes, pixels or frames pass a limit.',
+  INVALID_INPUT: 'A value of the input is not allowed. The message says which values are.',
+  INVALID_ID: 'This server did not issue the id.',
+  INVALID_CURSOR: 'This server did not issue the cursor for this sort order.',
+  NOT_FOUND: 'The object does not exist, or you may not see it.',
+  EMPTY_FILE: 'The file is empty.',
+  TOO_LARGE: 'The number of bytes, pixels or frames is above a limit.',
   UNSUPPORTED_TYPE:
-    'The content is not an image of a supported type, whatever its name or declared type says.',
-  DAMAGED_IMAGE: 'The content begins as an image but is cut short, corrupt or cannot be decoded.',
-  UNKNOWN_MODEL: 'No configured provider has this model.',
-  UNKNOWN_TOOL: 'There is no such tool; the message names those there are.',
+    'The content is not an image of a supported type. The file name and the declared type are not considered.',
+  DAMAGED_IMAGE: 'The content begins like an image, but it is truncated, corrupt or cannot be decoded.',
+  UNKNOWN_MODEL: 'The model is unknown. The message lists the configured models.',
+  UNKNOWN_TOOL: 'The tool is unknown. The message lists all tools.',
   MODEL_UNAVAILABLE: 'The model is known, but its provider is not configured on this server.',
-  UNSUPPORTED_BY_MODEL: 'The model cannot do what was asked of it.',
-  PROVIDER_REFUSED: 'The provider declined the request, for example by moderation.',
-  PROVIDER_BUSY: 'The provider limits the rate; try again later.',
+  UNSUPPORTED_BY_MODEL: 'The model does not support a part of the request.',
+  PROVIDER_REFUSED: 'The provider refused the request, for example because of its moderation.',
+  PROVIDER_BUSY: "The provider's rate limit is reached. Try again later.",
   PROVIDER_FAILED: 'The provider failed or could not be reached.',
   PROVIDER_UNAUTHORIZED: "The provider did not accept this server's key.",
   INTERRUPTED:
-    'The server stopped while the provider worked; the request may have been paid for, so it is not repeated by itself.',
-  CANCELLED: 'It was cancelled before it was done.',
-  STORE_UNAVAILABLE: 'A store that must keep the bytes could not take or give them.',
+    'The server stopped while the provider was working. The request may have been charged, so it is not retried automatically.',
+  CANCELLED: 'The operation was cancelled before it was complete.',
+  STORE_UNAVAILABLE: 'A required store could not write or read the bytes.',
   DATABASE_UNAVAILABLE:
-    'The database cannot be reached at the moment; try again. What a mutation had begun may have been done.',
-  NO_SPACE: 'The server is short of disk space and takes nothing in until there is more (MIN_FREE_BYTES).',
-  STOPPED: 'The run stopped itself, because going on might do harm; the message says why and how to go on.',
-  BYTES_LOST: 'No store holds a healthy copy.',
-  DUPLICATE: 'The user has an image of the same bytes already, and `onDuplicate` is ERROR.',
-  CONFLICT: 'The thing is in a state in which this cannot be done; the message says which.',
-  MISMATCH: 'What arrived is not what was announced: its size, hash or type differs.',
-  EXPIRED: 'The time in which this could be done is over.',
-  LIMIT_REACHED: 'There are as many of these as are allowed at a time.',
-  SOURCE_FORBIDDEN: 'The address, or one that it leads to, is none that this server fetches from.',
-  SOURCE_EXPIRED: 'The address has expired: its source gives the bytes no more.',
-  SOURCE_FAILED: 'The source could not be reached, or did not give the bytes.',
+    'The database is unreachable at the moment. Try again. A mutation that had started may have been carried out.',
+  NO_SPACE:
+    'The server has too little disk space and accepts no new data until there is more (MIN_FREE_BYTES).',
+  STOPPED: 'The run stopped, because continuing could do damage. The message says why and how to continue.',
+  BYTES_LOST: 'No store has a healthy copy of the bytes.',
+  DUPLICATE: 'The user already has an image with these bytes, and `onDuplicate` is ERROR.',
+  CONFLICT: 'The state of the object does not allow the operation. The message names the state.',
+  MISMATCH: 'The received bytes differ from the announced size, hash or type.',
+  EXPIRED: 'The time limit for this operation has passed.',
+  LIMIT_REACHED: 'The maximum number of such objects exists already.',
+  SOURCE_FORBIDDEN: 'This server may not fetch from the URL, or from a URL that it redirects to.',
+  SOURCE_EXPIRED: 'The URL has expired. Its source no longer serves the bytes.',
+  SOURCE_FAILED: 'The source could not be reached, or did not send the bytes.',
   UPLOAD_INTERRUPTED: 'The upload ended before all of its bytes arrived.',
-  UNAUTHENTICATED: 'No valid token came with the request.',
-  IDENTITY_UNAVAILABLE:
-    'The identity provider could not be asked, so nobody knows whether the token is valid.',
-  FORBIDDEN: 'The token does not allow this.',
-  BAD_REQUEST: 'The request is not well formed.',
-  TOO_COMPLEX:
-    'The document or its variables ask for more than one request may; the message names the limit.',
+  UNAUTHENTICATED: 'The request has no valid token.',
+  IDENTITY_UNAVAILABLE: 'The identity provider could not be reached, so the token could not be checked.',
+  FORBIDDEN: 'The token does not permit this operation.',
+  BAD_REQUEST: 'The request is malformed.',
+  TOO_COMPLEX: 'The document or its variables exceed a limit for one request. The message names the limit.',
   PERSISTED_QUERY_NOT_FOUND:
-    'No operation is on file under this hash, or the document is none of those on file.',
-  TIMED_OUT: 'The operation took too long. What it had begun may have been done.',
-  RATE_LIMITED:
-    'There were too many requests in too short a time; `Retry-After` says when there may be more.',
-  OVERLOADED: 'The server has as much to do as it can take; the same request may succeed in a moment.',
-  QUOTA_EXCEEDED: 'The user has as much as is allowed; the error says of what, and when there is room again.',
-  INTERNAL: 'Something failed that no input should cause; the log has it under the id in the message.',
+    'No operation is registered under this hash, or the document is not a registered one.',
+  TIMED_OUT: 'The operation took too long. A part that had started may have been carried out.',
+  RATE_LIMITED: 'Too many requests. `Retry-After` says when to send the next one.',
+  OVERLOADED: 'The server is overloaded. The same request may succeed in a moment.',
+  QUOTA_EXCEEDED: 'A quota of the user is used up. The error says which one and when it resets.',
+  INTERNAL:
+    'An internal error, not caused by the input. The log has the details under the id in the message.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 export interface ErrorOptions {
-  /** What lay beneath. */
+  /** Underlying error. */
   cause?: unknown;
-  /** Whether the same request may succeed later. Default false. */
+  /** Whether the same request may succeed later. Default: false. */
   retryable?: boolean;
-  /** Where in the input the fault lies, as GraphQL paths are written: `['input', 'size']`. */
+  /** Path to the faulty field of the input, like a GraphQL path: `['input', 'size']`. Default: empty. */
   path?: readonly string[];
 }
 
 export class FixativeError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
-  /** As `ErrorOptions.path`; an error with a `path` GraphQL takes for one that knows its field already. */
+  /**
+   * `ErrorOptions.path`. It is not named `path`, because GraphQL would then not add the field's own path to
+   * the error.
+   */
   readonly inputPath: readonly string[];
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
@@ -84,8 +88,8 @@ export class FixativeError extends Error {
   }
 }
 
-/** Codes of what a picture that was sent or fetched can be refused for. */
-const OF_A_PICTURE: readonly ErrorCode[] = [
+/** Codes of errors about one picture that a client sends or a URL gives. */
+const PICTURE_CODES: readonly ErrorCode[] = [
   'BAD_REQUEST',
   'DAMAGED_IMAGE',
   'DUPLICATE',
@@ -101,24 +105,25 @@ const OF_A_PICTURE: readonly ErrorCode[] = [
 ];
 
 /**
- * Awaits work on a picture of an input. An error of that picture that names no place is thrown as one at `path`.
- * @throws what `work` rejects with
+ * Awaits work on a picture of the input. An error about that picture gets `path`, unless it has a path
+ * already.
+ * @throws the error of `work`
  */
 export async function atPath<Result>(path: readonly string[], work: Promise<Result>): Promise<Result> {
   try {
     return await work;
   } catch (error) {
-    const isOfPicture = error instanceof FixativeError && OF_A_PICTURE.includes(error.code);
+    const isOfPicture = error instanceof FixativeError && PICTURE_CODES.includes(error.code);
     if (!isOfPicture || error.inputPath.length > 0) throw error;
-    // The same error at this place: one file may stand at several, and each is told of its own.
+    // Derives a new error object, because several paths may use one file and share its error.
     throw Object.create(error, { inputPath: { value: path, enumerable: true } });
   }
 }
 
-/** What the caller sent is at fault. */
+/** The client's input is at fault. */
 export class InputError extends FixativeError {}
 
-/** There is no such thing. */
+/** The object does not exist, or the client may not see it. */
 export class NotFoundError extends FixativeError {
   constructor(message: string, options?: ErrorOptions) {
     super('NOT_FOUND', message, options);
@@ -127,9 +132,11 @@ export class NotFoundError extends FixativeError {
 
 export type SizeUnit = 'bytes' | 'pixels' | 'frames' | 'seconds';
 
-/** A limit was passed: `limit` is what is allowed, `actual` what came, where it is known, both in `unit`. */
+/** A limit was exceeded. */
 export class TooLargeError extends FixativeError {
+  /** Highest allowed value, in `unit`. */
   readonly limit: number;
+  /** Value that was found, in `unit`; null: unknown. */
   readonly actual: number | null;
   readonly unit: SizeUnit;
 
@@ -145,8 +152,9 @@ export class TooLargeError extends FixativeError {
   }
 }
 
-/** The content is not a picture that is kept: `detected` says what it is, as far as its first bytes tell. */
+/** The content is not a picture of a supported type. */
 export class UnsupportedTypeError extends FixativeError {
+  /** Type that the first bytes suggest. */
   readonly detected: string;
 
   constructor(message: string, detected: string, options?: ErrorOptions) {
@@ -155,12 +163,15 @@ export class UnsupportedTypeError extends FixativeError {
   }
 }
 
-/** A provider declined or failed. */
+/** A provider refused a request or failed. */
 export class ProviderError extends FixativeError {
   readonly provider: string;
-  /** The provider's own word, where it gave one. */
+  /** Seconds after which the provider allows a retry; null: it named none. */
   readonly retryAfterSeconds: number | null;
-  /** Whether the provider may have done the work, and charge for it, although nothing came of it. Such a request is never repeated by itself. */
+  /**
+   * Whether the provider may charge for the request although no picture came. Such a request is never retried
+   * automatically.
+   */
   readonly paid: boolean;
 
   constructor(
@@ -176,26 +187,27 @@ export class ProviderError extends FixativeError {
   }
 }
 
-/** A store could not be asked, or could not do what it was asked. It says nothing of whether a copy is there. */
+/** A store could not be reached or failed. The error does not say whether the store has a copy. */
 export class StoreError extends FixativeError {
   readonly store: string;
 
-  /** @param options.code NO_SPACE: the store is full. */
+  /** @param options.code NO_SPACE when the store is full. Default: STORE_UNAVAILABLE. */
   constructor(message: string, store: string, options?: ErrorOptions & { code?: 'NO_SPACE' }) {
     super(options?.code ?? 'STORE_UNAVAILABLE', message, { retryable: true, ...options });
     this.store = store;
   }
 }
 
-/** A disk of the server itself is full, read-only or fails: its spool, its own directory, or its database. */
+/** A disk of the server is full, read-only or broken. It has the spool, DATA_DIR or the database. */
 export class DiskError extends FixativeError {
   constructor(code: 'NO_SPACE' | 'STORE_UNAVAILABLE', message: string, options?: ErrorOptions) {
     super(code, message, { retryable: true, ...options });
   }
 }
 
-/** The user has an image of the same bytes: the one with this uuid. */
+/** The user already has an image with these bytes. */
 export class DuplicateError extends FixativeError {
+  /** UUID of that image. */
   readonly uuid: string;
 
   constructor(message: string, uuid: string, options?: ErrorOptions) {
@@ -204,8 +216,9 @@ export class DuplicateError extends FixativeError {
   }
 }
 
-/** An address that no longer gives its bytes, since `expiredAt` where it says so itself. */
+/** A URL has expired and no longer serves its bytes. */
 export class SourceExpiredError extends FixativeError {
+  /** Time of expiry that the URL states; null: it states none. */
   readonly expiredAt: Date | null;
 
   constructor(message: string, expiredAt: Date | null, options?: ErrorOptions) {
@@ -214,7 +227,7 @@ export class SourceExpiredError extends FixativeError {
   }
 }
 
-/** There is too much to do already. */
+/** The server has too much work. */
 export class OverloadedError extends FixativeError {
   readonly retryAfterSeconds: number;
 
@@ -224,11 +237,12 @@ export class OverloadedError extends FixativeError {
   }
 }
 
-/** What a user may have is used up: `used` of `limit` in `unit`, until `resetsAt`, where it resets by itself. */
+/** A quota of the user is used up: `used` of `limit`, both in `unit`. */
 export class QuotaExceededError extends FixativeError {
   readonly limit: number;
   readonly used: number;
   readonly unit: 'bytes' | 'images' | 'generations';
+  /** Time at which the quota resets by itself; null: it does not. */
   readonly resetsAt: Date | null;
 
   constructor(

@@ -1,4 +1,4 @@
-/** Numbers that JavaScript would round when it reads JSON. */
+/** Parses JSON without rounding its numbers. */
 
 declare global {
   interface JSON {
@@ -12,22 +12,22 @@ declare global {
   }
 }
 
-/** Text that may hold a number which JavaScript rounds: one of many digits, or one with an exponent. */
-const SUSPICIOUS = /\d[\d.]{15}|\d[eE]/;
+/** Finds numbers that JavaScript may round: those with many digits or with an exponent. */
+const MAY_ROUND = /\d[\d.]{15}|\d[eE]/;
 
 /**
- * Parses JSON and keeps every number as it is written: one that a JavaScript number cannot hold becomes raw JSON, which JSON.stringify writes
- * as it came.
- * @throws SyntaxError
+ * Parses JSON and keeps every number exactly. A number that JavaScript would round becomes raw JSON, which
+ * `JSON.stringify` writes unchanged. JSON that is nested too deeply for the stack is parsed with rounding.
+ * @throws SyntaxError when the text is not JSON
  */
 export function parseExactly(text: string): unknown {
-  if (!SUSPICIOUS.test(text)) return JSON.parse(text);
+  if (!MAY_ROUND.test(text)) return JSON.parse(text);
   try {
     return JSON.parse(text, (_key, value, { source }) =>
       typeof value === 'number' && !isExact(source, value) ? JSON.rawJSON(source) : value,
     );
   } catch (error) {
-    // The function is called for each level within the other, and there may be more levels than fit on the stack.
+    // The reviver calls itself for every level, so deeply nested JSON overflows the stack.
     if (error instanceof RangeError) return JSON.parse(text);
     throw error;
   }
@@ -36,17 +36,23 @@ export function parseExactly(text: string): unknown {
 const isExact = (source: string, value: number) =>
   isExactNumber(value) && digitsOf(source) === digitsOf(String(value));
 
-/** Whether a number is what its sender wrote: larger whole numbers may have been rounded when they were read (RFC 7493, 2.2). */
+/**
+ * Whether a number was certainly not rounded when it was read. Integers above 2⁵³ - 1 may have been (RFC
+ * 7493, 2.2).
+ */
 export const isExactNumber = (value: number) =>
   Number.isFinite(value) && (Number.isSafeInteger(value) || !Number.isInteger(value));
 
-/** A number as its significant digits and their place, the same for every spelling of it: `1.50` and `15e-1` are `15e-1`. */
+/**
+ * Returns the significant digits and the exponent of a number, equal for all spellings: `1.50` and `15e-1`
+ * give `15e-1`.
+ */
 function digitsOf(text: string): string {
   const [, whole = '', fraction = '', exponent = '0'] =
     /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
   const digits = (whole + fraction).replace(/^0+/, '');
   const significant = digits.replace(/0+$/, '');
   if (significant === '') return '0';
-  const place = Number(exponent) - fraction.length + (digits.length - significant.length);
-  return `${significant}e${place}`;
+  const power = Number(exponent) - fraction.length + (digits.length - significant.length);
+  return `${significant}e${power}`;
 }

@@ -1,6 +1,9 @@
-/** Bytes that are text, of an encoding that nobody says for certain. */
+/** Decodes text whose encoding is not known for certain. */
 
-/** The text, which has the same bytes again as UTF-8 (a byte order mark included); or null where they are no UTF-8. */
+/**
+ * Decodes UTF-8; null when the bytes are not UTF-8. A byte order mark is kept, so that encoding the text
+ * gives the same bytes.
+ */
 export function decodeUtf8(bytes: Uint8Array): string | null {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -10,8 +13,9 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
 }
 
 /**
- * The text, without a byte order mark: as UTF-8 where it is, for most programs write it whatever a format says; else as Windows-1252, which any
- * bytes are (WHATWG Encoding Standard).
+ * Decodes UTF-8, or Windows-1252 when the bytes are not UTF-8, and removes a byte order mark. Most programs
+ * write UTF-8 even when the format demands another encoding. Windows-1252 can decode any bytes (WHATWG
+ * Encoding Standard).
  */
 export function decodeText(bytes: Uint8Array): string {
   const text = decodeUtf8(bytes) ?? new TextDecoder('windows-1252').decode(bytes);

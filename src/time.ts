@@ -1,9 +1,12 @@
 /**
- * Times as text, and waiting for a time. One parser for all ways in (GraphQL, lists, tables, sidecars, filters, the command line), so that a text is the
- * same moment everywhere, whatever the time zone of the machine.
+ * Parses and writes times, and limits waits. All inputs use this parser (GraphQL, lists, tables, sidecars,
+ * filters, the command line), so that a text always means the same moment, in every time zone of the machine.
  */
 
-/** First and last moment that both RFC 3339 and PostgreSQL have. Times of rows that lie beyond them are read as the nearer of the two. */
+/**
+ * First and last moment that both RFC 3339 and PostgreSQL can represent. Times of rows beyond them are
+ * clamped.
+ */
 export const FIRST_TIME = new Date('0001-01-01T00:00:00.000Z');
 export const LAST_TIME = new Date('9999-12-31T23:59:59.999Z');
 
@@ -12,18 +15,22 @@ const TIME = /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?/;
 const ZONE = /^(?:z|([+-])(\d\d)(?::?(\d\d))?)$/i;
 
 /**
- * Reads a time of RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339#section-5.6), such as `2026-11-21T09:35:00.123+02:00`. Also read are a
- * blank in place of the `T`, a time without seconds, an offset without minutes, and a day without a time, which is its midnight. A time without
- * a zone is in UTC.
- * @returns the time in milliseconds, further digits cut off; null for any other text, for a day that the calendar does not have, and for years
- *   before 0, which may lie before FIRST_TIME, or after 9999.
+ * Parses a time of RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339#section-5.6), such as
+ * `2026-11-21T09:35:00.123+02:00`. It also accepts:
+ * - a space instead of the `T`
+ * - a time without seconds, and an offset without minutes
+ * - a day without a time: its midnight
+ * - a time without a zone: UTC
+ *
+ * @returns the time with milliseconds, further digits cut off; null for any other text, for a day that the
+ *   calendar does not have, and for years outside of 0 to 9999. Year 0 is before FIRST_TIME.
  */
 export function parseTime(text: string): Date | null {
   const [date, year, month, day] = DATE.exec(text) ?? [];
   if (date === undefined) return null;
   const midnight = new Date(Date.UTC(2000, Number(month) - 1, Number(day)));
   midnight.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
-  // A 30 February has become a day of March by now.
+  // JavaScript turns 30 February into a day of March.
   if (midnight.toISOString().slice(0, 10) !== date) return null;
   const rest = text.slice(date.length);
   const moment = rest === '' ? 0 : /^[Tt ]/.test(rest) ? parseTimeOfDay(rest.slice(1)) : null;
@@ -32,7 +39,10 @@ export function parseTime(text: string): Date | null {
   return time.getUTCFullYear() < 0 || time > LAST_TIME ? null : time;
 }
 
-/** @returns milliseconds since midnight in UTC, which may lie on the day before or after. */
+/**
+ * @returns milliseconds since midnight in UTC, negative or beyond one day when the offset crosses midnight;
+ *   null: malformed
+ */
 function parseTimeOfDay(text: string): number | null {
   const [time, hours, minutes, seconds = '0', fraction = ''] = TIME.exec(text) ?? [];
   if (time === undefined || Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59) return null;
@@ -46,20 +56,23 @@ function parseTimeOfDay(text: string): number | null {
   return sign === '-' ? local + offset : local - offset;
 }
 
-/** The nearest time that RFC 3339 can write; an invalid Date is LAST_TIME. */
+/** Clamps a time to FIRST_TIME and LAST_TIME. An invalid Date becomes LAST_TIME. */
 export function clampTime(time: Date): Date {
   if (time < FIRST_TIME) return FIRST_TIME;
   return time <= LAST_TIME ? time : LAST_TIME;
 }
 
-/** Microseconds since 1970 as RFC 3339 with six digits of a second: a Date has three, PostgreSQL six. */
+/** Writes microseconds since 1970 as RFC 3339 with six decimals of a second, as many as PostgreSQL has. */
 export function isoOfMicros(micros: bigint): string {
   const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const seconds = new Date(Number((micros - rest) / 1000n)).toISOString().slice(0, 19);
   return `${seconds}.${String(rest).padStart(6, '0')}Z`;
 }
 
-/** A timestamptz as PostgreSQL writes it in UTC (`2026-11-21 19:08:25.1234+00`) as RFC 3339 with six digits of a second; clamped as clampTime does. */
+/**
+ * Writes a timestamptz of PostgreSQL in UTC (`2026-11-21 19:08:25.1234+00`) as RFC 3339 with six decimals of
+ * a second, clamped to FIRST_TIME and LAST_TIME.
+ */
 export function isoOfTimestamp(text: string): string {
   const [, day, time, fraction = '', era] =
     /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00( BC)?$/.exec(text) ?? [];
@@ -68,7 +81,10 @@ export function isoOfTimestamp(text: string): string {
   return isoOfMicros(BigInt((isBefore ? FIRST_TIME : LAST_TIME).getTime()) * 1000n);
 }
 
-/** The outcome of `work`, or that of `late` where it takes longer than so many milliseconds. What comes after that is left aside. */
+/**
+ * Waits for `work`, at most so many milliseconds; then returns the result of `late`. A later outcome of
+ * `work` is ignored.
+ */
 export function orAfter<Result, Late>(
   milliseconds: number,
   work: Promise<Result>,

@@ -9,7 +9,7 @@ describe('JSON', () => {
     '9007199254740993',
     '0.1234567890123456789',
     '{"seed":18446744073709551615,"s":"18446744073709551615","l":[1e400,1,0.5]}',
-  ])('keeps the numbers of %s', (text) => {
+  ])('keeps the numbers of %s exactly', (text) => {
     expect(JSON.stringify(parseExactly(text))).toBe(text);
   });
 
@@ -26,13 +26,13 @@ describe('JSON', () => {
     expect(parseExactly(text)).toEqual(JSON.parse(text));
   });
 
-  test('of any depth is read', () => {
+  test('of any depth is parsed', () => {
     const deep = `${'['.repeat(20_000)}12345678901234567890${']'.repeat(20_000)}`;
     expect(() => parseExactly(deep)).not.toThrow();
     expect(() => parseExactly(`${deep}]`)).toThrow(SyntaxError);
   });
 
-  test('loses no digit, whatever the number', async () => {
+  test('keeps every digit of random numbers', async () => {
     await compareForSeconds((seed) => {
       const chance = makeChance(seed);
       const digits = (most: number) => chance.many(1, most, () => String(chance.below(10))).join('');
@@ -43,15 +43,14 @@ describe('JSON', () => {
         : '';
       const number = `${chance.of(0.3) ? '-' : ''}${whole}${fraction}${exponent}`;
       const [read] = parseExactly(`[${number}]`) as unknown[];
-      // A number that became a JavaScript number has exactly the written value; any other is written
-      // unchanged.
+      // A number must equal its text exactly. Raw JSON must be written unchanged.
       if (typeof read === 'number') expect(sameNumber(number, read), `seed ${seed}: ${number}`).toBe(true);
       else expect(JSON.stringify(read), `seed ${seed}`).toBe(number);
     }, 1);
   });
 });
 
-/** Compares the text and the shortest decimal of the number by exact arithmetic. */
+/** Compares, by exact arithmetic, the text with the shortest decimal form of the number. */
 function sameNumber(text: string, number: number): boolean {
   const scale = (each: string): [bigint, bigint] => {
     const [, sign = '', whole = '', fraction = '', exponent = '0'] =

@@ -20,7 +20,7 @@ function makeSink() {
 const HOSTILE =
   'a\n[12:00:00] INFO: all is well\r\u001b[2J\u001b]0;x\u0007\u0000\u009b31m\u2028\u202egnp.exe\u2066\u200f';
 
-test('no line of the log can be forged, nor a terminal be told anything', async () => {
+test('hostile text cannot forge a line of the log or control the terminal', async () => {
   for (const format of ['text', 'json'] as const) {
     const { destination, read } = makeSink();
     const log = makeLog({ level: 'info', format, colorize: false, destination });
@@ -28,7 +28,7 @@ test('no line of the log can be forged, nor a terminal be told anything', async 
     log.error({ err: new Error(HOSTILE, { cause: new Error(HOSTILE) }) }, 'failed');
     const text = read();
     expect(text).toContain('all is well');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern searches for control characters.
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u202e\u2066\u200f]/);
     expect(text.split('\n').filter((line) => line.startsWith('[12:00:00]'))).toEqual([]);
     expect(
@@ -37,7 +37,7 @@ test('no line of the log can be forged, nor a terminal be told anything', async 
   }
 });
 
-test('what lets somebody in is left out, by its shape and by its value', () => {
+test('secrets are removed by their form and by their value', () => {
   const secrets = secretsOf(
     parseConfig(
       {
@@ -90,7 +90,7 @@ test('what lets somebody in is left out, by its shape and by its value', () => {
   }
 });
 
-test('neither logs nor errors of a running server have a token, a key or a signed address', async () => {
+test('logs and errors of a running server have no token, key or signed URL', async () => {
   const { destination, read } = makeSink();
   const key = 'plain-provider-key-1';
   const log = makeLog({
@@ -120,7 +120,7 @@ test('neither logs nor errors of a running server have a token, a key or a signe
   const address = new URL(target.url);
   const signature = address.searchParams.get('signature') as string;
   expect(signature).toBeTruthy();
-  // Every kind of refusal, then an unexpected error, which is logged with all its properties.
+  // Requests that are rejected, and then a database that fails: unexpected errors are logged with all details.
   for (const path of [`${address.pathname}${address.search}x`, `${address.pathname}${address.search}`])
     answers.push(await (await app.fetch(path, { method: 'PUT', body: 'not ten' })).text());
   await ask(

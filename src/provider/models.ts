@@ -8,7 +8,7 @@ import { InputError } from '../errors.ts';
 import type { Model, PictureFormat, PictureRequest, Price } from './provider.ts';
 
 /** The client's request, not yet checked. */
-export interface AskedPicture {
+export interface UncheckedRequest {
   readonly prompt: string;
   /** `WIDTHxHEIGHT` in pixels. Default: the model's. */
   readonly size?: string | null | undefined;
@@ -38,10 +38,10 @@ export const MAX_SEED = 2 ** 31 - 1;
  * @throws InputError `INVALID_INPUT` or `UNSUPPORTED_BY_MODEL`; the message says what the model allows, and
  *   `path` names the field of the input
  */
-export function checkRequest(model: Model, asked: AskedPicture): PictureSettings {
-  checkPrompt(model, asked.prompt);
-  checkEdit(model, asked);
-  const { seed = null, background = null, format = null } = asked;
+export function checkRequest(model: Model, requested: UncheckedRequest): PictureSettings {
+  checkPrompt(model, requested.prompt);
+  checkEdit(model, requested);
+  const { seed = null, background = null, format = null } = requested;
   if (seed !== null && !(Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED)) {
     throw new InputError(
       'INVALID_INPUT',
@@ -67,9 +67,9 @@ export function checkRequest(model: Model, asked: AskedPicture): PictureSettings
     seed,
     background,
     format,
-    size: checkSize(model, asked.size ?? model.defaultSize),
-    quality: checkChoice(model, 'quality', model.qualities, asked.quality),
-    style: checkChoice(model, 'style', model.styles, asked.style),
+    size: checkSize(model, requested.size ?? model.defaultSize),
+    quality: checkChoice(model, 'quality', model.qualities, requested.quality),
+    style: checkChoice(model, 'style', model.styles, requested.style),
   };
 }
 
@@ -90,7 +90,7 @@ export function parseSize(size: string): { width: number; height: number } {
   return { width: Number(width), height: Number(height) };
 }
 
-function checkEdit(model: Model, { references = 0, mask = false }: AskedPicture): void {
+function checkEdit(model: Model, { references = 0, mask = false }: UncheckedRequest): void {
   if (references > 0 && model.edits === null)
     throw unsupported(model, 'references', 'cannot edit and accepts no references');
   const most = model.edits?.maxReferences ?? 0;
@@ -155,14 +155,14 @@ function checkChoice(
   model: Model,
   setting: 'quality' | 'style',
   choices: readonly string[],
-  asked: string | null | undefined,
+  requested: string | null | undefined,
 ): string | null {
-  if (asked === null || asked === undefined) return null;
-  if (choices.includes(asked)) return asked;
+  if (requested === null || requested === undefined) return null;
+  if (choices.includes(requested)) return requested;
   const message =
     choices.length === 0
       ? `Model ${model.id} has no setting ${setting}. Leave ${setting} out.`
-      : `Model ${model.id} does not know the ${setting} ${quote(asked)}. Choose ${joinWithOr(choices)}.`;
+      : `Model ${model.id} does not know the ${setting} ${quote(requested)}. Choose ${joinWithOr(choices)}.`;
   throw new InputError('UNSUPPORTED_BY_MODEL', message, { path: ['input', setting] });
 }
 

@@ -1,11 +1,13 @@
 /**
- * Draws one chart in a process of its own, which ends with it: the specification comes by standard input, the SVG leaves by standard
- * output. A specification is a program: here it finds neither a network nor files, no code is made of text, and its time and
- * memory are bounded by whoever started the process (chart-drawing.ts). A thread would not do: V8 ends the whole process when one
- * large array does not fit into a thread's heap.
+ * Draws one chart in a child process and ends. It reads the specification from standard input and writes the
+ * SVG to standard output.
  *
- * Vega's interpreter keeps expressions from `Function`, and V8 makes no code of text in this process at all. What else an
- * expression might reach is taken away before anything of the specification runs.
+ * A specification is a program. In this process it has no network and no files, and V8 compiles no text.
+ * Vega's interpreter evaluates expressions without `Function`. Other globals are removed before the
+ * specification runs. The parent process (chart-drawing.ts) limits time and memory.
+ *
+ * A worker thread is not enough: V8 ends the whole process when a large array does not fit into the thread's
+ * heap.
  */
 
 import { exit, stdin, stdout } from 'node:process';
@@ -18,18 +20,20 @@ import type { Drawing, DrawingJob } from './chart-drawing.ts';
 
 const MAX_WARNINGS = 5;
 
-/** What JavaScript throws by itself; Vega throws plain errors. */
-const INTERNAL = [TypeError, RangeError, ReferenceError, SyntaxError];
-const BROKEN =
-  'Vega broke on a value of the specification that is not of the kind that belongs there; an editor of Vega-Lite finds its place';
+/** Errors that JavaScript throws. Vega's own errors are plain `Error`s. */
+const ENGINE_ERRORS = [TypeError, RangeError, ReferenceError, SyntaxError];
+const BROKEN = 'Vega failed on a value of a wrong type. An editor for Vega-Lite can show where it is';
 
-/** Should the server be killed meanwhile, nobody is left to end this process; so a thread of it does, whatever the chart computes. */
-const WATCH = `
+/**
+ * Kills this process after a time, from a thread of its own. The server cannot do so when it was killed
+ * itself.
+ */
+const WATCHDOG = `
 const { kill, pid } = require('node:process');
 setTimeout(() => kill(pid, 'SIGKILL'), require('node:worker_threads').workerData);
 `;
 
-/** A text as Vega gives it to be measured. */
+/** A text that Vega asks to be measured. */
 interface TextItem {
   readonly fontSize?: number;
   readonly fontWeight?: string | number;
@@ -37,10 +41,10 @@ interface TextItem {
 }
 
 const job = JSON.parse(await text(stdin)) as DrawingJob;
-new Worker(WATCH, { eval: true, workerData: job.endAfterMs }).unref();
-measureTexts();
-disarm();
-// A specification may have set timers, which nobody waits for.
+new Worker(WATCHDOG, { eval: true, workerData: job.endAfterMs }).unref();
+replaceTextMetrics();
+removeGlobals();
+// Exits explicitly, because timers of the specification could keep the process alive.
 stdout.write(JSON.stringify(await draw(job)), () => exit(0));
 
 async function draw({ spec }: DrawingJob): Promise<Drawing> {
@@ -54,24 +58,24 @@ async function draw({ spec }: DrawingJob): Promise<Drawing> {
     debug: () => logger,
   };
   function note(list: string[], messages: readonly unknown[]) {
-    // An error inside the code of Vega does not help the author of the specification. It is left out where another message is there.
-    const isInternal = messages.some((each) => INTERNAL.some((type) => each instanceof type));
-    if (isInternal && list.length > 0) return logger;
-    const message = isInternal ? BROKEN : messages.map(textOf).join(' ').slice(0, 300);
+    // An error within Vega's code does not help the author. It is left out when there is another message.
+    const isEngineError = messages.some((each) => ENGINE_ERRORS.some((type) => each instanceof type));
+    if (isEngineError && list.length > 0) return logger;
+    const message = isEngineError ? BROKEN : messages.map(messageOf).join(' ').slice(0, 300);
     if (list.length < MAX_WARNINGS) list.push(message);
     return logger;
   }
-  const refuse = async (address: unknown): Promise<never> => {
-    note(faults, [`It asks for ${String(address).slice(0, 100)}, and a chart loads nothing`]);
-    throw new Error('A chart loads nothing.');
+  const refuseToLoad = async (address: unknown): Promise<never> => {
+    note(faults, [`It loads ${String(address).slice(0, 100)}, but a chart cannot load data`]);
+    throw new Error('A chart cannot load data.');
   };
-  // The parts of Vega's types that differ from what it calls are its own.
+  // Vega's type of a loader has members that Vega never calls.
   const loader = {
     options: {},
-    load: refuse,
-    sanitize: refuse,
-    http: refuse,
-    file: refuse,
+    load: refuseToLoad,
+    sanitize: refuseToLoad,
+    http: refuseToLoad,
+    file: refuseToLoad,
   } as unknown as vega.Loader;
   try {
     const compiled = compile(spec as unknown as TopLevelSpec, { logger: logger as never }).spec;
@@ -91,10 +95,11 @@ async function draw({ spec }: DrawingJob): Promise<Drawing> {
 }
 
 /**
- * There is no canvas to measure letters with, and Vega then takes every letter for 0.8 of its height, which leaves a third of a chart
- * empty beside a legend. These are the widths of DejaVu Sans, rather wide among sans-serif fonts, by kinds of letters.
+ * Replaces Vega's estimate of text widths. Without a canvas, Vega assumes 0.8 of the font size for every
+ * character, which leaves a third of the chart empty beside a legend. These are the widths of DejaVu Sans, a
+ * rather wide sans-serif font.
  */
-function measureTexts(): void {
+function replaceTextMetrics(): void {
   const { textMetrics } = vega as unknown as { textMetrics: { width: unknown } };
   textMetrics.width = (item: TextItem, text: unknown): number => {
     const bold = item.fontWeight === 'bold' || Number(item.fontWeight) >= 600;
@@ -105,7 +110,7 @@ function measureTexts(): void {
   };
 }
 
-/** As a part of the height. */
+/** Returns the width of a character, as a part of the font size. */
 function widthOf(letter: string): number {
   if (/[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\ufe30-\uffef]|[^\0-\uffff]/u.test(letter)) return 1;
   if (/[\p{Mn}\p{Me}]/u.test(letter)) return 0;
@@ -114,20 +119,21 @@ function widthOf(letter: string): number {
   return /[\p{Lu}]/u.test(letter) ? 0.72 : 0.62;
 }
 
-function textOf(value: unknown): string {
+function messageOf(value: unknown): string {
   return (value instanceof Error ? value.message : String(value)).slice(0, 300);
 }
 
-function disarm(): void {
+/** Removes everything by which an expression could run code or reach the process. */
+function removeGlobals(): void {
   const kinds = [() => {}, async () => {}, function* () {}, async function* () {}];
   for (const kind of kinds) Reflect.deleteProperty(Object.getPrototypeOf(kind), 'constructor');
-  const none = (): never => {
-    throw new Error('No code is made of text here.');
+  const rejectCode = (): never => {
+    throw new Error('Text cannot be compiled here.');
   };
-  Object.assign(globalThis, { Function: none, eval: none });
+  Object.assign(globalThis, { Function: rejectCode, eval: rejectCode });
   for (const name of ['process', 'fetch', 'Buffer', 'WebSocket', 'EventSource', 'WebAssembly', 'navigator']) {
     Reflect.deleteProperty(globalThis, name);
   }
-  // The interpreter reports what it prevents, once for every row.
+  // Vega's interpreter would log what it blocks, once for every row.
   for (const name of ['error', 'warn', 'log', 'info', 'debug'] as const) console[name] = () => {};
 }

@@ -1,8 +1,11 @@
 /**
- * Draws a chart as a PNG: Vega compiles and draws SVG in a process of its own (chart-child.ts) that has ten seconds, a bounded heap,
- * an empty environment and, by Node's permissions, no files but the program's and no processes, and is ended whatever happens;
- * then the SVG is looked through for anything that leads outside, and sharp renders it. Fonts are those of the machine; without
- * any, a chart has no letters.
+ * Draws a chart as a PNG.
+ *
+ * - Vega draws SVG in a child process (chart-child.ts). The process has ten seconds, a limited heap and an
+ *   empty environment. Node's permissions let it read only the program's files and start no processes. It is
+ *   always killed in the end.
+ * - The SVG is checked for references to the outside.
+ * - sharp renders the SVG with the fonts of the machine. Without any font, a chart has no text.
  */
 import { spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -13,15 +16,16 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { InputError } from '../errors.ts';
 import { parseSize } from '../provider/models.ts';
-import type { Chart } from './chart.ts';
-import type { JsonObject } from './chart-spec.ts';
+import { CHART_PATH, type Chart, type JsonObject } from './chart-json.ts';
 
+/** Input of the child process. */
 export interface DrawingJob {
   readonly spec: JsonObject;
-  /** When the process is to end itself, should nobody have ended it. */
+  /** Milliseconds after which the process ends itself, in case the server can no longer kill it. */
   readonly endAfterMs: number;
 }
 
+/** Output of the child process. */
 export type Drawing =
   | { readonly svg: string; readonly warnings: readonly string[] }
   | { readonly svg: null; readonly faults: readonly string[] };
@@ -33,22 +37,28 @@ export interface DrawnChart {
 }
 
 export interface DrawingOptions {
-  /** Default 10. */
+  /** Seconds for the child process, and again for rendering. Default 10. */
   readonly timeoutSeconds?: number;
   readonly signal?: AbortSignal;
 }
 
 const MiB = 1024 * 1024;
+/** Longest side of a chart, in pixels. */
 const MAX_SIDE = 4096;
+/** Most bytes of a child's output. */
 const MAX_DRAWING_BYTES = 16 * MiB;
 const MAX_HEAP_MIB = 384;
-/** Charts are designed for about this many pixels on their shorter side; larger ones are the same, enlarged. */
-const DESIGNED_SIDE = 480;
+/**
+ * Shorter side for which charts are laid out, in pixels. Larger charts are enlarged, so that their text stays
+ * readable.
+ */
+const LAYOUT_SIDE = 480;
 
 /**
- * @param size `WIDTHxHEIGHT`: exactly that for a chart that says no width and height of its own; others keep their shape and become as
- *   large as fits.
- * @throws InputError INVALID_INPUT for a specification that cannot be drawn, or not within the time and memory that it has.
+ * Draws a chart.
+ * @param size `WIDTHxHEIGHT` of the picture. A specification with its own width or height keeps its shape and
+ *   is scaled to fit.
+ * @throws InputError INVALID_INPUT when the chart cannot be drawn within its limits of time and memory
  */
 export async function drawChart(
   chart: Chart,
@@ -57,31 +67,34 @@ export async function drawChart(
 ): Promise<DrawnChart> {
   const wanted = parseSize(size);
   if (Math.max(wanted.width, wanted.height) > MAX_SIDE)
-    throw refused(`A chart is at most ${MAX_SIDE} pixels wide and high`);
-  const drawing = await drawApart(sized(chart.spec, wanted), options);
-  if (drawing.svg === null) throw refused(drawing.faults.join('; ').slice(0, 500));
-  const { svg, width, height } = enlarge(drawing.svg, wanted);
-  requireInward(svg);
+    throw chartNotDrawn(`A chart can be at most ${MAX_SIDE} pixels wide and high`);
+  const drawing = await drawInChild(withSize(chart.spec, wanted), options);
+  if (drawing.svg === null) throw chartNotDrawn(drawing.faults.join('; ').slice(0, 500));
+  const { svg, width, height } = scaleSvg(drawing.svg, wanted);
+  checkSvg(svg);
   const bytes = await sharp(Buffer.from(svg), { limitInputPixels: MAX_SIDE * MAX_SIDE })
     .flatten({ background: '#fff' })
     .timeout({ seconds: options.timeoutSeconds ?? 10 })
     .png()
     .toBuffer()
     .catch((cause: unknown) => {
-      throw refused('What it draws is too much to be rendered', cause);
+      throw chartNotDrawn('Its drawing is too complex to be rendered', cause);
     });
   const warnings = drawing.warnings.length > 0 ? { warnings: drawing.warnings } : {};
   return { bytes, metadata: { ...(chart.kind ? { kind: chart.kind } : {}), width, height, ...warnings } };
 }
 
-/** A chart of one view takes the size that is wanted; one that is composed of several has a size of its own. */
-function sized(spec: JsonObject, wanted: { width: number; height: number }): JsonObject {
+/**
+ * Sets the size of a chart with a single view. A chart of several views, or with a size of its own, stays
+ * unchanged.
+ */
+function withSize(spec: JsonObject, wanted: { width: number; height: number }): JsonObject {
   const { $schema, ...rest } = spec;
   const single = 'mark' in rest || 'layer' in rest;
   const facets = Object.keys((rest.encoding as JsonObject | undefined) ?? {});
   const composed = facets.some((channel) => ['row', 'column', 'facet'].includes(channel));
   if (!single || composed || 'width' in rest || 'height' in rest || 'autosize' in rest) return rest;
-  const scale = Math.max(1, Math.min(wanted.width, wanted.height) / DESIGNED_SIDE);
+  const scale = Math.max(1, Math.min(wanted.width, wanted.height) / LAYOUT_SIDE);
   return {
     ...rest,
     width: Math.round(wanted.width / scale),
@@ -90,16 +103,16 @@ function sized(spec: JsonObject, wanted: { width: number; height: number }): Jso
   };
 }
 
-function drawApart(spec: JsonObject, { timeoutSeconds = 10, signal }: DrawingOptions): Promise<Drawing> {
+function drawInChild(spec: JsonObject, { timeoutSeconds = 10, signal }: DrawingOptions): Promise<Drawing> {
   signal?.throwIfAborted();
   const program = fileURLToPath(new URL('./chart-child.ts', import.meta.url));
-  const child = spawn(execPath, [...confine(program), program], {
+  const child = spawn(execPath, [...childFlags(program), program], {
     env: { TZ: 'UTC' },
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   const { promise, resolve, reject } = Promise.withResolvers<Drawing>();
   const timer = setTimeout(
-    () => reject(refused(`It took more than ${timeoutSeconds} seconds to compute`)),
+    () => reject(chartNotDrawn(`Drawing took more than ${timeoutSeconds} seconds`)),
     timeoutSeconds * 1000,
   );
   const cancel = (): void => reject(signal?.reason);
@@ -108,15 +121,15 @@ function drawApart(spec: JsonObject, { timeoutSeconds = 10, signal }: DrawingOpt
   let received = 0;
   child.stdout.on('data', (piece: Buffer) => {
     received += piece.length;
-    if (received > MAX_DRAWING_BYTES) return reject(refused('It draws more than can be rendered'));
+    if (received > MAX_DRAWING_BYTES) return reject(chartNotDrawn('Its drawing is too large to be rendered'));
     pieces.push(piece);
   });
   child.on('error', reject);
   child.on('close', (code, killedBy) => {
     if (code === 0) resolve(JSON.parse(Buffer.concat(pieces).toString()) as Drawing);
-    else reject(refused(`It takes more memory than a chart may, or broke (${killedBy ?? code})`));
+    else reject(chartNotDrawn(`It used too much memory or failed (${killedBy ?? code})`));
   });
-  // A process that ends before it has read everything is told of by its end.
+  // The `close` event reports a process that ends before it has read its input.
   child.stdin.on('error', () => {});
   const job: DrawingJob = { spec, endAfterMs: (timeoutSeconds + 5) * 1000 };
   child.stdin.end(JSON.stringify(job));
@@ -127,33 +140,38 @@ function drawApart(spec: JsonObject, { timeoutSeconds = 10, signal }: DrawingOpt
   });
 }
 
-/** What it may read is what it runs, and neither the settings nor the data that may lie beside it. */
-function confine(program: string): string[] {
+/**
+ * Returns Node's flags that limit the child. It may read only its own code and packages, not settings or data
+ * beside them.
+ */
+function childFlags(program: string): string[] {
   const vega = findPackageJSON('vega', import.meta.url);
   if (!vega) throw new TypeError('The package vega is not installed.');
-  const room = path.dirname(program);
+  const folder = path.dirname(program);
   const packages = path.dirname(path.dirname(realpathSync(vega)));
-  const manifest = path.resolve(room, '../../package.json');
+  const manifest = path.resolve(folder, '../../package.json');
   return [
     `--max-old-space-size=${MAX_HEAP_MIB}`,
     '--disallow-code-generation-from-strings',
     '--permission',
-    ...[room, manifest, packages].map((readable) => `--allow-fs-read=${readable}`),
+    ...[folder, manifest, packages].map((readable) => `--allow-fs-read=${readable}`),
     '--allow-worker',
   ];
 }
 
-/** Gives the SVG the size in which it is to be rendered; Vega writes a `viewBox`, so everything in it grows alike. */
-function enlarge(svg: string, wanted: { width: number; height: number }) {
+/** Sets the size of the SVG. Vega writes a `viewBox`, so everything in it is scaled equally. */
+function scaleSvg(svg: string, wanted: { width: number; height: number }) {
   const head = /^<svg [^>]*?width="([\d.]+)" height="([\d.]+)" viewBox="[^"]*"/.exec(svg);
   const [drawnWidth, drawnHeight] = [Number(head?.[1]), Number(head?.[2])];
-  if (!head || !(drawnWidth >= 1 && drawnHeight >= 1)) throw refused('It has no size');
+  if (!head || !(drawnWidth >= 1 && drawnHeight >= 1)) throw chartNotDrawn('Its drawing has no size');
   if (Math.max(drawnWidth, drawnHeight) > MAX_SIDE) {
-    throw refused(`It is ${drawnWidth} × ${drawnHeight} pixels large, and ${MAX_SIDE} each way is the limit`);
+    throw chartNotDrawn(
+      `Its drawing has ${drawnWidth} × ${drawnHeight} pixels; at most ${MAX_SIDE} each way are allowed`,
+    );
   }
   const scale = Math.min(wanted.width / drawnWidth, wanted.height / drawnHeight);
   const [across = 1, down = 1] = [drawnWidth * scale, drawnHeight * scale];
-  // What was designed for this shape misses it by the rounding of its sides at most, and fills it.
+  // A chart that was laid out for this shape differs only by rounding. It gets exactly the wanted size.
   const fills = across > wanted.width * 0.99 && down > wanted.height * 0.99;
   const width = fills ? wanted.width : Math.max(1, Math.round(across));
   const height = fills ? wanted.height : Math.max(1, Math.round(down));
@@ -163,25 +181,26 @@ function enlarge(svg: string, wanted: { width: number; height: number }) {
   return { svg: enlarged + svg.slice(head[0].length), width, height };
 }
 
-/** The elements that Vega draws with; it knows `image` and `a` as well, and a chart has neither. */
+/** Elements that a chart may have. Vega can also draw `image` and `a`, which refer to the outside. */
 const ELEMENTS = new Set(
   'svg g path line rect text tspan defs clipPath linearGradient radialGradient stop title'.split(' '),
 );
 
-/** Looks at every tag, and at none of the texts between them: a title may say what it likes. */
-function requireInward(svg: string): void {
+/** Rejects references to the outside. Checks the tags only, because texts between them may say anything. */
+function checkSvg(svg: string): void {
   for (const [, name = '', attributes = ''] of svg.matchAll(/<([A-Za-z!?][\w:-]*)((?:[^>"]|"[^"]*")*)>/g)) {
-    if (!ELEMENTS.has(name)) throw refused(`It draws <${name.slice(0, 20)}>, which a chart may not`);
+    if (!ELEMENTS.has(name))
+      throw chartNotDrawn(`It draws <${name.slice(0, 20)}>, which a chart may not have`);
     for (const [, key = '', value = ''] of attributes.matchAll(/([\w:-]+)="([^"]*)"/g)) {
-      const outward = /(^|:)href$|^on/i.test(key) || (!/^aria-/.test(key) && /url\(\s*(?!#)/i.test(value));
-      if (outward) throw refused(`It leads outside by ${key.slice(0, 20)}`);
+      const isOutside = /(^|:)href$|^on/i.test(key) || (!/^aria-/.test(key) && /url\(\s*(?!#)/i.test(value));
+      if (isOutside) throw chartNotDrawn(`Its attribute ${key.slice(0, 20)} refers to an outside resource`);
     }
   }
 }
 
-function refused(why: string, cause?: unknown): InputError {
-  return new InputError('INVALID_INPUT', `The chart could not be drawn: ${why.replace(/\.+$/, '')}.`, {
-    path: ['input', 'chart'],
+function chartNotDrawn(reason: string, cause?: unknown): InputError {
+  return new InputError('INVALID_INPUT', `The chart could not be drawn: ${reason.replace(/\.+$/, '')}.`, {
+    path: CHART_PATH,
     ...(cause === undefined ? {} : { cause }),
   });
 }

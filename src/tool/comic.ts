@@ -1,6 +1,7 @@
 /**
- * A comic page: panels in rows, read from left to right and from top to bottom, in black frames with gutters between. The height
- * follows from the rows, so that a panel is a square, or half as wide again where it stands alone in a row: shapes that models have.
+ * Composes comic pages: rows of panels in black frames, with gutters between them. Two panels in a row are
+ * squares; a panel alone in a row is about one and a half times as wide as high. Models offer both shapes.
+ * The rows decide the height of the page.
  */
 import sharp, { type OverlayOptions } from 'sharp';
 import { InputError } from '../errors.ts';
@@ -8,16 +9,18 @@ import { chooseCrop } from './finish/crop.ts';
 import { cutAndScale } from './finish/to-size.ts';
 
 export interface ComicOptions {
-  /** Of the page, in pixels, 256 to 2048; 1024 by default. */
+  /** Width of the page in pixels, 256 to 2048. Default: 1024. */
   readonly width?: number;
 }
 
-export interface Page {
+export interface ComicPage {
+  /** A PNG. */
   readonly bytes: Uint8Array;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-export interface Place {
+/** Area of a panel's picture on the page, without its frame, in pixels. */
+export interface PanelArea {
   readonly x: number;
   readonly y: number;
   readonly width: number;
@@ -26,92 +29,104 @@ export interface Place {
 
 export const MAX_PANELS = 6;
 const DEFAULT_WIDTH = 1024;
-const [MIN_WIDTH, MAX_WIDTH] = [256, 2048];
+const MIN_WIDTH = 256;
+const MAX_WIDTH = 2048;
 
-/** For each number of panels, how many stand in each row. */
+/** Panels in each row, for pages of one to six panels. */
 const ROWS: readonly (readonly number[])[] = [[1], [1, 1], [1, 2], [2, 2], [2, 1, 2], [2, 2, 2]];
 
-/** The height of a panel as a part of its width, by how many stand in its row. A page of one panel is square. */
-const SHAPES: Readonly<Record<number, number>> = { 1: 0.64, 2: 1 };
+/**
+ * Height of a panel as a part of its width, by the number of panels in its row. A page of one panel is
+ * square.
+ */
+const HEIGHTS: Readonly<Record<number, number>> = { 1: 0.64, 2: 1 };
 
 /**
- * Composes the page as a PNG; the same panels give the same bytes.
- * @param panels the pictures in their order; none is changed
- * @returns the bytes, and where each panel stands
- * @throws InputError INVALID_INPUT for no panels or more than six
+ * Composes the page. Equal panels give equal bytes.
+ * @param panels files of the pictures, in reading order; they are not changed
+ * @returns the page; `places` in its metadata has the area of each panel
+ * @throws InputError INVALID_INPUT when there are no panels or more than six
  */
 export async function composeComic(
   panels: readonly { readonly file: string }[],
   options: ComicOptions = {},
-): Promise<Page> {
+): Promise<ComicPage> {
   const layout = layOut(panels.length, options.width);
-  const { width, height, frame, places } = layout;
+  const { width, height, frame, areas } = layout;
   const pieces: OverlayOptions[] = [];
   for (const [i, { file }] of panels.entries()) {
-    const place = places[i];
-    if (!place) break;
-    const chosen = await chooseCrop(file, place);
-    const picture = await (await cutAndScale(file, chosen, place))
+    const area = areas[i];
+    if (!area) break;
+    const chosen = await chooseCrop(file, area);
+    const picture = await (await cutAndScale(file, chosen, area))
       .flatten({ background: '#fff' })
       .png()
       .toBuffer();
     pieces.push(
-      { input: filled(place, frame, '#111'), left: place.x - frame, top: place.y - frame },
-      { input: picture, left: place.x, top: place.y },
+      { input: frameBehind(area, frame), left: area.x - frame, top: area.y - frame },
+      { input: picture, left: area.x, top: area.y },
     );
   }
   const bytes = await sharp({ create: { width, height, channels: 3, background: '#fff' } })
     .composite(pieces)
     .png()
     .toBuffer();
-  return { bytes, metadata: { panels: panels.length, rows: layout.rows, places } };
+  return { bytes, metadata: { panels: panels.length, rows: layout.rows, places: areas } };
 }
 
-/** What to ask a model for, for each panel: the shape that it has on the page, as large as a page of the default width shows it, or larger. */
+/** Returns the size of each panel on a page of the default width, as `WIDTHxHEIGHT`. */
 export function panelSizes(count: number): readonly string[] {
-  return layOut(count).places.map(({ width, height }) => `${width}x${height}`);
+  return layOut(count).areas.map(({ width, height }) => `${width}x${height}`);
 }
 
 interface Layout {
   readonly width: number;
   readonly height: number;
-  /** The thickness of a frame. */
+  /** Thickness of the frames, in pixels. */
   readonly frame: number;
+  /** Number of panels in each row. */
   readonly rows: readonly number[];
-  /** Of the pictures, within their frames. */
-  readonly places: readonly Place[];
+  readonly areas: readonly PanelArea[];
 }
 
 function layOut(count: number, width = DEFAULT_WIDTH): Layout {
   const rows = ROWS[count - 1];
   if (!rows) {
-    throw new InputError('INVALID_INPUT', `A comic has 1 to ${MAX_PANELS} panels, not ${count}.`, {
+    throw new InputError('INVALID_INPUT', `A comic needs 1 to ${MAX_PANELS} panels, not ${count}.`, {
       path: ['input', 'panels'],
     });
   }
   if (!Number.isInteger(width) || width < MIN_WIDTH || width > MAX_WIDTH) {
-    throw new RangeError(`A comic page is ${MIN_WIDTH} to ${MAX_WIDTH} pixels wide, not ${width}.`);
+    throw new RangeError(`A comic page must be ${MIN_WIDTH} to ${MAX_WIDTH} pixels wide, not ${width}.`);
   }
-  const [margin, gutter, frame] = [0.024, 0.016, 0.005].map((part) => Math.max(1, Math.round(width * part)));
-  const [m, g, f] = [margin ?? 1, gutter ?? 1, frame ?? 1];
-  const places: Place[] = [];
-  let y = m;
+  const thickness = (part: number) => Math.max(1, Math.round(width * part));
+  const margin = thickness(0.024);
+  const gutter = thickness(0.016);
+  const frame = thickness(0.005);
+  const areas: PanelArea[] = [];
+  let y = margin;
   for (const inRow of rows) {
-    const outer = Math.floor((width - 2 * m - (inRow - 1) * g) / inRow);
-    const high = Math.round(outer * (count === 1 ? 1 : (SHAPES[inRow] ?? 1)));
+    const outer = Math.floor((width - 2 * margin - (inRow - 1) * gutter) / inRow);
+    const high = Math.round(outer * (count === 1 ? 1 : (HEIGHTS[inRow] ?? 1)));
     for (let i = 0; i < inRow; i++) {
-      // The last of a row takes the pixel that did not divide.
-      const x = m + i * (outer + g);
-      const wide = i === inRow - 1 ? width - m - x : outer;
-      places.push({ x: x + f, y: y + f, width: wide - 2 * f, height: high - 2 * f });
+      // The last panel of a row gets the pixel that is left over by rounding.
+      const x = margin + i * (outer + gutter);
+      const wide = i === inRow - 1 ? width - margin - x : outer;
+      areas.push({ x: x + frame, y: y + frame, width: wide - 2 * frame, height: high - 2 * frame });
     }
-    y += high + g;
+    y += high + gutter;
   }
-  return { width, height: y - g + m, frame: f, rows, places };
+  return { width, height: y - gutter + margin, frame, rows, areas };
 }
 
-function filled({ width, height }: Place, frame: number, background: string) {
+/** Returns a dark rectangle that is larger than the area by the frame on each side. */
+function frameBehind({ width, height }: PanelArea, frame: number) {
   return {
-    create: { width: width + 2 * frame, height: height + 2 * frame, channels: 3 as const, background },
+    create: {
+      width: width + 2 * frame,
+      height: height + 2 * frame,
+      channels: 3 as const,
+      background: '#111',
+    },
   };
 }

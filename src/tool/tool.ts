@@ -1,73 +1,85 @@
-import type { Model } from '../provider/provider.ts';
-
-/** A named preset for a purpose, used through a provider. Differences between tools are data; what they do to pictures is in `finish`. */
+/** A named preset for a purpose. Tools differ by data; `finish` changes the provider's picture. */
 export interface Tool {
-  /** As `Image.tool` says it. */
+  /** Value of `Image.tool`. */
   readonly name: string;
   readonly description: string;
   /**
-   * How a request becomes images. `pictures`: `n` of them, each by a call of its own. `comic`: a panel for each prompt of `panels`,
-   * composed into one page. `story`: a page for each prompt of `pages`, each an image, those behind the first drawn with the first as a
-   * reference where the model takes one. `chart`: drawn here, without a provider.
+   * How a request becomes images:
+   * - `pictures`: `n` images, each by a call of its own
+   * - `comic`: one panel for each prompt of `panels`, composed into one page
+   * - `story`: one image for each prompt of `pages`. The first is a reference for the others, if the model
+   *   accepts references.
+   * - `chart`: drawn by this server, without a provider
    */
   readonly plan: 'pictures' | 'comic' | 'story' | 'chart';
-  /** null: the server's default. */
+  /** Id of the model; null: the server's default. */
   readonly defaultModel: string | null;
   /** `WIDTHxHEIGHT` of the finished image; null: the model's. */
   readonly defaultSize: string | null;
-  /** What is given to `chooseSize` in place of the finished size, where finishing needs more to cut from; null: the finished size. */
+  /**
+   * Size for `chooseSize`, larger than the finished size when finishing needs more pixels; null: the finished
+   * size.
+   */
   readonly drawnSize: string | null;
-  /** The finished image is square, whatever the model makes. */
+  /** Whether the finished image is always square. */
   readonly square: boolean;
+  /** Default background, used with models that support it; null: the model's default. */
   readonly background: 'transparent' | null;
+  /** Number of references that a request needs and may have. */
   readonly references: { readonly min: number; readonly max: number };
+  /** Whether the first reference may have a mask. */
   readonly mask: boolean;
-  /** The highest `n`. */
+  /** Highest `n` of a request. */
   readonly maxImages: number;
-  /** How many prompts the list of a plan that has one may hold: `panels` of a comic, `pages` of a story. */
+  /** Number of prompts for `panels` of a comic or `pages` of a story; null: the tool has no such list. */
   readonly parts: { readonly min: number; readonly max: number } | null;
-  /** What is asked of the provider for what the user wrote. */
-  prompt(asked: ToolPrompt): string;
-  /** What is made of the provider's picture, which is kept beside it; null: nothing. */
+  /** Returns the prompt for the provider. It begins with the client's prompt, unchanged. */
+  prompt(request: ToolPrompt): string;
+  /**
+   * Makes the finished image from the provider's picture, which is kept beside it; null: the picture is the
+   * image.
+   */
   readonly finish: Finish | null;
-  /** The stem of the filename; letters, digits, dashes, underscores. */
+  /** Returns the filename without its extension: letters, digits and dashes. */
   stem(facts: StemFacts): string;
 }
 
 export interface ToolPrompt {
   readonly prompt: string;
-  /** Of a story: who is in all pages. */
+  /** Description of the character in all parts; null: none is given. */
   readonly character: string | null;
-  /** From 1; null for what is neither panel nor page. */
+  /** Number of the panel or page, from 1; null for other images. */
   readonly position: number | null;
+  /** Number of panels, pages or images of the request. */
   readonly count: number;
-  /** Whether the picture that it is to be consistent with goes along. */
+  /** Whether a reference is sent that the picture must be consistent with. */
   readonly hasReference: boolean;
 }
 
 export interface StemFacts {
-  /** Milliseconds since 1970, when the request came. */
+  /** Time of the request, in milliseconds since 1970. */
   readonly epoch: number;
-  /** From 1; the page of a story, otherwise the place among the `n` images of the request. */
+  /** Page of a story, or number among the `n` images of the request, from 1. */
   readonly position: number;
   readonly count: number;
   /** `WIDTHxHEIGHT` of the finished image; null: the model's. */
   readonly size: string | null;
   readonly model: string;
-  /** Whether it is drawn with a reference: one of the user's, or an earlier page. */
+  /** Whether the image is made with a reference: one of the client's, or an earlier page. */
   readonly hasReference: boolean;
 }
 
-/** @param file the path of the provider's picture; it is not changed. @param size `WIDTHxHEIGHT` that was asked for. */
+/**
+ * Finishes a picture.
+ * @param file path of the provider's picture, which is not changed
+ * @param size `WIDTHxHEIGHT` of the finished image
+ */
 export type Finish = (file: string, size: string) => Promise<Finished>;
 
 export interface Finished {
   readonly bytes: Uint8Array;
-  /** Kept beside it as parts: `128`. */
+  /** Further forms of the image, stored as its parts: `128`. */
   readonly variants: readonly { readonly part: string; readonly bytes: Uint8Array }[];
-  /** Goes into the metadata of the image under `tool`. */
+  /** Stored in the image's metadata under `tool`. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
-
-/** Chooses what to ask a model for, so that a tool's size can be made of it: see size.ts. */
-export type ChooseSize = (model: Model, wanted: string) => string;

@@ -1,15 +1,15 @@
 /**
- * The tools that there are. What differs between them is in this table; docs/tools.md is its page for users.
+ * The table of tools. docs/tools.md describes them for users.
  *
- * Every prompt keeps the user's words as they are and in front, so that what a model makes of them can be traced to them.
+ * Every prompt begins with the client's prompt, unchanged, so that a picture can be traced to it.
  */
 import { InputError } from '../errors.ts';
 import { finishAvatar } from './finish/avatar.ts';
 import { finishIcon } from './finish/icon.ts';
 import type { StemFacts, Tool, ToolPrompt } from './tool.ts';
 
-/** What a tool is, where it does not say otherwise: a picture, as the model makes it. */
-const PLAIN = {
+/** Defaults of a tool: one picture, as the model makes it. */
+const DEFAULTS = {
   plan: 'pictures',
   defaultModel: null,
   defaultSize: null,
@@ -26,37 +26,36 @@ const PLAIN = {
 
 export const TOOLS: readonly Tool[] = [
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'generateUserImage',
-    description: 'An image from a prompt, as the model makes it.',
-    stem: named('image'),
+    description: 'Generates an image from a prompt and keeps it as the model makes it.',
+    stem: timestampedStem('image'),
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'generateUserAvatar',
-    description: 'A square portrait for a profile, cut around the face.',
+    description: 'Generates a square portrait for a profile, cropped around the face.',
     defaultSize: '512x512',
     square: true,
-    prompt: styled(
+    prompt: withStyle(
       'A portrait for a profile picture: one subject, head and shoulders, looking at the viewer, in the middle of the frame with some room around the head; a calm background, soft light. No text, no frame.',
     ),
     finish: finishAvatar,
-    stem: named('avatar'),
+    stem: timestampedStem('avatar'),
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'generateAnimeManga',
-    description: 'An illustration in the style of anime and manga.',
-    prompt: styled(
+    description: 'Generates an illustration in the style of anime and manga.',
+    prompt: withStyle(
       'An anime and manga illustration: clean ink lines, cel shading in clear colours, expressive eyes, dynamic composition, a detailed background. No text, no speech bubbles.',
     ),
-    stem: named('anime'),
+    stem: timestampedStem('anime'),
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'generateComic',
-    description:
-      'A comic page of one to six panels, each drawn from a prompt of its own and composed into one image.',
+    description: 'Generates a comic page of one to six panels, each from its own prompt, as one image.',
     plan: 'comic',
     references: { min: 0, max: 4 },
     maxImages: 1,
@@ -65,50 +64,51 @@ export const TOOLS: readonly Tool[] = [
     stem: ({ epoch }) => `comic-${epoch}`,
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'generateIconEmoji',
-    description: 'An icon or emoji upon transparency, large and small.',
+    description:
+      'Generates an icon or emoji with a transparent background, and a small version of 128 pixels.',
     defaultSize: '256x256',
     drawnSize: '1024x1024',
     square: true,
     background: 'transparent',
-    prompt: styled(
+    prompt: withStyle(
       'A single icon in the manner of an emoji: one simple subject with a bold, clear outline, few bright colours, soft shading, readable when small, in the middle of the frame and whole. Upon a plain, empty, evenly coloured or transparent background; no shadow on the ground, no text, no frame.',
     ),
     finish: finishIcon,
-    stem: (facts) => numbered(`emoji-${facts.epoch}-${sideOf(facts.size)}`, facts),
+    stem: (facts) => numberedStem(`emoji-${facts.epoch}-${sideOf(facts.size)}`, facts),
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'imageEditor',
-    description: 'An edit of one image: all of it, or what a mask leaves open.',
+    description: 'Edits one image: all of it, or only the transparent area of a mask.',
     references: { min: 1, max: 1 },
     mask: true,
-    stem: named('edit'),
+    stem: timestampedStem('edit'),
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'advancedImageEditingWithContext',
-    description: 'An edit of an image with up to fifteen others as its context.',
+    description: 'Edits one image, with up to fifteen other images as context.',
     references: { min: 1, max: 16 },
     mask: true,
     prompt: ({ prompt }) =>
       `${prompt}\n\nEdit the first of the given images. The others are context: take from them what the words above ask for, and nothing else.`,
-    stem: named('context-edit'),
+    stem: timestampedStem('context-edit'),
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'renderChart',
-    description: 'A chart from rows of data or a Vega-Lite specification, drawn here without any model.',
+    description: 'Draws a chart from rows of data or a Vega-Lite specification, without a model.',
     plan: 'chart',
     defaultSize: '1024x768',
     maxImages: 1,
     stem: ({ epoch }) => `chart-${epoch}`,
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'storyIllustration',
-    description: 'The pages of an illustrated story, one to ten, with the same character throughout.',
+    description: 'Generates one to ten pages of an illustrated story, with the same character on every page.',
     plan: 'story',
     references: { min: 0, max: 4 },
     maxImages: 1,
@@ -117,30 +117,30 @@ export const TOOLS: readonly Tool[] = [
     stem: storyStem,
   },
   {
-    ...PLAIN,
+    ...DEFAULTS,
     name: 'stagedPhoto',
-    description: 'A photograph of an item, placed in the scene that the prompt describes.',
+    description: 'Generates a photograph of an item in the scene that the prompt describes.',
     references: { min: 1, max: 4 },
-    prompt: styled(
+    prompt: withStyle(
       'Place the item of the given photographs in this scene. The item stays exactly as it is: its shape, colours, material, labels and proportions. A realistic photograph: the light, shadows, reflections and perspective of the scene fall upon the item as well.',
     ),
-    stem: named('staged'),
+    stem: timestampedStem('staged'),
   },
 ];
 
-/** @throws InputError UNKNOWN_TOOL that names the tools there are. */
+/** @throws InputError UNKNOWN_TOOL; the message lists the tools */
 export function findTool(name: string): Tool {
-  const tool = TOOLS.find((one) => one.name === name);
+  const tool = TOOLS.find((each) => each.name === name);
   if (tool) return tool;
   throw new InputError(
     'UNKNOWN_TOOL',
-    `There is no tool ${JSON.stringify(name.slice(0, 100))}; there are: ${TOOLS.map((one) => one.name).join(', ')}.`,
+    `Tool ${JSON.stringify(name.slice(0, 100))} is unknown. Choose one of: ${TOOLS.map((each) => each.name).join(', ')}.`,
     { path: ['input', 'tool'] },
   );
 }
 
-function styled(words: string): Tool['prompt'] {
-  return ({ prompt }) => `${prompt}\n\n${words}`;
+function withStyle(style: string): Tool['prompt'] {
+  return ({ prompt }) => `${prompt}\n\n${style}`;
 }
 
 function comicPanel({ prompt, character, position, count, hasReference }: ToolPrompt): string {
@@ -166,11 +166,11 @@ function paragraphs(...texts: readonly (string | false | null)[]): string {
   return texts.filter(Boolean).join('\n\n');
 }
 
-function named(prefix: string): Tool['stem'] {
-  return (facts) => numbered(`${prefix}-${facts.epoch}`, facts);
+function timestampedStem(prefix: string): Tool['stem'] {
+  return (facts) => numberedStem(`${prefix}-${facts.epoch}`, facts);
 }
 
-function numbered(stem: string, { position, count }: StemFacts): string {
+function numberedStem(stem: string, { position, count }: StemFacts): string {
   return count > 1 ? `${stem}-${position}` : stem;
 }
 
@@ -179,10 +179,10 @@ function sideOf(size: string | null): string {
 }
 
 /**
- * As the clients that show stories look for them: `consistent` was drawn with a reference, so that the character stays the same;
- * without one, `gptimg` is of the gpt-image family and `story` of any other model.
+ * Returns the stem that clients for stories expect: `consistent-…` for a page that was made with a reference;
+ * without one, `gptimg-…` for models of the gpt-image family and `story-…` for all others.
  */
 function storyStem({ epoch, position, model, hasReference }: StemFacts): string {
-  const drawn = /(^|\/)(gpt-image|chatgpt-image)/.test(model) ? 'gptimg' : 'story';
-  return `${hasReference ? 'consistent' : drawn}-${epoch}-p${position}`;
+  const withoutReference = /(^|\/)(gpt-image|chatgpt-image)/.test(model) ? 'gptimg' : 'story';
+  return `${hasReference ? 'consistent' : withoutReference}-${epoch}-p${position}`;
 }

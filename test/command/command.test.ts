@@ -195,7 +195,7 @@ describe('the command line', { timeout: 180_000 }, () => {
       [['frobnicate'], {}, /frobnicate/],
       [['verify', '--store', 'tape'], {}, /There is no store "tape"; there are filesystem, database/],
       [['token', 'revoke', 'nonsense'], {}, /"nonsense" is not the id of a token/],
-      [['serve'], { DEFAULT_MODEL: 'gpt-nothing' }, /There is no model "gpt-nothing"/],
+      [['serve'], { DEFAULT_MODEL: 'gpt-nothing' }, /Model "gpt-nothing" is unknown/],
     ];
     for (const [args, environment, reason] of cases) {
       const { code, note, out } = await run(args, environment);

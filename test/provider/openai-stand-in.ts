@@ -1,8 +1,7 @@
 /**
- * A stand-in for OpenAI's Images API on this machine, for tests: it checks the key and the body as the real
- * one does, answers in its shapes with real pictures, and fails in its ways when told to. What it knows of
- * the models is its own and not OPENAI_MODELS, so that a mistake in that table shows. stand-in.ts has the
- * other providers, and this one among them.
+ * A stand-in for OpenAI's Images API, for tests. It checks the key and the body like the real API, responds in
+ * the same shapes with real pictures, and fails on request. It has its own table of models instead of
+ * OPENAI_MODELS, so that tests find mistakes in that table. stand-in.ts has stand-ins for all providers.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -15,8 +14,8 @@ export interface StandInRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * The parsed JSON, or the parts of a form, of which files are `SentFile` and those of one name a list; null
-   * where there was none.
+   * Parsed JSON, or the fields of a form: files are `SentFile`, and several fields of one name are a list;
+   * null: no body.
    */
   readonly body: Readonly<Record<string, unknown>> | null;
 }
@@ -27,57 +26,55 @@ export interface SentFile {
   readonly bytes: Buffer;
 }
 
-/** What can go wrong, each for one request. */
+/** Faults that the stand-in can simulate, each for one request. */
 export type Fault =
   /** 429 with `retry-after: 7`. */
   | 'rate-limit'
   /** 429 because the account has no credit. */
   | 'quota'
-  /** 500 as the API itself says it. */
+  /** 500 as the API sends it. */
   | 'server-error'
-  /** 503 in HTML, as a proxy before the API says it. */
+  /** 503 in HTML, as a proxy before the API sends it. */
   | 'unavailable'
-  /** 400 because of the prompt, as the gpt-image models say it. */
+  /** 400 because of the prompt, as the gpt-image models send it. */
   | 'moderation'
-  /** The same, as the dall-e models say it. */
+  /** 400 because of the prompt, as the dall-e models send it. */
   | 'content-policy'
   /** 403 with a message. */
   | 'forbidden'
   /** 400 with a message of 20,000 characters that quotes the key. */
   | 'chatty'
-  /** 307 to elsewhere on the same server. */
+  /** 307 to another path of the same server. */
   | 'redirect'
-  /** Takes the request and says nothing. */
+  /** Accepts the request and never responds. */
   | 'hang'
-  /** Begins the answer and says no more. */
+  /** Begins the response and never ends it. */
   | 'stall'
-  /** Ends the connection within the answer. */
+  /** Closes the connection within the response. */
   | 'truncated'
-  /** 200, whole, and no JSON. */
+  /** 200 with a complete body that is not JSON. */
   | 'invalid-json'
-  /** 200 with an address in place of the picture. */
+  /** 200 with a URL instead of the picture. */
   | 'address'
-  /** 200 with something else. */
+  /** 200 with JSON of another shape. */
   | 'other-shape'
   /** 200 with an empty `data`. */
   | 'no-picture'
   /** 200 with a picture of no bytes. */
   | 'empty-picture'
-  /** Resets the connection before any answer. */
+  /** Resets the connection before any response. */
   | 'reset';
 
 export interface OpenAiStandIn {
-  /** What OPENAI_BASE_URL is to be: `http://127.0.0.1:<port>/v1`. */
+  /** Value for OPENAI_BASE_URL: `http://127.0.0.1:<port>/v1`. */
   readonly baseUrl: string;
-  /** The one key that it accepts. */
+  /** The only key that it accepts. */
   readonly apiKey: string;
-  /** Everything that was asked, in order. */
+  /** All requests, in order. */
   readonly requests: readonly StandInRequest[];
-  /**
-   * The next request fails so, whatever it asks; several calls line up. `headers` are added to the answer.
-   */
+  /** Makes the next request fail. Several calls are queued. `headers` are added to the response. */
   failNext(fault: Fault, headers?: Readonly<Record<string, string>>): void;
-  /** Ends all connections, also those that hang. */
+  /** Closes all connections, including those that hang. */
   close(): Promise<void>;
 }
 
@@ -93,7 +90,7 @@ const MODELS: Readonly<Record<string, { sizes: readonly string[]; qualities: rea
   'dall-e-3': { sizes: ['1024x1024', '1024x1792', '1792x1024'], qualities: ['standard', 'hd'] },
   'dall-e-2': { sizes: ['256x256', '512x512', '1024x1024'], qualities: ['standard'] },
 };
-/** Those that take any size within rules. */
+/** Models that accept any size within the rules of `fitsRules`. */
 const FREE_SIZE = /^gpt-image-2(\.[56]-(flare|sunburst))?(-\d{4}-\d{2}-\d{2})?$/;
 const COMMON = ['model', 'prompt', 'n', 'size', 'quality', 'user'];
 const GPT_ONLY = [
@@ -125,7 +122,7 @@ export async function openOpenAiStandIn(options: { apiKey?: string } = {}): Prom
     for (const [name, value] of Object.entries(next?.headers ?? {})) response.setHeader(name, value);
     if (next !== undefined) return fail(next.fault, { request, response, apiKey });
     const path = url.replace(/^\/v1/, '');
-    answer(response, await answerOpenAi({ ...seen, path }, { apiKey, keyOf: bearerOf }));
+    sendResponse(response, await openAiResponse({ ...seen, path }, { apiKey, keyOf: bearerOf }));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -143,24 +140,24 @@ export async function openOpenAiStandIn(options: { apiKey?: string } = {}): Prom
   };
 }
 
-/** What the API answers to a request whose path is counted from its base. */
-export async function answerOpenAi(
+/** Returns the API's response. The path of the request is relative to the base URL. */
+export async function openAiResponse(
   seen: StandInRequest,
   options: { apiKey: string; keyOf: (headers: StandInRequest['headers']) => string | undefined },
-): Promise<Answer> {
-  return check(seen, options) ?? { status: 200, body: await draw(seen.body ?? {}) };
+): Promise<StandInResponse> {
+  return findError(seen, options) ?? { status: 200, body: await draw(seen.body ?? {}) };
 }
 
 export function bearerOf(headers: StandInRequest['headers']): string | undefined {
   return /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
 }
 
-export interface Answer {
+export interface StandInResponse {
   readonly status: number;
   readonly body: unknown;
 }
 
-export function answer(response: ServerResponse, { status, body }: Answer): void {
+export function sendResponse(response: ServerResponse, { status, body }: StandInResponse): void {
   const text = JSON.stringify(body);
   response.writeHead(status, {
     'content-type': 'application/json',
@@ -173,16 +170,16 @@ function error(
   status: number,
   message: string,
   more: { type?: string; param?: string; code?: string } = {},
-): Answer {
+): StandInResponse {
   const { type = 'invalid_request_error', param = null, code = null } = more;
   return { status, body: { error: { message, type, param, code } } };
 }
 
-/** What the real one objects to, in its order; null where it would draw. */
-function check(
+/** Returns the first error that the real API would find; null: none. */
+function findError(
   { method, path, headers, body }: StandInRequest,
   { apiKey, keyOf }: { apiKey: string; keyOf: (headers: StandInRequest['headers']) => string | undefined },
-): Answer | null {
+): StandInResponse | null {
   const edit = path === '/images/edits';
   if (method !== 'POST' || !(edit || path === '/images/generations'))
     return error(404, `Invalid URL (${method} ${path})`);
@@ -200,7 +197,7 @@ function check(
   return (edit ? checkFiles(body) : null) ?? checkBody(body);
 }
 
-function checkFiles(body: Readonly<Record<string, unknown>>): Answer | null {
+function checkFiles(body: Readonly<Record<string, unknown>>): StandInResponse | null {
   if (String(body.model).startsWith('dall-e-3')) {
     return error(400, "Value must be 'dall-e-2' or a gpt-image model.", { param: 'model' });
   }
@@ -216,7 +213,7 @@ function checkFiles(body: Readonly<Record<string, unknown>>): Answer | null {
   return null;
 }
 
-function checkBody(body: Readonly<Record<string, unknown>>): Answer | null {
+function checkBody(body: Readonly<Record<string, unknown>>): StandInResponse | null {
   const model = String(body.model ?? 'dall-e-2');
   const known = MODELS[model];
   if (known === undefined && !FREE_SIZE.test(model)) {
@@ -252,7 +249,7 @@ function checkBody(body: Readonly<Record<string, unknown>>): Answer | null {
   );
 }
 
-function checkBackground(model: string, body: Readonly<Record<string, unknown>>): Answer | null {
+function checkBackground(model: string, body: Readonly<Record<string, unknown>>): StandInResponse | null {
   if (body.background !== 'transparent') return null;
   if (/^gpt-image-2(-\d|$)/.test(model)) {
     return error(400, 'Transparent background is not supported for this model.', { param: 'background' });
@@ -263,7 +260,7 @@ function checkBackground(model: string, body: Readonly<Record<string, unknown>>)
   });
 }
 
-function checkValue(param: string, value: unknown, allowed: readonly string[]): Answer | null {
+function checkValue(param: string, value: unknown, allowed: readonly string[]): StandInResponse | null {
   if (value === undefined || allowed.includes(String(value))) return null;
   const quoted = allowed.map((choice) => `'${choice}'`);
   const list = `${quoted.slice(0, -1).join(', ')}, and ${quoted.at(-1)}`;
@@ -290,11 +287,13 @@ function fitsRules(size: unknown): boolean {
   );
 }
 
-/** Pictures in great detail are larger than 200 kB, by a private chunk. */
-export function detailed(png: Buffer, prompt: unknown): Buffer {
+/**
+ * Makes the picture larger than 200 kB, by a private chunk, when the prompt has the words "in great detail".
+ */
+export function enlargeDetailed(png: Buffer, prompt: unknown): Buffer {
   if (!String(prompt).includes('in great detail')) return png;
   const chunk = makePngChunk('prVt', Buffer.alloc(200_000, createHash('sha256').update(png).digest()));
-  // Behind the signature and IHDR.
+  // Inserts the chunk after the signature and IHDR.
   return Buffer.concat([png.subarray(0, 33), chunk, png.subarray(33)]);
 }
 
@@ -310,7 +309,7 @@ async function draw(body: Readonly<Record<string, unknown>>): Promise<unknown> {
   const picture = await sharp({ create: { width, height, channels, background } })
     .toFormat(format)
     .toBuffer();
-  const b64_json = detailed(picture, prompt).toString('base64');
+  const b64_json = enlargeDetailed(picture, prompt).toString('base64');
   if (model.startsWith('dall-e')) {
     const revised = model === 'dall-e-3' ? { revised_prompt: `A detailed picture of ${prompt}.` } : {};
     return { created: 1_713_833_628, data: [{ ...revised, b64_json }] };
@@ -338,7 +337,7 @@ export async function fail(
   switch (fault) {
     case 'rate-limit':
       if (!response.hasHeader('retry-after')) response.setHeader('retry-after', '7');
-      return answer(
+      return sendResponse(
         response,
         error(
           429,
@@ -350,7 +349,7 @@ export async function fail(
         ),
       );
     case 'quota':
-      return answer(
+      return sendResponse(
         response,
         error(429, 'You exceeded your current quota, please check your plan and billing details.', {
           type: 'insufficient_quota',
@@ -358,7 +357,7 @@ export async function fail(
         }),
       );
     case 'server-error':
-      return answer(
+      return sendResponse(
         response,
         error(500, 'The server had an error while processing your request. Sorry about that!', {
           type: 'server_error',
@@ -369,7 +368,7 @@ export async function fail(
       response.end('<html><body><h1>503 Service Unavailable</h1></body></html>');
       return;
     case 'moderation':
-      return answer(
+      return sendResponse(
         response,
         error(400, 'Your request was rejected by the safety system. safety_violations=[violence].', {
           type: 'image_generation_user_error',
@@ -377,16 +376,16 @@ export async function fail(
         }),
       );
     case 'content-policy':
-      return answer(
+      return sendResponse(
         response,
         error(400, 'Your request was rejected as a result of our safety system.', {
           code: 'content_policy_violation',
         }),
       );
     case 'forbidden':
-      return answer(response, error(403, 'Your organization must be verified to use this model.'));
+      return sendResponse(response, error(403, 'Your organization must be verified to use this model.'));
     case 'chatty':
-      return answer(response, error(400, `The key ${apiKey}\nwas used. ${'Words. '.repeat(3000)}`));
+      return sendResponse(response, error(400, `The key ${apiKey}\nwas used. ${'Words. '.repeat(3000)}`));
     case 'redirect':
       response.writeHead(307, { location: '/elsewhere' });
       response.end();
@@ -406,16 +405,16 @@ export async function fail(
       response.end(`{"created":1,"data":[{"b64_json":"${'iVBO'.repeat(20_000)}`);
       return;
     case 'address':
-      return answer(response, {
+      return sendResponse(response, {
         status: 200,
         body: { created: 1, data: [{ url: 'http://127.0.0.1/a.png', revised_prompt: 'A red fox.' }] },
       });
     case 'other-shape':
-      return answer(response, { status: 200, body: { pictures: ['iVBO'] } });
+      return sendResponse(response, { status: 200, body: { pictures: ['iVBO'] } });
     case 'no-picture':
-      return answer(response, { status: 200, body: { created: 1, data: [] } });
+      return sendResponse(response, { status: 200, body: { created: 1, data: [] } });
     case 'empty-picture':
-      return answer(response, { status: 200, body: { created: 1, data: [{ b64_json: '' }] } });
+      return sendResponse(response, { status: 200, body: { created: 1, data: [{ b64_json: '' }] } });
     case 'reset':
       request.socket.resetAndDestroy();
       return;

@@ -1,8 +1,8 @@
 /**
- * A stand-in for all providers on this machine, for tests: one server that speaks each one's protocol below a
- * path of its own, checks the keys, answers with real pictures, in the answer or at an address, and fails in
- * each one's own ways when told to. The pictures that lie at addresses are served from another port, as the
- * services serve them from other hosts. A server in a process of its own is pointed at it by `environment`.
+ * A stand-in for all providers, for tests. One server has the protocol of each provider below its own path. It
+ * checks the keys, responds with real pictures, inline or by URL, and fails on request like the real provider.
+ * Pictures at URLs are served from another port, as the real services use other hosts. `environment` configures
+ * a server process to use it.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -10,57 +10,51 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import {
-  type Answer,
-  answer,
-  answerOpenAi,
   bearerOf,
-  detailed,
+  enlargeDetailed,
+  openAiResponse,
   readBody,
   type StandInRequest,
+  type StandInResponse,
+  sendResponse,
 } from './openai-stand-in.ts';
 
-/** What can go wrong, each for one request for a picture. */
+/** Faults that the stand-in can simulate, each for one request for a picture. */
 export type StandInFault =
-  /** 429 with `retry-after: 7`; Google says the time in its body. */
+  /** 429 with `retry-after: 7`. Google has the time in its body instead. */
   | 'rate-limit'
   | 'server-error'
-  /** 503 in HTML, as a proxy before the API says it. */
+  /** 503 in HTML, as a proxy before the API sends it. */
   | 'unavailable'
-  /** The prompt or the picture is declined, as the provider says it. */
+  /** The prompt or the picture is refused, in the provider's first way. */
   | 'moderation'
-  /** The same, where it has a second way of saying so. */
+  /** The prompt or the picture is refused, in the provider's second way. */
   | 'moderated-later'
   /** The account has no credit. */
   | 'quota'
   /** 400 with a message that quotes the key. */
   | 'chatty'
-  /** Takes the request and says nothing. */
+  /** Accepts the request and never responds. */
   | 'hang'
-  /** Begins the answer and says no more. */
+  /** Begins the response and never ends it. */
   | 'stall'
-  /** Ends the connection within the answer. */
+  /** Closes the connection within the response. */
   | 'truncated'
-  /** 200, whole, and no JSON. */
+  /** 200 with a complete body that is not JSON. */
   | 'invalid-json'
-  /** 200 in its shape, without a picture. */
+  /** 200 in the provider's shape, without a picture. */
   | 'no-picture'
-  /** Resets the connection before any answer. */
+  /** Resets the connection before any response. */
   | 'reset'
-  /** Takes the request, works for four seconds, and resets the connection. */
+  /** Accepts the request, works for four seconds and resets the connection. */
   | 'late-reset'
-  /**
-   * Makes the picture, at an address that has expired and says so: it answers 403. As base64 where the
-   * provider gives no addresses.
-   */
+  /** Makes the picture at a URL that has expired and responds with 403. Providers without URLs send base64. */
   | 'expired-address'
-  /**
-   * Takes the task, answers the first questions after it with 500, and then goes on; only with providers that
-   * are asked.
-   */
+  /** Accepts the task, responds to the first polls with 500, then continues. Only for providers with polling. */
   | 'poll-error'
-  /** Takes the task and answers no question after it any more. */
+  /** Accepts the task and responds to every poll with 500. */
   | 'poll-down'
-  /** Takes the task and says later that it failed. */
+  /** Accepts the task and reports later that it failed. */
   | 'task-failed';
 
 export const FAMILIES = [
@@ -76,50 +70,54 @@ export const FAMILIES = [
 export type StandInFamily = (typeof FAMILIES)[number];
 
 export interface ProviderStandIn {
-  /** What the settings of the base URLs are to be. */
+  /** Values for the settings of the base URLs. */
   readonly baseUrls: Readonly<Record<StandInFamily, string>>;
-  /** The one key that all of them accept. */
+  /** The only key that all of them accept. */
   readonly apiKey: string;
-  /** Everything that was asked, in order, also for pictures at addresses (`/pictures/…`). */
+  /** All requests, in order, including those for pictures at URLs (`/pictures/…`). */
   readonly requests: readonly StandInRequest[];
-  /** How many pictures it has begun to make, and would charge for. */
+  /** Number of pictures that it started to make and would charge for. */
   readonly paid: number;
-  /** The settings that point a server at it. */
+  /** Settings with which a server uses the stand-in. */
   readonly environment: Readonly<Record<string, string>>;
-  /** The next request for a picture fails so, whoever is asked; several calls line up. */
+  /** Makes the next request for a picture fail, at any provider. Several calls are queued. */
   failNext(fault: StandInFault): void;
-  /** From now on every picture takes so long. */
+  /** Delays every picture from now on. */
   delay(milliseconds: number): void;
-  /** Ends all connections, also those that hang. */
+  /** Closes all connections, including those that hang. */
   close(): Promise<void>;
 }
 
-/** What one provider's stand-in works with. */
-interface Desk {
+/** What a protocol needs to respond to one request. */
+interface RequestContext {
   readonly apiKey: string;
   readonly base: string;
   readonly fault: StandInFault | null;
-  /** Paints and keeps a picture. @returns where it lies. */
-  keep(prompt: unknown, width?: number, height?: number): Promise<string>;
-  /** By id: the prompt, what is wrong with it, and how often it was asked after. */
+  /** Paints and stores a picture. @returns its URL */
+  storePicture(prompt: unknown, width?: number, height?: number): Promise<string>;
+  /** Tasks by id. `polls` is the number of polls so far. */
   readonly tasks: Map<
     string,
-    { prompt: unknown; body: Record<string, unknown>; fault: StandInFault | null; asked: number }
+    { prompt: unknown; body: Record<string, unknown>; fault: StandInFault | null; polls: number }
   >;
 }
 
-interface Speaker {
+/** The protocol of one provider. */
+interface Protocol {
   readonly path: string;
   readonly keyOf: (headers: StandInRequest['headers']) => string | undefined;
-  readonly wrongKey: (key: string) => Answer;
-  readonly faults: Partial<Record<StandInFault, Answer>>;
-  /** What is answered to a request with the right key, whose path is counted from the base. */
-  readonly speak: (seen: StandInRequest, desk: Desk) => Promise<Answer> | Answer;
+  readonly wrongKey: (key: string) => StandInResponse;
+  readonly faults: Partial<Record<StandInFault, StandInResponse>>;
+  /** Responds to a request with the right key. Its path is relative to the base URL. */
+  readonly respond: (
+    seen: StandInRequest,
+    context: RequestContext,
+  ) => Promise<StandInResponse> | StandInResponse;
 }
 
-const HTTP = (status: number, body: unknown): Answer => ({ status, body });
+const HTTP = (status: number, body: unknown): StandInResponse => ({ status, body });
 
-/** With these the work is done, and charged, although the caller gets nothing of it. */
+/** Faults after which the provider has done the work and charges for it; null: no fault. */
 const PAID_FAULTS: ReadonlySet<StandInFault | null> = new Set([
   null,
   'hang',
@@ -136,13 +134,13 @@ const PAID_FAULTS: ReadonlySet<StandInFault | null> = new Set([
 async function paint(prompt: unknown, width = 64, height = 64): Promise<Buffer> {
   const [r = 0, g = 0, b = 0] = createHash('sha256').update(String(prompt)).digest();
   const picture = sharp({ create: { width, height, channels: 3, background: { r, g, b } } });
-  return detailed(await picture.png().toBuffer(), prompt);
+  return enlargeDetailed(await picture.png().toBuffer(), prompt);
 }
 
-const openAiError = (status: number, code: string, message: string, more: object = {}): Answer =>
+const openAiError = (status: number, code: string, message: string, more: object = {}): StandInResponse =>
   HTTP(status, { error: { message, type: 'invalid_request_error', param: null, code, ...more } });
 
-const OPENAI_FAULTS: Speaker['faults'] = {
+const OPENAI_FAULTS: Protocol['faults'] = {
   'rate-limit': openAiError(429, 'rate_limit_exceeded', 'Rate limit reached for images per minute.'),
   'server-error': openAiError(500, 'server_error', 'The server had an error while processing your request.'),
   moderation: openAiError(400, 'moderation_blocked', 'Your request was rejected by the safety system.'),
@@ -151,16 +149,16 @@ const OPENAI_FAULTS: Speaker['faults'] = {
   'no-picture': HTTP(200, { created: 1, data: [] }),
 };
 
-/** The deployments that Azure's stand-in has. */
+/** Deployments of Azure's stand-in. */
 const DEPLOYMENTS: Readonly<Record<string, string>> = { pictures: 'gpt-image-1', posters: 'dall-e-3' };
 
-const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
+const PROTOCOLS: Readonly<Record<StandInFamily, Protocol>> = {
   openai: {
     path: '/openai/v1',
     keyOf: bearerOf,
     wrongKey: () => openAiError(401, 'invalid_api_key', 'Incorrect API key provided.'),
     faults: OPENAI_FAULTS,
-    speak: (seen, { apiKey }) => answerOpenAi(seen, { apiKey, keyOf: bearerOf }),
+    respond: (seen, { apiKey }) => openAiResponse(seen, { apiKey, keyOf: bearerOf }),
   },
   azure: {
     path: '/azure/openai/v1',
@@ -176,12 +174,12 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
         },
       }),
     },
-    speak: (seen, { apiKey }) => {
+    respond: (seen, { apiKey }) => {
       const model = DEPLOYMENTS[String(seen.body?.model)];
       if (!model) return openAiError(404, 'DeploymentNotFound', 'The API deployment does not exist.');
       if (model === 'dall-e-3' && seen.body?.response_format !== 'b64_json')
         return HTTP(200, { created: 1, data: [{ url: 'https://dalle.example/a.png?se=2026-11-21&sig=x' }] });
-      return answerOpenAi(
+      return openAiResponse(
         { ...seen, body: { ...seen.body, model } },
         { apiKey, keyOf: (headers) => headers['api-key'] },
       );
@@ -192,7 +190,7 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
     keyOf: bearerOf,
     wrongKey: () => openAiError(401, 'invalid_api_key', 'Wrong key.'),
     faults: OPENAI_FAULTS,
-    speak: async ({ path, body }, desk) => {
+    respond: async ({ path, body }, context) => {
       if (path === '/images/edits')
         return HTTP(200, { data: [{ b64_json: (await paint(body?.prompt)).toString('base64') }] });
       if (path !== '/images/generations') return openAiError(404, 'not_found', `There is no ${path}.`);
@@ -200,10 +198,10 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
         .split('x')
         .map(Number);
       const revised_prompt = `${body?.prompt}, but better`;
-      if (body?.model === 'by-address' || desk.fault === 'expired-address') {
+      if (body?.model === 'by-address' || context.fault === 'expired-address') {
         return HTTP(200, {
           created: 1,
-          data: [{ url: await desk.keep(body?.prompt, width, height), revised_prompt }],
+          data: [{ url: await context.storePicture(body?.prompt, width, height), revised_prompt }],
         });
       }
       const base64 = (await paint(body?.prompt, width, height)).toString('base64');
@@ -253,7 +251,7 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
         usageMetadata: { promptTokenCount: 7, candidatesTokenCount: 3, totalTokenCount: 10 },
       }),
     },
-    speak: async ({ path, body }) => {
+    respond: async ({ path, body }) => {
       const model = /^\/models\/(gemini-[\w.-]+):generateContent$/.exec(path)?.[1];
       if (!model)
         return HTTP(404, {
@@ -300,7 +298,7 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
       'moderated-later': HTTP(200, { data: [{ url: '', respect_moderation: false }] }),
       'no-picture': HTTP(200, { data: [] }),
     },
-    speak: async ({ path, body }) => {
+    respond: async ({ path, body }) => {
       if (!/^\/images\/(generations|edits)$/.test(path)) return HTTP(404, { code: 'Not found', error: path });
       const b64_json = (await paint(body?.prompt)).toString('base64');
       return HTTP(200, {
@@ -318,22 +316,22 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
       'server-error': HTTP(500, { detail: 'Internal Server Error' }),
       quota: HTTP(402, { detail: 'Insufficient credits.' }),
     },
-    speak: async ({ method, path, body }, desk) => {
+    respond: async ({ method, path, body }, context) => {
       if (method === 'POST') {
         const id = randomUUID();
-        desk.tasks.set(id, { prompt: body?.prompt, body: { ...body }, fault: desk.fault, asked: 0 });
+        context.tasks.set(id, { prompt: body?.prompt, body: { ...body }, fault: context.fault, polls: 0 });
         return HTTP(200, {
           id,
-          polling_url: `${desk.base}/get_result?id=${id}`,
+          polling_url: `${context.base}/get_result?id=${id}`,
           cost: 4,
           input_mp: 0,
           output_mp: 1,
         });
       }
-      const id = new URL(path, desk.base).searchParams.get('id') ?? '';
-      const task = desk.tasks.get(id);
+      const id = new URL(path, context.base).searchParams.get('id') ?? '';
+      const task = context.tasks.get(id);
       if (!task) return HTTP(404, { id, status: 'Task not found', result: null });
-      task.asked++;
+      task.polls++;
       const reasons = { details: { 'Moderation Reasons': ['Violence'] } };
       if (task.fault === 'moderation')
         return HTTP(200, { id, status: 'Request Moderated', result: null, ...reasons });
@@ -341,10 +339,10 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
         return HTTP(200, { id, status: 'Content Moderated', result: null, ...reasons });
       if (task.fault === 'task-failed') return HTTP(200, { id, status: 'Error', result: null });
       if (task.fault === 'no-picture') return HTTP(200, { id, status: 'Ready', result: null });
-      if (String(task.prompt).includes('slow') && task.asked === 1)
+      if (String(task.prompt).includes('slow') && task.polls === 1)
         return HTTP(200, { id, status: 'Queued', result: null, progress: 0.1 });
       const { width, height } = task.body as { width?: number; height?: number };
-      const sample = await desk.keep(task.prompt, width, height);
+      const sample = await context.storePicture(task.prompt, width, height);
       return HTTP(200, {
         id,
         status: 'Ready',
@@ -381,15 +379,20 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
       }),
       'no-picture': HTTP(200, { images: [], seed: 1, has_nsfw_concepts: [] }),
     },
-    speak: async ({ body }, desk) => {
+    respond: async ({ body }, context) => {
       const { width, height } = (body?.image_size ?? {}) as { width?: number; height?: number };
       return HTTP(200, {
         images: [
-          { url: await desk.keep(body?.prompt, width, height), content_type: 'image/png', width, height },
+          {
+            url: await context.storePicture(body?.prompt, width, height),
+            content_type: 'image/png',
+            width,
+            height,
+          },
         ],
         timings: { inference: 0.5 },
         seed: body?.seed ?? 42,
-        has_nsfw_concepts: [desk.fault === 'moderated-later'],
+        has_nsfw_concepts: [context.fault === 'moderated-later'],
         prompt: body?.prompt,
       });
     },
@@ -412,13 +415,16 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
         status: 402,
       }),
     },
-    speak: async ({ method, path, body }, desk) => {
+    respond: async ({ method, path, body }, context) => {
       const prediction = async (id: string) => {
-        const task = desk.tasks.get(id);
+        const task = context.tasks.get(id);
         if (!task) return HTTP(404, { detail: 'Not found', status: 404 });
         const about = {
           id,
-          urls: { get: `${desk.base}/predictions/${id}`, cancel: `${desk.base}/predictions/${id}/cancel` },
+          urls: {
+            get: `${context.base}/predictions/${id}`,
+            cancel: `${context.base}/predictions/${id}/cancel`,
+          },
         };
         const failed = { ...about, status: 'failed', output: null, metrics: { predict_time: 1.5 } };
         if (task.fault === 'moderation')
@@ -432,12 +438,12 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
         if (task.fault === 'no-picture')
           return HTTP(201, { ...about, status: 'succeeded', output: [], error: null });
         const waits = task.fault?.startsWith('poll-') || String(task.prompt).includes('slow') ? 2 : 0;
-        if (task.asked++ < waits)
+        if (task.polls++ < waits)
           return HTTP(201, { ...about, status: 'processing', output: [], error: null, logs: '' });
         return HTTP(201, {
           ...about,
           status: 'succeeded',
-          output: [await desk.keep(task.prompt)],
+          output: [await context.storePicture(task.prompt)],
           error: null,
           metrics: { predict_time: 1.5 },
         });
@@ -447,7 +453,7 @@ const SPEAKERS: Readonly<Record<StandInFamily, Speaker>> = {
         return HTTP(404, { detail: 'Not found', status: 404 });
       const input = body?.input as Record<string, unknown>;
       const id = randomUUID().replaceAll('-', '').slice(0, 26);
-      desk.tasks.set(id, { prompt: input.prompt, body: input, fault: desk.fault, asked: 0 });
+      context.tasks.set(id, { prompt: input.prompt, body: input, fault: context.fault, polls: 0 });
       return prediction(id);
     },
   },
@@ -458,7 +464,7 @@ export async function openProviderStandIn(options: { apiKey?: string } = {}): Pr
   const requests: StandInRequest[] = [];
   const faults: StandInFault[] = [];
   const pictures = new Map<string, { bytes: Buffer; expired: boolean }>();
-  const tasks: Desk['tasks'] = new Map();
+  const tasks: RequestContext['tasks'] = new Map();
   let paid = 0;
   let delayMilliseconds = 0;
 
@@ -482,50 +488,52 @@ export async function openProviderStandIn(options: { apiKey?: string } = {}): Pr
     const body = await readBody(request);
     const seen = { method, path: url, headers, body };
     requests.push(seen);
-    const family = FAMILIES.find((name) => url.startsWith(`${SPEAKERS[name].path}/`));
-    if (!family) return answer(response, HTTP(404, { message: 'Nobody lives here.' }));
-    const speaker = SPEAKERS[family];
-    const key = speaker.keyOf(headers);
-    if (key !== apiKey) return answer(response, speaker.wrongKey(key ?? ''));
+    const family = FAMILIES.find((name) => url.startsWith(`${PROTOCOLS[name].path}/`));
+    if (!family) return sendResponse(response, HTTP(404, { message: 'There is no such path.' }));
+    const protocol = PROTOCOLS[family];
+    const key = protocol.keyOf(headers);
+    if (key !== apiKey) return sendResponse(response, protocol.wrongKey(key ?? ''));
     const fault = method === 'POST' ? (faults.shift() ?? null) : null;
     response.setHeader('x-request-id', `req_${requests.length}`);
-    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}${speaker.path}`;
-    const desk: Desk = {
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}${protocol.path}`;
+    const context: RequestContext = {
       apiKey,
       base,
       fault,
       tasks,
-      keep: async (prompt, width, height) => {
-        const place = `/pictures/${randomUUID()}.png`;
+      storePicture: async (prompt, width, height) => {
+        const picturePath = `/pictures/${randomUUID()}.png`;
         const expired = fault === 'expired-address' || taskOf(url, tasks)?.fault === 'expired-address';
-        pictures.set(place, { bytes: await paint(prompt, width, height), expired });
+        pictures.set(picturePath, { bytes: await paint(prompt, width, height), expired });
         const query = `?se=${expired ? '2020' : '2099'}-01-01T00%3A00%3A00Z&sp=r&sig=abc`;
-        return `${galleryUrl}${place}${expired || family === 'bfl' ? query : ''}`;
+        return `${galleryUrl}${picturePath}${expired || family === 'bfl' ? query : ''}`;
       },
     };
     if (method === 'POST' && PAID_FAULTS.has(fault)) {
       paid++;
       await sleep(delayMilliseconds);
     }
-    const said = fault && speaker.faults[fault];
-    if (said) {
-      if (said.status === 429 && family !== 'google') response.setHeader('retry-after', '7');
-      return answer(response, said);
+    const failure = fault && protocol.faults[fault];
+    if (failure) {
+      if (failure.status === 429 && family !== 'google') response.setHeader('retry-after', '7');
+      return sendResponse(response, failure);
     }
     if (fault === 'late-reset') await sleep(4000);
-    if (fault && breakOff(fault, { request, response, apiKey })) return;
+    if (fault && simulateFault(fault, { request, response, apiKey })) return;
     const task = method === 'GET' ? taskOf(url, tasks) : undefined;
-    if (task?.fault === 'poll-down' || (task?.fault === 'poll-error' && task.asked++ < 2)) {
-      return answer(response, speaker.faults['server-error'] as Answer);
+    if (task?.fault === 'poll-down' || (task?.fault === 'poll-error' && task.polls++ < 2)) {
+      return sendResponse(response, protocol.faults['server-error'] as StandInResponse);
     }
-    answer(response, await speaker.speak({ ...seen, path: url.slice(speaker.path.length) }, desk));
+    sendResponse(
+      response,
+      await protocol.respond({ ...seen, path: url.slice(protocol.path.length) }, context),
+    );
   });
   const origin = await listen(server);
 
-  const baseUrls = Object.fromEntries(FAMILIES.map((name) => [name, origin + SPEAKERS[name].path])) as Record<
-    StandInFamily,
-    string
-  >;
+  const baseUrls = Object.fromEntries(
+    FAMILIES.map((name) => [name, origin + PROTOCOLS[name].path]),
+  ) as Record<StandInFamily, string>;
   return {
     baseUrls,
     apiKey,
@@ -577,17 +585,17 @@ async function listen(server: ReturnType<typeof createServer>): Promise<string> 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function taskOf(url: string, tasks: Desk['tasks']) {
+function taskOf(url: string, tasks: RequestContext['tasks']) {
   const id = URL.parse(url, 'http://x')?.searchParams.get('id') ?? url.split('/').at(-1) ?? '';
   return tasks.get(id);
 }
 
-/** What goes wrong below every protocol. @returns whether it did. */
-function breakOff(
+/** Simulates the faults that are equal for all protocols. @returns whether `fault` is one of them */
+function simulateFault(
   fault: StandInFault,
   { request, response, apiKey }: { request: IncomingMessage; response: ServerResponse; apiKey: string },
 ): boolean {
-  const begin = () => {
+  const startResponse = () => {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 });
     return '{"created":1,"data":[{"b64_json":"iVBO';
   };
@@ -599,16 +607,16 @@ function breakOff(
     case 'chatty': {
       const message = `The key ${apiKey}\nwas used. ${'Words. '.repeat(3000)}`;
       const error = { message, code: 400, status: 'INVALID_ARGUMENT' };
-      answer(response, HTTP(400, { error, message, detail: message }));
+      sendResponse(response, HTTP(400, { error, message, detail: message }));
       return true;
     }
     case 'hang':
       return true;
     case 'stall':
-      response.write(begin());
+      response.write(startResponse());
       return true;
     case 'truncated':
-      response.write(begin(), () => request.socket.destroy());
+      response.write(startResponse(), () => request.socket.destroy());
       return true;
     case 'invalid-json':
       response.writeHead(200, { 'content-type': 'application/json' });

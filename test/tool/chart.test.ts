@@ -1,6 +1,8 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { type Chart, drawChart, parseChart } from '../../src/tool/chart.ts';
+import { parseChart } from '../../src/tool/chart.ts';
+import { drawChart } from '../../src/tool/chart-drawing.ts';
+import type { Chart } from '../../src/tool/chart-json.ts';
 import { MAX_ROWS } from '../../src/tool/chart-spec.ts';
 
 const ROWS = [
@@ -32,7 +34,7 @@ function fault(input: unknown): { inputPath: readonly string[]; message: string 
     expect(error).toMatchObject({ name: 'InputError', code: 'INVALID_INPUT' });
     return error as { inputPath: readonly string[]; message: string };
   }
-  throw new Error('It was taken.');
+  throw new Error('The chart was accepted.');
 }
 
 async function coloursIn(bytes: Uint8Array): Promise<number> {
@@ -42,7 +44,7 @@ async function coloursIn(bytes: Uint8Array): Promise<number> {
   return seen.size;
 }
 
-describe('a chart of rows', () => {
+describe('a chart from rows', () => {
   test.each([
     ['BAR', 'month', 'region'],
     ['BAR', 'cost', undefined],
@@ -58,13 +60,13 @@ describe('a chart of rows', () => {
     expect(await coloursIn(bytes)).toBeGreaterThan(20);
   });
 
-  test('is the same bytes each time', async () => {
+  test('has the same bytes every time', async () => {
     const chart = parseChart({ rows: ROWS, kind: 'LINE', x: 'day', y: 'sales', color: 'region' });
     const [one, other] = await Promise.all([drawChart(chart, '300x200'), drawChart(chart, '300x200')]);
     expect(Buffer.compare(one.bytes, other.bytes)).toBe(0);
   });
 
-  test('takes any name for a column', async () => {
+  test('accepts any column name', async () => {
     for (const name of ['a.b', 'a[0]', "it's", 'x"y', 'datum', '\\', ' ', 'ünï', 'hasOwnProperty']) {
       const chart = parseChart({
         rows: [
@@ -81,13 +83,13 @@ describe('a chart of rows', () => {
     expect((await drawChart(odd, '100x100')).bytes.length).toBeGreaterThan(100);
   });
 
-  test('can be kept as JSON and drawn later', async () => {
+  test('can be stored as JSON and drawn later', async () => {
     const chart = parseChart({ rows: ROWS, kind: 'BAR', x: 'month', y: 'sales' });
     const kept = JSON.parse(JSON.stringify(chart)) as Chart;
     expect(kept).toEqual(chart);
   });
 
-  test('takes times without a zone for UTC', () => {
+  test('reads times without a zone as UTC', () => {
     const { spec } = parseChart({
       rows: [
         { t: '2026-01-01T00:00', y: 1 },
@@ -119,31 +121,31 @@ describe('a chart of rows', () => {
     ['slices below zero', { rows: [{ a: 'x', b: -1 }], kind: 'PIE', x: 'a', y: 'b' }, ['y']],
     ['a pie with a colour', { rows: ROWS, kind: 'PIE', x: 'month', y: 'sales', color: 'region' }, ['color']],
     ['20,000 rows', { rows: Array(20_000).fill({ a: 1, b: 1 }), kind: 'BAR', x: 'a', y: 'b' }, ['rows']],
-  ])('is refused for %s', (_, input, path) => {
+  ])('is rejected for %s', (_, input, path) => {
     expect(fault(input).inputPath).toEqual(['input', 'chart', ...path]);
   });
 
-  test('draws as many rows as it takes', async () => {
+  test('draws the maximum number of rows', async () => {
     const rows = Array.from({ length: MAX_ROWS }, (_, i) => ({ a: i, b: (i * 7919) % 1000 }));
     const { bytes } = await drawChart(parseChart({ rows, kind: 'POINT', x: 'a', y: 'b' }), '400x300');
     expect(await coloursIn(bytes)).toBeGreaterThan(5);
   });
 });
 
-describe('a chart of a specification', () => {
-  test('has exactly the size where it says none of its own', async () => {
+describe('a chart from a specification', () => {
+  test('has exactly the requested size when it names none', async () => {
     const { bytes } = await drawChart(parseChart({ spec: PLAIN }), '1023x767');
     expect(await sharp(bytes).metadata()).toMatchObject({ width: 1023, height: 767 });
   });
 
-  test('keeps its own shape, as large as fits', async () => {
+  test('keeps its own shape and is scaled to fit', async () => {
     const spec = { ...PLAIN, width: 600, height: 100, config: { axis: { labels: false, title: null } } };
     const { metadata } = await drawChart(parseChart({ spec }), '400x400');
     expect(metadata.width).toBe(400);
     expect(metadata.height).toBeLessThan(120);
   });
 
-  test('may compute what it shows', async () => {
+  test('may compute its data', async () => {
     const spec = {
       data: { sequence: { start: 0, stop: 12, step: 0.1, as: 'a' } },
       transform: [{ calculate: 'sin(datum.a)', as: 'b' }],
@@ -153,12 +155,12 @@ describe('a chart of a specification', () => {
     expect(await coloursIn((await drawChart(parseChart({ spec }), '300x200')).bytes)).toBeGreaterThan(20);
   });
 
-  test('may say its types as Vega-Lite takes them', () => {
+  test('may spell its types in every way that Vega-Lite accepts', () => {
     for (const type of ['Quantitative', 'Q', 'q', 'geojson'])
       expect(() => parseChart({ spec: withX({ type }) })).not.toThrow();
   });
 
-  test('may say anything in its texts', async () => {
+  test('may have any text', async () => {
     const spec = { ...PLAIN, title: 'See <image href="http://x"> url(http://x) & "more" >' };
     expect((await drawChart(parseChart({ spec }), '300x200')).bytes.length).toBeGreaterThan(100);
   });
@@ -251,7 +253,7 @@ describe('a chart of a specification', () => {
     ],
     ['that holds a function', { ...PLAIN, title: () => 1 }, ['spec', 'title']],
     ['that holds a date', { ...PLAIN, title: new Date() }, ['spec', 'title']],
-  ])('%s is refused', (_, spec, path) => {
+  ])('%s is rejected', (_, spec, path) => {
     expect(fault({ spec }).inputPath.slice(0, 12)).toEqual(['input', 'chart', ...(path ?? [])]);
     expect((Object.prototype as { polluted?: number }).polluted).toBeUndefined();
   });
@@ -275,7 +277,7 @@ describe('a chart of a specification', () => {
       'of two hundred charts side by side',
       { hconcat: Array(200).fill({ data: { values: [{ a: 1 }] }, mark: 'bar', width: 4000 }) },
     ],
-  ])('%s is not drawn, and one is told why', async (_, spec) => {
+  ])('%s is not drawn, and the error says why', async (_, spec) => {
     const error = await drawChart(parseChart({ spec }), '200x200').catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'INVALID_INPUT', inputPath: ['input', 'chart'] });
     expect((error as Error).message).not.toMatch(
@@ -285,8 +287,8 @@ describe('a chart of a specification', () => {
 
   test.each<[string, unknown]>([
     ['a pattern that never ends', calculating(`test(/^(a+)+$/, '${'a'.repeat(60)}b')`)],
-    ['a density of a milliard steps', { ...PLAIN, transform: [{ density: 'a', steps: 1e9 }] }],
-    ['a milliard ticks', { ...PLAIN, encoding: { x: { ...ENCODING.x, axis: { tickCount: 1e9 } } } }],
+    ['a density of a billion steps', { ...PLAIN, transform: [{ density: 'a', steps: 1e9 }] }],
+    ['a billion ticks', { ...PLAIN, encoding: { x: { ...ENCODING.x, axis: { tickCount: 1e9 } } } }],
     ['an endless grid', { data: { graticule: { step: [1e-4, 1e-4] } }, mark: 'geoshape' }],
     ['a list of a hundred million', calculating('sequence(100000000)')],
     ['a text of half a gigabyte', calculating("pad('x', 500000000)")],
@@ -297,7 +299,7 @@ describe('a chart of a specification', () => {
         transform: ['q', 'r'].flatMap((as) => [{ calculate: 'sequence(3000)', as }, { flatten: [as] }]),
       },
     ],
-  ])('%s costs its time and nothing more', async (_, spec) => {
+  ])('%s is stopped at its time limit', async (_, spec) => {
     const began = performance.now();
     const drawing = drawChart(parseChart({ spec }), '200x200', { timeoutSeconds: 2 });
     await expect(drawing).rejects.toMatchObject({ code: 'INVALID_INPUT', inputPath: ['input', 'chart'] });
@@ -310,12 +312,12 @@ describe('a chart of a specification', () => {
     { ...PLAIN, data: { url: 'http://127.0.0.1:9/x.json' } },
     { ...PLAIN, data: { values: 'a,b\n1,2', format: { type: 'csv' } } },
     { ...PLAIN, mark: 'image', encoding: { ...ENCODING, url: { value: '/etc/passwd' } } },
-  ])('loads nothing and makes no code even where it was not checked: %j', async (spec) => {
+  ])('loads nothing and compiles no code, even unchecked: %j', async (spec) => {
     const drawing = drawChart({ spec, kind: null }, '200x200');
     await expect(drawing).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   });
 
-  test('is given up when nobody wants it any more', async () => {
+  test('is stopped when its signal is aborted', async () => {
     const spec = calculating(`test(/^(a+)+$/, '${'a'.repeat(60)}b')`);
     const signal = AbortSignal.timeout(300);
     await expect(drawChart(parseChart({ spec }), '200x200', { signal })).rejects.toMatchObject({

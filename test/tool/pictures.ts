@@ -4,7 +4,10 @@ import path from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll } from 'vitest';
 
-/** A folder for the tests of one file, as files are what is finished. */
+/**
+ * Opens a temporary folder for the tests of one file.
+ * @returns a function that stores bytes in it and returns the path
+ */
 export function openFolder() {
   let folder = '';
   let count = 0;
@@ -24,7 +27,7 @@ export function draw(width: number, height: number, shapes: string): Sharp {
   return sharp(Buffer.from(svg));
 }
 
-/** Somebody whose face is at `x`, `y`, before a calm background. */
+/** Draws a face at `x`, `y` on a plain background. */
 export function drawFace(width: number, height: number, at: { x: number; y: number; size: number }) {
   const face = [
     '<ellipse rx="70" ry="90" fill="#e2ac86"/>',

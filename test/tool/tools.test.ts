@@ -36,7 +36,7 @@ describe('the tools', () => {
     ]);
   });
 
-  test('are found by their names, and by nothing else', () => {
+  test('are found by their exact names only', () => {
     for (const tool of TOOLS) expect(findTool(tool.name)).toBe(tool);
     for (const name of ['', 'toString', 'generateuserimage', '__proto__']) {
       expect(() => findTool(name)).toThrow(
@@ -47,7 +47,7 @@ describe('the tools', () => {
   });
 
   test.each(TOOLS.map((tool) => [tool.name, tool] as const))(
-    '%s keeps the words of the user in front',
+    "%s begins its prompt with the client's prompt",
     (_, tool) => {
       for (const asked of [
         ASKED,
@@ -61,7 +61,7 @@ describe('the tools', () => {
   );
 
   test.each(TOOLS.map((tool) => [tool.name, tool] as const))(
-    '%s names its files by letters, digits and dashes',
+    '%s names its files with letters, digits and dashes only',
     (_, tool) => {
       for (const model of ['sample', 'gpt-image-2', '../../etc/passwd']) {
         for (const count of [1, 4]) {
@@ -71,12 +71,12 @@ describe('the tools', () => {
     },
   );
 
-  test('of plain prompts pass them on as they are', () => {
+  test('without a style pass the prompt on unchanged', () => {
     for (const name of ['generateUserImage', 'imageEditor'])
       expect(findTool(name).prompt(ASKED)).toBe('a fox');
   });
 
-  test('that draw parts say which part it is, and of whom', () => {
+  test('for comics and stories name the part and the character', () => {
     const asked = { ...ASKED, character: 'Vera, a red fox', position: 2, count: 4, hasReference: true };
     expect(findTool('generateComic').prompt(asked)).toMatch(/Vera, a red fox.*given image.*panel 2 of 4/s);
     expect(findTool('storyIllustration').prompt(asked)).toMatch(/Vera, a red fox.*given image.*page 2 of 4/s);
@@ -111,28 +111,38 @@ describe('the name of a file', () => {
   });
 });
 
-describe('the size that is asked of a model', () => {
+describe('the size that is requested from a model', () => {
   const [sample] = makeSampleProvider().models as [Model];
   const offering = (...sizes: string[]): Model => ({ ...sample, sizes, defaultSize: sizes[0] ?? '' });
   const gpt = OPENAI_MODELS.find(({ id }) => id === 'gpt-image-1') as Model;
 
   test.each<[string, Model, string, string]>([
-    ['is the wanted one, where the model has it', gpt, '1536x1024', '1536x1024'],
+    ['is the wanted one when the model offers it', gpt, '1536x1024', '1536x1024'],
     ['is the smallest square that is large enough', gpt, '512x512', '1024x1024'],
     ['is the nearest shape', gpt, '1600x900', '1536x1024'],
-    ['is upright for what is upright', gpt, '471x700', '1024x1536'],
-    ['is the smallest that suffices', offering('256x256', '512x512', '1024x1024'), '300x300', '512x512'],
-    ['is the largest, where none suffices', offering('256x256', '512x512', '1024x512'), '600x600', '512x512'],
+    ['is portrait for a portrait', gpt, '471x700', '1024x1536'],
+    [
+      'is the smallest that is large enough',
+      offering('256x256', '512x512', '1024x1024'),
+      '300x300',
+      '512x512',
+    ],
+    [
+      'is the largest when none is large enough',
+      offering('256x256', '512x512', '1024x512'),
+      '600x600',
+      '512x512',
+    ],
     ['is the only one', offering('1024x768'), '16x4096', '1024x768'],
     ['is the wanted one within bounds', sample, '300x200', '300x200'],
-    ['is scaled down as a whole', sample, '4096x2048', '2048x1024'],
-    ['is scaled up as a whole', sample, '8x4', '32x16'],
-    ['is cut short where a shape is too long for the bounds', sample, '4096x16', '2048x16'],
+    ['is scaled down with its shape', sample, '4096x2048', '2048x1024'],
+    ['is scaled up with its shape', sample, '8x4', '32x16'],
+    ['is shortened when the shape is too long for the bounds', sample, '4096x16', '2048x16'],
   ])('%s', (_, model, wanted, expected) => {
     expect(chooseSize(model, wanted)).toBe(expected);
   });
 
-  test('is one that the model takes, whatever is wanted', () => {
+  test('is always one that the model accepts', () => {
     for (const model of [sample, ...OPENAI_MODELS]) {
       for (const wanted of ['1x1', '1x4096', '4096x1', '640x480', '966x615']) {
         const size = chooseSize(model, wanted);
@@ -167,7 +177,7 @@ describe('a tool that draws pictures', () => {
         { model: model.id, prompt: asked.prompt, user: 'u1', ...settings, references, mask: null },
         new AbortController().signal,
       );
-      if (!('bytes' in picture)) throw new Error('An address came.');
+      if (!('bytes' in picture)) throw new Error('The response has a URL instead of bytes.');
       const size = wanted ?? settings.size;
       const finished = tool.finish ? await tool.finish(await keep(picture.bytes), size) : picture;
       const { width, height } = await sharp(finished.bytes).metadata();
@@ -177,7 +187,7 @@ describe('a tool that draws pictures', () => {
 });
 
 describe('the size of the finished image', () => {
-  test('is the tool’s own where the user says none', () => {
+  test("is the tool's default when the client names none", () => {
     expect(wantedSize(findTool('generateUserAvatar'), null)).toBe('512x512');
     expect(wantedSize(findTool('generateIconEmoji'), undefined)).toBe('256x256');
     expect(wantedSize(findTool('generateUserImage'), null)).toBeNull();

@@ -4,8 +4,8 @@ import { chooseCrop } from './crop.ts';
 import { cutAndScale } from './to-size.ts';
 
 /**
- * Cuts the picture to a square around what the eye goes to and makes a PNG of it, with `crop` and `focus` in its metadata: so that
- * a client which shows it in a circle, or an editor who cuts the original anew, knows where the face is.
+ * Crops the picture to the avatar's shape around its focus, and scales it. The result is a PNG. Its metadata
+ * has `crop` and `focus`, so that a client can centre a circle on the face or crop the original again.
  */
 export async function finishAvatar(file: string, size: string): Promise<Finished> {
   const wanted = parseSize(size);

@@ -1,30 +1,38 @@
 /**
- * Takes the background away from a picture that was drawn upon one colour, as a model that cannot leave it transparent does: a flood
- * from the edges, so that the same colour within the subject stays. The rim between the two is a mixture of both; its share of
- * background becomes transparency, and the rest is given its own colour back, so that there is no halo.
+ * Removes the background of a picture on a single colour. Models that cannot make transparency draw such
+ * pictures.
+ *
+ * A flood fill from the edges finds the background, so that the same colour within the subject stays. The
+ * pixels of the rim mix background and subject. They get the subject's colour, and their share of background
+ * becomes transparency, so that no halo is left.
  */
 
-/** Four bytes a pixel: red, green, blue, alpha; not premultiplied. */
+/** Pixels of four bytes: red, green, blue, alpha (not premultiplied). */
 export interface Pixels {
   readonly data: Uint8Array;
   readonly width: number;
   readonly height: number;
 }
 
-/** How far a channel may be from the background's, to be background: what JPEG and light shades change. */
+/**
+ * Most difference of a channel, of 255, to count as background. JPEG and faint shades cause such differences.
+ */
 const CLEAR = 22;
-/** How far a channel may be from a mixture of background and subject, to be one. */
+/** Most difference of a channel, of 255, to count as a mixture of background and subject. */
 const DETAIL = 40;
-/** How much of the edge must be of one colour for there to be a background at all. */
+/** Part of the edge that must have one colour. With less there is no background. */
 const UNIFORM_PART = 0.85;
-/** How far from the background a rim may reach into the subject, in pixels. */
+/** Width of the rim between background and subject, in pixels. */
 const RIM = 2;
-/** How far around a pixel of the rim the subject's own colour is looked for. */
+/** Distance from a pixel of the rim within which the subject's colour is searched, in pixels. */
 const REACH = 4;
 
 export type Rgb = readonly [number, number, number];
 
-/** Changes `data` in place. @returns the background that it took away; null: there is none, and nothing was changed. */
+/**
+ * Makes the background transparent, in place.
+ * @returns the colour of the background; null: there is none, and nothing was changed
+ */
 export function cutOut(picture: Pixels): Rgb | null {
   const background = findBackground(picture);
   if (background === null) return null;
@@ -34,6 +42,7 @@ export function cutOut(picture: Pixels): Rgb | null {
   return background;
 }
 
+/** Returns the median colour of the edge; null when too little of the edge has it. */
 function findBackground(picture: Pixels): Rgb | null {
   const edge = edgeOf(picture);
   const median = (channel: number): number => {
@@ -45,6 +54,7 @@ function findBackground(picture: Pixels): Rgb | null {
   return alike >= edge.length * UNIFORM_PART ? colour : null;
 }
 
+/** Returns the indexes of the pixels along the edge. */
 function edgeOf({ width, height }: Pixels): number[] {
   const edge: number[] = [];
   for (let x = 0; x < width; x++) edge.push(x, (height - 1) * width + x);
@@ -52,7 +62,7 @@ function edgeOf({ width, height }: Pixels): number[] {
   return edge;
 }
 
-/** 255 where the background is, 0 elsewhere. */
+/** Finds the background. `mask` is 255 there and 0 elsewhere; `count` is the number of its pixels. */
 function flood(picture: Pixels, background: Rgb): { mask: Uint8Array; count: number } {
   const { width, height } = picture;
   const mask = new Uint8Array(width * height);
@@ -70,6 +80,7 @@ function flood(picture: Pixels, background: Rgb): { mask: Uint8Array; count: num
   return { mask, count: end };
 }
 
+/** Makes the background transparent and unmixes the rim. */
 function clear(picture: Pixels, background: Rgb, mask: Uint8Array): void {
   const { data, width, height } = picture;
   const rim: number[] = [];
@@ -94,7 +105,10 @@ function clear(picture: Pixels, background: Rgb, mask: Uint8Array): void {
   for (const pixel of rim) unmix(picture, pixel, background, colourBehind(picture, mask, pixel));
 }
 
-/** The colour of the subject behind a pixel of its rim: the mean of what lies deeper, close by. */
+/**
+ * Returns the subject's colour near a pixel of the rim: the mean of the pixels inside the rim; null: none are
+ * near.
+ */
 function colourBehind({ data, width, height }: Pixels, mask: Uint8Array, pixel: number): Rgb | null {
   const [x, y] = [pixel % width, Math.floor(pixel / width)];
   const sum: [number, number, number] = [0, 0, 0];
@@ -110,7 +124,10 @@ function colourBehind({ data, width, height }: Pixels, mask: Uint8Array, pixel: 
   return count === 0 ? null : [sum[0] / count, sum[1] / count, sum[2] / count];
 }
 
-/** Where a pixel is a mixture of background and subject, it becomes the subject's colour, as opaque as its part in it. */
+/**
+ * Gives a mixed pixel the subject's colour, with the subject's share as its opacity. Other pixels stay
+ * unchanged.
+ */
 function unmix({ data }: Pixels, pixel: number, background: Rgb, behind: Rgb | null): void {
   if (behind === null) return;
   const at = pixel * 4;
@@ -119,13 +136,14 @@ function unmix({ data }: Pixels, pixel: number, background: Rgb, behind: Rgb | n
   const own = channels.map((channel) => (data[at + channel] ?? 0) - background[channel]);
   const length = apart.reduce((sum, value) => sum + value * value, 0);
   const part = own.reduce((sum, value, channel) => sum + value * (apart[channel] ?? 0), 0) / length;
-  // A detail of the subject lies on no line between the two colours, and stays.
+  // A colour off the line between the two is a detail of the subject, and stays.
   const off = Math.max(...own.map((value, channel) => Math.abs(value - part * (apart[channel] ?? 0))));
   if (!(part < 0.97) || off > DETAIL) return;
   for (const channel of channels) data[at + channel] = Math.round(behind[channel]);
   data[at + 3] = Math.round(255 * Math.max(0, part));
 }
 
+/** Returns the largest difference of a channel. */
 function distance({ data }: Pixels, pixel: number, [r, g, b]: Rgb): number {
   const at = pixel * 4;
   return Math.max(

@@ -2,62 +2,76 @@ import sharp from 'sharp';
 import { parseSize } from '../../provider/models.ts';
 import type { Finished } from '../tool.ts';
 import { cutOut, type Pixels } from './cut-out.ts';
-import { openPicture } from './picture.ts';
+import { type Extent, openPictureToFinish } from './open-picture.ts';
 
-/** The side of the copy that is worked upon: enough for any icon, and 4 MiB of pixels. */
+/** Longest side of the working copy, in pixels. Its pixels take at most 4 MiB. */
 const WORK_SIDE = 1024;
-/** Left free around the subject, as a part of the icon's side. */
+/** Free space around the subject, as a part of the icon's shorter side. */
 const MARGIN = 0.04;
-/** Below this alpha there is nothing to see. */
+/** Largest difference of alpha, of 255, that cannot be seen. */
 const FAINT = 8;
-const SMALL = 128;
+/** Side of the small version, in pixels. */
+const SMALL_SIDE = 128;
 
 /**
- * Makes an icon: without its background, the subject in the middle and as large as fits, as a PNG of the wanted size and a smaller
- * one of 128. A picture that has transparency keeps it as it is; one that was drawn upon a single colour is cut out; any other keeps
- * its background and its frame.
+ * Makes an icon: a PNG of `size` and a small one of 128 pixels. The subject is centred and as large as fits.
+ *
+ * | picture | background of the icon |
+ * |---|---|
+ * | has transparency | unchanged |
+ * | on a single colour | removed |
+ * | any other | kept; the picture is not cropped to its subject |
  */
 export async function finishIcon(file: string, size: string): Promise<Finished> {
   const { width, height } = parseSize(size);
-  const { data, info } = await (await openPicture(file))
+  const { data, info } = await (await openPictureToFinish(file))
     .resize(WORK_SIDE, WORK_SIDE, { fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
     .ensureAlpha()
     .raw()
     .toBuffer({ resolveWithObject: true });
   const picture = { data, width: info.width, height: info.height };
-  const transparent = data.some((alpha, at) => at % 4 === 3 && alpha < 255 - FAINT);
-  const background = transparent ? null : cutOut(picture);
-  const subject = transparent || background ? subjectOf(picture) : null;
-
-  const draw = (wide: number, high: number): Promise<Buffer> => {
-    const source = sharp(data, { raw: { width: info.width, height: info.height, channels: 4 } });
-    if (subject === null) {
-      return source.resize(wide, high, { fit: 'contain', background: '#0000' }).png().toBuffer();
-    }
-    const margin = Math.round(Math.min(wide, high) * MARGIN);
-    return source
-      .extract(subject)
-      .resize(Math.max(1, wide - 2 * margin), Math.max(1, high - 2 * margin), {
-        fit: 'contain',
-        background: '#0000',
-      })
-      .extend({ top: margin, bottom: margin, left: margin, right: margin, background: '#0000' })
-      .png()
-      .toBuffer();
-  };
+  const wasTransparent = data.some((alpha, at) => at % 4 === 3 && alpha < 255 - FAINT);
+  const background = wasTransparent ? null : cutOut(picture);
+  const subject = wasTransparent || background ? subjectOf(picture) : null;
   return {
-    bytes: await draw(width, height),
-    variants: [{ part: String(SMALL), bytes: await draw(SMALL, SMALL) }],
+    bytes: await drawIcon(picture, subject, { width, height }),
+    variants: [
+      {
+        part: String(SMALL_SIDE),
+        bytes: await drawIcon(picture, subject, { width: SMALL_SIDE, height: SMALL_SIDE }),
+      },
+    ],
     metadata: {
-      transparent: transparent || background !== null,
+      transparent: wasTransparent || background !== null,
       ...(background ? { cutOut: `#${Buffer.from(background).toString('hex')}` } : {}),
     },
   };
 }
 
-/** The box around what can be seen; null where nothing can. */
-function subjectOf({ data, width, height }: Pixels) {
+interface Box extends Extent {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** @param subject area to show; null: the whole picture, without a margin */
+function drawIcon(picture: Pixels, subject: Box | null, { width, height }: Extent): Promise<Buffer> {
+  const source = sharp(picture.data, {
+    raw: { width: picture.width, height: picture.height, channels: 4 },
+  });
+  const fit = { fit: 'contain', background: '#0000' } as const;
+  if (subject === null) return source.resize(width, height, fit).png().toBuffer();
+  const margin = Math.round(Math.min(width, height) * MARGIN);
+  return source
+    .extract(subject)
+    .resize(Math.max(1, width - 2 * margin), Math.max(1, height - 2 * margin), fit)
+    .extend({ top: margin, bottom: margin, left: margin, right: margin, background: '#0000' })
+    .png()
+    .toBuffer();
+}
+
+/** Returns the box around all visible pixels; null when there are none. */
+function subjectOf({ data, width, height }: Pixels): Box | null {
   let [left, top, right, bottom] = [width, height, -1, -1];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {

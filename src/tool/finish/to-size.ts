@@ -3,11 +3,11 @@ import { parseSize } from '../../provider/models.ts';
 import { measurePicture } from '../../storage/picture/decoder.ts';
 import type { Finished } from '../tool.ts';
 import { type Crop, chooseCrop } from './crop.ts';
-import { openPicture } from './picture.ts';
+import { openPictureToFinish } from './open-picture.ts';
 
 /**
- * Makes the picture exactly as large as was asked for: cut to its shape around what the eye goes to, then scaled. What has the size
- * already keeps its very bytes. JPEG and WebP stay what they are; everything else becomes a PNG.
+ * Crops the picture to the shape of `size` around its focus, and scales it to exactly that size. A picture
+ * that already has the size keeps its bytes. JPEG and WebP keep their format; all others become PNG.
  */
 export async function finishToSize(file: string, size: string): Promise<Finished> {
   const wanted = parseSize(size);
@@ -30,8 +30,9 @@ export async function finishToSize(file: string, size: string): Promise<Finished
   };
 }
 
+/** Cuts out the crop and scales it to exactly `wanted`. */
 export async function cutAndScale(file: string, { crop }: Crop, wanted: { width: number; height: number }) {
-  return (await openPicture(file))
+  return (await openPictureToFinish(file))
     .extract({ left: crop.x, top: crop.y, width: crop.width, height: crop.height })
     .resize(wanted.width, wanted.height, { fit: 'fill' });
 }
