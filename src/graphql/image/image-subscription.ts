@@ -12,7 +12,7 @@ builder.subscriptionFields((t) => ({
   imageUpdated: t.field({
     type: Image,
     description:
-      'Sends an image at once, and again after each change, whichever server or worker made it. Changes in quick succession may be sent as one. Ends when the image is purged.',
+      'Sends an image when the subscription starts, and again after each change, whichever server or worker made it. Changes in quick succession may be sent as one. Ends when the image is purged.',
     extensions: { scope: 'images:read' },
     args: {
       id: t.arg.id({
