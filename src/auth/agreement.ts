@@ -6,10 +6,11 @@ import { type SharedValue, sharedValue } from '../database/shared-value.ts';
 import { loadKeptSecret } from './kept-secret.ts';
 
 /**
- * Compares this server with the one that was started before it on the same database. Logs a warning for each setting that differs and must not:
- * addresses, tokens or uploads of one server would be invalid at the other (docs/several-machines.md). The database holds only fingerprints
- * (HMAC-SHA256) of keys and tokens.
- * @param options.needsDataDirectory whether clients may ask any server for files in DATA_DIR, as for files sent to upload targets.
+ * Compares this server with the one that was started before it on the same database. Logs a warning for each
+ * setting that differs and must not: addresses, tokens or uploads of one server would be invalid at the other
+ * (docs/several-machines.md). The database holds only fingerprints (HMAC-SHA256) of keys and tokens.
+ * @param options.needsDataDirectory whether clients may ask any server for files in DATA_DIR, as for files
+ * sent to upload targets.
  */
 export async function sayDisagreements(
   database: Database,

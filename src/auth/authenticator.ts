@@ -5,8 +5,8 @@ import type { JwtVerifier } from './jwt.ts';
 import type { Tokens } from './tokens.ts';
 
 /**
- * Names of the session cookie. The prefix `__Host-` keeps other hosts and plain http from setting it (RFC 6265bis, 4.1.3.2). It needs https,
- * so a server with an http address does without that protection.
+ * Names of the session cookie. The prefix `__Host-` keeps other hosts and plain http from setting it (RFC
+ * 6265bis, 4.1.3.2). It needs https, so a server with an http address does without that protection.
  */
 const SESSION_COOKIES = { https: '__Host-fixative_session', http: 'fixative_session' } as const;
 /** A JSON Web Token in its compact form (RFC 7515, 7.1). */
@@ -24,8 +24,9 @@ export interface Credentials {
 }
 
 /**
- * Returns the token of an Authorization header with the scheme Bearer (RFC 6750, 2.1); it may be malformed. Returns null for another scheme.
- * The CSRF check uses this function too: a request counts as sent with a token exactly if its cookie is ignored.
+ * Returns the token of an Authorization header with the scheme Bearer (RFC 6750, 2.1); it may be malformed.
+ * Returns null for another scheme. The CSRF check uses this function too: a request counts as sent with a
+ * token exactly if its cookie is ignored.
  */
 export function bearerOf(authorization: string | undefined): string | null {
   const found = /^Bearer(?:\s+(.*))?$/is.exec(authorization ?? '');
@@ -36,7 +37,8 @@ export function bearerOf(authorization: string | undefined): string | null {
 export interface Authenticator {
   /**
    * Returns the caller; null without a token and without a valid session.
-   * @throws FixativeError UNAUTHENTICATED for an invalid token; IDENTITY_UNAVAILABLE if the keys to check it cannot be read.
+   * @throws FixativeError UNAUTHENTICATED for an invalid token; IDENTITY_UNAVAILABLE if the keys to check it
+   * cannot be read.
    */
   authenticate(credentials: Credentials): Promise<Caller | null>;
   /** Name of the session cookie. */
@@ -59,9 +61,10 @@ export interface Session {
 }
 
 /**
- * A session consists of its expiry and an HMAC of it under the root token. The server stores nothing: sessions survive a restart, and end when
- * the root token changes. The code of the login link has the same form. The session of an API token also holds the token's id. The token is
- * looked up for each request, so the session has the token's scopes and ends with it.
+ * A session consists of its expiry and an HMAC of it under the root token. The server stores nothing:
+ * sessions survive a restart, and end when the root token changes. The code of the login link has the same
+ * form. The session of an API token also holds the token's id. The token is looked up for each request, so
+ * the session has the token's scopes and ends with it.
  */
 export function makeAuthenticator(
   rootToken: string,
@@ -140,7 +143,10 @@ function makeComparison(secret: string): (given: string) => boolean {
   return (given) => timingSafeEqual(digest(given), expected);
 }
 
-/** Returns the value of a cookie; undefined if several have the name, because another site may have set one of them. */
+/**
+ * Returns the value of a cookie; undefined if several have the name, because another site may have set one of
+ * them.
+ */
 function readCookie(header: string, name: string): string | undefined {
   const pairs = header.split(';').map((pair) => pair.trim().split('=', 2));
   const [found, other] = pairs.filter(([key]) => key === name);

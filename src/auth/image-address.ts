@@ -13,15 +13,19 @@ export const MIN_SIGNED_SECONDS = 60;
 export const MAX_SIGNED_SECONDS = 7 * 24 * 60 * 60;
 
 /**
- * Signs and checks addresses of images. A signature with an expiry grants the bytes to everyone who has the address, until then. A signature
- * without one grants only a variant whose size is not listed, to callers who may fetch the image anyway. The purpose is part of the signed
- * text, so that one kind cannot be used as the other. Addresses stay valid when an image is renamed, because they name its uuid.
+ * Signs and checks addresses of images. A signature with an expiry grants the bytes to everyone who has the
+ * address, until then. A signature without one grants only a variant whose size is not listed, to callers who
+ * may fetch the image anyway. The purpose is part of the signed text, so that one kind cannot be used as the
+ * other. Addresses stay valid when an image is renamed, because they name its uuid.
  */
 export function makeImageAddress(signer: Signer) {
   const textOf = (uuid: string, expires: string, transform: string) =>
     `image ${expires === '' ? 'size' : 'access'}\n/images/${uuid}\n${expires}\n${transform}`;
   return {
-    /** Returns the query of the address. @param transform as formatTransform writes it; '' for the original. */
+    /**
+     * Returns the query of the address.
+     * @param transform as formatTransform writes it; '' for the original.
+     */
     sign(uuid: string, { expiresAt, transform }: { expiresAt: Date | null; transform: string }): string {
       const expires = expiresAt ? String(Math.floor(expiresAt.getTime() / 1000)) : '';
       const query = new URLSearchParams(transform);
@@ -30,7 +34,9 @@ export function makeImageAddress(signer: Signer) {
       return String(query);
     },
 
-    /** Returns what the signature grants: nothing if it is altered, expired, or of another image or variant. */
+    /**
+     * Returns what the signature grants: nothing if it is altered, expired, or of another image or variant.
+     */
     check(uuid: string, query: URLSearchParams, transform: string): Grant {
       const signature = query.get('signature') ?? '';
       if (signature === '') return NO_GRANT;

@@ -1,7 +1,8 @@
 /**
- * JSON Web Tokens (RFC 7519, 8725) of the operator's own identity provider: a backend that knows its users needs no API token for each. The
- * configuration decides which algorithms are accepted, never the token: signatures under a shared secret only if a secret is configured, those
- * of a key pair only if public keys are, and unsigned tokens never.
+ * JSON Web Tokens (RFC 7519, 8725) of the operator's own identity provider: a backend that knows its users
+ * needs no API token for each. The configuration decides which algorithms are accepted, never the token:
+ * signatures under a shared secret only if a secret is configured, those of a key pair only if public keys
+ * are, and unsigned tokens never.
  */
 import { hash } from 'node:crypto';
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose';
@@ -16,7 +17,8 @@ import { type Caller, IMAGE_SCOPES, isScope, makeCaller, ROOT_USER, type Scope }
 export interface JwtVerifier {
   /**
    * Returns the caller of a token.
-   * @throws FixativeError UNAUTHENTICATED for an invalid token; IDENTITY_UNAVAILABLE if the keys cannot be read.
+   * @throws FixativeError UNAUTHENTICATED for an invalid token; IDENTITY_UNAVAILABLE if the keys cannot be
+   * read.
    */
   verify(token: string): Promise<Caller>;
 }
@@ -141,7 +143,10 @@ function unusableClaim(message: string, cause?: unknown): FixativeError {
   return new FixativeError('UNAUTHENTICATED', message, { cause });
 }
 
-/** Returns the scopes of a claim: a text divided by spaces (RFC 8693, 4.2) or a list. Unknown scopes are ignored. Without the claim: IMAGE_SCOPES. */
+/**
+ * Returns the scopes of a claim: a text divided by spaces (RFC 8693, 4.2) or a list. Unknown scopes are
+ * ignored. Without the claim: IMAGE_SCOPES.
+ */
 function scopesOf(claim: unknown): readonly Scope[] {
   if (claim === undefined) return IMAGE_SCOPES;
   const names = typeof claim === 'string' ? claim.split(/[\s,]+/) : Array.isArray(claim) ? claim : [];
@@ -161,7 +166,9 @@ function findClaim(payload: JWTPayload, name: string): unknown {
   return value;
 }
 
-/** Returns a `fetch` for the keys: with a limit of size, without redirects, and with a pause after a failure. */
+/**
+ * Returns a `fetch` for the keys: with a limit of size, without redirects, and with a pause after a failure.
+ */
 function makeKeysFetch(log: Logger) {
   let failedAt = Number.NEGATIVE_INFINITY;
   return async (url: string, init: { signal: AbortSignal }): Promise<Response> => {

@@ -6,7 +6,8 @@ import path from 'node:path';
 export async function loadKeptSecret(file: string, make: () => string): Promise<string> {
   const known = await readSecret(file);
   if (known) return known;
-  // Written under a temporary name and linked into place: two servers that start at once both use the secret that is linked first.
+  // Written under a temporary name and linked into place: two servers that start at once both use the secret
+  // that is linked first.
   await mkdir(path.dirname(file), { recursive: true });
   const temporary = `${file}.${randomBytes(6).toString('hex')}`;
   await writeFile(temporary, `${make()}\n`, { mode: 0o600, flush: true });

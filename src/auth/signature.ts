@@ -3,8 +3,9 @@ import path from 'node:path';
 import { loadKeptSecret } from './kept-secret.ts';
 
 /**
- * Signs texts that clients bring back, such as an address with its expiry. A signature proves only that this server wrote the text. What it
- * grants, and until when, must be in the text. The text begins with its purpose, so that a signature cannot be used for another one.
+ * Signs texts that clients bring back, such as an address with its expiry. A signature proves only that this
+ * server wrote the text. What it grants, and until when, must be in the text. The text begins with its
+ * purpose, so that a signature cannot be used for another one.
  */
 export interface Signer {
   /** Returns the HMAC-SHA256 (RFC 2104) of the text under the first key, in base64url. */
@@ -30,7 +31,10 @@ export function makeSigner(keys: readonly [string, ...string[]]): Signer {
   };
 }
 
-/** Returns the configured keys, or one of 256 random bits, which is created at the first start and kept in `DATA_DIR/signing-key`. */
+/**
+ * Returns the configured keys, or one of 256 random bits, which is created at the first start and kept in
+ * `DATA_DIR/signing-key`.
+ */
 export async function loadSigningKeys(config: {
   signingKeys: readonly string[] | null;
   dataDirectory: string;

@@ -3,8 +3,8 @@ import type { ExpectedArrival } from '../storage/arrivals/arrivals.ts';
 import type { Signer } from './signature.ts';
 
 /**
- * Signs and checks the addresses of this server that upload targets are PUT to. The signature replaces a token. It grants this one target,
- * until it expires.
+ * Signs and checks the addresses of this server that upload targets are PUT to. The signature replaces a
+ * token. It grants this one target, until it expires.
  */
 export function makeUploadAddress(signer: Signer, publicUrl: () => string) {
   const textOf = (id: string, expires: string) => `upload\n${id}\n${expires}`;

@@ -14,8 +14,8 @@ export interface CopyOfImage extends CopyRow {
 }
 
 /**
- * Returns the key of a copy in its global id. It names the image and not the blob: two images of one blob may differ in `url`, and a client
- * that caches by id would show one for the other.
+ * Returns the key of a copy in its global id. It names the image and not the blob: two images of one blob may
+ * differ in `url`, and a client that caches by id would show one for the other.
  */
 export const copyKey = ({ imageUuid, store }: Pick<CopyOfImage, 'imageUuid' | 'store'>) =>
   `${imageUuid}:${store}`;

@@ -44,7 +44,10 @@ builder.subscriptionFields((t) => ({
   }),
 }));
 
-/** Prepares the context for an event, because it lasts as long as the subscription, and returns the image of the event. */
+/**
+ * Prepares the context for an event, because it lasts as long as the subscription, and returns the image of
+ * the event.
+ */
 function beginEvent(
   { image, id, missedSince }: WatchedImage,
   _args: unknown,
