@@ -6,8 +6,7 @@
  * for images that do not exist: NOT_FOUND. FORBIDDEN means that the caller may never do this, and reveals
  * nothing about any image.
  *
- * The scope of a GraphQL field stands at the field, in `extensions.scope`
- * (graphql/builder/require-scopes.ts).
+ * Each GraphQL field declares its own scope, in `extensions.scope` (graphql/builder/require-scopes.ts).
  */
 import { FixativeError } from '../errors.ts';
 import type { Caller, Scope } from './caller.ts';

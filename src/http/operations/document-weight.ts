@@ -147,7 +147,7 @@ export function weighDocument(
       META_FIELDS.get(name) ??
       (isObjectType(parent) || isInterfaceType(parent) ? (parent.getFields()[name] ?? null) : null);
     const isMutation = parent !== undefined && parent === schema.getMutationType();
-    // Stands at the field, in src/graphql.
+    // Declared at the field, in src/graphql.
     const fieldCost: FieldCost = field?.extensions.cost ?? {};
     const done = {
       mutations: isMutation ? 1 : 0,
