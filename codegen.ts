@@ -1,8 +1,8 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
 /**
- * A typed client, as a front end takes it over (docs/clients.md): `schema` becomes a copy of schema.graphql or the server with a
- * token, `documents` and the directory are yours. Here it is for the documents of our own tests.
+ * Generates a typed client for the documents of our own tests. To use it in a front end (docs/clients.md), set
+ * `schema` to a copy of schema.graphql or to the address of the server, and change `documents` and the directory.
  */
 const config: CodegenConfig = {
   schema: 'schema.graphql',
@@ -24,7 +24,7 @@ const config: CodegenConfig = {
         },
       },
     },
-    // For Apollo's InMemoryCache, which matches fragments on Node by it.
+    // Types that implement Node, which Apollo's InMemoryCache needs to match fragments.
     'test/generated/possible-types.ts': {
       plugins: ['fragment-matcher'],
       config: { useExplicitTyping: true },

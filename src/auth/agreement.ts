@@ -6,9 +6,11 @@ import { type SharedValue, sharedValue } from '../database/shared-value.ts';
 import { loadKeptSecret } from './kept-secret.ts';
 
 /**
- * Compares this server with the server that was started before it on the same database, and logs a warning for each setting whose difference makes
- * addresses, tokens or uploads of one server invalid on the other (docs/several-machines.md). The database holds fingerprints (HMAC-SHA256) of keys and tokens.
- * @param options.needsDataDirectory whether something lies in DATA_DIR that a client may ask for at any server: what arrives for upload targets.
+ * Compares this server with the one that was started before it on the same database. Logs a warning for each
+ * setting that differs and must not: addresses, tokens or uploads of one server would be invalid at the other
+ * (docs/several-machines.md). The database holds only fingerprints (HMAC-SHA256) of keys and tokens.
+ * @param options.needsDataDirectory whether clients may ask any server for files in DATA_DIR, as for files
+ * sent to upload targets.
  */
 export async function sayDisagreements(
   database: Database,
@@ -20,26 +22,26 @@ export async function sayDisagreements(
   },
   log: Logger,
 ): Promise<void> {
-  // The lock on its directory leaves no other server.
+  // PGlite's lock on DATA_DIR excludes other servers.
   if (database.kind === 'pglite') return;
   const { signingKeys, rootToken, dataDirectory } = options;
   const keys = signingKeys.map(fingerprintOf) as [string, ...string[]];
   if (await differs(sharedValue(database, 'signing key'), keys))
     log.warn(
-      'another server of this database signs with a key that this one does not have: addresses of images and uploads that one hands out are not valid at the other. Give all of them the same SIGNING_KEYS; after a change of keys, keep the former one behind the new one',
+      'another server of this database signs with a key that this server does not have: signed addresses of one are invalid at the other. Give all servers the same SIGNING_KEYS; after a change of keys, keep the old key behind the new one',
     );
   if (await differs(sharedValue(database, 'root token'), [fingerprintOf(rootToken)]))
     log.warn(
-      'another server of this database has another root token: token, sessions and login links are good at one of them only. Give all of them the same FIXATIVE_ROOT_TOKEN',
+      'another server of this database has another root token: the token, sessions and login links of one are invalid at the other. Give all servers the same FIXATIVE_ROOT_TOKEN',
     );
   const id = await loadKeptSecret(path.join(dataDirectory, 'directory-id'), randomUUID);
   if ((await differs(sharedValue(database, 'data directory'), [id])) && options.needsDataDirectory)
     log.warn(
-      'another server of this database has another DATA_DIR: what a client sends to an upload target of one cannot be completed at the other. Share the directory between them, or add s3 to STORES, and bytes arrive there',
+      'another server of this database has another DATA_DIR: a file that was uploaded to one cannot be completed at the other. Share the directory between all servers, or add s3 to STORES, so that uploads go there',
     );
 }
 
-/** @param own the first is on record from now on. @returns whether what was on record is none of them. */
+/** Records the first of `own`. Returns whether the recorded value was none of them. */
 async function differs(shared: SharedValue, own: readonly [string, ...string[]]): Promise<boolean> {
   const recorded = await shared.keep(own[0]);
   if (recorded !== own[0]) await shared.replace(own[0]);

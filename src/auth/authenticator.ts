@@ -5,63 +5,66 @@ import type { JwtVerifier } from './jwt.ts';
 import type { Tokens } from './tokens.ts';
 
 /**
- * Where all of the server's addresses are https, the name keeps other hosts and plain http from setting the cookie (RFC 6265bis, 4.1.3.2). On plain http
- * nothing does.
+ * Names of the session cookie. The prefix `__Host-` keeps other hosts and plain http from setting it (RFC
+ * 6265bis, 4.1.3.2). It needs https, so a server with an http address does without that protection.
  */
 const SESSION_COOKIES = { https: '__Host-fixative_session', http: 'fixative_session' } as const;
-/** In the compact form (RFC 7515, 7.1). */
+/** A JSON Web Token in its compact form (RFC 7515, 7.1). */
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 export const SESSION_SECONDS = 30 * 24 * 60 * 60;
-/** How long the link that a server prints at its start logs browsers in. */
+/** Days for which the login link that a server prints at its start is valid. */
 export const LOGIN_DAYS = 7;
 
 type Purpose = 'session' | 'token-session' | 'login';
 
-/** What came with a request. */
+/** Headers of a request that may authenticate it. */
 export interface Credentials {
   readonly authorization: string | undefined;
   readonly cookie: string | undefined;
 }
 
 /**
- * Returns the token of an Authorization header of the scheme Bearer (RFC 6750, 2.1), which may be malformed; null where the scheme is another. Whoever
- * asks whether a request came by a token must ask here: then nobody is taken to have sent one whose cookie is looked at.
+ * Returns the token of an Authorization header with the scheme Bearer (RFC 6750, 2.1); it may be malformed.
+ * Returns null for another scheme. The CSRF check uses this function too: a request counts as sent with a
+ * token exactly if its cookie is ignored.
  */
 export function bearerOf(authorization: string | undefined): string | null {
   const found = /^Bearer(?:\s+(.*))?$/is.exec(authorization ?? '');
   return found ? (found[1] ?? '').trim() : null;
 }
 
-/** Says who is asking, by what came with a request. Every comparison takes the same time whatever it compares. */
+/** Authenticates requests. Comparisons of secrets take constant time. */
 export interface Authenticator {
   /**
-   * The caller, or null when no token and no valid session came with the request.
-   * @throws FixativeError UNAUTHENTICATED for a token that is not valid; IDENTITY_UNAVAILABLE when that cannot be known.
+   * Returns the caller; null without a token and without a valid session.
+   * @throws FixativeError UNAUTHENTICATED for an invalid token; IDENTITY_UNAVAILABLE if the keys to check it
+   * cannot be read.
    */
   authenticate(credentials: Credentials): Promise<Caller | null>;
-  /** The name of the cookie that a session is kept in. */
+  /** Name of the session cookie. */
   readonly cookieName: string;
-  /** Whether that cookie is for https only. */
+  /** Whether the cookie is sent over https only. */
   readonly isSecure: boolean;
-  /** The code of the link that logs a browser in, at every server with the same root token, for LOGIN_DAYS from the start. */
+  /** Code of the login link, valid for LOGIN_DAYS at every server with the same root token. */
   readonly loginCode: string;
-  /** Exchanges the code of the link for a session; null when it is not valid. */
+  /** Exchanges the code of a login link for a session; null if it is invalid. */
   openSessionByCode(code: string): Session | null;
-  /** Exchanges the root token, or an API token, for a session; null when it is neither, or is valid no more. */
+  /** Exchanges the root token or an API token for a session; null if it is neither, expired or revoked. */
   openSessionByToken(token: string): Promise<Session | null>;
 }
 
 export interface Session {
-  /** The value of the cookie. */
+  /** Value of the cookie. */
   readonly value: string;
-  /** How long it lasts. */
+  /** Seconds until it expires. */
   readonly seconds: number;
 }
 
 /**
- * A session is its expiry and a MAC of it under the root token: nothing is kept, it survives a restart, and it ends when the
- * root token changes. The code of the login link is made in the same way. The session of an API token says besides which one that is, by its id: the token
- * itself is looked up each time, so that the session allows what the token allows and ends with it.
+ * A session consists of its expiry and an HMAC of it under the root token. The server stores nothing:
+ * sessions survive a restart, and end when the root token changes. The code of the login link has the same
+ * form. The session of an API token also holds the token's id. The token is looked up for each request, so
+ * the session has the token's scopes and ends with it.
  */
 export function makeAuthenticator(
   rootToken: string,
@@ -103,7 +106,10 @@ export function makeAuthenticator(
     const caller = await tokens.authenticate(token);
     if (caller) return caller;
     if (jwt && JWT.test(token)) return jwt.verify(token);
-    throw new FixativeError('UNAUTHENTICATED', 'The token is not valid, or is valid no more.');
+    throw new FixativeError(
+      'UNAUTHENTICATED',
+      'The token is invalid, expired or revoked. Use a valid token.',
+    );
   }
 
   const rootSession = () => ({ value: makeTicket('session', SESSION_SECONDS), seconds: SESSION_SECONDS });
@@ -130,14 +136,17 @@ export function makeAuthenticator(
   };
 }
 
-/** Compares hashes, so that neither time nor length tells anything of the secret. */
+/** Compares hashes, so that neither time nor length reveals anything about the secret. */
 function makeComparison(secret: string): (given: string) => boolean {
   const digest = (text: string) => hash('sha256', text, 'buffer');
   const expected = digest(secret);
   return (given) => timingSafeEqual(digest(given), expected);
 }
 
-/** Returns the value of a cookie; nothing where there are several of the name, of which another page may have set one. */
+/**
+ * Returns the value of a cookie; undefined if several have the name, because another site may have set one of
+ * them.
+ */
 function readCookie(header: string, name: string): string | undefined {
   const pairs = header.split(';').map((pair) => pair.trim().split('=', 2));
   const [found, other] = pairs.filter(([key]) => key === name);

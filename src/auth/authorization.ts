@@ -1,11 +1,12 @@
 /**
- * Decides what a caller may do. GraphQL, REST and the delivery of bytes ask here. The functions of `image/` get plain values: which user will
- * own an image, and which user's images are visible.
+ * Decides what a caller may do. GraphQL, REST and the delivery of bytes ask here. The functions of `image/`
+ * get plain values: which user will own an image, and which user's images are visible.
  *
- * A caller with a user sees and changes only that user's images. For all others it gets the same response as for images that do not exist:
- * NOT_FOUND. FORBIDDEN means that the caller may never do this, and reveals nothing about any image.
+ * A caller with a user sees and changes only that user's images. For all others it gets the same response as
+ * for images that do not exist: NOT_FOUND. FORBIDDEN means that the caller may never do this, and reveals
+ * nothing about any image.
  *
- * The scope of a GraphQL field stands at the field, in `extensions.scope` (graphql/builder/require-scopes.ts).
+ * Each GraphQL field declares its own scope, in `extensions.scope` (graphql/builder/require-scopes.ts).
  */
 import { FixativeError } from '../errors.ts';
 import type { Caller, Scope } from './caller.ts';
@@ -55,7 +56,8 @@ export interface Owner {
 }
 
 /**
- * Returns the owner of an image that a caller creates: the user that the input names, or else the caller's own.
+ * Returns the owner of an image that a caller creates: the user that the input names, or else the caller's
+ * own.
  * @throws FixativeError FORBIDDEN if the caller may not act for the user.
  */
 export function ownerFor(caller: Caller, input: { readonly userId?: string | null | undefined }): Owner {

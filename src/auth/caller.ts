@@ -1,38 +1,38 @@
-/** What a token can allow, and what each means. */
+/** Scopes of tokens, with their descriptions in the schema. */
 export const SCOPES = {
-  'images:read': 'See images: lists, figures, one by one, and as they change.',
-  'images:write': 'Upload, import, record, change, restore, delete and purge images.',
-  'images:generate': 'Have images made, made again, and end that.',
-  'stores:read': 'See the stores, and the figures of /metrics.',
-  admin: 'Everything, for every user, and tokens themselves.',
+  'images:read': 'Read images, lists and statistics, and subscribe to changes.',
+  'images:write': 'Upload, import, record, update, restore, delete and purge images.',
+  'images:generate': 'Generate and regenerate images, and cancel generations.',
+  'stores:read': 'Read the state of the stores, and `/metrics`.',
+  admin: 'Everything, for every user, including the management of tokens.',
 } as const;
 
 export type Scope = keyof typeof SCOPES;
 
 export const isScope = (text: string): text is Scope => Object.hasOwn(SCOPES, text);
 
-/** What a caller may do with images. */
+/** Scopes that concern images. */
 export const IMAGE_SCOPES: readonly Scope[] = ['images:read', 'images:write', 'images:generate'];
 
-/** Who is asking. */
+/** Who sent a request, and what they may do. */
 export interface Caller {
   readonly kind: 'root' | 'token' | 'jwt';
-  /** For people: the name of the token, or the user. */
+  /** Name of the token, or the user; for logs. */
   readonly name: string;
-  /** Whose images it sees and changes; null: those of everybody, and it may act for any user. */
+  /** User whose images the caller can access; null: every user's, and it may act for every user. */
   readonly userId: string | null;
-  /** The user whose an image is when the input names none. */
+  /** Owner of new images if the input names none. */
   readonly defaultUserId: string;
   readonly scopes: ReadonlySet<Scope>;
 }
 
-/** The user whose images are that nobody else is named for. */
+/** Owner of images that are created without a user. */
 export const ROOT_USER = 'root';
 
-/** The operator, who holds the root token. */
+/** Caller with the root token: the operator. */
 export const ROOT: Caller = makeCaller({ kind: 'root', name: ROOT_USER, userId: null, scopes: ['admin'] });
 
-/** Whoever is an admin is so for every user; a user of its own is only whose images are by default. */
+/** Returns a caller. An admin acts for every user; its own user is only the default owner of new images. */
 export function makeCaller(facts: {
   kind: Caller['kind'];
   name: string;

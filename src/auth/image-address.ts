@@ -1,10 +1,10 @@
 import type { Signer } from './signature.ts';
 
-/** What a signature in the address of an image allows. */
+/** Rights that the signature in an address of an image grants. */
 export interface Grant {
-  /** Its bytes, whoever asks. */
+  /** To fetch the bytes without a token. */
   readonly access: boolean;
-  /** The variant that the address names, whatever its size. */
+  /** To fetch the variant of the address, whatever its size. */
   readonly size: boolean;
 }
 
@@ -13,15 +13,19 @@ export const MIN_SIGNED_SECONDS = 60;
 export const MAX_SIGNED_SECONDS = 7 * 24 * 60 * 60;
 
 /**
- * Signs addresses of images. With an expiry a signature gives the bytes to whoever has the address, until then; without one it allows only
- * a variant whose size is not on the list, to whoever is given the image anyhow. The two are signed for different purposes, so that
- * neither passes for the other. The image is named by its uuid, so a new name of it ends no address.
+ * Signs and checks addresses of images. A signature with an expiry grants the bytes to everyone who has the
+ * address, until then. A signature without one grants only a variant whose size is not listed, to callers who
+ * may fetch the image anyway. The purpose is part of the signed text, so that one kind cannot be used as the
+ * other. Addresses stay valid when an image is renamed, because they name its uuid.
  */
 export function makeImageAddress(signer: Signer) {
   const textOf = (uuid: string, expires: string, transform: string) =>
     `image ${expires === '' ? 'size' : 'access'}\n/images/${uuid}\n${expires}\n${transform}`;
   return {
-    /** What is to stand behind the `?`. @param transform as formatTransform writes it; '' for the original. */
+    /**
+     * Returns the query of the address.
+     * @param transform as formatTransform writes it; '' for the original.
+     */
     sign(uuid: string, { expiresAt, transform }: { expiresAt: Date | null; transform: string }): string {
       const expires = expiresAt ? String(Math.floor(expiresAt.getTime() / 1000)) : '';
       const query = new URLSearchParams(transform);
@@ -30,12 +34,14 @@ export function makeImageAddress(signer: Signer) {
       return String(query);
     },
 
-    /** Nothing is allowed by a signature that is altered, expired, or of another image or variant. */
+    /**
+     * Returns what the signature grants: nothing if it is altered, expired, or of another image or variant.
+     */
     check(uuid: string, query: URLSearchParams, transform: string): Grant {
       const signature = query.get('signature') ?? '';
       if (signature === '') return NO_GRANT;
       const expires = query.get('expires') ?? '';
-      // Base64url has several spellings of the same bytes; one of them is ours.
+      // Several base64url texts decode to the same bytes. Only the canonical one is accepted.
       const isOurs =
         Buffer.from(signature, 'base64url').toString('base64url') === signature &&
         /^\d{0,12}$/.test(expires) &&

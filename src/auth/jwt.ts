@@ -1,7 +1,8 @@
 /**
- * JSON Web Tokens (RFC 7519, 8725) of the user's own identity provider: a backend that knows its users already needs no token of ours for
- * each. Which algorithms are taken is said by the configuration and never by the token: signatures under a shared secret only where
- * there is a secret, those of a key pair only where there are public keys, and unsigned ones never.
+ * JSON Web Tokens (RFC 7519, 8725) of the operator's own identity provider: a backend that knows its users
+ * needs no API token for each. The configuration decides which algorithms are accepted, never the token:
+ * signatures under a shared secret only if a secret is configured, those of a key pair only if public keys
+ * are, and unsigned tokens never.
  */
 import { hash } from 'node:crypto';
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose';
@@ -15,26 +16,29 @@ import { type Caller, IMAGE_SCOPES, isScope, makeCaller, ROOT_USER, type Scope }
 
 export interface JwtVerifier {
   /**
-   * Whose token it is.
-   * @throws FixativeError UNAUTHENTICATED for one that is not valid; IDENTITY_UNAVAILABLE when that cannot be known.
+   * Returns the caller of a token.
+   * @throws FixativeError UNAUTHENTICATED for an invalid token; IDENTITY_UNAVAILABLE if the keys cannot be
+   * read.
    */
   verify(token: string): Promise<Caller>;
 }
 
 const MAX_JWKS_BYTES = 256 * 1024;
 const JWKS_TIMEOUT_SECONDS = 5;
-/** Keys that are known are used for so long; for one that is not known they are asked for again, but not more often than this. */
+/** Longest time for which the keys are cached. */
 const JWKS_MAX_AGE_SECONDS = 10 * 60;
+/** Shortest time between two reads of the keys, when a token names an unknown key. */
 const JWKS_COOLDOWN_SECONDS = 30;
-/** After a failure the provider is left alone for so long: strangers decide how often a token comes. */
+/** Pause after a failed read, because anyone can send tokens as often as they like. */
 const JWKS_RETRY_SECONDS = 5;
-/** Clocks of two machines differ. */
+/** Allowed difference between the clocks of this server and the provider. */
 const CLOCK_TOLERANCE_SECONDS = 10;
-const REMEMBER_SECONDS = 10;
-const MAX_REMEMBERED = 10_000;
+/** How long a verified token is accepted without verifying it again. */
+const CACHE_SECONDS = 10;
+const MAX_CACHED = 10_000;
 
 export function makeJwtVerifier(config: JwtConfig, log: Logger): JwtVerifier {
-  const remembered = new BoundedCache<Caller>(MAX_REMEMBERED);
+  const cache = new BoundedCache<Caller>(MAX_CACHED);
   const keys =
     'secret' in config.keys
       ? new TextEncoder().encode(config.keys.secret)
@@ -52,9 +56,9 @@ export function makeJwtVerifier(config: JwtConfig, log: Logger): JwtVerifier {
     ...(config.audience.length === 0 ? {} : { audience: [...config.audience] }),
   };
 
-  async function read(token: string): Promise<JWTPayload> {
+  async function readPayload(token: string): Promise<JWTPayload> {
     try {
-      // Its two forms take a key, or what finds one.
+      // One overload of jwtVerify takes a key, the other a function that finds it.
       const { payload } = await (typeof keys === 'function'
         ? jwtVerify(token, keys, options)
         : jwtVerify(token, keys, options));
@@ -62,28 +66,32 @@ export function makeJwtVerifier(config: JwtConfig, log: Logger): JwtVerifier {
     } catch (error) {
       if (INVALID.some((type) => error instanceof type))
         throw new FixativeError('UNAUTHENTICATED', explain(error as Error), { cause: error });
-      throw new FixativeError('IDENTITY_UNAVAILABLE', 'The keys of the identity provider cannot be read.', {
-        cause: error,
-        retryable: true,
-      });
+      throw new FixativeError(
+        'IDENTITY_UNAVAILABLE',
+        'The keys of the identity provider cannot be read (AUTH_JWKS_URL). Try again later.',
+        {
+          cause: error,
+          retryable: true,
+        },
+      );
     }
   }
 
   return {
     async verify(token) {
       const key = hash('sha256', token, 'hex');
-      const known = remembered.get(key);
-      if (known) return known;
-      const payload = await read(token);
+      const cached = cache.get(key);
+      if (cached) return cached;
+      const payload = await readPayload(token);
       const caller = callerOf(payload, config);
       const expires = ((payload.exp ?? 0) + CLOCK_TOLERANCE_SECONDS) * 1000;
-      remembered.set(key, caller, Math.min(Date.now() + REMEMBER_SECONDS * 1000, expires));
+      cache.set(key, caller, Math.min(Date.now() + CACHE_SECONDS * 1000, expires));
       return caller;
     },
   };
 }
 
-/** What the token itself is at fault for. */
+/** Errors that the token itself causes. */
 const INVALID = [
   errors.JWTExpired,
   errors.JWTClaimValidationFailed,
@@ -96,44 +104,49 @@ const INVALID = [
   errors.JWKSMultipleMatchingKeys,
 ];
 
-/** Of what a stranger sends nothing is repeated but the name of a claim. */
+/** Returns the message for an invalid token. It repeats nothing of the token but the name of a claim. */
 function explain(error: Error): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired.';
   if (error instanceof errors.JWTClaimValidationFailed)
-    return `The claim ${error.claim} of the token is not what this server asks for.`;
+    return `The claim ${error.claim} of the token is missing, or has a value that this server does not accept.`;
   if (error instanceof errors.JOSEAlgNotAllowed)
-    return 'The token is signed by an algorithm that this server does not take (AUTH_JWT_ALGORITHMS).';
-  return 'The token is not valid.';
+    return 'The token is signed with an algorithm that this server does not accept (AUTH_JWT_ALGORITHMS).';
+  return 'The token is invalid.';
 }
 
 function callerOf(payload: JWTPayload, config: JwtConfig): Caller {
-  const scopes = scopesOf(find(payload, config.scopeClaim));
-  const claim = find(payload, config.userClaim);
+  const scopes = scopesOf(findClaim(payload, config.scopeClaim));
+  const claim = findClaim(payload, config.userClaim);
   const named = `The claim ${config.userClaim} of the token (AUTH_JWT_USER_CLAIM)`;
   const text = Number.isSafeInteger(claim) ? String(claim) : claim;
-  if (typeof text !== 'string') throw unusable(`${named} names no user.`);
+  if (typeof text !== 'string') throw unusableClaim(`${named} names no user.`);
   if (text.length > LIMITS.userIdLength) {
-    throw unusable(
-      `${named} has ${text.length} characters; a user has at most ${LIMITS.userIdLength}. Choose a claim with a shorter name of the user.`,
+    throw unusableClaim(
+      `${named} has ${text.length} characters; a user ID has at most ${LIMITS.userIdLength}. Choose a claim with a shorter ID of the user.`,
     );
   }
   let userId: string;
   try {
     userId = parseText(config.userClaim, text, LIMITS.userIdLength);
   } catch (cause) {
-    throw unusable(`${named} names no user.`, cause);
+    throw unusableClaim(`${named} names no user.`, cause);
   }
-  // Where users choose their own names, one of them would see what belongs to the operator.
+  // If users can choose their own names, one of them could read the operator's images.
   if (userId === ROOT_USER && !scopes.includes('admin'))
-    throw unusable(`${named} is \`${ROOT_USER}\`, whose images are the operator's.`);
+    throw unusableClaim(
+      `${named} is \`${ROOT_USER}\`, which is reserved for the operator. Choose a claim that users cannot set.`,
+    );
   return makeCaller({ kind: 'jwt', name: userId, userId, scopes });
 }
 
-function unusable(message: string, cause?: unknown): FixativeError {
+function unusableClaim(message: string, cause?: unknown): FixativeError {
   return new FixativeError('UNAUTHENTICATED', message, { cause });
 }
 
-/** Divided by spaces (RFC 8693, 4.2) or a list; what is none of ours is left aside. Without the claim: what concerns images. */
+/**
+ * Returns the scopes of a claim: a text divided by spaces (RFC 8693, 4.2) or a list. Unknown scopes are
+ * ignored. Without the claim: IMAGE_SCOPES.
+ */
 function scopesOf(claim: unknown): readonly Scope[] {
   if (claim === undefined) return IMAGE_SCOPES;
   const names = typeof claim === 'string' ? claim.split(/[\s,]+/) : Array.isArray(claim) ? claim : [];
@@ -142,8 +155,8 @@ function scopesOf(claim: unknown): readonly Scope[] {
     .flatMap((name) => (name === 'images:*' ? IMAGE_SCOPES : isScope(name) ? [name] : []));
 }
 
-/** A claim by its name, which may have dots in it, or by the path to it, as in `realm_access.roles`. */
-function find(payload: JWTPayload, name: string): unknown {
+/** Returns a claim by its name, which may contain dots, or by a path such as `realm_access.roles`. */
+function findClaim(payload: JWTPayload, name: string): unknown {
   if (Object.hasOwn(payload, name)) return payload[name];
   let value: unknown = payload;
   for (const part of name.split('.')) {
@@ -153,12 +166,16 @@ function find(payload: JWTPayload, name: string): unknown {
   return value;
 }
 
-/** The operator chose the address, and the provider what it answers: it may be slow, large, or gone, and sends us nowhere else. */
+/**
+ * Returns a `fetch` for the keys: with a limit of size, without redirects, and with a pause after a failure.
+ */
 function makeKeysFetch(log: Logger) {
   let failedAt = Number.NEGATIVE_INFINITY;
   return async (url: string, init: { signal: AbortSignal }): Promise<Response> => {
     if (Date.now() - failedAt < JWKS_RETRY_SECONDS * 1000)
-      throw new Error('The keys could not be read a moment ago.');
+      throw new Error(
+        `The keys could not be read in the last ${JWKS_RETRY_SECONDS} seconds; not trying again yet.`,
+      );
     try {
       const response = await fetch(url, {
         signal: init.signal,
@@ -169,10 +186,11 @@ function makeKeysFetch(log: Logger) {
       let bytes = 0;
       for await (const chunk of response.body ?? []) {
         bytes += chunk.length;
-        if (bytes > MAX_JWKS_BYTES) throw new Error(`The keys have more than ${MAX_JWKS_BYTES} bytes.`);
+        if (bytes > MAX_JWKS_BYTES) throw new Error(`The keys are larger than ${MAX_JWKS_BYTES} bytes.`);
         chunks.push(chunk);
       }
-      if (response.status !== 200) throw new Error(`The address of the keys answers ${response.status}.`);
+      if (response.status !== 200)
+        throw new Error(`The address of the keys returned status ${response.status} instead of 200.`);
       return new Response(Buffer.concat(chunks));
     } catch (error) {
       failedAt = Date.now();

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** A secret that is made at the first start and kept in `file`, readable by its owner only. */
+/** Returns the secret in `file`. Creates it at the first start, readable by its owner only. */
 export async function loadKeptSecret(file: string, make: () => string): Promise<string> {
   const known = await readSecret(file);
   if (known) return known;
-  // Written whole under another name and linked into place: of two servers that start at once, both use the first one's.
+  // Written under a temporary name and linked into place: two servers that start at once both use the secret
+  // that is linked first.
   await mkdir(path.dirname(file), { recursive: true });
   const temporary = `${file}.${randomBytes(6).toString('hex')}`;
   await writeFile(temporary, `${make()}\n`, { mode: 0o600, flush: true });

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { loadKeptSecret } from './kept-secret.ts';
 
 /**
- * The root token: the configured one, or one of 256 random bits that is made at the first start and kept in
- * `DATA_DIR/root-token`, readable by its owner only.
+ * Returns the root token: the configured one, or one of 256 random bits, which is created at the first start
+ * and kept in `DATA_DIR/root-token`, readable by its owner only.
  */
 export async function loadRootToken(config: {
   rootToken: string | null;

@@ -3,17 +3,18 @@ import path from 'node:path';
 import { loadKeptSecret } from './kept-secret.ts';
 
 /**
- * Signs what is handed out and comes back, such as an address with its expiry. A signature says that the text is ours and nothing
- * else: what it allows, and until when, has to be in the text, which begins with its purpose so that none passes for another.
+ * Signs texts that clients bring back, such as an address with its expiry. A signature proves only that this
+ * server wrote the text. What it grants, and until when, must be in the text. The text begins with its
+ * purpose, so that a signature cannot be used for another one.
  */
 export interface Signer {
-  /** HMAC-SHA256 (RFC 2104) under the first key, in Base64url. */
+  /** Returns the HMAC-SHA256 (RFC 2104) of the text under the first key, in base64url. */
   sign(text: string): string;
-  /** Whether one of the keys made the signature; takes the same time whichever did, and when none did. */
+  /** Returns whether one of the keys made the signature, in constant time. */
   verifies(text: string, signature: string): boolean;
 }
 
-/** @param keys the first signs, all verify: so that a key can be replaced while what it has signed is still out. */
+/** @param keys the first signs, all verify: a key can be replaced while its signatures are still in use. */
 export function makeSigner(keys: readonly [string, ...string[]]): Signer {
   const mac = (key: string, text: string) => createHmac('sha256', key).update(text).digest();
   return {
@@ -30,7 +31,10 @@ export function makeSigner(keys: readonly [string, ...string[]]): Signer {
   };
 }
 
-/** The configured keys, or one of 256 random bits that is made at the first start and kept in `DATA_DIR/signing-key`. */
+/**
+ * Returns the configured keys, or one of 256 random bits, which is created at the first start and kept in
+ * `DATA_DIR/signing-key`.
+ */
 export async function loadSigningKeys(config: {
   signingKeys: readonly string[] | null;
   dataDirectory: string;

@@ -1,4 +1,7 @@
-/** Recognizes API tokens and the sessions that they opened. Caches what it found, and records when a token was used. */
+/**
+ * Recognizes API tokens and the sessions that they opened. Caches what it found, and records when a token was
+ * used.
+ */
 import { timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
@@ -6,7 +9,10 @@ import { type ApiToken, hashOf, TOKEN, TOKEN_COLUMNS } from './api-token.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { type Caller, isScope, makeCaller } from './caller.ts';
 
-/** How long a token is accepted without reading the database: a revocation by another server takes effect this much later. */
+/**
+ * How long a token is accepted without reading the database: a revocation by another server takes effect this
+ * much later.
+ */
 const CACHE_SECONDS = 10;
 const MAX_CACHED = 10_000;
 const WRITE_USE_EVERY_SECONDS = 60;

@@ -1,6 +1,7 @@
 /**
- * API tokens. A token is `fx_` and 256 random bits. It is shown once, when it is created; only its SHA-256 is kept. Tokens are looked up by
- * that hash. The time of the look-up may reveal something about a hash, but a token cannot be derived from its hash.
+ * API tokens. A token is `fx_` and 256 random bits. It is shown once, when it is created; only its SHA-256 is
+ * kept. Tokens are looked up by that hash. The time of the look-up may reveal something about a hash, but a
+ * token cannot be derived from its hash.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -36,7 +37,10 @@ export interface Tokens {
   list(options: { revoked: boolean }): Promise<ApiToken[]>;
   /** Returns one token or null for each UUID, in their order; revoked tokens too. */
   find(ids: readonly string[]): Promise<(ApiToken | null)[]>;
-  /** Returns the caller of a token; null if it is unknown, expired or revoked. Reads the database every ten seconds. */
+  /**
+   * Returns the caller of a token; null if it is unknown, expired or revoked. Reads the database every ten
+   * seconds.
+   */
   authenticate(presented: string): Promise<Caller | null>;
   /** Returns the caller of a session, by the UUID of the token that opened it; null as for `authenticate`. */
   authenticateId(id: string): Promise<Caller | null>;
@@ -90,7 +94,10 @@ export function openTokens(database: Database, log: Logger): Tokens {
   };
 }
 
-/** Returns Prisma's query for the list of tokens: newest first, at most MAX_LISTED. @param options.revoked list revoked tokens too. */
+/**
+ * Returns Prisma's query for the list of tokens: newest first, at most MAX_LISTED.
+ * @param options.revoked list revoked tokens too.
+ */
 export const tokensToList = ({ revoked }: { revoked: boolean }) => ({
   where: revoked ? {} : { revokedAt: null },
   orderBy: { id: 'desc' as const },

@@ -3,8 +3,8 @@ import type { ExpectedArrival } from '../storage/arrivals/arrivals.ts';
 import type { Signer } from './signature.ts';
 
 /**
- * Our own address to which the bytes of one upload target are PUT: the signature in it is all that the sender needs to have, and it
- * allows nothing but this one target until it expires.
+ * Signs and checks the addresses of this server that upload targets are PUT to. The signature replaces a
+ * token. It grants this one target, until it expires.
  */
 export function makeUploadAddress(signer: Signer, publicUrl: () => string) {
   const textOf = (id: string, expires: string) => `upload\n${id}\n${expires}`;
@@ -15,19 +15,19 @@ export function makeUploadAddress(signer: Signer, publicUrl: () => string) {
       return `${publicUrl()}/uploads/${id}?${query}`;
     },
 
-    /** @throws FixativeError FORBIDDEN where the address is not one that was given out, EXPIRED where it is one no more. */
+    /** @throws FixativeError FORBIDDEN if this server did not sign the address, EXPIRED if it has expired. */
     check(id: string, query: URLSearchParams): void {
       const expires = query.get('expires') ?? '';
       if (!signer.verifies(textOf(id, expires), query.get('signature') ?? '')) {
         throw new FixativeError(
           'FORBIDDEN',
-          'The signature of this address is not valid; use the `url` of createUploadTarget as it is.',
+          'The signature of this address is invalid. Use the `url` of createUploadTarget unchanged.',
         );
       }
       if (Number(expires) * 1000 > Date.now()) return;
       throw new FixativeError(
         'EXPIRED',
-        'This address has expired; create a new target by createUploadTarget.',
+        'This address has expired. Create a new target with createUploadTarget.',
       );
     },
   };

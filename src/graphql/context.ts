@@ -30,7 +30,10 @@ export interface GraphqlContext {
   /** Authenticates the caller again: the token may expire during a subscription. */
   readonly isLetIn: () => Promise<boolean>;
   readonly loaders: Loaders;
-  /** Images that lists within images may still return, at any depth. Nested lists multiply by up to 100 per level. */
+  /**
+   * Images that lists within images may still return, at any depth. Nested lists multiply by up to 100 per
+   * level.
+   */
   relatedLeft: number;
   /** Position of a subscription's client in the events. */
   readonly events: EventState;

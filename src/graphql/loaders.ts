@@ -19,8 +19,8 @@ interface LoaderDeps {
 }
 
 /**
- * Loads rows for one request, in one statement for all keys of a tick. Images that the caller may not see are not found. A loader is made
- * when it is first used, because most requests need none.
+ * Loads rows for one request, in one statement for all keys of a tick. Images that the caller may not see are
+ * not found. A loader is made when it is first used, because most requests need none.
  */
 export class Loaders {
   readonly #deps: LoaderDeps;

@@ -1,4 +1,7 @@
-/** The schema. Importing a type's file registers it with the builder. `npm run schema` writes schema.graphql from it. */
+/**
+ * The schema. Importing a type's file registers it with the builder. `npm run schema` writes schema.graphql
+ * from it.
+ */
 import { GraphQLDirective, GraphQLSchema, specifiedDirectives } from 'graphql';
 import './builder/scalars.ts';
 import './user-error.ts';
@@ -36,8 +39,8 @@ const DESCRIPTION = [
 ].join('\n\n');
 
 /**
- * The standard directives, without the location DIRECTIVE_DEFINITION that graphql-js gives `@deprecated`. No published specification has it,
- * and clients such as graphql-core 3.2 reject a schema with it.
+ * The standard directives, without the location DIRECTIVE_DEFINITION that graphql-js gives `@deprecated`. No
+ * published specification has it, and clients such as graphql-core 3.2 reject a schema with it.
  */
 const DIRECTIVES = specifiedDirectives.map((directive) => {
   const config = directive.toConfig();

@@ -23,7 +23,9 @@ export const ErrorCode = builder.enumType('ErrorCode', {
   },
 });
 
-/** Unit of every error of a limit: a document may select `unit` of several errors only if their types agree. */
+/**
+ * Unit of every error of a limit: a document may select `unit` of several errors only if their types agree.
+ */
 const LimitUnit = builder.enumType('LimitUnit', {
   description: 'Unit of a limit.',
   values: {

@@ -105,7 +105,7 @@ describe('API tokens', () => {
       expect(status, token).toBe(401);
       expect(headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
       expect(errors?.[0]).toMatchObject({
-        message: 'The token is not valid, or is valid no more.',
+        message: 'The token is invalid, expired or revoked. Use a valid token.',
         extensions: { code: 'UNAUTHENTICATED' },
       });
     }

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { buildSchema, getIntrospectionQuery, parse } from 'graphql';
+import { getIntrospectionQuery, parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { schema } from '../../src/graphql/schema.ts';
 import { weighDocument } from '../../src/http/operations/document-weight.ts';
 import { costOf } from '../../src/http/operations/query-cost.ts';
 import { GRAPHIQL_TABS } from '../../src/http/pages/graphiql-tabs.ts';
@@ -138,7 +139,6 @@ describe('one request asks for no more than the limits', () => {
   });
 
   test('the contract, the tabs of GraphiQL and introspection pass with room', async () => {
-    const schema = buildSchema(await readFile('schema.graphql', 'utf8'));
     const directory = 'test/documents';
     const files = (await readdir(directory)).filter((name) => name.endsWith('.graphql'));
     const texts = await Promise.all(files.map((name) => readFile(path.join(directory, name), 'utf8')));
@@ -192,7 +192,7 @@ describe('one request asks for no more than the limits', () => {
       schemas(1),
     ]) {
       const { data } = await post(app, { query });
-      const { cost } = weighDocument(buildSchema(await readFile('schema.graphql', 'utf8')), parse(query));
+      const { cost } = weighDocument(schema, parse(query));
       const answered = countValues(data);
       expect(costOf(cost, {}) / answered, `${costOf(cost, {})} of ${answered}`).toBeGreaterThan(0.9);
       expect(costOf(cost, {}) / answered, `${costOf(cost, {})} of ${answered}`).toBeLessThan(2.5);

@@ -8,13 +8,18 @@ import {
   isObjectType,
 } from 'graphql';
 
-/** Cost of a field in values that may be answered, against MAX_QUERY_COST (docs/limits.md). It stands at the field, in `extensions`. */
+/**
+ * Cost of a field, in values that it may return; limited by MAX_QUERY_COST (docs/limits.md). Each field
+ * declares its own, in `extensions`.
+ */
 export interface FieldCost {
   /** Values that the field counts as beside itself. Default: 0. */
   readonly extra?: number;
-  /** Assumed length of a list of objects, unless `first`, `last`, `ids` or the page of its connection says it. */
+  /**
+   * Assumed length of a list of objects, unless `first`, `last`, `ids` or the page of its connection says it.
+   */
   readonly length?: number;
-  /** Counts the images that a mutation asks a provider for, against MAX_QUERY_GENERATIONS. */
+  /** Counts the images that a mutation asks a provider for; limited by MAX_QUERY_GENERATIONS. */
   readonly pictures?: (input: Readonly<Record<string, unknown>>) => number;
 }
 

@@ -6,14 +6,18 @@ import type { GraphqlContext } from '../context.ts';
 declare module 'graphql/type/definition.js' {
   // biome-ignore lint/suspicious/noExplicitAny: the parameters must be those of graphql-js.
   interface GraphQLFieldExtensions<_TSource, _TContext, _TArgs = any> {
-    /** Scope that the caller must have; null: any caller. Fields of Query, Mutation and Subscription must say it. */
+    /**
+     * Scope that the caller must have; null: any caller. Fields of Query, Mutation and Subscription must say
+     * it.
+     */
     scope?: Scope | null;
   }
 }
 
 /**
  * Makes every field check the scope in its `extensions` before its resolver runs.
- * @throws Error for a field of Query, Mutation or Subscription without a scope, so that no field is open by mistake.
+ * @throws Error for a field of Query, Mutation or Subscription without a scope, so that no field is open by
+ * mistake.
  */
 export function requireScopes(schema: GraphQLSchema): GraphQLSchema {
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];

@@ -14,8 +14,8 @@ export interface CopyOfImage extends CopyRow {
 }
 
 /**
- * Returns the key of a copy in its global id. It names the image and not the blob: two images of one blob may differ in `url`, and a client
- * that caches by id would show one for the other.
+ * Returns the key of a copy in its global id. It names the image and not the blob: two images of one blob may
+ * differ in `url`, and a client that caches by id would show one for the other.
  */
 export const copyKey = ({ imageUuid, store }: Pick<CopyOfImage, 'imageUuid' | 'store'>) =>
   `${imageUuid}:${store}`;
@@ -76,13 +76,14 @@ export const Copy = builder.objectRef<CopyOfImage>('Copy').implement({
     url: t.string({
       nullable: true,
       description:
-        'Address of the copy outside this server, such as at a CDN. Null if it has none, if `state` is not STORED, and for a private image.',
+        'Address of the copy outside this server, such as at a CDN; null if it has none, if it is not STORED, or if the image is private.',
       resolve: ({ store, key, state, isPrivate }, _args, { services }) =>
         state === 'STORED' && !isPrivate ? services.copyUrl(store, key) : null,
     }),
     error: t.string({
       nullable: true,
-      description: 'Why the copy is not healthy. Null if it is, and without the scope STORES_READ.',
+      description:
+        'Why the copy is not healthy; null if it is healthy, or if the token lacks the scope STORES_READ.',
       resolve: ({ error }, _args, { caller }) => (allows(caller, 'stores:read') ? error : null),
     }),
   }),

@@ -6,7 +6,8 @@ import { Copy, copiesOf } from './copy.ts';
 import { Image } from './image.ts';
 
 const Durability = builder.enumType('Durability', {
-  description: 'How safe the bytes of an image are, from best to worst, by the state of their copies.',
+  description:
+    'How safe the bytes of an image are, by the state of their copies. From best to worst: DURABLE, DEGRADED, AT_RISK, LOST.',
   values: {
     DURABLE: { description: 'Every configured store that accepts files of this size has a healthy copy.' },
     DEGRADED: { description: 'At least one store lacks a healthy copy. The server repairs it by itself.' },

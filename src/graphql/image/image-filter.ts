@@ -3,7 +3,7 @@ import { CopyState } from './copy.ts';
 import { ImageOrigin, ImageStatus, Visibility } from './image.ts';
 
 const CopyFilter = builder.inputType('CopyFilter', {
-  description: 'Selects images by their copies: those with a copy that matches all given fields.',
+  description: 'Conditions for copies. A copy must match all given fields.',
   fields: (t) => ({
     store: t.string({ description: 'Name of the store (`Store.name`). Default: any store.' }),
     state: t.field({ type: CopyState, description: 'State of the copy. Default: any state.' }),
@@ -20,7 +20,7 @@ const TrashFilter = builder.enumType('TrashFilter', {
 });
 
 const ImageFilter = builder.inputType('ImageFilter', {
-  description: 'Selects images. An image must match all given fields.',
+  description: 'Conditions for images. An image must match all given fields.',
   fields: (t) => ({
     userId: t.string({
       description:
@@ -35,9 +35,9 @@ const ImageFilter = builder.inputType('ImageFilter', {
     origin: t.field({ type: ImageOrigin, description: 'How the bytes came to this server.' }),
     requestId: t.string({
       description:
-        "Client's ID of the request, exactly. Clients choose it, so images of several users may share one.",
+        "The client's ID of the request, exactly. Clients choose it, so images of several users may share one.",
     }),
-    messageId: t.string({ description: "Client's ID of the message, exactly." }),
+    messageId: t.string({ description: "The client's ID of the message, exactly." }),
     sha256: t.string({
       description:
         'SHA-256 of the bytes, as 64 hexadecimal digits in upper or lower case; INVALID_INPUT for anything else.',
@@ -59,7 +59,7 @@ const ImageFilter = builder.inputType('ImageFilter', {
     storageUrl: t.string({ description: 'Path of `Image.url`, exactly: `/images/…`.' }),
     copies: t.field({
       type: CopyFilter,
-      description: 'Return images that have such a copy; `{}` stands for any copy.',
+      description: 'Return images with such a copy; `{}` matches any copy.',
     }),
     visibility: t.field({ type: Visibility, description: 'Who can fetch the bytes.' }),
     parts: t.boolean({
@@ -77,7 +77,7 @@ const ImageFilter = builder.inputType('ImageFilter', {
 export const WHICH_IMAGES = {
   type: ImageFilter,
   description:
-    'Selects the images. Default: all that the caller may see, except parts and images in the trash.',
+    'Which images to include. Default: all that the caller may see, except parts and images in the trash.',
 } as const;
 
 const ImageOrderField = builder.enumType('ImageOrderField', {

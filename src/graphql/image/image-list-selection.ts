@@ -36,7 +36,10 @@ const COUNT_FIELDS = new Set(['__typename', 'totalCount', 'totalCountIsExact']);
 
 const known = new WeakMap<object, ListSelection>();
 
-/** Returns what a document selects of a page, computed once for each document. @skip and @include are ignored: the page may hold too much. */
+/**
+ * Returns what a document selects of a page, computed once for each document. @skip and @include are ignored:
+ * the page may hold too much.
+ */
 export function selectionOf({ fieldNodes, fragments }: GraphQLResolveInfo): ListSelection {
   const [node] = fieldNodes;
   if (!node || fieldNodes.length > 1) return { list: true, cards: false, pageInfo: BOTH_ENDS };

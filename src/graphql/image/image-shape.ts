@@ -16,7 +16,8 @@ type CardColumn =
   | 'deletedAt';
 
 /**
- * An image as the resolvers of `Image` get it: a whole row, or the card columns alone where a list selects no other field (image-list.ts).
+ * An image as the resolvers of `Image` get it: a whole row, or the card columns alone where a list selects no
+ * other field (image-list.ts).
  */
 export type ImageShape = Pick<Image, CardColumn> &
   Partial<Omit<Image, CardColumn>> & {

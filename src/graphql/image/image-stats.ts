@@ -63,7 +63,7 @@ const ImageStats = builder.objectRef<Stats>('ImageStats').implement({
       resolve: ({ byDay }) => [...byDay],
     }),
     complete: t.exposeBoolean('complete', {
-      description: `Whether all images that match the filter were counted. The newest ${MAX_COUNTED.toLocaleString('en')} are counted if the filter names a user, a time, a tool or SUCCESS at most, else the newest ${MAX_READ.toLocaleString('en')}. If false, narrow the filter, for example by \`createdAfter\` or \`userId\`.`,
+      description: `Whether all images that match the filter were counted. The newest ${MAX_COUNTED.toLocaleString('en')} are counted if the filter has no conditions but user, time, tool and SUCCESS; otherwise the newest ${MAX_READ.toLocaleString('en')}. If false, narrow the filter, for example by \`createdAfter\` or \`userId\`.`,
     }),
   }),
 });

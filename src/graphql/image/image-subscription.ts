@@ -12,7 +12,7 @@ builder.subscriptionFields((t) => ({
   imageUpdated: t.field({
     type: Image,
     description:
-      'Sends an image at once, and again after each change, whichever server or worker made it. Changes in quick succession may be sent as one. Ends when the image is purged.',
+      'Sends an image when the subscription starts, and again after each change, whichever server or worker made it. Changes in quick succession may be sent as one. Ends when the image is purged.',
     extensions: { scope: 'images:read' },
     args: {
       id: t.arg.id({
@@ -44,7 +44,10 @@ builder.subscriptionFields((t) => ({
   }),
 }));
 
-/** Prepares the context for an event, because it lasts as long as the subscription, and returns the image of the event. */
+/**
+ * Prepares the context for an event, because it lasts as long as the subscription, and returns the image of
+ * the event.
+ */
 function beginEvent(
   { image, id, missedSince }: WatchedImage,
   _args: unknown,

@@ -90,8 +90,10 @@ interface UrlOptions {
 }
 
 /**
- * Returns the address of the bytes of an image, or of a variant. It is signed if it expires, or if the variant needs a signature.
- * @throws InputError INVALID_INPUT; FixativeError FORBIDDEN if the caller may not read images, because a signed address gives their bytes.
+ * Returns the address of the bytes of an image, or of a variant. It is signed if it expires, or if the
+ * variant needs a signature.
+ * @throws InputError INVALID_INPUT; FixativeError FORBIDDEN if the caller may not read images, because a
+ * signed address gives their bytes.
  */
 export function urlOf(
   image: Pick<ImageShape, 'uuid' | 'storageUrl'>,

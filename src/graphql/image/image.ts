@@ -1,4 +1,6 @@
-/** The type `Image`: who owns it and what became of it. The other files of this folder add its other fields. */
+/**
+ * The type `Image`: who owns it and what became of it. The other files of this folder add its other fields.
+ */
 import { type ErrorCode as Code, ERROR_CODES } from '../../errors.ts';
 import { IMAGE_ORIGINS, isPublic } from '../../image/image.ts';
 import { builder } from '../builder/builder.ts';

@@ -37,8 +37,9 @@ interface MutationOptions<Fields extends InputFieldMap, Result extends object> {
 }
 
 /**
- * Adds a mutation `doThis(input: DoThisInput!): DoThisPayload`. Errors that the input can cause are returned in `userErrors`. The payload is
- * nullable, so that a mutation that fails otherwise does not take the results of the others in the document with it.
+ * Adds a mutation `doThis(input: DoThisInput!): DoThisPayload`. Errors that the input can cause are returned
+ * in `userErrors`. The payload is nullable, so that a mutation that fails otherwise does not take the results
+ * of the others in the document with it.
  */
 export function mutation<Fields extends InputFieldMap, Result extends object>(
   options: MutationOptions<Fields, Result>,
@@ -78,7 +79,10 @@ export function mutation<Fields extends InputFieldMap, Result extends object>(
   );
 }
 
-/** Clears the loaders before and after a mutation: an earlier mutation of the document has filled them, and this one changes what they read. */
+/**
+ * Clears the loaders before and after a mutation: an earlier mutation of the document has filled them, and
+ * this one changes what they read.
+ */
 async function withFreshLoaders<Result>(
   { loaders }: GraphqlContext,
   work: () => Promise<Result>,
@@ -108,8 +112,8 @@ async function withUserErrors<Result extends object>(
   work: () => Promise<Result & { readonly errors?: readonly FixativeError[] }>,
 ): Promise<Result & UserErrors> {
   try {
-    const { errors = [], ...result } = await work();
-    return withFaults(result as unknown as Result, errors);
+    const result = await work();
+    return withFaults(result, result.errors ?? []);
   } catch (error) {
     const known = error instanceof FixativeError ? error : diskErrorOf('The server', error);
     if (known === null || REQUEST_ERRORS.includes(known.code) || isDatabaseAway(error)) throw error;

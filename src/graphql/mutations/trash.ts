@@ -12,7 +12,7 @@ mutation({
   name: 'deleteImage',
   scope: 'images:write',
   description:
-    'Moves an image and its parts to the trash: lists leave them out and their addresses return 404. They are purged after TRASH_DAYS; until then `undeleteImage` takes them out. An image that is already in the trash keeps its `deletedAt`.',
+    'Moves an image and its parts to the trash: lists leave them out and their addresses return 404. They are purged TRASH_DAYS days later (a server setting); until then `undeleteImage` takes them out. An image that is already in the trash keeps its `deletedAt`.',
   input: { description: 'The image to move to the trash.', fields: imageIdField },
   payload: imagePayload('Payload of `deleteImage`.'),
   async resolve({ id }, context) {

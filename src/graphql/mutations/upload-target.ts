@@ -44,7 +44,7 @@ mutation({
   name: 'createUploadTarget',
   scope: 'images:write',
   description:
-    'Creates an address to upload one file to, past GraphQL: at S3 if it is a configured store, else at this server. Checks the announced details now; `completeUpload` verifies the file against them.',
+    'Creates an address to upload one file to, past GraphQL: at S3 if it is a configured store, else at this server. Checks the announced details now; `completeUpload` verifies the file against them. LIMIT_REACHED with 100 open targets of the user.',
   input: {
     description: 'The file that will be uploaded, and the details of its image.',
     fields: (t) => ({

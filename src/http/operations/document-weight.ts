@@ -212,6 +212,7 @@ class Weighing {
     if (--this.#fieldsLeft < 0) throw new TooManyFields();
     const name = node.name.value;
     const field = fieldOf(parent, name);
+    // Declared at the field, in src/graphql.
     const fieldCost: FieldCost = field?.extensions.cost ?? {};
     const mutations = parent !== undefined && parent === this.#schema.getMutationType() ? 1 : 0;
     const pictures = fieldCost.pictures ? picturesOf(node, this.#defaults, fieldCost.pictures) : 0;

@@ -3,7 +3,10 @@ import { GENERATION_COLUMNS, type Generation } from './generation.ts';
 
 const OF_IMAGES = `SELECT ${GENERATION_COLUMNS} FROM generations g WHERE g.image_id = ANY($1::bigint[])`;
 
-/** Returns the generation of each image, in the order of the ids; null for images that were not generated here. */
+/**
+ * Returns the generation of each image, in the order of the ids; null for images that were not generated
+ * here.
+ */
 export async function findGenerationsOfImages(
   db: Queryable,
   imageIds: readonly number[],

@@ -16,7 +16,7 @@ import { upload } from '../upload.ts';
 
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 
-describe('the main way through the house', () => {
+describe('an image from its generation to its restoration', () => {
   let app: TestApp;
   beforeAll(async () => {
     // Nothing is repaired behind an answer here, so that each step shows what it does itself.
