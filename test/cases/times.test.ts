@@ -204,7 +204,7 @@ describe('numbers that JavaScript rounds', () => {
             await send(document('$m'), `{"m":{"a":[{"seed":${number}}]}}`),
           ]) {
             expect(answer).toContain('INVALID_INPUT');
-            expect(answer).toContain('send it as text');
+            expect(answer).toContain('send it as a string');
           }
         }
       }

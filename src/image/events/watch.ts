@@ -21,7 +21,7 @@ const MAX_CAUGHT_UP = 1000;
  * times in its rows.
  */
 const OVERLAP_SECONDS = 30;
-/** The same before the beginning of a new subscription. */
+/** Seconds to read again before the beginning of a new subscription. */
 const NEW_OVERLAP_SECONDS = 5;
 /** Seconds for which changes can be sent again after a reconnection. */
 const MAX_RESUMED_SECONDS = 24 * 3600;

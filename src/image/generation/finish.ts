@@ -142,7 +142,15 @@ async function storePart(
   if (row) await purgeImage(deps, imageOf(row));
   const { userId, username, toolName, requestId, messageId, tags, prompt, model, provider } = image;
   await ingest(deps, spool, {
-    ...{ userId, username, toolName, requestId, messageId, tags, prompt, model, provider },
+    userId,
+    username,
+    toolName,
+    requestId,
+    messageId,
+    tags,
+    prompt,
+    model,
+    provider,
     visibility: isPublic(image) ? 'public' : 'private',
     metadata: null,
     origin: 'generated',

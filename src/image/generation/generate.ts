@@ -45,7 +45,7 @@ export type AnsweredImage = Image & { readonly dataUrl?: string };
 /**
  * Generates images: checks everything that can be checked, writes rows and jobs in one transaction, and waits
  * for the results. After the commit, no requested image is forgotten, and no provider is paid twice for it.
- * The same `requestId` of the same user returns the same images.
+ * A repeated `requestId` of a user returns the images of the first request.
  * @returns the images as they are when the wait ends. A failure of a provider is in the image's status and
  *   error.
  * @throws InputError for a request that must not cost a call.

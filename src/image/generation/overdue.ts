@@ -22,7 +22,7 @@ const DEAD_WORKERS_EVERY_SECONDS = 5;
 const SWEEP_EVERY_SECONDS = 60;
 /** Seconds after which a due generation that no worker has looked at goes back into the queue. */
 const OVERDUE_SECONDS = 120;
-/** The same limit while a provider is being called, which may take long. */
+/** Seconds after which a generation whose provider is being called goes back: a call may take long. */
 const OVERDUE_CALL_SECONDS = 15 * 60;
 /** How long an image waits for a worker that has its provider configured. */
 const NO_PROVIDER_SECONDS = 3600;

@@ -34,7 +34,7 @@ export interface PageQuery {
 
 /** Rows of the largest page, 100, and one that tells whether there are more. */
 export const MAX_ROWS = 101;
-/** The same for pages of the default size, 20. */
+/** Rows of a page of the default size, 20, and one more. */
 const USUAL_ROWS = 21;
 
 /** How to read a page in the order of the list. */

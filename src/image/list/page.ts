@@ -24,13 +24,13 @@ import { findByIndex, findScanEnd, type PageQuery, type Scan, scanInOrder } from
 
 /** Images to scan before it is known how rare the matches are. */
 const FIRST_SCAN = 1000;
-/** The same when the words of each image must be parsed. */
+/** Images to scan first when the words of each image must be parsed. */
 const FIRST_SCAN_OF_WORDS = 300;
 /** Images to scan at a time after that. */
 const SCANS = [5000, 20_000, 80_000] as const;
 /** Expected matches up to which an index finds them at once. */
 const FEW = 500;
-/** The same when the words of each image would have to be parsed. */
+/** Expected matches up to which an index finds them, when a scan would parse the words of each image. */
 const FEW_OF_WORDS = 10_000;
 /** Matches up to which an index may find more than was expected. */
 const MAX_UNEXPECTED = 20_000;

@@ -121,6 +121,7 @@ export async function purgeTrash(
   const deletedBefore = new Date(Date.now() - days * 86_400_000);
   for (let after = 0; ; ) {
     const rows = await findExpired(deps.database, deletedBefore, after);
+    const last = rows.at(-1)?.id;
     for (const row of rows) {
       signal?.throwIfAborted();
       try {
@@ -132,9 +133,8 @@ export async function purgeTrash(
         deps.log.warn({ image: row.uuid, err: error }, 'could not purge an image');
       }
     }
-    const last = rows.at(-1);
-    if (!last) break;
-    after = last.id;
+    if (last === undefined) break;
+    after = last;
   }
   await deps.storage.removeCondemned(signal);
   return tally;
