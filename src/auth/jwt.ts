@@ -5,12 +5,12 @@
  */
 import { hash } from 'node:crypto';
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { fetch } from 'undici';
 import type { JwtConfig } from '../config.ts';
 import { FixativeError } from '../errors.ts';
 import { LIMITS, parseText } from '../image/input.ts';
-import { BoundedCache } from './bounded-cache.ts';
 import { type Caller, IMAGE_SCOPES, isScope, makeCaller, ROOT_USER, type Scope } from './caller.ts';
 
 export interface JwtVerifier {
@@ -34,7 +34,12 @@ const REMEMBER_SECONDS = 10;
 const MAX_REMEMBERED = 10_000;
 
 export function makeJwtVerifier(config: JwtConfig, log: Logger): JwtVerifier {
-  const remembered = new BoundedCache<Caller>(MAX_REMEMBERED);
+  const remembered = new LRUCache<string, Caller>({
+    max: MAX_REMEMBERED,
+    ttlResolution: 0,
+    // The expiry time of a token is a wall-clock time.
+    perf: { now: () => Date.now() },
+  });
   const keys =
     'secret' in config.keys
       ? new TextEncoder().encode(config.keys.secret)
@@ -77,7 +82,9 @@ export function makeJwtVerifier(config: JwtConfig, log: Logger): JwtVerifier {
       const payload = await read(token);
       const caller = callerOf(payload, config);
       const expires = ((payload.exp ?? 0) + CLOCK_TOLERANCE_SECONDS) * 1000;
-      remembered.set(key, caller, Math.min(Date.now() + REMEMBER_SECONDS * 1000, expires));
+      const ttl = Math.min(REMEMBER_SECONDS * 1000, expires - Date.now());
+      // The cache keeps an entry with a ttl of 0 for ever.
+      if (ttl > 0) remembered.set(key, caller, { ttl });
       return caller;
     },
   };

@@ -3,12 +3,12 @@
  * that hash: how long the look-up takes may tell something of a hash, of which nobody can make the token.
  */
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import { parseUuid } from '../image/image.ts';
 import { LIMITS, parseOptional, parseText } from '../image/input.ts';
-import { BoundedCache } from './bounded-cache.ts';
 import { type Caller, isScope, makeCaller, SCOPES, type Scope } from './caller.ts';
 
 /** What is told of a token. */
@@ -88,7 +88,12 @@ interface Remembered {
 }
 
 export function openTokens(database: Database, log: Logger): Tokens {
-  const remembered = new BoundedCache<Remembered>(MAX_REMEMBERED);
+  const remembered = new LRUCache<string, Remembered>({
+    max: MAX_REMEMBERED,
+    ttlResolution: 0,
+    // The expiry time of a token is a wall-clock time.
+    perf: { now: () => Date.now() },
+  });
   const writing = new Set<Promise<void>>();
   let revocations = 0;
 
@@ -128,9 +133,9 @@ export function openTokens(database: Database, log: Logger): Tokens {
       caller: makeCaller({ kind: 'token', name, userId, scopes: scopes.filter(isScope) }),
       usedAt: row.lastUsedAt?.getTime() ?? 0,
     };
-    const until = Math.min(Date.now() + REMEMBER_SECONDS * 1000, expiresAt?.getTime() ?? Infinity);
-    // What was read before a revocation may be the token that it revoked.
-    if (before === revocations) remembered.set(key, found, until);
+    const ttl = Math.min(REMEMBER_SECONDS * 1000, (expiresAt?.getTime() ?? Infinity) - Date.now());
+    // The row may be older than a revocation that came meanwhile. The cache keeps an entry with a ttl of 0 for ever.
+    if (before === revocations && ttl > 0) remembered.set(key, found, { ttl });
     return found;
   }
 

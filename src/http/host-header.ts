@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { LRUCache } from 'lru-cache';
 
 const MAX_KNOWN_HOSTS = 100;
 
@@ -8,16 +9,16 @@ const MAX_KNOWN_HOSTS = 100;
  */
 export function makeHostCheck(): (request: IncomingMessage) => string | null {
   // Most requests name one of few hosts.
-  const known = new Set<string>();
+  const known = new LRUCache<string, true>({ max: MAX_KNOWN_HOSTS });
   return ({ headers: { host }, rawHeaders }) => {
     let count = 0;
     for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] ?? '')) count++;
     if (count > 1) return 'There is more than one Host header.';
-    if (host === undefined || known.has(host)) return null;
+    if (host === undefined || known.get(host)) return null;
     const isHost =
       /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d+)?$/.test(host) && URL.canParse(`http://${host}/`);
     if (!isHost) return 'The Host header names no host.';
-    if (known.size < MAX_KNOWN_HOSTS) known.add(host);
+    known.set(host, true);
     return null;
   };
 }

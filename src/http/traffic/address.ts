@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import ipaddr from 'ipaddr.js';
-import { BoundedCache } from '../../auth/bounded-cache.ts';
+import { LRUCache } from 'lru-cache';
 
 /**
  * The address that a request is counted under: of the connection, or where that is a trusted proxy's the last in X-Forwarded-For that is
@@ -29,15 +29,15 @@ export function makeAddressOf(trustedProxies: readonly string[]): (request: Inco
     return nameOf(peer);
   };
   // Reading addresses is a tenth of what a small answer costs, and most requests come from where others came from.
-  const known = new BoundedCache<string>(MAX_KNOWN);
+  const known = new LRUCache<string, string>({ max: MAX_KNOWN });
   return ({ socket, headers }) => {
     const peer = socket.remoteAddress ?? '';
     const forwarded = String(headers['x-forwarded-for'] ?? '');
     const key = `${peer} ${forwarded}`;
     const before = known.get(key);
-    if (before !== null) return before;
+    if (before !== undefined) return before;
     const found = find(peer, forwarded);
-    if (key.length <= MAX_KNOWN_LENGTH) known.set(key, found, Number.POSITIVE_INFINITY);
+    if (key.length <= MAX_KNOWN_LENGTH) known.set(key, found);
     return found;
   };
 }
