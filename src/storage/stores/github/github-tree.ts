@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { type Client, Refusal, saysEmpty } from './github-client.ts';
 
 /** How long the head that was read last is believed about what is there; never about what is not. */
@@ -58,9 +59,8 @@ export function makeTreeReader(client: Client, { owner, repo, branch, directory 
   let following: Promise<Head | null> | null = null;
   /** Commits from which this process has moved the branch on, and when. */
   const left = new Map<string, number>();
-  /** By the name of the tree, the oldest use first. */
-  const listings = new Map<string, { listing: Promise<Listing>; size: number }>();
-  let listed = 0;
+  /** Listings by the SHA of their tree. */
+  const listings = new LRUCache<string, Promise<Listing>>({ maxSize: MAX_LISTED });
 
   /** Takes what GitHub says for the head, unless it says what it said before we moved the branch. */
   function accept(commit: string, tree: string): Head {
@@ -160,26 +160,20 @@ export function makeTreeReader(client: Client, { owner, repo, branch, directory 
   function list(sha: string, recursive = true): Promise<Listing> {
     const name = recursive ? sha : `${sha} alone`;
     const known = listings.get(name);
-    if (known) {
-      listings.delete(name);
-      listings.set(name, known);
-      return known.listing;
-    }
-    const kept = { listing: fetchListing(sha, recursive), size: 0 };
-    listings.set(name, kept);
-    kept.listing.then(
+    if (known) return known;
+    const listing = fetchListing(sha, recursive);
+    listings.set(name, listing, { size: 1 });
+    listing.then(
+      // Its size is known only now. A listing larger than the cache evicts all others.
       ({ files, directories }) => {
-        kept.size = 1 + files.size + directories.size;
-        listed += kept.size;
-        for (const [oldest, { size }] of listings) {
-          if (listed <= MAX_LISTED || oldest === name) break;
-          listings.delete(oldest);
-          listed -= size;
-        }
+        const size = Math.min(1 + files.size + directories.size, MAX_LISTED);
+        // The cache does not change the size of a value that it holds already.
+        listings.delete(name);
+        listings.set(name, listing, { size });
       },
       () => listings.delete(name),
     );
-    return kept.listing;
+    return listing;
   }
 
   async function descend(root: string): Promise<string | null> {
