@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { DiskError, FixativeError, StoreError } from '../../errors.ts';
 import type { Blob } from '../blob.ts';
@@ -62,7 +63,7 @@ const MAX_FAILED = 1000;
 export function makeVariants(deps: VariantsDeps): Variants {
   const { cache, storage, log } = deps;
   const making = new Map<string, Promise<Buffer>>();
-  const failed = new Map<string, { readonly error: FixativeError; readonly until: number }>();
+  const failed = new LRUCache<string, FixativeError>({ max: MAX_FAILED, ttl: FAILED_SECONDS * 1000 });
   let made = 0;
 
   const nameOf = (blob: Blob, { width, height, fit, format, quality }: Plan) =>
@@ -115,9 +116,7 @@ export function makeVariants(deps: VariantsDeps): Variants {
 
   function noteFailure(name: string, error: unknown): void {
     if (!(error instanceof FixativeError) || error.code !== 'DAMAGED_IMAGE') return;
-    const [first] = failed.keys();
-    if (failed.size >= MAX_FAILED && first !== undefined) failed.delete(first);
-    failed.set(name, { error, until: Date.now() + FAILED_SECONDS * 1000 });
+    failed.set(name, error);
   }
 
   return {
@@ -129,7 +128,7 @@ export function makeVariants(deps: VariantsDeps): Variants {
       const name = nameOf(blob, plan);
       const file = `${name}.${plan.format}`;
       const before = failed.get(name);
-      if (before && before.until > Date.now()) throw before.error;
+      if (before) throw before;
       const since = deps.hot?.now ?? 0;
       const kept = deps.hot?.get(file);
       if (kept) return inMemory(kept);
