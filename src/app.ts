@@ -230,7 +230,11 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     const imageEvents = makeImageEvents(database, log);
     closing.add('image events', () => imageEvents.close());
     const lanes = providers.all.map(({ name }) => name);
-    const jobs = await openGenerationJobs(database, { lanes, works: options.works ?? false, log });
+    const jobs = await openGenerationJobs(database, {
+      providers: lanes,
+      works: options.works ?? false,
+      log,
+    });
     closing.add('queue', () => jobs.stop());
     signal?.throwIfAborted();
 

@@ -14,14 +14,14 @@ describe('the queue of generations', () => {
   afterEach(() => app.close());
 
   const open = (database: Database) =>
-    openGenerationJobs(database, { lanes: ['another'], works: false, log: pino({ level: 'silent' }) });
+    openGenerationJobs(database, { providers: ['another'], works: false, log: pino({ level: 'silent' }) });
   const settings = () =>
     app.database.query(
       'SELECT retry_limit, expire_seconds, heartbeat_seconds, notify FROM pgboss.queue WHERE name = $1',
       [QUEUE],
     );
 
-  test('is set up for a new lane, and again where the settings are others', async () => {
+  test('is set up for a new provider, and again when its settings differ', async () => {
     await (await open(app.database)).stop();
     const first = await settings();
     expect(first).toEqual([
@@ -68,7 +68,7 @@ describe('the queue of generations', () => {
   });
 
   test('is known before the first push, which holds a connection and looks for no other', async () => {
-    // Whether the lane is new, or there as it should be.
+    // Both for a new queue and for one that exists with our settings.
     for (const _ of ['new', 'known']) {
       let looked = 0;
       const counted: Database = {
