@@ -15,27 +15,28 @@ const NO_FILTERS = { externalTables: [], externalEnums: [] };
 export interface MigrationState {
   /** Names of the migrations that the database has. */
   readonly applied: readonly string[];
-  /** Names of those that it lacks, in the order in which they will be applied. */
+  /** Names of the migrations that the database lacks, in the order to apply them. */
   readonly pending: readonly string[];
-  /** Those that Prisma's engine began and did not record as finished; the next `migrate` settles them. */
+  /**
+   * Migrations that Prisma's engine began and did not record as finished. The next `migrate` completes them.
+   */
   readonly failed: readonly string[];
-  /** Those that this version does not have, oldest first: a later version of Fixative has applied them. */
+  /**
+   * Migrations that this version does not have, oldest first. A later version of Fixative has applied them.
+   */
   readonly unknown: readonly string[];
-  /** Those whose SQL has changed since it was applied. */
+  /** Migrations whose SQL has changed since they were applied. */
   readonly edited: readonly string[];
 }
 
-/** What can be migrated: a database, or one that is only being made (template.ts). */
+/** A database to migrate, or one that is being made (template.ts). */
 export interface Migrated extends Queryable {
   readonly schema: string | null;
   exclusively<Result>(name: string, work: (lock: MigrationLock) => Promise<Result>): Promise<Result>;
 }
 type MigrationLock = Pick<HeldLock, 'query' | 'executeScript'>;
 
-/**
- * Compares prisma/migrations with Prisma's own table of what was applied, by plain statements: no engine is
- * loaded.
- */
+/** Compares prisma/migrations with Prisma's table of applied migrations. Does not load the engine. */
 export async function readMigrationState(database: Queryable): Promise<MigrationState> {
   const migrations = await readMigrations();
   const [table] = await database.query<{ there: boolean }>(
@@ -67,9 +68,9 @@ export async function readMigrationState(database: Queryable): Promise<Migration
 }
 
 /**
- * Applies the pending migrations, each in one transaction with its record: a process that is killed leaves
- * all of a migration or nothing of it. Other servers of the database wait meanwhile.
- * @returns the names of the migrations that were applied now.
+ * Applies the pending migrations, each in one transaction with its record. So a kill leaves all of a
+ * migration or nothing of it. Other servers of the database wait meanwhile.
+ * @returns the names of the migrations that were applied.
  * @throws FixativeError CONFLICT when a later version has migrated the database; INTERNAL with the database's
  *   message when a migration fails.
  */
@@ -103,7 +104,7 @@ function requireKnown({ unknown }: MigrationState): void {
 }
 
 /**
- * As Prisma makes it:
+ * Prisma's own definition of the table:
  * https://github.com/prisma/prisma-engines/blob/main/schema-engine/connectors/sql-schema-connector/src/flavour/postgres.rs
  */
 const BOOKKEEPING = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
@@ -111,7 +112,7 @@ const BOOKKEEPING = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`;
 
 function apply(lock: MigrationLock, migration: Migration): Promise<void> {
-  // Names and checksums have no character that would need quoting.
+  // Names and checksums contain no characters that need quoting.
   return run(
     lock,
     migration,
@@ -121,14 +122,14 @@ function apply(lock: MigrationLock, migration: Migration): Promise<void> {
 }
 
 /**
- * Completes a migration that Prisma's engine began. The engine records the end after the SQL has been
- * committed, so a kill leaves either all of the SQL or nothing of it.
+ * Completes a migration that Prisma's engine began. The engine commits the SQL before it records the end, so
+ * a kill leaves all of the SQL or nothing of it.
  */
 async function settle(lock: MigrationLock, migration: Migration): Promise<void> {
   const { name, sql } = migration;
   const unfinished = `migration_name = '${name}' AND finished_at IS NULL AND rolled_back_at IS NULL`;
   const record = `UPDATE _prisma_migrations SET finished_at = now(), checksum = '${sha256(sql)}', logs = NULL, applied_steps_count = 1 WHERE ${unfinished}`;
-  // The engine keeps the error of a migration that PostgreSQL refused: nothing of it is there.
+  // The engine records the error of a failed migration: nothing of it was applied then.
   const [{ refused } = { refused: false }] = await lock.query<{ refused: boolean }>(
     `SELECT bool_or(logs IS NOT NULL) AS refused FROM _prisma_migrations WHERE ${unfinished}`,
   );
@@ -141,14 +142,14 @@ async function settle(lock: MigrationLock, migration: Migration): Promise<void> 
 }
 
 /**
- * Several statements sent as one simple query are one transaction:
+ * Runs a migration and its record as one simple query, which is one transaction:
  * https://www.postgresql.org/docs/current/protocol-flow.html
  */
 async function run(lock: MigrationLock, { name, sql }: Migration, record: string): Promise<void> {
   try {
     await lock.executeScript(`${sql}\n;\n${record};`);
   } catch (error) {
-    // It may have been applied: the next start finds its record.
+    // It may have been applied: the next start reads its record.
     if (isDatabaseAway(error)) throw error;
     throw new FixativeError(
       'INTERNAL',
@@ -159,21 +160,22 @@ async function run(lock: MigrationLock, { name, sql }: Migration, record: string
 }
 
 /**
- * duplicate_schema, duplicate_table, duplicate_column, duplicate_object, duplicate_function;
+ * SQLSTATEs duplicate_schema, duplicate_table, duplicate_column, duplicate_object, duplicate_function;
  * undefined_object, undefined_column, undefined_table.
  */
 const APPLIED_STATES = ['42P06', '42P07', '42701', '42710', '42723', '42704', '42703', '42P01'];
 
 /**
- * Whether a migration fails because it was applied before: what it creates exists, or what it drops does not.
+ * Returns whether a migration failed because it was applied before: what it creates exists, or what it drops
+ * does not.
  */
 function isApplied(error: unknown): boolean {
   return APPLIED_STATES.includes(String((error as { code?: unknown } | null)?.code));
 }
 
 /**
- * The schema that the address names. Whether it is there is looked up, because to create it takes a right
- * even where it is.
+ * Creates the schema that the address names. Looks first, because CREATE SCHEMA needs a privilege even when
+ * it exists.
  */
 async function createSchema({ schema }: Migrated, lock: MigrationLock): Promise<void> {
   if (schema === null) return;
@@ -181,14 +183,14 @@ async function createSchema({ schema }: Migrated, lock: MigrationLock): Promise<
     'SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS there',
     [schema],
   );
-  // The name has no character that would need quoting (session.ts).
+  // The name contains no characters that need quoting (session.ts).
   if (!found?.there) await lock.executeScript(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
 }
 
 /**
- * Writes what schema.prisma says and the migrations do not as the SQL of a new migration, to be read and
- * completed by hand.
- * @returns the file and its text, or null when there is nothing to write.
+ * Writes the SQL of a new migration: the difference between the migrations and schema.prisma. A developer
+ * completes it by hand.
+ * @returns the file and its text, or null when there is no difference.
  */
 export async function writeMigration(name: string): Promise<{ file: string; sql: string } | null> {
   const sql = await diffMigrations();
@@ -201,8 +203,8 @@ export async function writeMigration(name: string): Promise<{ file: string; sql:
 }
 
 /**
- * The SQL that leads from the migrations to schema.prisma; they are tried on an embedded database that is
- * thrown away.
+ * Returns the SQL that leads from the migrations to schema.prisma. Applies the migrations to a temporary
+ * embedded database.
  */
 export async function diffMigrations(): Promise<string> {
   const scratch = await mkdtemp(path.join(tmpdir(), 'fixative-migration-'));
@@ -246,7 +248,7 @@ interface Migration {
   readonly sql: string;
 }
 
-/** Those of this version, in the order in which they are applied. */
+/** Returns the migrations of this version, in the order to apply them. */
 export async function readMigrations(): Promise<Migration[]> {
   const entries = await readdir(MIGRATIONS_DIRECTORY, { withFileTypes: true }).catch(() => []);
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
