@@ -131,9 +131,9 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
   closing.add('providers', closeProviders);
   const imageEvents = makeImageEvents(database, log);
   closing.add('image events', () => imageEvents.close());
-  const lanes = providers.all.map(({ name }) => name);
+  const names = providers.all.map(({ name }) => name);
   const works = options.works ?? false;
-  const jobs = await openGenerationJobs(database, { lanes, works, log });
+  const jobs = await openGenerationJobs(database, { providers: names, works, log });
   closing.add('queue', () => jobs.stop());
   signal?.throwIfAborted();
 

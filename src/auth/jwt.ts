@@ -11,8 +11,8 @@ import { fetch } from 'undici';
 import type { JwtConfig } from '../config.ts';
 import { FixativeError } from '../errors.ts';
 import { LIMITS, parseText } from '../image/input.ts';
-import { BoundedCache } from './bounded-cache.ts';
 import { type Caller, IMAGE_SCOPES, isScope, makeCaller, ROOT_USER, type Scope } from './caller.ts';
+import { makeExpiringCache } from './expiring-cache.ts';
 
 export interface JwtVerifier {
   /**
@@ -38,7 +38,7 @@ const CACHE_SECONDS = 10;
 const MAX_CACHED = 10_000;
 
 export function makeJwtVerifier(config: JwtConfig, log: Logger): JwtVerifier {
-  const cache = new BoundedCache<Caller>(MAX_CACHED);
+  const cache = makeExpiringCache<Caller>(MAX_CACHED);
   const keys =
     'secret' in config.keys
       ? new TextEncoder().encode(config.keys.secret)

@@ -6,8 +6,8 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
 import { type ApiToken, hashOf, TOKEN, TOKEN_COLUMNS } from './api-token.ts';
-import { BoundedCache } from './bounded-cache.ts';
 import { type Caller, isScope, makeCaller } from './caller.ts';
+import { makeExpiringCache } from './expiring-cache.ts';
 
 /**
  * How long a token is accepted without reading the database: a revocation by another server takes effect this
@@ -45,7 +45,7 @@ export interface TokenRecognition {
 }
 
 export function makeTokenRecognition(database: Database, log: Logger): TokenRecognition {
-  const cache = new BoundedCache<RecognizedToken>(MAX_CACHED);
+  const cache = makeExpiringCache<RecognizedToken>(MAX_CACHED);
   const writing = new Set<Promise<void>>();
   let revocations = 0;
 

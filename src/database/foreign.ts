@@ -4,14 +4,15 @@ import type { Queryable } from './database.ts';
 import { SessionClient, sessionConfig } from './driver/session.ts';
 import { JSON_TEXT, JSONB } from './driver/type-parsers.ts';
 
-/** Another system's database. */
+/** Database of another system. */
 export interface ForeignDatabase extends Queryable {
   close(): Promise<void>;
 }
 
 /**
- * Connects to a database that is not ours, once. Its session is read-only unless it is to be written to, so
- * that no mistake of ours can change it.
+ * Connects to another system's database, over one connection. A read-only session protects it from our
+ * mistakes.
+ * @param options.readOnly whether the session is read-only.
  * @throws the driver's error when it cannot be reached.
  */
 export async function openForeignDatabase(options: {
@@ -31,15 +32,15 @@ export async function openForeignDatabase(options: {
   };
 }
 
-/** Servers of other versions know these. */
+/** Settings that all supported versions of PostgreSQL have. */
 const FOREIGN_SETTINGS = { TimeZone: 'UTC', DateStyle: 'ISO, MDY' };
 
 const TIMESTAMP = 1114;
 const DATE = 1082;
 
 /**
- * Times without a zone come as text, which is read as UTC: pg takes them for the time of this machine.
- * Numbers in JSON come as they are. All else is read as pg reads it.
+ * Returns the parser of a type. Times without a zone stay text, which is later read as UTC: pg would use this
+ * machine's time zone. JSON keeps its numbers exactly. All other types are parsed by pg.
  */
 function parserOf(oid: number, format: 'text' | 'binary' = 'text'): unknown {
   if (format === 'text' && (oid === TIMESTAMP || oid === DATE)) return (text: string) => text;

@@ -1,4 +1,4 @@
-/** Runs one piece of work at a time under each name, in the order in which they came. */
+/** Runs one task at a time under each name, in the order of the calls. */
 export type KeyedLock = <Result>(name: string, work: () => Promise<Result>) => Promise<Result>;
 
 export function makeKeyedLock(): KeyedLock {

@@ -1,8 +1,7 @@
 /**
- * Prisma's schema engine in WebAssembly, over a driver adapter: the same engine that `prisma migrate` runs as
- * a binary, so the history it keeps in `_prisma_migrations` is Prisma's own, and an operator may use either.
- * The binary is a download of its own per platform; this one is a package like any other and works on PGlite
- * too.
+ * Prisma's schema engine in WebAssembly, over a driver adapter. It is the engine of `prisma migrate`, so both
+ * keep the same history in `_prisma_migrations`, and an operator may use either. This one is a package and
+ * works on PGlite; `prisma migrate` downloads a binary for each platform.
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -26,11 +25,14 @@ export async function openSchemaEngine(
   );
 }
 
-// The package's glue keeps its one instance in a variable of the module; a second instance would pull the
-// memory from under the first. So the one of the process is kept here.
+// The package keeps its one instance in a module variable, and a second one would replace the first one's
+// memory. So this process loads it once.
 let loading: Promise<typeof EngineModule> | undefined;
 
-/** The package's own entry imports the .wasm file as a module, which Node does not do by itself. */
+/**
+ * Loads the engine. The package's entry imports the .wasm file as a module, which Node does not support by
+ * default.
+ */
 async function loadEngine(): Promise<typeof EngineModule> {
   const gluePath = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const bytes = await readFile(path.join(path.dirname(gluePath), 'schema_engine_bg.wasm'));
@@ -43,7 +45,7 @@ async function loadEngine(): Promise<typeof EngineModule> {
   return glue;
 }
 
-// TypeScript keeps the types of this global among those of a browser's document.
+// TypeScript declares this global only in its DOM library.
 declare const WebAssembly: {
   instantiate(
     bytes: Uint8Array,

@@ -1,8 +1,8 @@
 import type { Queryable } from './database.ts';
 
-/** One value that all servers of a database share, under a name. */
+/** A named value that all servers of a database share. */
 export interface SharedValue {
-  /** Keeps the value where there is none yet. @returns the one that is kept. */
+  /** Stores the value unless there is one. @returns the stored value. */
   keep(value: string): Promise<string>;
   replace(value: string): Promise<void>;
 }
@@ -17,7 +17,7 @@ export function sharedValue(db: Queryable, name: string): SharedValue {
 
   return {
     async keep(value) {
-      // Mostly it is there, and can be read where nothing can be written.
+      // It usually exists, and can be read also while writes fail.
       const known = await read();
       if (known !== null) return known;
       await db.query('INSERT INTO shared_values (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING', [

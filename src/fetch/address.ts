@@ -3,35 +3,39 @@ import ipaddr from 'ipaddr.js';
 import { FixativeError, InputError } from '../errors.ts';
 
 /**
- * Which foreign addresses may be asked. A caller who names an address must not make the server fetch what only the server can
- * reach: its own loopback, its neighbours, the metadata of its cloud. So only http and https, only hosts whose every address is
- * a public one, literal or resolved, and nothing that would carry credentials.
+ * Decides which foreign addresses may be fetched (protection against SSRF). A client must not use the server
+ * to reach its loopback, its private network, or the metadata service of its cloud. Allowed are http and
+ * https without credentials, to hosts that resolve to public addresses only.
  *
- * What a name resolves to is checked where the connection is made, not before: a name that is resolved twice can answer twice.
+ * Resolved addresses are checked when the connection is made, because a name may resolve differently after a
+ * check.
  */
-export interface AddressGuard {
+export interface AddressPolicy {
   /**
-   * Parses an address and checks what can be seen in it.
-   * @throws InputError INVALID_INPUT when it is none; FixativeError SOURCE_FORBIDDEN.
+   * Parses an address, and checks its scheme, credentials and literal IP address.
+   * @throws InputError INVALID_INPUT when it is not an address; FixativeError SOURCE_FORBIDDEN.
    */
   parse(address: string): URL;
-  /** Whether a connection may be made to this address, to which the host resolved. */
+  /** Returns whether a connection may be made to an IP address that the host resolved to. */
   allows(hostname: string, address: string): boolean;
 }
 
 const MAX_ADDRESS_LENGTH = 8192;
 
-/** The fault lies in what the caller named, wherever a redirect led from there. */
+/** Input field that errors point to, also after redirects. */
 const AT_URL = { path: ['input', 'url'] };
 
-/** All of the internet's unicast IPv6 is here (RFC 4291, 2.4); what translates to IPv4 or is obsolete is mostly not. */
+/** Global unicast IPv6 (RFC 4291, 2.4). Most ranges that translate to IPv4 or are obsolete lie outside. */
 const GLOBAL_UNICAST: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3];
 
-/** Azure answers its virtual machines here, secrets included, though the address is a public one. */
+/** Azure's metadata service for virtual machines, which gives out secrets, on a public address. */
 const AZURE_WIRE_SERVER = '168.63.129.16';
 
-/** @param allowed host names, addresses and CIDR ranges that may be asked although they are not public (ALLOW_PRIVATE_SOURCES). */
-export function makeAddressGuard(allowed: readonly string[]): AddressGuard {
+/**
+ * @param allowed host names, addresses and CIDR ranges to allow although they are not public
+ *   (ALLOW_PRIVATE_SOURCES).
+ */
+export function makeAddressPolicy(allowed: readonly string[]): AddressPolicy {
   const names = new Set<string>();
   const ranges: [ipaddr.IPv4 | ipaddr.IPv6, number][] = [];
   for (const entry of allowed) {
@@ -46,7 +50,7 @@ export function makeAddressGuard(allowed: readonly string[]): AddressGuard {
   const allows = (hostname: string, text: string) => {
     if (names.has(bareName(hostname))) return true;
     if (!ipaddr.isValid(text)) return false;
-    // An IPv4 address in the clothes of IPv6 (`::ffff:127.0.0.1`) is judged as what it is.
+    // An IPv4-mapped IPv6 address (`::ffff:127.0.0.1`) is checked as IPv4.
     const address = ipaddr.process(text);
     if (ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits)))
       return true;
@@ -60,44 +64,49 @@ export function makeAddressGuard(allowed: readonly string[]): AddressGuard {
       if (text.length > MAX_ADDRESS_LENGTH) {
         throw new InputError(
           'INVALID_INPUT',
-          `The address is longer than ${MAX_ADDRESS_LENGTH} characters.`,
+          `The address is longer than ${MAX_ADDRESS_LENGTH} characters. Give a shorter one.`,
           AT_URL,
         );
       }
-      // WHATWG's parser spells hosts one way: `0x7f.1`, `2130706433` and `①②⑦.0.0.1` all come out as 127.0.0.1.
+      // WHATWG's parser normalizes hosts: `0x7f.1`, `2130706433` and `①②⑦.0.0.1` all become 127.0.0.1.
       const url = URL.parse(text);
       if (!url)
         throw new InputError(
           'INVALID_INPUT',
-          'That is not an address; it begins with https:// or http://.',
+          'The address is not valid. Give one that begins with https:// or http://.',
           AT_URL,
         );
       if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-        throw forbidden(`Only http and https addresses are fetched, not ${url.protocol}//.`);
+        throw forbiddenAddress(
+          `An address with ${url.protocol}// cannot be fetched. Give one that begins with https:// or http://.`,
+        );
       }
       if (url.username || url.password) {
-        throw forbidden(`The address at ${url.host} carries a user name or a password; those are not sent.`);
+        throw forbiddenAddress(`The address at ${url.host} contains a user name or a password. Remove it.`);
       }
       const literal = url.hostname.replace(/^\[(.*)\]$/, '$1');
-      if (isIP(literal) && !allows(literal, literal)) throw notPublic(url.hostname);
+      if (isIP(literal) && !allows(literal, literal)) throw privateAddress(url.hostname);
       url.hash = '';
       return url;
     },
   };
 }
 
-/** What it resolves to is not said: a caller is not to learn the addresses of names inside. */
-export function notPublic(hostname: string): FixativeError {
-  return forbidden(
-    `${hostname} is not a public address. Whoever runs the server may allow it with ALLOW_PRIVATE_SOURCES.`,
+/**
+ * Makes the error for a host that is not public. It does not tell the IP address: clients must not learn
+ * internal ones.
+ */
+export function privateAddress(hostname: string): FixativeError {
+  return forbiddenAddress(
+    `${hostname} is not a public address. The operator of the server can allow it with ALLOW_PRIVATE_SOURCES.`,
   );
 }
 
-export function forbidden(message: string): FixativeError {
+export function forbiddenAddress(message: string): FixativeError {
   return new FixativeError('SOURCE_FORBIDDEN', message, AT_URL);
 }
 
-/** `localhost.` is `localhost`. */
+/** Returns a host name in lower case, without the dot at its end. */
 function bareName(hostname: string): string {
   return hostname.toLowerCase().replace(/\.$/, '');
 }

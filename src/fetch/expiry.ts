@@ -1,18 +1,22 @@
 import { parseTime } from '../time.ts';
 
-/** No signed address is longer; what is longer is not fetched either. */
+/** Longest address to parse, in characters; longer ones are not fetched either. */
 const MAX_LENGTH = 8192;
 
 /**
- * When a signed address stops working, as it says itself, or null when it does not say. Known are
- * - Signature Version 4 and what follows it: `X-Amz-Date` and `X-Amz-Expires`; `X-Goog-…`, `x-oss-…` (Alibaba), `X-Tos-…` (Volcengine), `X-Obs-…` (Huawei);
+ * Returns when a signed address expires, according to its parameters; null when they do not say. Supported
+ * are
+ * - Signature Version 4 and its variants: `X-Amz-Date` and `X-Amz-Expires`; `X-Goog-…`, `x-oss-…` (Alibaba),
+ *   `X-Tos-…` (Volcengine), `X-Obs-…` (Huawei);
  * - `se` of Azure's shared access signatures;
- * - `Expires` in seconds since 1970 beside a signature: S3's Signature Version 2, Google's V2, CloudFront, nginx `secure_link`, bunny.net;
+ * - `Expires` in seconds since 1970 beside a signature: S3's Signature Version 2, Google's V2, CloudFront,
+ *   nginx `secure_link`, bunny.net;
  * - the claim `exp` of a JSON Web Token in any parameter (RFC 7519, 4.1.4): Supabase Storage, Cloudflare;
  * - `ex` of Discord and `oe` of Meta, hexadecimal seconds since 1970;
  * - `exp=…~hmac=…` of Akamai and Cloudinary, `q-sign-time=…;…` of Tencent.
  *
- * It is a hint: it orders what is fetched and explains what failed. Whether an address still works only its server knows.
+ * The time is a hint: it orders fetches and explains failures. Only the server knows whether an address still
+ * works.
  */
 export function expiryOf(address: string | URL): Date | null {
   const url = typeof address === 'string' ? URL.parse(address) : address;
@@ -40,7 +44,9 @@ export function expiryOf(address: string | URL): Date | null {
   return null;
 }
 
-/** Beside one of these `Expires` is the end of a signature; alone it may be anything. */
+/**
+ * Parameters beside which `Expires` is the expiry of a signature; without one of them it may mean anything.
+ */
 const SIGNED = [
   'signature',
   'key-pair-id',
@@ -54,13 +60,13 @@ const SIGNED = [
   'hmac',
 ];
 
-/** The parameter, and the one in which its signature is: `hm` of Discord, `oh` of Meta. */
+/** Parameter of the expiry, and that of its signature: Discord, Meta. */
 const HEXADECIMAL = [
   ['ex', 'hm'],
   ['oe', 'oh'],
 ] as const;
 
-/** The claim `exp`, in seconds since 1970. The signature is not ours to check. */
+/** Returns the claim `exp` of a JSON Web Token. The signature is not checked: we do not have the key. */
 function expiryOfToken(text: string): Date | null {
   const payload = /^[\w-]{2,2000}\.([\w-]{2,6000})\.[\w-]{0,2000}$/.exec(text)?.[1];
   if (payload === undefined) return null;
@@ -75,7 +81,7 @@ function expiryOfToken(text: string): Date | null {
 
 const dateOfSeconds = (seconds: number) => validDate(seconds * 1000);
 
-/** `20261121T093500Z` */
+/** Parses `20261121T093500Z`. */
 function parseBasicTime(text: string | undefined): Date | null {
   const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text ?? '');
   if (!parts) return null;
@@ -83,7 +89,7 @@ function parseBasicTime(text: string | undefined): Date | null {
   return parseTime(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
-/** Azure takes a date, or a time to the minute, to the second or finer, always in UTC. */
+/** Parses a time of Azure: a date, or a UTC time in minutes, seconds or fractions. */
 function parseAzureTime(text: string): Date | null {
   if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?Z)?$/.test(text)) return null;
   return parseTime(text);

@@ -7,45 +7,50 @@ import { type GenerationQueue, LOCAL_QUEUE } from '../image/generation/generatio
 import type { GenerationWorker } from '../image/generation/worker.ts';
 
 /**
- * The queue of generations, on pg-boss (https://pgboss.io) in the same database: a lane for each provider, so that one that is slow or limited holds up
- * none of the others. A job says only that it is time to look at a generation (image/generation/worker.ts), and a worker that dies is
- * noticed by its heartbeat, whereupon another looks.
+ * Job queues of generations, on pg-boss (https://pgboss.io) in the same database. Each provider has a queue
+ * of its own, so a slow or rate-limited provider does not delay the others. A job only triggers a check of
+ * its generation (image/generation/worker.ts). When a worker dies, its heartbeat stops and another worker
+ * gets the job.
  */
 export interface GenerationJobs extends GenerationQueue {
-  /** Begins to take jobs in this process. */
+  /** Starts the workers of this process. */
   work(worker: GenerationWorker, limits: WorkLimits): Promise<void>;
   /**
-   * Seconds since the worker that has waited longest has last looked for work and got an answer; null where this process takes no work. A worker looks every
-   * thirty seconds at the latest, unless it generates.
+   * Seconds since the idle worker that has waited longest last polled its queue successfully; null in a
+   * process without workers. An idle worker polls at least every 30 seconds.
    */
   secondsSinceLook(): number | null;
-  /** Takes no more from the queue; those under way go on. */
+  /** Stops taking jobs. Running jobs continue. */
   pause(): Promise<void>;
-  /** After `pause`, when those under way have ended. */
+  /** Closes the queues. Call it after `pause`, once the running jobs have ended. */
   stop(): Promise<void>;
 }
 
 export interface WorkLimits {
-  /** How many generations of one provider run at once in this process. */
+  /** Most generations of one provider that run at once in this process. */
   readonly perProvider: number;
-  /** How many of one user and provider, in all processes. */
+  /** Most generations of one user and provider that run at once, in all processes. */
   readonly perUser: number;
 }
 
-/** The shortest that pg-boss allows is 10. */
+/** The minimum of pg-boss is 10. */
 const HEARTBEAT_SECONDS = 15;
 const MONITOR_SECONDS = 15;
-/** A job whose worker neither ends it nor dies; longer than any provider may take. */
+/** Time limit of a job; longer than any provider may take. */
 const EXPIRE_SECONDS = 3 * 3600;
-/** What is scheduled lies in the queue until its time. */
+/** Longest stay in the queue. Scheduled jobs wait there for their time. */
 const RETENTION_SECONDS = 400 * 86_400;
 const DONE_SECONDS = 3600;
-/** Jobs that are there now are notified; those whose time comes later are found by looking, for which one place of a lane is enough: it wakes the others. */
+/**
+ * Pause between two polls of the first worker of a queue. New jobs are notified; polling finds those whose
+ * time has come. The first worker wakes the others.
+ */
 const POLL_SECONDS = 3;
+/** Pause between two polls of the other workers. */
 const SELDOM_SECONDS = 30;
-/** What is drawn here takes the processor itself. */
-const LOCAL_PLACES = 2;
-/** The queue, and not the generation: what failed there without being recorded, such as while the database was away. */
+/** Most workers of the local queue: they draw on this machine's processor. */
+const LOCAL_WORKERS = 2;
+/** Retries of a job, for failures that no generation records, such as an outage of the database. */
 const RETRY_LIMIT = 10_000;
 
 const SETTINGS = {
@@ -58,53 +63,29 @@ const SETTINGS = {
   retryDelay: 5,
 } as const;
 
-/** What is left to pg-boss itself when it stops. */
+/** Time limit of pg-boss's own stop. */
 const STOP_SECONDS = 10;
 const NO_JOB = '00000000-0000-0000-0000-000000000000';
 
-const nameOf = (lane: string) => `generate-${lane}`;
+const queueNameOf = (provider: string) => `generate-${provider}`;
 
-/** Whether a queue is there as it should be: that is read for all by one statement, while setting it up takes four for each. */
-const isSet = (queue: QueueResult | undefined) =>
-  queue !== undefined &&
-  Object.entries(SETTINGS).every(([name, value]) => queue[name as keyof QueueResult] === value);
-
-/** @param options.lanes the names of the providers that are configured. @param options.works whether this process takes jobs. */
+/**
+ * @param options.providers names of the configured providers.
+ * @param options.works whether this process runs workers.
+ */
 export async function openGenerationJobs(
   database: Database,
-  options: { readonly lanes: readonly string[]; readonly works: boolean; readonly log: Logger },
+  options: { readonly providers: readonly string[]; readonly works: boolean; readonly log: Logger },
 ): Promise<GenerationJobs> {
-  const { log, works } = options;
-  const { PgBoss } = await import('pg-boss');
-  const boss: PgBoss = new PgBoss({
-    db: database as never,
-    // Two servers with schemas of their own in one database have queues of their own.
-    schema: database.schema === null ? 'pgboss' : `${database.schema}_pgboss`,
-    backend: database.kind === 'pglite' ? 'pglite' : 'postgres',
-    useListenNotify: true,
-    schedule: false,
-    supervise: works,
-    superviseIntervalSeconds: MONITOR_SECONDS,
-    monitorIntervalSeconds: MONITOR_SECONDS,
-    // Advice for those who run pg-boss alone; here it would speak of tables that are not its own.
-    monitorVacuum: false,
-    reindex: false,
-  });
-  boss.on('error', (error) => {
-    // That the database is away is said once, by itself.
-    if (isDatabaseAway(error)) return;
-    // Each look fails while the disk takes no writes, which the log says once by then.
-    const level = diskFaultOf(error) === 'full' ? 'debug' : 'warn';
-    log[level]({ err: error }, 'the queue of generations has a fault');
-  });
-  boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations warns'));
-  const lanes = [...new Set([...options.lanes, LOCAL_QUEUE])];
+  const boss = await makeBoss(database, options);
+  const providers = [...new Set([...options.providers, LOCAL_QUEUE])];
   try {
-    // A server that has waited for pg-boss's own lock may fail all the same: PostgreSQL still takes the schema for missing, and inserts it again.
+    // pg-boss has a lock of its own, but a server that has waited for it may still see the schema as missing,
+    // and fail.
     await database.exclusively('queue', () => boss.start());
-    await setUpQueues(boss, lanes.map(nameOf));
+    await setUpQueues(boss, providers.map(queueNameOf));
   } catch (error) {
-    // What has begun of it keeps the process running, also where it did not come to start.
+    // Parts of pg-boss may be running, also after a failed start. They would keep the process alive.
     await boss.stop({ graceful: false, close: false }).catch(() => {});
     throw error;
   }
@@ -112,82 +93,135 @@ export async function openGenerationJobs(
   let working = false;
 
   return {
-    async push(transaction, generations) {
-      const byLane = Map.groupBy(generations, ({ queueName }) => queueName);
-      for (const [lane, each] of byLane) {
-        await boss.insert(
-          nameOf(lane),
-          each.map(({ imageId, userId, runAt }) => ({
-            data: { imageId },
-            group: { id: userId },
-            ...(runAt ? { startAfter: runAt } : {}),
-          })),
-          { db: dbOf(transaction) },
-        );
-      }
-    },
-    async work(worker, { perProvider, perUser }) {
+    push: (transaction, generations) => push(boss, transaction, generations),
+    async work(worker, limits) {
       working = true;
-      for (const lane of lanes) {
-        const places = lane === LOCAL_QUEUE ? Math.min(perProvider, LOCAL_PLACES) : perProvider;
-        const workers: string[] = [];
-        for (let place = 0; place < places; place++) {
-          const options = {
-            groupConcurrency: perUser,
-            // Without notifications each looks for itself.
-            pollingIntervalSeconds: POLL_SECONDS,
-            notifyPollingIntervalSeconds: place === 0 ? POLL_SECONDS : SELDOM_SECONDS,
-          };
-          const work = async ([job]: { data: { imageId: number } }[]) => {
-            const wakeOthers = () => {
-              for (const other of workers.slice(1)) boss.notifyWorker(other);
-            };
-            // While the one that looks often is busy, it has the others look.
-            if (place === 0) wakeOthers();
-            const waking = place === 0 ? setInterval(wakeOthers, POLL_SECONDS * 1000) : undefined;
-            try {
-              if (job) await worker.process(job.data.imageId);
-            } finally {
-              clearInterval(waking);
-            }
-            // After a job the next is looked for at once, and not when it is time to look again.
-            boss.notifyWorker(workers[place] ?? '');
-          };
-          workers.push(await boss.work<{ imageId: number }>(nameOf(lane), options, work));
-        }
-      }
+      for (const provider of providers) await startWorkers(boss, provider, worker, limits);
     },
-    secondsSinceLook() {
-      if (!working) return null;
-      const now = Date.now();
-      const waiting = boss.getWipData().filter(({ count }) => count === 0);
-      const since = waiting.map(
-        ({ createdOn, lastFetchedOn, lastJobEndedOn }) =>
-          now - Math.max(createdOn, lastFetchedOn ?? 0, lastJobEndedOn ?? 0),
-      );
-      return Math.max(0, ...since) / 1000;
-    },
+    secondsSinceLook: () => (working ? longestSinceFetch(boss) : null),
     async pause() {
-      if (working) for (const lane of lanes) await boss.offWork(nameOf(lane), { wait: false });
+      if (!working) return;
+      for (const provider of providers) await boss.offWork(queueNameOf(provider), { wait: false });
     },
     stop: () => boss.stop({ graceful: true, timeout: STOP_SECONDS * 1000, close: false }),
   };
 }
 
+async function makeBoss(database: Database, options: { works: boolean; log: Logger }): Promise<PgBoss> {
+  const { works, log } = options;
+  const { PgBoss } = await import('pg-boss');
+  const boss: PgBoss = new PgBoss({
+    db: database as never,
+    // Servers that share a database but not a schema have separate queues.
+    schema: database.schema === null ? 'pgboss' : `${database.schema}_pgboss`,
+    backend: database.kind === 'pglite' ? 'pglite' : 'postgres',
+    useListenNotify: true,
+    schedule: false,
+    supervise: works,
+    superviseIntervalSeconds: MONITOR_SECONDS,
+    monitorIntervalSeconds: MONITOR_SECONDS,
+    // These give advice about tables that are not pg-boss's own.
+    monitorVacuum: false,
+    reindex: false,
+  });
+  boss.on('error', (error) => {
+    // The database itself logs that it is away, once.
+    if (isDatabaseAway(error)) return;
+    // Each poll fails while the disk is full, which has been logged by then.
+    const level = diskFaultOf(error) === 'full' ? 'debug' : 'warn';
+    log[level]({ err: error }, 'the queue of generations reported an error');
+  });
+  boss.on('warning', (warning) => log.warn({ warning }, 'the queue of generations reported a warning'));
+  return boss;
+}
+
+async function push(
+  boss: PgBoss,
+  transaction: Queryable,
+  generations: Parameters<GenerationQueue['push']>[1],
+): Promise<void> {
+  const byProvider = Map.groupBy(generations, ({ queueName }) => queueName);
+  for (const [provider, each] of byProvider) {
+    await boss.insert(
+      queueNameOf(provider),
+      each.map(({ imageId, userId, runAt }) => ({
+        data: { imageId },
+        group: { id: userId },
+        ...(runAt ? { startAfter: runAt } : {}),
+      })),
+      { db: dbOf(transaction) },
+    );
+  }
+}
+
+async function startWorkers(
+  boss: PgBoss,
+  provider: string,
+  worker: GenerationWorker,
+  { perProvider, perUser }: WorkLimits,
+): Promise<void> {
+  const count = provider === LOCAL_QUEUE ? Math.min(perProvider, LOCAL_WORKERS) : perProvider;
+  const workers: string[] = [];
+  const wakeOthers = () => {
+    for (const worker of workers.slice(1)) boss.notifyWorker(worker);
+  };
+  for (let i = 0; i < count; i++) {
+    const isFirst = i === 0;
+    const options = {
+      groupConcurrency: perUser,
+      // Applies where there are no notifications.
+      pollingIntervalSeconds: POLL_SECONDS,
+      notifyPollingIntervalSeconds: isFirst ? POLL_SECONDS : SELDOM_SECONDS,
+    };
+    const run = async ([job]: { data: { imageId: number } }[]) => {
+      // While the first worker is busy, the others must poll in its place.
+      if (isFirst) wakeOthers();
+      const waking = isFirst ? setInterval(wakeOthers, POLL_SECONDS * 1000) : undefined;
+      try {
+        if (job) await worker.process(job.data.imageId);
+      } finally {
+        clearInterval(waking);
+      }
+      // Polls for the next job at once, not at the next interval.
+      boss.notifyWorker(workers[i] ?? '');
+    };
+    workers.push(await boss.work<{ imageId: number }>(queueNameOf(provider), options, run));
+  }
+}
+
+/** Returns the seconds since the last poll of the idle worker that has waited longest. */
+function longestSinceFetch(boss: PgBoss): number {
+  const now = Date.now();
+  const idle = boss.getWipData().filter(({ count }) => count === 0);
+  const since = idle.map(
+    ({ createdOn, lastFetchedOn, lastJobEndedOn }) =>
+      now - Math.max(createdOn, lastFetchedOn ?? 0, lastJobEndedOn ?? 0),
+  );
+  return Math.max(0, ...since) / 1000;
+}
+
 async function setUpQueues(boss: PgBoss, names: readonly string[]): Promise<void> {
   const known = new Map((await boss.getQueues([...names])).map((queue) => [queue.name, queue]));
   for (const name of names) {
-    if (!isSet(known.get(name))) {
+    if (!hasSettings(known.get(name))) {
       await boss.createQueue(name, SETTINGS);
       await boss.updateQueue(name, SETTINGS);
     }
-    // Reads the queue into pg-boss's cache, unless it is there since pg-boss's start; another server may have made it since. It would otherwise be read at
-    // the first push, which holds a connection by then: as many of those as there are connections would wait for one more, and for each other.
+    // Reads the queue into pg-boss's cache, where another server may have made it since pg-boss's start.
+    // Otherwise the first push would read it, inside a transaction: pushes that hold all connections of the
+    // pool would wait for one more.
     await boss.findJobs(name, { id: NO_JOB });
   }
 }
 
-/** pg-boss's word for where SQL can be sent. */
+/**
+ * Returns whether a queue has our settings. One statement reads all queues, while setting up one takes four.
+ */
+const hasSettings = (queue: QueueResult | undefined) =>
+  queue !== undefined &&
+  Object.entries(SETTINGS).every(([name, value]) => queue[name as keyof QueueResult] === value);
+
+/** Returns pg-boss's interface to a transaction. */
 function dbOf(transaction: Queryable) {
   return {
     executeSql: async (text: string, values?: unknown[]) => ({ rows: await transaction.query(text, values) }),

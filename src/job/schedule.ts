@@ -1,18 +1,19 @@
 import { CronExpressionParser } from 'cron-parser';
 import type { Logger } from 'pino';
 
-/** The longest that a timer of Node can wait. */
+/** Longest timeout of a Node timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Schedule {
-  /** Tells a run that is under way to end, waits for it, and begins no other. */
+  /** Aborts the current run, waits for it to end, and starts no other. */
   stop(): Promise<void>;
 }
 
 /**
- * Runs something at the times of a cron expression of five fields, in UTC. A run that lasts until the next time is not run twice at once.
- * @param when.atStart also run it now: what a crash interrupted goes on at the next start.
- * @param run gets a signal that says that the server stops.
+ * Runs a function at the times of a cron expression of five fields, in UTC. Runs never overlap: a time that
+ * passes during a run is skipped.
+ * @param when.atStart whether to run it now too, to continue what a crash interrupted. Default: false.
+ * @param run gets a signal that is aborted when the server stops.
  */
 export function startSchedule(
   when: { readonly expression: string; readonly atStart?: boolean },
@@ -33,7 +34,8 @@ export function startSchedule(
   function begin(): void {
     running = run(stopping.signal)
       .catch((error) => {
-        if (!stopping.signal.aborted) log.error({ err: error }, 'a scheduled run failed');
+        if (!stopping.signal.aborted)
+          log.error({ err: error }, 'a scheduled job failed; it runs again at its next time');
       })
       .finally(() => {
         if (!stopping.signal.aborted) wait(next());

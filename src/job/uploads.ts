@@ -3,9 +3,12 @@ import type { Database } from '../database/database.ts';
 import { COMPLETE_GRACE_SECONDS } from '../image/upload/upload-target.ts';
 import type { Arrivals } from '../storage/arrivals/arrivals.ts';
 
-/** A closed target answers a repeated completeUpload for so long. */
+/** Days that a completed target is kept, so that a repeated completeUpload returns its image. */
 const KEEP_CLOSED_DAYS = 7;
-/** What lies there without an open target for so long is nobody's: an upload that was begun in time would have ended. */
+/**
+ * Age of an upload without an open target from which on it is removed: one that began in time would have
+ * ended.
+ */
 const LEFTOVER_SECONDS = 60 * 60;
 const BATCH = 200;
 
@@ -15,10 +18,14 @@ interface UploadJobDeps {
   readonly log: Logger;
 }
 
-/** Removes what was announced and never completed, its bytes, and bytes that a crash or a late sender left behind. */
+/**
+ * Removes expired upload targets with their bytes, old completed ones, and bytes that a crash or a late
+ * client left.
+ */
 export async function clearUploads(deps: UploadJobDeps, stop: AbortSignal): Promise<void> {
   await deps.database.exclusively('uploads', async (lock) => {
-    // What it removes is nobody's whoever removes it: a target is deleted before its bytes, and a closed one is never opened again.
+    // Safe even after the lock is lost: a target is deleted before its bytes, and a closed one is never
+    // opened again.
     const signal = AbortSignal.any([stop, lock.signal]);
     const { uploadTarget } = deps.database.prisma;
     const before = (seconds: number) => new Date(Date.now() - seconds * 1000);
@@ -35,19 +42,21 @@ export async function clearUploads(deps: UploadJobDeps, stop: AbortSignal): Prom
       });
       if (targets.length === 0) break;
       for (const { id, kind } of targets) {
-        // The row first: whoever completes it at this moment either has done so or finds it gone.
+        // The row goes first. A concurrent completeUpload has either finished, or finds no target.
         const { count } = await uploadTarget.deleteMany({ where: { id, completedAt: null } });
         expired += count;
-        const place = deps.arrivals.find((each) => each.kind === kind);
-        if (count > 0 && place) await attempt(deps, place, () => place.remove(id));
+        const arrivals = deps.arrivals.find((each) => each.kind === kind);
+        if (count > 0 && arrivals) await attempt(deps, arrivals, () => arrivals.remove(id));
       }
     }
-    if (expired > 0) deps.log.info({ expired }, 'removed upload targets that were never completed');
-    for (const place of deps.arrivals) await attempt(deps, place, () => clearLeftovers(deps, place, signal));
+    if (expired > 0) deps.log.info({ expired }, 'removed upload targets that were not completed in time');
+    for (const arrivals of deps.arrivals)
+      await attempt(deps, arrivals, () => clearLeftovers(deps, arrivals, signal));
   });
 }
 
-async function clearLeftovers(deps: UploadJobDeps, place: Arrivals, signal: AbortSignal): Promise<void> {
+/** Removes uploads that have no open target. */
+async function clearLeftovers(deps: UploadJobDeps, arrivals: Arrivals, signal: AbortSignal): Promise<void> {
   let ids: string[] = [];
   const clear = async () => {
     const open = await deps.database.query<{ id: string }>(
@@ -55,10 +64,10 @@ async function clearLeftovers(deps: UploadJobDeps, place: Arrivals, signal: Abor
       [ids],
     );
     const known = new Set(open.map(({ id }) => id));
-    for (const id of ids) if (!known.has(id)) await place.remove(id);
+    for (const id of ids) if (!known.has(id)) await arrivals.remove(id);
     ids = [];
   };
-  for await (const { id, arrivedAt } of place.list()) {
+  for await (const { id, arrivedAt } of arrivals.list()) {
     if (signal.aborted) return;
     if (Date.now() - arrivedAt.getTime() > LEFTOVER_SECONDS * 1000) ids.push(id);
     if (ids.length === BATCH) await clear();
@@ -66,12 +75,15 @@ async function clearLeftovers(deps: UploadJobDeps, place: Arrivals, signal: Abor
   if (ids.length > 0) await clear();
 }
 
-/** A place that cannot be asked now is asked again by the next run, and keeps no other from being cleared. */
-async function attempt(deps: UploadJobDeps, place: Arrivals, work: () => Promise<void>): Promise<void> {
+/**
+ * Runs work on one storage of uploads. After an error the others are still cleared, and the next run tries
+ * again.
+ */
+async function attempt(deps: UploadJobDeps, arrivals: Arrivals, work: () => Promise<void>): Promise<void> {
   await work().catch((error) =>
     deps.log.warn(
-      { err: error, place: place.kind },
-      'could not clear away what arrived and was not completed',
+      { err: error, place: arrivals.kind },
+      'could not remove uploads that were not completed; the next run tries again',
     ),
   );
 }

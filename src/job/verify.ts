@@ -2,7 +2,10 @@ import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
 import type { Storage } from '../storage/service.ts';
 
-/** The scheduled run of `verify`: one server at a time, for a bounded time, slowly; what it finds is repaired by the repairer. */
+/**
+ * Runs a scheduled `verify`, with limits on time and bandwidth. One server at a time runs it; the repairer
+ * repairs what it finds.
+ */
 export async function runScheduledVerify(
   deps: { readonly database: Database; readonly storage: Storage; readonly log: Logger },
   limits: { readonly seconds: number; readonly maxBytesPerSecond: number },

@@ -143,7 +143,7 @@ describe('a prepared database', () => {
       [right.subarray(0, 20), 'is damaged'],
       [flipped, 'is damaged'],
       [Buffer.from('null\n'), 'is damaged'],
-      [Buffer.concat([Buffer.from(other), right.subarray(end)]), 'is of another version'],
+      [Buffer.concat([Buffer.from(other), right.subarray(end)]), 'was made by another version'],
     ] as const) {
       if (content) await writeFile(broken(), content);
       expect(await readTemplate(broken())).toContain(reason);

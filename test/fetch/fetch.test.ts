@@ -157,7 +157,7 @@ describe('the fetch of a foreign address', () => {
     await ended.close();
     expect(await ended.tell(`http://source.test:${source.port}/`)).toMatchObject({
       code: 'SOURCE_FAILED',
-      message: expect.stringContaining('the server stops'),
+      message: expect.stringContaining('the server is stopping'),
     });
   });
 

@@ -14,7 +14,7 @@ describe('the queue of generations', () => {
   afterEach(() => app.close());
 
   const open = (database: Database) =>
-    openGenerationJobs(database, { lanes: ['another'], works: false, log: pino({ level: 'silent' }) });
+    openGenerationJobs(database, { providers: ['another'], works: false, log: pino({ level: 'silent' }) });
   const settings = () =>
     app.database.query(
       'SELECT retry_limit, expire_seconds, heartbeat_seconds, notify FROM pgboss.queue WHERE name = $1',
@@ -68,7 +68,7 @@ describe('the queue of generations', () => {
   });
 
   test('is known before the first push, which holds a connection and looks for no other', async () => {
-    // For a new queue, and for one that is set up.
+    // Both for a new queue and for one that exists with our settings.
     for (const _ of ['new', 'known']) {
       let looked = 0;
       const counted: Database = {

@@ -1,17 +1,16 @@
 /**
- * Values of bytea from PostgreSQL as the bytes that they are. `pg` has its results as text, where bytea is
- * hexadecimal: twice as much to send, to decode as UTF-8 and to parse; and with its `binary` it decodes the
- * bytes themselves as UTF-8, which breaks them. So rows are taken out of what the server sends before `pg`
- * reads them (https://www.postgresql.org/docs/15/protocol-message-formats.html, DataRow), and all other
- * messages are left to it.
+ * Reads bytea from PostgreSQL in binary. `pg` reads results as text, where bytea is hexadecimal: twice as
+ * much to send, to decode as UTF-8 and to parse. Its option `binary` decodes the bytes as UTF-8, which
+ * corrupts them. So the DataRow messages (https://www.postgresql.org/docs/15/protocol-message-formats.html)
+ * are taken from the socket before `pg` reads them; all other messages go to `pg`.
  */
 import type pg from 'pg';
-import { sendLargeValuesAsTheyAre } from './large-values.ts';
+import { sendLargeValuesUncopied } from './large-values.ts';
 import { SessionClient, type SessionConfig } from './session.ts';
 
 type Feed = (data: Buffer) => void;
 
-/** What of pg's connections is used here and not in its types. */
+/** Members of pg's connections that are missing in its types. */
 interface PgConnection {
   attachListeners(stream: Listened): void;
 }
@@ -20,74 +19,73 @@ interface Listened {
 }
 
 const DATA_ROW = 0x44;
-/** The kind of a message and its length, which counts itself. */
+/** Type and length of a message. The length counts itself, but not the type. */
 const HEAD_BYTES = 5;
 const NOTHING = Buffer.alloc(0);
 
-/** A client that can take rows of one column of bytea. */
+/** A client that can read rows of one bytea column in binary. */
 export class BinaryRowsClient extends SessionClient {
   #rows: (Buffer | null)[] | null = null;
-  /** Room for values that come. */
-  #room: Buffer = NOTHING;
+  /** Memory for the values to come. */
+  #buffer: Buffer = NOTHING;
 
   constructor(config: SessionConfig) {
     super(config);
-    sendLargeValuesAsTheyAre(this);
+    sendLargeValuesUncopied(this);
     const { connection } = this as unknown as { connection: PgConnection };
     const attach = connection.attachListeners.bind(connection);
     connection.attachListeners = (stream) => {
       attach({
         on: (event, listener) =>
-          stream.on(event, event === 'data' ? this.#between(listener as unknown as Feed) : listener),
+          stream.on(event, event === 'data' ? this.#intercept(listener as unknown as Feed) : listener),
       });
     };
   }
 
   /**
-   * Sends one statement of one column of bytea. Nothing else may be sent on this client until it has
+   * Sends one statement that returns one bytea column. Send nothing else on this client until it has
    * resolved.
-   * @param room is filled with values, one after the other, as long as they fit. When this throws, what was
-   *   on its way may still be put there.
-   * @returns its rows, each value that is not there in memory of its own.
+   * @param buffer memory for the first values, one after the other. After an error, do not reuse it: bytes
+   *   may still arrive.
+   * @returns the values; those that do not fit into `buffer` have memory of their own.
    */
   async queryBytes(
     statement: { name?: string; text: string; values: unknown[] },
-    room: Buffer = NOTHING,
+    buffer: Buffer = NOTHING,
   ): Promise<(Buffer | null)[]> {
     const rows: (Buffer | null)[] = [];
     this.#rows = rows;
-    this.#room = room;
+    this.#buffer = buffer;
     try {
       await this.query({ ...statement, binary: true } as pg.QueryConfig);
       return rows;
     } finally {
       this.#rows = null;
-      this.#room = NOTHING;
+      this.#buffer = NOTHING;
     }
   }
 
-  #takeRoom(bytes: number): Buffer {
-    if (bytes > this.#room.length) return Buffer.allocUnsafeSlow(bytes);
-    const taken = this.#room.subarray(0, bytes);
-    this.#room = this.#room.subarray(bytes);
+  #allocate(bytes: number): Buffer {
+    if (bytes > this.#buffer.length) return Buffer.allocUnsafeSlow(bytes);
+    const taken = this.#buffer.subarray(0, bytes);
+    this.#buffer = this.#buffer.subarray(bytes);
     return taken;
   }
 
   /**
-   * Stands between the socket and pg's reader. Where messages end is followed at all times, for rows may be
-   * wanted from any of them on.
+   * Returns a function to put between the socket and pg's reader. It follows the bounds of all messages,
+   * because rows may be wanted from any message on.
    */
-  #between(feed: Feed): Feed {
-    /** The beginning of a message whose head has not come whole, and whether pg's reader has it already. */
+  #intercept(feed: Feed): Feed {
+    /** First bytes of a message whose head is incomplete. */
     let head: Buffer = NOTHING;
+    /** Whether pg's reader already has those bytes. */
     let hasHead = false;
-    /**
-     * Of a message that has begun: how much is still to come, and whether it is a row, which does not go to
-     * pg's reader.
-     */
+    /** Bytes of the current message that are still to come. */
     let left = 0;
+    /** Whether the current message is a row to keep from pg's reader. */
     let isRow = false;
-    const row = new Row((bytes) => this.#takeRoom(bytes));
+    const row = new RowReader((bytes) => this.#allocate(bytes));
     return (data) => {
       const passes = this.#rows === null && !isRow;
       if (passes) {
@@ -115,7 +113,7 @@ export class BinaryRowsClient extends SessionClient {
           head = NOTHING;
         }
         const part = data.subarray(at, at + left);
-        if (isRow) row.take(part);
+        if (isRow) row.add(part);
         else if (!passes && part.length > 0) feed(part);
         at += part.length;
         left -= part.length;
@@ -128,23 +126,23 @@ export class BinaryRowsClient extends SessionClient {
   }
 }
 
-/** The number of a row's columns in two bytes, and the length of its first value in four, -1 for NULL. */
+/** Number of columns (2 bytes) and length of the first value (4 bytes; -1: NULL). */
 const ROW_HEAD_BYTES = 6;
 
-/** The first value of one row after the other, put together from the parts in which they come. */
-class Row {
-  readonly #take: (bytes: number) => Buffer;
+/** Assembles the first value of each row from the parts that arrive. */
+class RowReader {
+  readonly #allocate: (bytes: number) => Buffer;
   readonly #head = Buffer.alloc(ROW_HEAD_BYTES);
   #value: Buffer | null = null;
-  /** Of the row that has begun. */
+  /** Bytes of the current row that have arrived. */
   #taken = 0;
 
-  /** @param take gives memory for a value of this length. */
-  constructor(take: (bytes: number) => Buffer) {
-    this.#take = take;
+  /** @param allocate returns memory for a value of this length. */
+  constructor(allocate: (bytes: number) => Buffer) {
+    this.#allocate = allocate;
   }
 
-  take(part: Buffer): void {
+  add(part: Buffer): void {
     let rest = part;
     if (this.#taken < ROW_HEAD_BYTES) {
       const copied = part.copy(this.#head, this.#taken);
@@ -152,13 +150,13 @@ class Row {
       rest = part.subarray(copied);
       if (this.#taken < ROW_HEAD_BYTES) return;
       const length = this.#head.readInt32BE(2);
-      this.#value = length < 0 ? null : this.#take(length);
+      this.#value = length < 0 ? null : this.#allocate(length);
     }
     if (this.#value) rest.copy(this.#value, this.#taken - ROW_HEAD_BYTES);
     this.#taken += rest.length;
   }
 
-  /** Its value, when all of it has come. */
+  /** Returns the value of a complete row, and prepares for the next row. */
   end(): Buffer | null {
     const value = this.#value;
     this.#value = null;

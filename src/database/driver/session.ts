@@ -1,8 +1,7 @@
 /**
- * The session of a connection to PostgreSQL. What the server, the database, the role and the address set
- * (`ALTER DATABASE … SET`, `?options=`) would change what our statements mean and how values are read, so
- * every connection sets these again when it is made. They are sent as a statement and not as startup options:
- * PgBouncer refuses those.
+ * Settings of the sessions on PostgreSQL. The server, the database, the role and the address can set what
+ * changes the meaning of statements and values (`ALTER DATABASE … SET`, `?options=`). So each new connection
+ * sets these again. They are sent in a statement, not as startup options, because PgBouncer rejects those.
  */
 import pg from 'pg';
 import { FixativeError } from '../../errors.ts';
@@ -10,9 +9,9 @@ import type { Connections, WatchedConnection } from './connections.ts';
 import { isUnreachable } from './errors.ts';
 import { typeParserOf } from './type-parsers.ts';
 
-/** Of our own database: https://www.postgresql.org/docs/current/runtime-config-client.html */
+/** Settings for our own database: https://www.postgresql.org/docs/current/runtime-config-client.html */
 export const SETTINGS: Readonly<Record<string, string>> = {
-  // Prisma's adapter takes a timestamptz for UTC, whatever its offset says.
+  // Prisma's adapter reads each timestamptz as UTC and ignores its offset.
   TimeZone: 'UTC',
   DateStyle: 'ISO, MDY',
   IntervalStyle: 'postgres',
@@ -20,14 +19,14 @@ export const SETTINGS: Readonly<Record<string, string>> = {
   extra_float_digits: '1',
   array_nulls: 'on',
   standard_conforming_strings: 'on',
-  // To compile a plan pays in queries of seconds, and PostgreSQL decides by what it expects them to cost: a
-  // search in ten million images, done in a millisecond, took 25.
+  // JIT pays off in queries of seconds, but PostgreSQL decides by estimated costs. With it, a search of one
+  // millisecond in ten million images took 25.
   jit: 'off',
 };
 
 /**
- * How PostgreSQL finds that the machine of a client is gone: ten seconds without a word, then three probes.
- * By default it would wait two hours, and hold the locks of that session meanwhile. Without effect on Unix
+ * TCP keep-alive on PostgreSQL's side, to notice that a client's machine is gone: 10 seconds of silence, then
+ * three probes. The default is two hours, and the session would keep its locks meanwhile. No effect on Unix
  * sockets.
  */
 const PROBES: Readonly<Record<string, string>> = {
@@ -38,33 +37,34 @@ const PROBES: Readonly<Record<string, string>> = {
 
 export interface SessionConfig extends pg.ClientConfig {
   /**
-   * Schema of our tables, as Prisma's addresses name it (`?schema=`); null: the first of the role's
+   * Schema of our tables, from `?schema=` as in Prisma's addresses; null: the first schema of the role's
    * search_path, usually `public`.
    */
   readonly schema: string | null;
-  /** Settings of each session. */
+  /** Settings to apply to each session. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Watches the connection; without it, nobody does. */
+  /** Watches the connection. Default: not watched. */
   readonly connections?: Pick<Connections, 'add' | 'remove' | 'report'>;
-  /** Whether the session may hold locks while no statement is under way. */
+  /** Whether the session may hold locks between statements. Default: false. */
   readonly holdsLocks?: boolean;
 }
 
-/** For making a connection. */
+/** Time limit for connecting. */
 export const CONNECT_MILLISECONDS = 10_000;
 /**
- * A connection that is idle for so long is probed by TCP, each second; ten probes without an answer end it.
+ * Silence after which TCP keep-alive probes an idle connection, once a second. Ten probes without a response
+ * close it.
  */
 const KEEP_ALIVE_MILLISECONDS = 10_000;
 
-/** Of 63 bytes that PostgreSQL's names have; the queue's schema is named after it. */
+/** At most 50 of the 63 bytes of a PostgreSQL name: the queue's schema appends to it. */
 const SCHEMA = /^[a-z_][a-z0-9_]{0,49}$/;
 
-/** What a SessionClient is made with for an address of PostgreSQL, with the parsers of our types. */
+/** Returns the configuration of a SessionClient for an address of PostgreSQL. */
 export function sessionConfig(url: string, settings = { ...SETTINGS, ...PROBES }): SessionConfig {
   const address = new URL(url);
   const named = address.searchParams.get('schema');
-  // Prisma's word for no schema of one's own.
+  // In Prisma's addresses, `public` means no schema of one's own.
   const schema = named === 'public' || named === '' ? null : named;
   return {
     connectionString: url,
@@ -75,26 +75,32 @@ export function sessionConfig(url: string, settings = { ...SETTINGS, ...PROBES }
   };
 }
 
-/** @throws FixativeError INVALID_INPUT for a schema that our own tables cannot be in. */
+/**
+ * Checks the name of the schema.
+ * @throws FixativeError INVALID_INPUT when our tables cannot be in a schema of this name.
+ */
 export function requireOwnSchema({ schema }: SessionConfig): void {
   if (schema === null || SCHEMA.test(schema)) return;
   throw new FixativeError(
     'INVALID_INPUT',
-    `DATABASE_URL has the schema ${JSON.stringify(schema.slice(0, 100))}. Name it with 1 to 50 small letters, digits and "_".`,
+    `DATABASE_URL names the schema ${JSON.stringify(schema.slice(0, 100))}. Its name must have 1 to 50 lower-case letters, digits and "_", and must not begin with a digit.`,
   );
 }
 
-/** Sets settings of the session it is sent in. */
+/** Returns a statement that applies settings to its session. */
 export function settingStatement(settings: Readonly<Record<string, string>>) {
   const entries = Object.entries(settings);
   const calls = entries.map((_, at) => `set_config($${2 * at + 1}, $${2 * at + 2}, false)`);
   return { text: `SELECT ${calls.join(', ')}`, values: entries.flat() };
 }
 
-/** A client whose session is set before its first statement. */
+/** A client that applies the settings before its first statement. */
 export class SessionClient extends pg.Client {
   readonly holdsLocks: boolean;
-  /** Process id of the backend, which a pooler between would not say when it connects. */
+  /**
+   * Process id of the backend; null until connected. A statement asks for it, because a pooler reports a
+   * wrong one when it connects.
+   */
   backend: number | null = null;
   readonly #settings: Readonly<Record<string, string>>;
   readonly #connections: SessionConfig['connections'];
@@ -105,21 +111,21 @@ export class SessionClient extends pg.Client {
       ...config,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MILLISECONDS,
-      // Its own leaves out the setting of the session.
+      // pg's own limit does not cover the settings; #connect has one that does.
       connectionTimeoutMillis: 0,
     });
     this.#connectMilliseconds = config.connectionTimeoutMillis || CONNECT_MILLISECONDS;
     this.holdsLocks = holdsLocks;
     this.#connections = connections;
-    // A connection that breaks fails its statements and emits this event, which ends the process where nobody
-    // listens. A pool listens only after the session has been set.
+    // A broken connection emits `error`, which would end the process without a listener. A pool adds its own
+    // only after `connect`.
     this.on('error', (error) => connections?.report(error));
     const searchPath = schema === null ? {} : { search_path: pg.escapeIdentifier(schema) };
     this.#settings = { ...settings, ...searchPath };
   }
 
   override connect(): Promise<pg.Client>;
-  // As pg-pool calls it.
+  // The form that pg-pool calls.
   override connect(callback: (error: Error) => void): void;
   override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
     const connected = this.#connect();
@@ -133,7 +139,9 @@ export class SessionClient extends pg.Client {
     this.#connections?.add(watched);
     this.once('end', () => this.#connections?.remove(watched));
     const timer = setTimeout(() => {
-      const late = new Error('PostgreSQL does not answer in time to a new connection.');
+      const late = new Error(
+        'PostgreSQL did not accept a new connection in time. Check that its address is right and that it runs.',
+      );
       watched.connection.stream.destroy(Object.assign(late, { code: 'ETIMEDOUT', syscall: 'connect' }));
     }, this.#connectMilliseconds);
     try {
@@ -144,7 +152,7 @@ export class SessionClient extends pg.Client {
       this.backend = rows[0]?.backend ?? null;
       return this;
     } catch (error) {
-      // Nobody ends a client that could not connect.
+      // A client that could not connect is not ended by its owner.
       watched.connection.stream.destroy();
       if (isUnreachable(error)) this.#connections?.report(error as Error);
       throw error;
@@ -156,8 +164,8 @@ export class SessionClient extends pg.Client {
 
 /**
  * Checks that a connection keeps its session between two statements, and with it settings, locks and prepared
- * statements. A pooler that hands connections out for a transaction each does not.
- * @throws FixativeError INVALID_INPUT that names the way out.
+ * statements. A pooler in transaction mode does not.
+ * @throws FixativeError INVALID_INPUT that says what to change.
  */
 export async function checkSession(connect: () => Promise<pg.Client>): Promise<void> {
   const first = await connect();
@@ -168,10 +176,10 @@ export async function checkSession(connect: () => Promise<pg.Client>): Promise<v
   const pidOf = async (client: pg.Client) =>
     (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid;
   try {
-    for (let look = 0; look < LOOKS; look++) {
+    for (let check = 0; check < CHECKS; check++) {
       const mine = await pidOf(first);
       await second.query('BEGIN');
-      // The second has a backend for itself by now. Poolers hand out the one that was used last.
+      // The second connection has a backend of its own by now. Poolers hand out the one used last.
       const other = await pidOf(second);
       const again = await pidOf(first);
       await second.query('COMMIT');
@@ -185,7 +193,7 @@ export async function checkSession(connect: () => Promise<pg.Client>): Promise<v
     if (wrong) {
       throw new FixativeError(
         'INVALID_INPUT',
-        `The database does not keep ${wrong.name} as this server sets it: it is ${wrong.setting} in place of ${SETTINGS[wrong.name]}. Let connections of this user change it.`,
+        `The database changed the setting ${wrong.name} from ${SETTINGS[wrong.name]} to ${wrong.setting}. Allow this user to set it in a session.`,
       );
     }
   } finally {
@@ -193,11 +201,11 @@ export async function checkSession(connect: () => Promise<pg.Client>): Promise<v
   }
 }
 
-const LOOKS = 3;
+const CHECKS = 3;
 
 function sharedSession(): FixativeError {
   return new FixativeError(
     'INVALID_INPUT',
-    'DATABASE_URL leads to a connection pooler that hands connections out for one transaction at a time (PgBouncer: pool_mode = transaction or statement). Locks, LISTEN and prepared statements need a connection of their own: set pool_mode = session for this database, or give the address of PostgreSQL itself.',
+    'DATABASE_URL leads to a connection pooler in transaction or statement mode (PgBouncer: pool_mode). Locks, LISTEN and prepared statements need a session. Set pool_mode = session for this database, or give the address of PostgreSQL itself.',
   );
 }

@@ -11,10 +11,12 @@ export const TIMESTAMPTZ = 1184;
 type Parser = (text: string) => unknown;
 
 /**
- * Parsers of values: int8 becomes a number, timestamptz a Date, text[] an array, and JSON keeps the numbers
- * that JavaScript would round. Times and arrays are read here in the shape that nearly all of them have and
- * by pg's own parsers otherwise, which cost as much as finding the rows of a page. A time that RFC 3339
- * cannot write (infinity, before the year 1, after 9999) becomes the nearest that it can.
+ * Returns the parser of a type. int8 becomes a number, timestamptz a Date, text[] an array; JSON keeps
+ * numbers that JavaScript would round.
+ *
+ * The usual forms of times and arrays have fast parsers here; pg's own cost as much as finding the rows of a
+ * page. A time that RFC 3339 cannot express (infinity, before the year 1, after 9999) becomes the nearest one
+ * that it can.
  */
 export function typeParserOf(oid: number, format: 'text' | 'binary' = 'text'): Parser {
   const parser = pg.types.getTypeParser(oid, format) as Parser;
@@ -26,22 +28,22 @@ export function typeParserOf(oid: number, format: 'text' | 'binary' = 'text'): P
   return parser;
 }
 
-/** @param parsed a Date, or a number for infinity. */
+/** @param parsed value of pg's own parser: a Date, or a number for infinity. */
 function nearestTime(text: string, parsed: unknown): Date {
   if (parsed instanceof Date) return clampTime(parsed);
   return text.startsWith('-') ? FIRST_TIME : LAST_TIME;
 }
 
 /**
- * `2026-11-21 19:08:25[.123456]+00`, as PostgreSQL writes it in DateStyle ISO and TimeZone UTC; microseconds
- * are cut off, as pg does.
- * @returns null for anything else: other zones, years before Christ or after 9999, infinity.
+ * Parses `2026-11-21 19:08:25[.123456]+00`, which PostgreSQL writes with DateStyle ISO and TimeZone UTC.
+ * Microseconds are cut off, as in pg.
+ * @returns null for anything else: other time zones, years BC or after 9999, infinity.
  */
 export function parseTimestamp(text: string): Date | null {
   const { length } = text;
   const ends = text.charCodeAt(length - 3) === 43 && digits(text, length - 2, 2) === 0;
   const year = digits(text, 0, 4);
-  // As many as the seconds have: none, or a point and up to six.
+  // Length of the fraction of a second: 0, or a point and up to six digits.
   const fraction = length - 3 - 19;
   if (!ends || year < 1000 || text.charCodeAt(4) !== 45 || text.charCodeAt(7) !== 45) return null;
   if (text.charCodeAt(10) !== 32 || text.charCodeAt(13) !== 58 || text.charCodeAt(16) !== 58) return null;
@@ -58,7 +60,7 @@ export function parseTimestamp(text: string): Date | null {
   return Number.isNaN(time) ? null : new Date(time);
 }
 
-/** NaN where there are others than digits. */
+/** Reads a number of `count` digits; NaN when there is another character. */
 function digits(text: string, from: number, count: number): number {
   let number = 0;
   for (let i = from; i < from + count; i++) {
@@ -69,7 +71,10 @@ function digits(text: string, from: number, count: number): number {
   return number;
 }
 
-/** `{a,b}` without quotes, NULL, bounds or arrays within. @returns null for any other. */
+/**
+ * Parses `{a,b}`, without quotes, NULL, bounds or nested arrays.
+ * @returns null for any other form.
+ */
 export function parseTextArray(text: string): string[] | null {
   if (text === '{}') return [];
   if (!/^\{[^"{}\\,]+(?:,[^"{}\\,]+)*\}$/.test(text)) return null;

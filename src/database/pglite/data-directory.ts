@@ -5,27 +5,31 @@ import { FixativeError } from '../../errors.ts';
 import { tryLockFile } from './file-lock.ts';
 
 /**
- * The lock on DATA_DIR. Two processes that open one embedded database corrupt it, and both would clear the
- * other's spool, so one process owns the directory at a time.
+ * Lock on DATA_DIR. Two processes on one embedded database corrupt it, and both would delete the other's
+ * spooled files. So one process owns the directory at a time.
  */
 export interface DataDirectory {
   readonly path: string;
   release(): Promise<void>;
 }
 
-/** Where the files of the embedded database are. */
+/** Returns the directory of the embedded database. */
 export const databaseDirectoryOf = (directory: string) => path.join(directory, 'database');
 
-/** Is there while the files of a new database are being written. */
+/** Returns the path of a file that exists while a new database is being written. */
 export const unfinishedMarkOf = (databaseDirectory: string) => `${databaseDirectory}.unfinished`;
 
-/** Returns whether the embedded database was made; quick, and loads nothing. */
+/** Returns whether the embedded database exists. Fast: reads no file. */
 export function hasDatabase(directory: string): boolean {
   const database = databaseDirectoryOf(directory);
   return existsSync(path.join(database, 'PG_VERSION')) && !existsSync(unfinishedMarkOf(database));
 }
 
-/** @param processId is told to whoever finds it locked. */
+/**
+ * Locks the data directory until `release`.
+ * @param processId process id for the error that other processes get.
+ * @throws FixativeError STORE_UNAVAILABLE when another process holds the lock.
+ */
 export async function lockDataDirectory(directory: string, processId: number): Promise<DataDirectory> {
   await mkdir(directory, { recursive: true });
   const ownerPath = path.join(directory, 'owner.json');
@@ -36,7 +40,7 @@ export async function lockDataDirectory(directory: string, processId: number): P
       .catch(() => 'another process');
     throw new FixativeError(
       'STORE_UNAVAILABLE',
-      `${directory} is in use by ${owner}. Stop it first, give this one a DATA_DIR of its own, or set DATABASE_URL to a PostgreSQL server, which several processes may share.`,
+      `${directory} is in use by ${owner}. Stop that process, give this one a DATA_DIR of its own, or set DATABASE_URL to a PostgreSQL server, which several processes can share.`,
     );
   }
   await writeFile(ownerPath, `${JSON.stringify({ pid: processId })}\n`);

@@ -1,12 +1,12 @@
 import { DiskError, FixativeError } from '../../errors.ts';
 import { codesIn } from '../driver/errors.ts';
 
-/** What is wrong with a disk, as far as an error tells. */
+/** Cause of a disk error. */
 export type DiskFault = 'full' | 'read-only' | 'failing';
 
 /**
- * Codes of the system, and of what met the same there: PostgreSQL (disk_full, io_error; Appendix A) and
- * SQLite (full, read-only, I/O error).
+ * Error codes of the system, of PostgreSQL (disk_full, io_error; Appendix A) and of SQLite (full, read-only,
+ * I/O error).
  */
 const FAULTS: Readonly<Record<string, DiskFault>> = {
   ENOSPC: 'full',
@@ -20,7 +20,7 @@ const FAULTS: Readonly<Record<string, DiskFault>> = {
   SQLITE_10: 'failing',
 };
 
-/** null: the error is not one of a disk. */
+/** Returns the cause of a disk error; null for any other error. */
 export function diskFaultOf(error: unknown): DiskFault | null {
   for (const code of codesIn(error)) {
     const fault = FAULTS[code];
@@ -29,7 +29,7 @@ export function diskFaultOf(error: unknown): DiskFault | null {
   return null;
 }
 
-/** What a client may read of a fault: no path of the server, and nothing that it could act on otherwise. */
+/** Descriptions of disk errors for clients, without paths of the server. */
 export const DISK_WORDS: Readonly<Record<DiskFault, string>> = {
   full: 'its disk is full',
   'read-only': 'its disk is mounted read-only',
@@ -37,8 +37,8 @@ export const DISK_WORDS: Readonly<Record<DiskFault, string>> = {
 };
 
 /**
- * Returns the error that a client is told where a disk of the server failed; the cause keeps path and code
- * for the log. Returns null for any other error.
+ * Returns the error for clients when a disk of the server failed; null for any other error. Its cause keeps
+ * path and code for the log.
  * @param subject what needed the disk: `The server`, `The database`
  */
 export function diskErrorOf(subject: string, error: unknown): DiskError | null {
@@ -47,7 +47,7 @@ export function diskErrorOf(subject: string, error: unknown): DiskError | null {
   if (fault === null) return null;
   return new DiskError(
     fault === 'full' ? 'NO_SPACE' : 'STORE_UNAVAILABLE',
-    `${subject} cannot write: ${DISK_WORDS[fault]}. Try again when its operator has put that right; the log says more.`,
+    `${subject} cannot write: ${DISK_WORDS[fault]}. Try again later. The operator must fix the disk; see the log of the server.`,
     { cause: error },
   );
 }

@@ -1,32 +1,31 @@
 import { statfsSync } from 'node:fs';
 
-/** How often the disk is looked at while something is written, and while it is too full. */
-const LOOK_MS = 500;
+/** Least milliseconds between two checks, and the interval of checks while the disk is too full. */
+const CHECK_MS = 500;
 
-export interface Room {
-  /** Whether there is too little: what writes is refused. */
+export interface FreeSpace {
+  /** Whether too little space is free, so that writes are rejected. */
   readonly isLow: boolean;
-  /** Looks, unless it has just looked. */
-  look(): void;
-  /** What is free, in bytes. */
+  /** Checks the disk, unless it was checked less than 500 ms ago. */
+  check(): void;
+  /** Returns the free bytes. */
   free(): number;
   close(): void;
 }
 
 /**
- * Watches how much is free on the disk of the embedded database. PostgreSQL ends itself when it cannot write
- * its log, so nothing is written any more while there is still room for the log of what is under way.
- * @param options.onChange is told when there is too little, and when there is enough again; not within the
- *   call of `look`.
+ * Watches the free space on the disk of the embedded database. PostgreSQL shuts down when it cannot write its
+ * log. So writes stop while there is still space for the log of those under way.
+ * @param options.onChange called when the space becomes too little or sufficient again; never during `check`.
  */
-export function watchRoom(options: {
+export function watchFreeSpace(options: {
   directory: string;
   floorBytes: number;
   onChange: (isLow: boolean) => void;
-}): Room {
+}): FreeSpace {
   const { directory, floorBytes, onChange } = options;
   let isLow = false;
-  let lookedAt = Number.NEGATIVE_INFINITY;
+  let checkedAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
 
   const free = () => {
@@ -34,19 +33,19 @@ export function watchRoom(options: {
     return bavail * bsize;
   };
 
-  function look(): void {
-    if (performance.now() - lookedAt < LOOK_MS) return;
-    lookedAt = performance.now();
+  function check(): void {
+    if (performance.now() - checkedAt < CHECK_MS) return;
+    checkedAt = performance.now();
     const wasLow = isLow;
     try {
       isLow = free() < floorBytes;
     } catch {
-      // Of a disk that cannot be asked, what it says when it is written to counts.
+      // When the disk cannot be checked, its write errors decide.
       return;
     }
     if (isLow === wasLow) return;
     clearInterval(timer);
-    if (isLow) timer = setInterval(look, LOOK_MS).unref();
+    if (isLow) timer = setInterval(check, CHECK_MS).unref();
     const now = isLow;
     setImmediate(() => onChange(now));
   }
@@ -55,7 +54,7 @@ export function watchRoom(options: {
     get isLow() {
       return isLow;
     },
-    look,
+    check,
     free,
     close: () => clearInterval(timer),
   };

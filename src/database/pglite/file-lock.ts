@@ -1,11 +1,10 @@
 import { DatabaseSync } from 'node:sqlite';
 
 /**
- * Locks a file for this process, if no other holds it. The lock is the kernel's: an exclusive transaction on
- * an SQLite file, which is a lock on a range of the file. It ends with its process however that ends, so a
- * lock that is found taken belongs to a live owner, and none is ever broken. A file with a process id, the
- * usual way, is fooled by ids that are used again, in containers above all.
- * @returns null when a live process holds it.
+ * Locks a file for this process. The lock is an exclusive transaction on an SQLite file, which is a kernel
+ * lock on a range of the file. The kernel releases it when the process dies, so a held lock always has a live
+ * owner. A file with a process id does not work as a lock: ids are reused, most of all in containers.
+ * @returns null when another process holds the lock.
  */
 export function tryLockFile(file: string): { release(): void } | null {
   const lock = new DatabaseSync(file, { timeout: 0 });

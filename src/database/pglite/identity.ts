@@ -1,27 +1,25 @@
 import { randomBytes } from 'node:crypto';
 
 /**
- * Of ControlFileData
- * (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in the byte
- * order of WebAssembly.
+ * Layout of ControlFileData
+ * (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in
+ * WebAssembly's byte order.
  */
 const CONTROL = 'global/pg_control';
 const SYSTEM_IDENTIFIER_BYTES = 8;
-/** The random bytes that stand before the checksum, `mock_authentication_nonce`. */
+/** Length of `mock_authentication_nonce`, the random bytes before the checksum. */
 const NONCE_BYTES = 32;
-/** All of it is within one sector, so that it is written as a whole. */
-const MOST_CONTROL_BYTES = 512;
-/**
- * Each segment of the log begins with a page that names its database (XLogLongPageHeaderData, `xlp_sysid`).
- */
+/** PG_CONTROL_MAX_SAFE_SIZE: all data is in the first sector, so that it is written atomically. */
+const MAX_CONTROL_BYTES = 512;
+/** Name of a log segment. Its first page has the system identifier (XLogLongPageHeaderData, `xlp_sysid`). */
 const SEGMENT = /^pg_wal\/[0-9A-F]{24}$/;
 const SEGMENT_SYSTEM_IDENTIFIER_AT = 24;
 
 /**
- * Gives a copy of a database that was shut down an identity of its own, as initdb does: another system
- * identifier, which keeps the log of one database from being replayed into another, and another nonce.
- * @param files the content of each file by its name; changed in place.
- * @throws Error when the control file is not as PostgreSQL writes it.
+ * Gives a copy of a closed database an identity of its own, as initdb does: a new system identifier, which
+ * keeps PostgreSQL from replaying the log of one database into another, and a new nonce.
+ * @param files content of each file by its name; changed in identifierInSegment.
+ * @throws Error when the control file has an unknown layout.
  */
 export function renewIdentity(files: ReadonlyMap<string, Buffer>): void {
   const control = files.get(CONTROL) ?? Buffer.alloc(0);
@@ -29,31 +27,35 @@ export function renewIdentity(files: ReadonlyMap<string, Buffer>): void {
   const identifier = control.subarray(0, SYSTEM_IDENTIFIER_BYTES);
   const before = Buffer.from(identifier);
   randomBytes(SYSTEM_IDENTIFIER_BYTES).copy(control);
-  // PostgreSQL shows it as a signed number, and never a negative one.
+  // PostgreSQL shows it as a signed number; keep it positive.
   control.writeUInt8(control.readUInt8(SYSTEM_IDENTIFIER_BYTES - 1) & 0x7f, SYSTEM_IDENTIFIER_BYTES - 1);
   randomBytes(NONCE_BYTES).copy(control, checksumAt - NONCE_BYTES);
   control.writeUInt32LE(crc32c(control.subarray(0, checksumAt)), checksumAt);
   for (const [name, content] of files) {
     if (!SEGMENT.test(name)) continue;
-    const place = content.subarray(SEGMENT_SYSTEM_IDENTIFIER_AT).subarray(0, SYSTEM_IDENTIFIER_BYTES);
-    if (place.equals(before)) identifier.copy(place);
+    const identifierInSegment = content
+      .subarray(SEGMENT_SYSTEM_IDENTIFIER_AT)
+      .subarray(0, SYSTEM_IDENTIFIER_BYTES);
+    if (identifierInSegment.equals(before)) identifier.copy(identifierInSegment);
   }
 }
 
 /**
- * Where the checksum stands depends on the version of PostgreSQL: it is the one place that holds the checksum
- * of what is before it.
+ * Finds the checksum, whose offset depends on the version of PostgreSQL: it equals the CRC-32C of all bytes
+ * before it.
  */
 function findChecksum(control: Buffer): number {
-  const most = Math.min(control.length, MOST_CONTROL_BYTES) - 4;
+  const most = Math.min(control.length, MAX_CONTROL_BYTES) - 4;
   for (let at = NONCE_BYTES + SYSTEM_IDENTIFIER_BYTES; at <= most; at += 4)
     if (control.readUInt32LE(at) === crc32c(control.subarray(0, at))) return at;
-  throw new Error(`${CONTROL} has no checksum that is right.`);
+  throw new Error(
+    `${CONTROL} has no valid checksum. Make the prepared database again: npm run fixative -- prepare.`,
+  );
 }
 
 const CASTAGNOLI = 0x82f63b78;
 
-/** CRC-32C (RFC 3720, appendix B.4). Node has the other CRC-32 only. */
+/** Computes CRC-32C (RFC 3720, appendix B.4). Node has only the other CRC-32. */
 function crc32c(bytes: Buffer): number {
   let crc = ~0;
   for (const byte of bytes) {

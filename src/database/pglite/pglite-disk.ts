@@ -5,37 +5,38 @@ import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 import { type FileEvents, nodeFilesOf, watchFiles } from './pglite-files.ts';
 
 /**
- * When PGlite's files are on the disk. PGlite is built to ask the system for nothing: it starts PostgreSQL
- * with `fsync` off (`-F`), and its files have no fsync to call. Here PostgreSQL asks as it always does, and
- * gets an answer of ours: at once while statements run, for whoever acknowledges a write waits for `flush`,
- * which is one for all who wait and does not hold the event loop; by the disk itself during a checkpoint,
- * whose order is what makes the log that lies before it dispensable
- * (https://www.postgresql.org/docs/current/wal-reliability.html).
+ * Makes PGlite's writes durable. PGlite runs PostgreSQL without fsync (`-F`), and its file system has none.
+ * Here PostgreSQL runs with fsync, and this file implements it:
+ *
+ * - while statements run, fsync returns at once. Callers that acknowledge a write wait for `flush`, which
+ *   serves all of them together and does not block the event loop;
+ * - during a checkpoint, fsync reaches the disk, because the order of its writes is what makes the older log
+ *   obsolete (https://www.postgresql.org/docs/current/wal-reliability.html).
  */
 export interface Disk {
   /**
-   * Resolves when the write-ahead log that was written before the call is on the disk. All who ask while a
-   * flush runs share the next one.
+   * Resolves when the write-ahead log of all writes before the call is on the disk. Callers during a flush
+   * share the next one.
    */
   flush(): Promise<void>;
-  /**
-   * What PostgreSQL wants on the disk while `work` runs is there before it goes on; that holds the event
-   * loop.
-   */
+  /** Runs `work` with fsync to the disk, which blocks the event loop. */
   synced<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
 /**
- * PGlite's own, but for `-F`. Its fdatasync is none, whatever we do; fsync calls what `openDisk` provides.
+ * PGlite's default parameters without `-F`. Its fdatasync does nothing, but its fsync can be replaced
+ * (`openDisk`).
  */
 const START_PARAMS = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
-  ...['-c', 'wal_sync_method=fsync'],
+  '-c',
+  'wal_sync_method=fsync',
 ];
 
 /**
- * Starts PGlite on the files in a directory, of which the caller holds the lock.
- * @param options.isWritten whether the files were written just now, and may not be on the disk yet.
+ * Starts PGlite on the files in a directory. The caller holds the lock on the directory.
+ * @param options.isWritten whether the files were just written, and may not be on the disk yet. Default:
+ *   false.
  */
 export async function startPglite(
   directory: string,
@@ -43,7 +44,8 @@ export async function startPglite(
   events: FileEvents,
 ): Promise<{ pglite: PGlite; disk: Disk }> {
   const isOnDisk = !isWritten && (await wasShutDown(directory));
-  // PostgreSQL's own lock keeps nobody out here, and one that the power has left empty would keep us out.
+  // PostgreSQL's own lock excludes no process here, and a power loss may leave it empty, which would prevent
+  // the start.
   await rm(path.join(directory, 'postmaster.pid'), { force: true });
   const pglite = await PGlite.create({
     ...options,
@@ -55,8 +57,8 @@ export async function startPglite(
 }
 
 /**
- * @param options.isOnDisk whether what PostgreSQL found at its start is on the disk, and was not changed by
- *   it; else all of it is put there first, which takes a quarter of a second.
+ * @param options.isOnDisk whether all files that PostgreSQL started with are on the disk and unchanged. If
+ *   not, all are synced first, which takes a quarter of a second.
  */
 function openDisk(
   pglite: PGlite,
@@ -68,7 +70,7 @@ function openDisk(
   files.stream_ops.fsync = ({ nfd, node }) => {
     if (syncing === 0) return 0;
     try {
-      // Directories are opened by Emscripten without the system.
+      // Emscripten opens directories without the system, so they have no descriptor.
       if (nfd !== undefined) fsyncSync(nfd);
       else syncDirectory(files.realPath(node));
       return 0;
@@ -77,15 +79,16 @@ function openDisk(
     }
   };
 
-  // PostgreSQL was started before it could ask. At the least it said in this file that it runs, without which
-  // the next start would replay nothing.
+  // PostgreSQL started before fsync was replaced. Sync at least the control file, where it noted that it
+  // runs: without that the next start would not replay the log.
   const settled = options.isOnDisk
-    ? whileThere(path.join(directory, CONTROL), 'r', (handle) => handle.sync())
+    ? withFileIfPresent(path.join(directory, CONTROL), 'r', (handle) => handle.sync())
     : syncAll(directory);
-  // The system forgets what it could not write: a later sync that succeeds would say nothing of it.
+  // After a failed sync the system drops the data, and a later sync succeeds. So the first failure ends the
+  // process.
   const onFault = (error: unknown) => options.onEnd(`its files cannot be synced (${String(error)})`);
   settled.catch(onFault);
-  const flush = makeFlush(path.join(directory, 'pg_wal'), onFault);
+  const flush = makeLogFlush(path.join(directory, 'pg_wal'), onFault);
 
   return {
     async flush() {
@@ -105,24 +108,24 @@ function openDisk(
 }
 
 /**
- * Of ControlFileData
- * (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in the byte
- * order of WebAssembly.
+ * Layout of ControlFileData
+ * (https://github.com/postgres/postgres/blob/REL_17_STABLE/src/include/catalog/pg_control.h), in
+ * WebAssembly's byte order.
  */
 const CONTROL = path.join('global', 'pg_control');
 const STATE_AT = 16;
 const SHUT_DOWN = 1;
 
 /**
- * Whether the database in a directory was closed as it should be, so that there is no log to replay; to be
- * asked before it is opened.
+ * Returns whether the database in a directory was closed cleanly, so that there is no log to replay. Call it
+ * before opening.
  */
 export async function wasShutDown(directory: string): Promise<boolean> {
-  const control = await readFile(path.join(directory, CONTROL)).catch(absent);
+  const control = await readFile(path.join(directory, CONTROL)).catch(nullIfAbsent);
   return control !== null && control.length > STATE_AT + 4 && control.readInt32LE(STATE_AT) === SHUT_DOWN;
 }
 
-/** Puts the names in a directory on the disk, and holds the event loop. */
+/** Syncs the entries of a directory. Blocks the event loop. */
 export function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {
@@ -132,15 +135,12 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/**
- * As WASI numbers it. PostgreSQL ends itself then, as it does everywhere: what is on the disk is not known
- * any more.
- */
+/** WASI's number of EIO. PostgreSQL shuts down on it, because the state of the disk is then unknown. */
 const EIO = 29;
 
-const AT_ONCE = 8;
+const CONCURRENT_SYNCS = 8;
 
-/** Everything below a directory, as PostgreSQL does before it recovers (`recovery_init_sync_method`). */
+/** Syncs everything below a directory, as PostgreSQL does before recovery (`recovery_init_sync_method`). */
 async function syncAll(directory: string): Promise<void> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const all = entries
@@ -148,12 +148,12 @@ async function syncAll(directory: string): Promise<void> {
     .map((entry) => path.join(entry.parentPath, entry.name));
   const left = [directory, ...all].values();
   const syncEach = async () => {
-    for (const file of left) await whileThere(file, 'r', (handle) => handle.sync());
+    for (const file of left) await withFileIfPresent(file, 'r', (handle) => handle.sync());
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, syncEach));
+  await Promise.all(Array.from({ length: CONCURRENT_SYNCS }, syncEach));
 }
 
-function makeFlush(directory: string, onFault: (error: unknown) => void): () => Promise<void> {
+function makeLogFlush(directory: string, onFault: (error: unknown) => void): () => Promise<void> {
   const flushed = new Map<string, number>();
   let running: Promise<void> | null = null;
   let next: Promise<void> | null = null;
@@ -163,13 +163,13 @@ function makeFlush(directory: string, onFault: (error: unknown) => void): () => 
     for (const name of await readdir(directory)) {
       if (!/^[0-9A-F]{24}$/.test(name)) continue;
       const file = path.join(directory, name);
-      // A checkpoint removes segments, and gives others the names of later ones.
-      const found = await stat(file).catch(absent);
-      // The clock of a file system ticks in milliseconds: what was written just now may have the time of the
-      // last flush.
+      // A checkpoint may remove the segment or rename it to a later one.
+      const found = await stat(file).catch(nullIfAbsent);
+      // Compare with a second of tolerance, because file systems have coarse clocks.
       if (!found || (flushed.get(name) ?? 0) > found.mtimeMs + 1000) continue;
-      await whileThere(file, 'r+', (handle) => handle.datasync().catch(onFault));
-      if (!flushed.has(name)) await whileThere(directory, 'r', (handle) => handle.sync().catch(onFault));
+      await withFileIfPresent(file, 'r+', (handle) => handle.datasync().catch(onFault));
+      if (!flushed.has(name))
+        await withFileIfPresent(directory, 'r', (handle) => handle.sync().catch(onFault));
       flushed.set(name, begun);
     }
   }
@@ -194,16 +194,16 @@ function makeFlush(directory: string, onFault: (error: unknown) => void): () => 
   };
 }
 
-async function whileThere(
+async function withFileIfPresent(
   file: string,
   flags: string,
   work: (handle: FileHandle) => Promise<void>,
 ): Promise<void> {
-  const handle = await open(file, flags).catch(absent);
+  const handle = await open(file, flags).catch(nullIfAbsent);
   if (handle) await work(handle).finally(() => handle.close());
 }
 
-function absent(error: NodeJS.ErrnoException): null {
+function nullIfAbsent(error: NodeJS.ErrnoException): null {
   if (error.code === 'ENOENT') return null;
   throw error;
 }

@@ -3,14 +3,15 @@ import type { Extension } from '@electric-sql/pglite';
 import { diskFaultOf } from './disk-fault.ts';
 
 /**
- * What we use of Emscripten's file system (https://emscripten.org/docs/api_reference/Filesystem-API.html).
+ * Members that are used of Emscripten's file system
+ * (https://emscripten.org/docs/api_reference/Filesystem-API.html).
  */
 export interface NodeFiles {
   readonly stream_ops: {
     write(stream: FileStream, ...rest: unknown[]): number;
     fsync?: (stream: FileStream) => number;
   };
-  /** Runs each call of the file system, and makes an error of WebAssembly out of what Node throws. */
+  /** Runs a call of the file system, and converts Node's errors to those of WebAssembly. */
   tryFSOperation<Result>(operation: () => Result): Result;
   realPath(node: object): string;
 }
@@ -20,36 +21,36 @@ interface FileStream {
   readonly node: object;
 }
 
-/** What we use of PGlite's module. */
+/** Members that are used of PGlite's module. */
 interface Module {
   readonly FS: { readonly filesystems: { readonly NODEFS?: NodeFiles } };
   _PostgresMainLoopOnce(): void;
 }
 
 /**
- * With this PostgreSQL says that a statement has failed, and takes the next; anything else that it throws is
- * its end.
+ * Exit status after a failed statement; PostgreSQL goes on. Anything else that it throws means that it has
+ * ended.
  */
 const STATEMENT_FAILED = 100;
 
-/** Without either, nothing that is written later can be relied on. */
-const OF_THE_LOG = /\/(?:pg_wal\/|global\/pg_control$)/;
+/** Files that PostgreSQL cannot run without: those of the write-ahead log, and the control file. */
+const LOG_FILES = /\/(?:pg_wal\/|global\/pg_control$)/;
 
 export interface FileEvents {
   /**
-   * PostgreSQL has ended itself, or cannot but do so. It has to end the process, in this very call: PGlite
-   * would call the dead PostgreSQL for ever, and no timer and no signal would be heard.
+   * PostgreSQL has ended, or must. This must end the process within the call: PGlite would call the dead
+   * PostgreSQL forever, so that no timer and no signal is handled any more.
    */
   onEnd(reason: string): never;
-  /** The disk refused something. PostgreSQL answers the statement with an error, where it does not end. */
+  /** The disk returned an error. PostgreSQL fails the statement or ends. */
   onFault(error: unknown): void;
-  /** Something was written. */
+  /** A file was written. */
   onWrite(): void;
 }
 
 /**
- * Watches the files of an embedded database, from before PostgreSQL starts: PGlite itself tells nobody but
- * PostgreSQL what failed.
+ * Watches the files of an embedded database, from before PostgreSQL starts. PGlite reports file errors only
+ * to PostgreSQL.
  */
 export function watchFiles(events: FileEvents): Extension {
   return {
@@ -57,13 +58,13 @@ export function watchFiles(events: FileEvents): Extension {
     setup: async (_pglite, options: { preRun?: ((module: Module) => void)[] }) => ({
       emscriptenOpts: {
         ...options,
-        preRun: [...(options.preRun ?? []), (module: Module) => watch(module, events)],
+        preRun: [...(options.preRun ?? []), (module: Module) => watchModule(module, events)],
       },
     }),
   };
 }
 
-function watch(module: Module, events: FileEvents): void {
+function watchModule(module: Module, events: FileEvents): void {
   const files = nodeFilesOf(module);
   const attempt = files.tryFSOperation;
   files.tryFSOperation = (operation) =>
@@ -82,7 +83,7 @@ function watch(module: Module, events: FileEvents): void {
       return write(stream, ...rest);
     } catch (error) {
       const file = files.realPath(stream.node);
-      if (OF_THE_LOG.test(file)) events.onEnd(`${path.basename(file)} of its log cannot be written`);
+      if (LOG_FILES.test(file)) events.onEnd(`${path.basename(file)} of its log could not be written`);
       throw error;
     } finally {
       events.onWrite();
@@ -90,7 +91,7 @@ function watch(module: Module, events: FileEvents): void {
   };
 
   let loopOnce = module._PostgresMainLoopOnce;
-  const guarded = () => {
+  const watchedLoop = () => {
     try {
       loopOnce();
     } catch (error) {
@@ -99,9 +100,9 @@ function watch(module: Module, events: FileEvents): void {
       throw error;
     }
   };
-  // The first call replaces itself on the module by the function of WebAssembly.
+  // Emscripten's first call replaces this property with WebAssembly's function.
   Object.defineProperty(module, '_PostgresMainLoopOnce', {
-    get: () => guarded,
+    get: () => watchedLoop,
     set: (given: typeof loopOnce) => {
       loopOnce = given;
     },
@@ -110,6 +111,9 @@ function watch(module: Module, events: FileEvents): void {
 
 export function nodeFilesOf(module: Pick<Module, 'FS'>): NodeFiles {
   const files = module.FS.filesystems.NODEFS;
-  if (!files?.stream_ops) throw new Error('The files of PGlite are not as they were: there is no NODEFS.');
+  if (!files?.stream_ops)
+    throw new Error(
+      'PGlite has no file system NODEFS, so its writes cannot be made durable. Install the version of PGlite in package-lock.json.',
+    );
   return files;
 }

@@ -15,34 +15,35 @@ import { autovacuum, checkpoint } from '../maintenance.ts';
 import { TRANSACTION_OPTIONS } from '../transaction-options.ts';
 import { unfinishedMarkOf } from './data-directory.ts';
 import { DISK_WORDS, diskFaultOf } from './disk-fault.ts';
-import { type Room, watchRoom } from './disk-space.ts';
+import { type FreeSpace, watchFreeSpace } from './disk-space.ts';
 import { type Disk, startPglite, syncDirectory } from './pglite-disk.ts';
 import { readTemplate } from './template.ts';
 
 export interface PgliteOptions {
   readonly directory: string;
-  /** File of a prepared database to begin from when there is none yet (template.ts). */
+  /** File of a prepared database (template.ts), for a new database. Default: none. */
   readonly template?: string;
-  /** Not for a database that is thrown away. */
+  /** Watches the disk. Default: none, for a temporary database. */
   readonly watch?: DiskWatch;
 }
 
 export interface DiskWatch {
-  /** Below so many free bytes every statement that writes is refused (disk_full). */
+  /** Free bytes below which statements that write are rejected (disk_full). */
   readonly floorBytes: number;
   readonly log: Logger | null;
-  /** Ends the process, in this very call (pglite-files.ts). */
+  /** Must end the process within the call (pglite-files.ts). */
   readonly onEnd: (reason: string) => never;
-  /** The disk refused something. */
+  /** Called when the disk returned an error. */
   readonly onFault: (error: unknown) => void;
 }
 
 /**
- * Opens PostgreSQL embedded in this process, with its files in `directory`. The caller holds the lock on the
- * directory (data-directory.ts): PGlite takes none of its own, and two processes on one directory corrupt it.
+ * Opens a PostgreSQL embedded in this process, with its files in `directory`. The caller holds the lock on
+ * the directory (data-directory.ts): PGlite takes none, and two processes on one directory corrupt it.
+ * @throws FixativeError NO_SPACE, STORE_UNAVAILABLE when it cannot be opened.
  */
 export async function openPglite(options: PgliteOptions): Promise<Database> {
-  const { pglite, disk, room } = await create(options);
+  const { pglite, disk, space } = await openFiles(options);
   const adapter = new PrismaPGlite(pglite);
   const prisma = new PrismaClient({ adapter, transactionOptions: TRANSACTION_OPTIONS });
 
@@ -58,7 +59,7 @@ export async function openPglite(options: PgliteOptions): Promise<Database> {
       if (values.length > 0) return await pglite.query(text, values);
       return { rows: (await pglite.exec(text)).flatMap(({ rows }) => rows) };
     } catch (error) {
-      // A script that fails within its transaction leaves it open, and there is one connection for all.
+      // A script that fails within its own transaction leaves it open, on the one connection that all share.
       await pglite.query('ROLLBACK').catch(() => {});
       throw error;
     }
@@ -93,50 +94,52 @@ export async function openPglite(options: PgliteOptions): Promise<Database> {
       return { close };
     },
     async maintain(signal) {
-      // A vacuum writes to the log; a checkpoint frees what the log takes.
-      const vacuumed = room.isLow
+      // VACUUM writes to the log, and a checkpoint frees its space.
+      const vacuumed = space.isLow
         ? []
         : await autovacuum({ query, exec: (statement) => pglite.exec(statement) }, signal);
       const exec = (statement: string) => disk.synced(() => pglite.exec(statement));
       return [...vacuumed, ...(await checkpoint({ query, exec }))];
     },
-    // The lock on the directory leaves no other process to tell.
+    // The lock on the directory excludes all other processes.
     announce: async (name) => void announced.add(name),
     isAnnounced: async (name) => announced.has(name),
-    // The lock on the directory leaves no other process to exclude, so no lock is ever lost.
+    // The lock on the directory excludes all other processes, so this lock cannot be lost.
     exclusively: (name, work) =>
-      inProcess(name, () => work({ id: randomUUID(), signal: NEVER, query, transaction, executeScript })),
+      inProcess(name, () =>
+        work({ id: randomUUID(), signal: NEVER_ABORTED, query, transaction, executeScript }),
+      ),
     flush: disk.flush,
     async close() {
-      room.close();
+      space.close();
       await prisma.$disconnect();
       await disk.synced(() => pglite.close());
     },
   };
 }
 
-const NEVER = new AbortController().signal;
+const NEVER_ABORTED = new AbortController().signal;
 
 /**
- * Said with each query as well: PGlite replaces those of arrays when it starts, and takes NULL in them for a
- * word.
+ * Parsers for each query. PGlite replaces those of arrays when it starts, and its own read NULL in an array
+ * as a string.
  */
 const PARSERS = Object.fromEntries(
   [types.INT8, JSON_TEXT, JSONB, TIMESTAMPTZ, TEXT_ARRAY].map((oid) => [oid, typeParserOf(oid)]),
 );
 
 /**
- * A new database is written into its directory file by file, and PGlite opens none that is there in part. So
- * it is on record that one is being made: what a process that was killed left of it has never held anything,
- * and is made again.
+ * Opens or creates the files and starts PGlite. A mark beside the directory shows that a new database is
+ * incomplete: PGlite cannot open a part of one. After a kill it is deleted and made again, because it never
+ * held any data.
  */
-async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: Disk; room: Room }> {
+async function openFiles(options: PgliteOptions): Promise<{ pglite: PGlite; disk: Disk; space: FreeSpace }> {
   const { directory, template, watch = UNWATCHED } = options;
   const unfinished = unfinishedMarkOf(directory);
   let fault: unknown = null;
-  let room: Room | undefined;
+  let space: FreeSpace | undefined;
   const reasonOf = (what: string) =>
-    `The embedded database in ${directory} cannot go on: ${what}${wordsOf(fault)}. What was acknowledged is on the disk. Put the disk right and start again.`;
+    `The embedded database in ${directory} cannot go on: ${what}${describeFault(fault)}. All acknowledged writes are on the disk. Fix the disk and start again.`;
   try {
     if ((await readdir(directory).catch(() => [])).length === 0) {
       await mkdir(path.dirname(directory), { recursive: true });
@@ -145,7 +148,7 @@ async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: D
     const isNew = existsSync(unfinished);
     if (isNew) await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { recursive: true });
-    if (isNew) await begin(directory, template, watch.log);
+    if (isNew) await unpackTemplate(directory, template, watch.log);
     const { pglite, disk } = await startPglite(
       directory,
       { parsers: PARSERS, isWritten: isNew },
@@ -155,29 +158,29 @@ async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: D
           fault = error;
           watch.onFault(error);
         },
-        onWrite: () => room?.look(),
+        onWrite: () => space?.check(),
       },
     );
-    // PGlite has the time zone of the machine.
+    // PGlite would use the time zone of the machine.
     const session = settingStatement(SETTINGS);
     await pglite.query(session.text, session.values);
     if (isNew) {
       await disk.flush();
       await rm(unfinished);
-      // It must not come back with the power, beside a database that holds something by then.
+      // After a power loss the mark must not reappear beside a database with data.
       syncDirectory(path.dirname(directory));
     }
-    room = await keepRoom(pglite, directory, watch);
-    return { pglite, disk, room };
+    space = await rejectWritesWhenFull(pglite, directory, watch);
+    return { pglite, disk, space };
   } catch (error) {
     const found = diskFaultOf(error) ? error : fault;
     const kind = diskFaultOf(found);
-    // What its file system and its runtime throw is no Error.
+    // PGlite's file system and runtime throw objects that are not Errors.
     const why = (error as { message?: string } | null)?.message || 'PGlite does not say why';
     const wayOut =
       kind === null
-        ? 'If its files are damaged, put them back from a backup; the files of images are beside it, and `import directory` takes them into a new DATA_DIR.'
-        : `Its files are not damaged by that: put the disk right and start again.`;
+        ? 'If its files are damaged, restore them from a backup. Without one, `import directory` imports the image files beside it into a new DATA_DIR.'
+        : 'This does not damage its files. Fix the disk and start again.';
     throw new FixativeError(
       kind === 'full' ? 'NO_SPACE' : 'STORE_UNAVAILABLE',
       `Cannot open the embedded database in ${directory}: ${kind === null ? why : `${DISK_WORDS[kind]} (${(found as Error).message})`}. ${wayOut}`,
@@ -187,10 +190,14 @@ async function create(options: PgliteOptions): Promise<{ pglite: PGlite; disk: D
 }
 
 /**
- * Unpacks the prepared database. Where there is none PGlite makes one itself when it starts, which takes long
- * enough to be said.
+ * Unpacks the prepared database. Without one, PGlite makes a database when it starts, which takes so long
+ * that it is logged.
  */
-async function begin(directory: string, file: string | undefined, log: Logger | null): Promise<void> {
+async function unpackTemplate(
+  directory: string,
+  file: string | undefined,
+  log: Logger | null,
+): Promise<void> {
   const template = file === undefined ? 'none was prepared' : await readTemplate(file);
   if (typeof template === 'string') {
     log?.info(`A new database takes 10 to 20 seconds, because ${template}.`);
@@ -199,8 +206,8 @@ async function begin(directory: string, file: string | undefined, log: Logger | 
   await template.unpack(directory);
 }
 
-/** Of what the disk said last, for people. */
-function wordsOf(fault: unknown): string {
+/** Describes the last error of the disk for a message. */
+function describeFault(fault: unknown): string {
   const kind = diskFaultOf(fault);
   return kind === null ? '' : `; ${DISK_WORDS[kind]} (${(fault as Error).message})`;
 }
@@ -214,38 +221,44 @@ const UNWATCHED: DiskWatch = {
   },
 };
 
-/** PostgreSQL's codes for a statement that writes where none may, and for a disk that is full. */
+/** SQLSTATEs read_only_sql_transaction and disk_full. */
 const READ_ONLY_TRANSACTION = '25006';
 const DISK_FULL = '53100';
 
-/** Has PostgreSQL refuse whatever writes while there is too little room, and say why. */
-async function keepRoom(pglite: PGlite, directory: string, watch: DiskWatch): Promise<Room> {
+/** Has PostgreSQL reject writes while too little space is free, with an error that says why. */
+async function rejectWritesWhenFull(pglite: PGlite, directory: string, watch: DiskWatch): Promise<FreeSpace> {
   const { floorBytes, log } = watch;
-  const refuseWrites = (isLow: boolean) =>
+  const setReadOnly = (isLow: boolean) =>
     pglite.exec(`SET default_transaction_read_only = ${isLow ? 'on' : 'off'}`);
-  const room = watchRoom({
+  const space = watchFreeSpace({
     directory,
     floorBytes,
     onChange(isLow) {
-      const facts = { freeBytes: room.free(), floorBytes, directory };
-      if (isLow) log?.error(facts, 'the disk is nearly full: the embedded database takes no writes');
-      else log?.warn(facts, 'there is room on the disk again: the embedded database takes writes');
-      refuseWrites(isLow).catch((error: unknown) => log?.error({ err: error }, 'could not change it'));
+      const facts = { freeBytes: space.free(), floorBytes, directory };
+      if (isLow)
+        log?.error(
+          facts,
+          'the disk is nearly full: the embedded database rejects writes until space is freed (MIN_FREE_BYTES)',
+        );
+      else log?.warn(facts, 'the disk has enough free space again: the embedded database accepts writes');
+      setReadOnly(isLow).catch((error: unknown) =>
+        log?.error({ err: error }, 'could not switch the embedded database between read-only and writable'),
+      );
     },
   });
   const explain = (error: unknown): never => {
     const refused = error as { code?: string; message: string };
-    if (room.isLow && refused.code === READ_ONLY_TRANSACTION) {
+    if (space.isLow && refused.code === READ_ONLY_TRANSACTION) {
       refused.code = DISK_FULL;
-      refused.message = `The disk of the embedded database has less than ${floorBytes} bytes free, so it takes no writes (MIN_FREE_BYTES): ${refused.message}`;
+      refused.message = `The disk of the embedded database has less than ${floorBytes} bytes free, so it rejects writes (MIN_FREE_BYTES): ${refused.message}`;
     }
     throw error;
   };
-  // Every statement goes by one of these, Prisma's and those of pg-boss too.
+  // All statements go through these two, also those of Prisma and pg-boss.
   const { execProtocol, execProtocolStream } = pglite;
   pglite.execProtocol = (...given) => execProtocol.apply(pglite, given).catch(explain);
   pglite.execProtocolStream = (...given) => execProtocolStream.apply(pglite, given).catch(explain);
-  room.look();
-  if (room.isLow) await refuseWrites(true);
-  return room;
+  space.check();
+  if (space.isLow) await setReadOnly(true);
+  return space;
 }

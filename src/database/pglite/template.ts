@@ -1,9 +1,8 @@
 /**
- * A prepared embedded database: a new one after initdb and every migration, in one file. initdb takes several
- * seconds, so `npm ci` makes the file (prisma/install.js) and a first start unpacks it. The file says what it
- * was made from; one of other migrations or of another PGlite, and one that is damaged, is not used. It holds
- * no rows but the record of the migrations, and each database that is made from it has an identity of its own
- * (identity.ts).
+ * Prepared database: a new embedded database after initdb and all migrations, in one file. initdb takes
+ * several seconds, so `npm ci` makes the file (prisma/install.js) and a first start unpacks it. A file that
+ * is damaged, or was made from other migrations or another PGlite, is not used. It holds no rows but the
+ * record of migrations. Each database made from it gets an identity of its own (identity.ts).
  */
 import { createHash, hash, randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -19,41 +18,41 @@ import { readMigrations } from '../migrations.ts';
 import { renewIdentity } from './identity.ts';
 import { startPglite } from './pglite-disk.ts';
 
-/** Where `npm ci` keeps it. */
+/** Path of the file that `npm ci` makes. */
 export const TEMPLATE_FILE = fileURLToPath(
   new URL('../../../node_modules/.cache/fixative/database.template', import.meta.url),
 );
 
-/** The first line of the file; what follows is compressed. */
+/** First line of the file. The rest is compressed. */
 interface Head {
-  /** Of what it was made from. */
+  /** Hash of PGlite's version and the migrations. */
   readonly fingerprint: string;
-  /** Of the rest of the file. */
+  /** Hash of the rest of the file. */
   readonly sha256: string;
 }
 
-/** The first line of what is compressed; the content of each file follows. A directory has no size. */
+/** First line of the compressed part. The contents of the files follow. `size` is null for a directory. */
 type Entries = readonly { readonly name: string; readonly size: number | null }[];
 
 export interface Template {
-  /** Writes the files of a new database into an empty directory; they are not on the disk yet. */
+  /** Writes the files of a new database into an empty directory. Does not sync them. */
   unpack(directory: string): Promise<void>;
 }
 
-/** More than what is unpacked, which has forty megabytes: in one piece it takes half the time. */
+/** More than the 40 MB of unpacked files: decompressing in one chunk takes half the time. */
 const CHUNK_BYTES = 64 * 1024 * 1024;
 
-/** Returns the prepared database, or in words why there is none that can be used. */
+/** Returns the prepared database, or a text that says why it cannot be used. */
 export async function readTemplate(file: string): Promise<Template | string> {
   const content = await readFile(file).catch((error: NodeJS.ErrnoException) => error);
   if (!Buffer.isBuffer(content)) {
     return content.code === 'ENOENT'
-      ? `${file}, which \`npm ci\` makes, is not there`
+      ? `${file}, which \`npm ci\` makes, does not exist`
       : `${file} cannot be read (${content.message})`;
   }
   const [head, rest] = cutLine<Head>(content);
   if (head?.sha256 !== hash('sha256', rest)) return `${file} is damaged`;
-  if (head.fingerprint !== (await fingerprint())) return `${file} is of another version`;
+  if (head.fingerprint !== (await fingerprint())) return `${file} was made by another version`;
   return {
     async unpack(directory) {
       const [entries, contents] = cutLine<Entries>(
@@ -67,20 +66,20 @@ export async function readTemplate(file: string): Promise<Template | string> {
         at += size ?? 0;
       }
       renewIdentity(files);
-      // A thousand small files: half the time of asynchronous writes, and nothing else goes on yet.
+      // A thousand small files: synchronous writes take half the time, and nothing else runs yet.
       for (const [name, bytes] of files) writeFileSync(path.join(directory, name), bytes);
     },
   };
 }
 
 /**
- * Makes the file. It appears whole or not at all.
- * @throws Error where it cannot be written.
+ * Makes the file, atomically.
+ * @throws Error when it cannot be written.
  */
 export async function makeTemplate(file: string): Promise<void> {
   const directory = path.dirname(file);
   await mkdir(directory, { recursive: true });
-  // Beside the file, so that what a killed installation leaves goes with `node_modules`.
+  // Beside the file, so that leftovers of a killed installation are deleted with `node_modules`.
   const scratch = await mkdtemp(path.join(directory, 'making-'));
   const writing = `${file}.${randomUUID()}`;
   try {
@@ -95,7 +94,7 @@ export async function makeTemplate(file: string): Promise<void> {
   }
 }
 
-/** Without Prisma's client, which `npm ci` generates at the same time. */
+/** Makes a new database. Does not use Prisma's client, which `npm ci` generates at the same time. */
 async function makeDatabase(directory: string): Promise<void> {
   const { pglite } = await startPglite(
     directory,
@@ -116,12 +115,12 @@ async function makeDatabase(directory: string): Promise<void> {
     await pglite.query(session.text, session.values);
     await migrate({ schema: null, query, exclusively: (_name, work) => work({ query, executeScript }) });
   } finally {
-    // Its files are read and thrown away: nothing has to be on the disk.
+    // Its files are read and deleted, so no flush is needed.
     await pglite.close();
   }
 }
 
-/** Changes with everything that a new database is made from. */
+/** Returns a hash of everything that a new database is made from. */
 async function fingerprint(): Promise<string> {
   const engine = path.join(
     createRequire(import.meta.url).resolve('@electric-sql/pglite'),
@@ -149,7 +148,7 @@ async function packed(directory: string): Promise<Buffer> {
 
 const line = (value: unknown) => Buffer.from(`${JSON.stringify(value)}\n`);
 
-/** Returns the first line as a value, null where it is none, and what follows it. */
+/** Returns the first line parsed as JSON, or null, and the bytes after it. */
 function cutLine<Value>(content: Buffer): [Value | null, Buffer] {
   const end = content.indexOf('\n');
   try {

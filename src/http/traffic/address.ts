@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import ipaddr from 'ipaddr.js';
-import { BoundedCache } from '../../auth/bounded-cache.ts';
+import { LRUCache } from 'lru-cache';
 
 /**
  * Returns a function that finds the address a request is counted under: the address of the connection, or
@@ -31,15 +31,15 @@ export function makeAddressOf(trustedProxies: readonly string[]): (request: Inco
   };
   // Parsing addresses is a tenth of the cost of a small response, and most requests come from known
   // addresses.
-  const known = new BoundedCache<string>(MAX_KNOWN);
+  const known = new LRUCache<string, string>({ max: MAX_KNOWN });
   return ({ socket, headers }) => {
     const peer = socket.remoteAddress ?? '';
     const forwarded = String(headers['x-forwarded-for'] ?? '');
     const key = `${peer} ${forwarded}`;
     const before = known.get(key);
-    if (before !== null) return before;
+    if (before !== undefined) return before;
     const found = find(peer, forwarded);
-    if (key.length <= MAX_KNOWN_LENGTH) known.set(key, found, Number.POSITIVE_INFINITY);
+    if (key.length <= MAX_KNOWN_LENGTH) known.set(key, found);
     return found;
   };
 }

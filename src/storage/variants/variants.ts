@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
 import { FixativeError } from '../../errors.ts';
 import type { Blob } from '../blob.ts';
 import { makeGate } from '../gate.ts';
@@ -149,17 +150,15 @@ interface Failures {
 }
 
 function makeFailures(): Failures {
-  const failures = new Map<string, { readonly error: FixativeError; readonly until: number }>();
+  const failures = new LRUCache<string, FixativeError>({ max: MAX_FAILURES, ttl: FAILURE_SECONDS * 1000 });
   return {
     note(name, error) {
       if (!(error instanceof FixativeError) || error.code !== 'DAMAGED_IMAGE') return;
-      const [first] = failures.keys();
-      if (failures.size >= MAX_FAILURES && first !== undefined) failures.delete(first);
-      failures.set(name, { error, until: Date.now() + FAILURE_SECONDS * 1000 });
+      failures.set(name, error);
     },
     throwKnown(name) {
-      const known = failures.get(name);
-      if (known && known.until > Date.now()) throw known.error;
+      const error = failures.get(name);
+      if (error) throw error;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { GithubClient } from './github-client.ts';
 import { GithubRefusal } from './github-refusal.ts';
 
@@ -41,38 +42,26 @@ export interface TreeListings {
 }
 
 export function makeTreeListings(client: GithubClient, location: GithubLocation): TreeListings {
-  /** By the SHA-1 of the tree, least recently used first. */
-  const cache = new Map<string, { listing: Promise<TreeListing>; size: number }>();
-  let cachedEntries = 0;
+  /** By the SHA-1 of the tree. The size of a listing is its number of entries. */
+  const cache = new LRUCache<string, Promise<TreeListing>>({ maxSize: MAX_CACHED_ENTRIES });
 
   function list(sha: string, recursive = true): Promise<TreeListing> {
     const name = recursive ? sha : `${sha} alone`;
-    const known = cache.get(name);
-    if (known) {
-      cache.delete(name);
-      cache.set(name, known);
-      return known.listing;
-    }
-    const cached = { listing: fetchListing(client, location, sha, recursive), size: 0 };
-    cache.set(name, cached);
-    cached.listing.then(
+    const cached = cache.get(name);
+    if (cached) return cached;
+    const listing = fetchListing(client, location, sha, recursive);
+    cache.set(name, listing, { size: 1 });
+    listing.then(
+      // The size is known only now. A listing larger than the cache evicts all others.
       ({ files, directories }) => {
-        cached.size = 1 + files.size + directories.size;
-        cachedEntries += cached.size;
-        evict(name);
+        const size = Math.min(1 + files.size + directories.size, MAX_CACHED_ENTRIES);
+        // lru-cache does not change the size of a value that it holds already.
+        cache.delete(name);
+        cache.set(name, listing, { size });
       },
       () => cache.delete(name),
     );
-    return cached.listing;
-  }
-
-  /** @param newest is never evicted. */
-  function evict(newest: string): void {
-    for (const [oldest, { size }] of cache) {
-      if (cachedEntries <= MAX_CACHED_ENTRIES || oldest === newest) break;
-      cache.delete(oldest);
-      cachedEntries -= size;
-    }
+    return listing;
   }
 
   async function findDirectory(root: string): Promise<string | null> {
