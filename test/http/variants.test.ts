@@ -170,7 +170,7 @@ describe('a variant', () => {
       ['w=16&h=4096&fit=contain', /one of 16, 32, 64, 128/],
       ['w=16&q=80&quality=80', /q and quality are the same/],
       ['q=101', /it must be 1 to 100/],
-      ['width=16', /no parameter .*width.*; Use one of: w, h, fit/],
+      ['width=16', /no parameter .*width.*\. Use one of: w, h, fit/],
       ['v=17&blur=5', /no parameter .*blur/],
       ['w=16&__proto__=1', /no parameter .*__proto__/],
       ['w=0', /it must be 1 to 4096/],

@@ -1,15 +1,15 @@
 /**
- * The only module that opens pictures with sharp. It shows them as browsers do: upright, the first frame, the
- * whole canvas.
+ * The only module that opens pictures with sharp. It shows them as browsers do: upright, the first frame,
+ * the whole canvas.
  *
  * libvips differs from browsers in two cases:
- * - GIF. If the header says 640 × 480, 800 × 600 and the like, libvips takes the size from the frames (libnsgif,
- *   `nsgif__parse_logical_screen`). It paints black what no frame covers. Here the canvas has the size in the
- *   header, enlarged if the first frame is outside of it, and the rest is transparent. Wuffs, the decoder of
- *   Chromium, does the same (`QUIRK_IMAGE_BOUNDS_ARE_STRICT` in its documentation).
- * - JPEG with a gain map (Ultra HDR). libvips has a separate loader, which fails for grey pictures unless they
- *   are scaled down by more than two. That loader is blocked in the whole process. The picture without the gain
- *   map is what displays without HDR show.
+ * - GIF. If the header says 640 × 480, 800 × 600 and the like, libvips takes the size from the frames
+ *   (libnsgif, `nsgif__parse_logical_screen`). It paints black what no frame covers. Here the canvas has the
+ *   size in the header, enlarged if the first frame is outside of it, and the rest is transparent. Wuffs,
+ *   the decoder of Chromium, does the same (`QUIRK_IMAGE_BOUNDS_ARE_STRICT` in its documentation).
+ * - JPEG with a gain map (Ultra HDR). libvips has a separate loader, which fails for grey pictures unless
+ *   they are scaled down by more than two. That loader is blocked in the whole process. The picture without
+ *   the gain map is what displays without HDR show.
  */
 import { open } from 'node:fs/promises';
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
@@ -18,8 +18,8 @@ import { type GifLayout, readGifLayout } from './containers/gif.ts';
 import { Pieces } from './containers/pieces.ts';
 
 sharp.block({ operation: ['VipsForeignLoadUhdr'] });
-// libvips would keep files open and pixels in memory for the next read of a path. A path that is read again has
-// other bytes.
+// libvips would keep files open and pixels in memory for the next read of a path. A path that is read again
+// has other bytes.
 sharp.cache(false);
 
 export interface Measured {

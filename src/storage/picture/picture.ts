@@ -13,10 +13,10 @@
  * 4. The first frame decodes in time. The later frames of an animation are proven by their container alone.
  *
  * At most `concurrency` pictures are in the decoder at a time, at most `maxWaiting` wait in their order. A
- * decoder may hold all pixels of a picture at once (measured: 5 bytes for each in GIF, 6 in progressive JPEG,
- * 9 in interlaced PNG, 25 in AVIF of twelve bits), so the two limits together bound the memory. It trusts
- * that the path was chosen by us (libvips reads options out of a name that ends in `[…]`) and that nobody
- * writes to the file meanwhile.
+ * decoder may hold all pixels of a picture at once (measured: 5 bytes for each in GIF, 6 in progressive
+ * JPEG, 9 in interlaced PNG, 25 in AVIF of twelve bits), so the two limits together bound the memory. It
+ * trusts that the path was chosen by us (libvips reads options out of a name that ends in `[…]`) and that
+ * nobody writes to the file meanwhile.
  */
 import { rgbaToThumbHash } from 'thumbhash';
 import { FixativeError, OverloadedError, TooLargeError, UnsupportedTypeError } from '../../errors.ts';
@@ -70,7 +70,10 @@ export interface PictureLimits {
   readonly timeoutSeconds?: number;
   /** Most pixels of a picture: width × height × frames. */
   readonly maxPixels: number;
-  /** Pictures in the decoder at a time. It runs on libuv's threads, which the file system needs too. Default: 2. */
+  /**
+   * Pictures in the decoder at a time. It runs on libuv's threads, which the file system needs too. Default:
+   * 2.
+   */
   readonly concurrency?: number;
 }
 
@@ -162,7 +165,9 @@ async function measure(
 
 const DECODE_RETRY_SECONDS = 5;
 
-/** ThumbHash takes up to 100; it keeps seven waves across at most, and its own work grows with the pixels. */
+/**
+ * ThumbHash takes up to 100; it keeps seven waves across at most, and its own work grows with the pixels.
+ */
 const THUMB_PIXELS = 32;
 
 /**
