@@ -1,7 +1,7 @@
 /**
- * Prisma's schema engine in WebAssembly, over a driver adapter: the same engine that `prisma migrate` runs as a binary, so
- * the history it keeps in `_prisma_migrations` is Prisma's own, and an operator may use either. The binary is a download of
- * its own per platform; this one is a package like any other and works on PGlite too.
+ * Loads Prisma's schema engine in WebAssembly, over a driver adapter. `prisma migrate` runs this engine as a
+ * binary, which is a separate download for each platform. The WebAssembly build is an ordinary package, and
+ * works on PGlite too.
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -12,6 +12,7 @@ import type * as EngineModule from '@prisma/schema-engine-wasm/schema_engine_bg'
 
 export type SchemaEngine = EngineModule.SchemaEngine;
 
+/** Opens the engine on a database, with the text of schema.prisma. The caller must call `free`. */
 export async function openSchemaEngine(
   adapter: SqlMigrationAwareDriverAdapterFactory,
   schema: { path: string; text: string },
@@ -25,11 +26,14 @@ export async function openSchemaEngine(
   );
 }
 
-// The package's glue keeps its one instance in a variable of the module; a second instance would pull the memory from under
-// the first. So the one of the process is kept here.
+// One instance for the process: the package's glue code has one module variable for it, and a second instance
+// would replace the memory of the first.
 let loading: Promise<typeof EngineModule> | undefined;
 
-/** The package's own entry imports the .wasm file as a module, which Node does not do by itself. */
+/**
+ * Instantiates the engine. The package's own entry imports the .wasm file as a module, which Node does not
+ * support.
+ */
 async function loadEngine(): Promise<typeof EngineModule> {
   const gluePath = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const bytes = await readFile(path.join(path.dirname(gluePath), 'schema_engine_bg.wasm'));
@@ -42,7 +46,7 @@ async function loadEngine(): Promise<typeof EngineModule> {
   return glue;
 }
 
-// TypeScript keeps the types of this global among those of a browser's document.
+// TypeScript has the types of this global only in the library `dom`.
 declare const WebAssembly: {
   instantiate(
     bytes: Uint8Array,
