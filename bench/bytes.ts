@@ -170,7 +170,7 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
   for (const bytes of [SMALL, LARGE])
     for (let i = 0; i < HOT; i++) await writeFile(path.join(files, `${bytes}-${i}.png`), makePng(bytes));
   const nginx = await startNginx({ directory: path.join(directory, 'nginx'), site: fileSite(files) });
-  const plain = await startServer(['bench/plain.ts'], { directory, env: { FILES: files } });
+  const plain = await startServer(['bench/limits/plain-bytes.ts'], { directory, env: { FILES: files } });
   const results: ContestResult[] = [];
   try {
     for (const [name, mode, bytes] of [

@@ -1,7 +1,7 @@
 /** Explains the statements that a function of the product sends. */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import type { Database, Queryable } from '../src/database/database.ts';
+import type { Database, Queryable } from '../../src/database/database.ts';
 
 export interface Explained {
   readonly text: string;
