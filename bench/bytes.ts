@@ -1,14 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { fetch } from 'undici';
-import type { Queryable } from '../src/database/database.ts';
-import { keyOf } from '../src/storage/blob.ts';
 import { makeDatabaseStore } from '../src/storage/stores/database/database-store.ts';
 import { documentedSite, fileSite, isInstalled, startNginx } from '../test/nginx.ts';
-import { makePngChunk, PNG_SIGNATURE } from '../test/pictures.ts';
 import type { Bench, BytesLoader } from './bench.ts';
+import { makePng, type StoredFile, storeImages } from './byte-files.ts';
 import { type Contestant, type ContestResult, runContest, WrongResponse } from './contest.ts';
 import type { Target } from './load.ts';
 import { type ServerProcess, startServer } from './servers.ts';
@@ -21,14 +17,6 @@ const COUNTS = {
   full: { small: 4000, large: 300, stored: 40 },
   quick: { small: 400, large: 40, stored: 10 },
 };
-/** First id of the blobs, far from those of the seed. */
-const FIRST_ID = 100_000_000;
-
-interface File {
-  readonly uuid: string;
-  readonly key: string;
-}
-
 /**
  * Measures downloads of public images, without a token, against nginx, which sends the same files by
  * sendfile. Hot: few images, repeatedly. Cold: so many in turn that none is in a cache of ours when it is
@@ -45,9 +33,9 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
   const files = path.join(directory, 'data', 'images');
   await mkdir(files, { recursive: true });
   await writeFile(path.join(files, '.fixative-store'), '{}');
-  const small = await makeImages(bench.database, files, { count: counts.small, bytes: SMALL });
-  const large = await makeImages(bench.database, files, { count: counts.large, bytes: LARGE });
-  const stored = await makeImages(bench.database, files, {
+  const small = await storeImages(bench.database, files, { count: counts.small, bytes: SMALL });
+  const large = await storeImages(bench.database, files, { count: counts.large, bytes: LARGE });
+  const stored = await storeImages(bench.database, files, {
     count: counts.stored,
     bytes: LARGE,
     keep: makeDatabaseStore({ name: 'database', database: bench.database }),
@@ -64,7 +52,7 @@ export async function benchBytes(bench: Bench): Promise<ContestResult[]> {
   try {
     const limit: Target = { url: nginx.url, pid: nginx.pid, headers: {} };
     const compare = async (
-      contests: readonly { name: string; about: string; of: readonly File[]; bytes: number }[],
+      contests: readonly { name: string; about: string; of: readonly StoredFile[]; bytes: number }[],
       settings: Record<string, string>,
       standBefore: (server: ServerProcess) => Promise<ServerProcess | null> = async () => null,
     ) => {
@@ -182,7 +170,7 @@ export async function benchPlainBytes(bench: Bench): Promise<ContestResult[]> {
   for (const bytes of [SMALL, LARGE])
     for (let i = 0; i < HOT; i++) await writeFile(path.join(files, `${bytes}-${i}.png`), makePng(bytes));
   const nginx = await startNginx({ directory: path.join(directory, 'nginx'), site: fileSite(files) });
-  const plain = await startServer(['bench/plain.ts'], { directory, env: { FILES: files } });
+  const plain = await startServer(['bench/limits/plain-bytes.ts'], { directory, env: { FILES: files } });
   const results: ContestResult[] = [];
   try {
     for (const [name, mode, bytes] of [
@@ -252,8 +240,8 @@ async function runByLoaders(
   return results;
 }
 
-const ourPath = ({ uuid }: File) => `/images/${uuid}`;
-const theirPath = ({ key }: File) => `/${key}`;
+const ourPath = ({ uuid }: StoredFile) => `/images/${uuid}`;
+const theirPath = ({ key }: StoredFile) => `/${key}`;
 
 /**
  * Downloads every file once from both and compares them. With this first request the product verifies the
@@ -262,7 +250,7 @@ const theirPath = ({ key }: File) => `/${key}`;
 async function agreeOnBytes(
   name: string,
   targets: { ours: Target; limit: Target },
-  files: readonly File[],
+  files: readonly StoredFile[],
 ): Promise<void> {
   for (const file of files) {
     const [ours, limit] = await Promise.all([
@@ -279,63 +267,4 @@ async function agreeOnBytes(
 async function get(target: Target, at: string): Promise<{ status: number; body: Buffer }> {
   const response = await fetch(new URL(at, target.url), { headers: target.headers });
   return { status: response.status, body: Buffer.from(await response.arrayBuffer()) };
-}
-
-/** Stores images of an exact size as an upload would, but not verified: the first download does that. */
-async function makeImages(
-  database: Queryable,
-  directory: string,
-  options: { count: number; bytes: number; keep?: ReturnType<typeof makeDatabaseStore> },
-): Promise<File[]> {
-  const rows: { sha256: string; key: string }[] = [];
-  for (let i = 0; i < options.count; i++) {
-    const content = makePng(options.bytes);
-    const sha256 = createHash('sha256').update(content).digest('hex');
-    const key = keyOf(sha256, 'image/png');
-    const file = path.join(directory, key);
-    await mkdir(path.dirname(file), { recursive: true });
-    await writeFile(file, content);
-    await options.keep?.put(key, {
-      bytes: content.length,
-      sha256,
-      open: () => Readable.from([content], { objectMode: false }),
-    });
-    rows.push({ sha256, key });
-  }
-  const [{ last } = { last: 0 }] = await database.query<{ last: number }>(
-    'SELECT greatest(max(id), $1::bigint) AS last FROM blobs',
-    [FIRST_ID],
-  );
-  await database.query(
-    `INSERT INTO blobs (id, sha256, bytes, mime_type, width, height, thumbhash)
-     SELECT $1::bigint + place, sha256, $2::bigint, 'image/png', 1, 1, '' FROM unnest($3::text[]) WITH ORDINALITY AS each(sha256, place)`,
-    [last, options.bytes, rows.map(({ sha256 }) => sha256)],
-  );
-  await database.query(
-    `INSERT INTO copies (blob_id, store, state, key, bytes)
-     SELECT $1::bigint + place, $2::text, 'STORED', key, $3::bigint FROM unnest($4::text[]) WITH ORDINALITY AS each(key, place)`,
-    [last, options.keep ? 'database' : 'filesystem', options.bytes, rows.map(({ key }) => key)],
-  );
-  const images = await database.query<{ uuid: string; sha256: string }>(
-    `INSERT INTO generated_images (user_id, prompt, filename, storage_url, mime_type, bytes, sha256, width, height, blob_id)
-     SELECT 'user-0001', 'bytes', sha256 || '.png', '/images/' || sha256, 'image/png', $2::bigint, sha256, 1, 1, $1::bigint + place
-     FROM unnest($3::text[]) WITH ORDINALITY AS each(sha256, place) RETURNING uuid, sha256`,
-    [last, options.bytes, rows.map(({ sha256 }) => sha256)],
-  );
-  const keys = new Map(rows.map(({ sha256, key }) => [sha256, key]));
-  return images.map(({ uuid, sha256 }) => ({ uuid, key: keys.get(sha256) as string }));
-}
-
-/** Makes a valid PNG of one pixel and an exact size; all but some seventy bytes are random. */
-function makePng(bytes: number): Buffer {
-  const pixel = Buffer.from('789c63600000000200 01e221bc33'.replaceAll(' ', ''), 'hex');
-  const header = Buffer.from('00000001000000010800000000', 'hex');
-  const parts = [makePngChunk('IHDR', header), makePngChunk('IDAT', pixel), makePngChunk('IEND')];
-  const rest = bytes - 8 - 12 - parts.reduce((sum, part) => sum + part.length, 0);
-  return Buffer.concat([
-    PNG_SIGNATURE,
-    parts[0] as Buffer,
-    makePngChunk('raNd', randomBytes(rest)),
-    ...parts.slice(1),
-  ]);
 }

@@ -30,7 +30,7 @@ export async function benchGeneration(bench: Bench): Promise<ContestResult[]> {
   const { directory, databaseUrl, poolSize, rootToken } = bench;
   try {
     await claimStore(bench);
-    const provider = await start(['bench/instant-provider.ts'], { directory, env: {} });
+    const provider = await start(['bench/limits/instant-provider.ts'], { directory, env: {} });
     const product = await bench.startProduct(['serve'], {
       OPENAI_COMPATIBLE_BASE_URL: new URL('/v1', provider.url).href,
       OPENAI_COMPATIBLE_MODELS: MODEL,
@@ -38,7 +38,7 @@ export async function benchGeneration(bench: Bench): Promise<ContestResult[]> {
       GENERATIONS_PER_USER: String(CONNECTIONS),
     });
     stops.push(() => product.stop());
-    const limit = await start(['bench/generation-limit.ts'], {
+    const limit = await start(['bench/limits/generation.ts'], {
       directory,
       env: {
         DATABASE_URL: databaseUrl,

@@ -9,9 +9,9 @@ const PAGE_SIZE = 20;
 const SUBJECTS = 200;
 const DEEP_PAGE = 5000;
 
-/** Measures lists through GraphQL, each against the limit (limit.ts). */
+/** Measures lists through GraphQL, each against the limit (limits/list.ts). */
 export async function benchList(bench: Bench): Promise<ContestResult[]> {
-  const limit = await startServer(['bench/limit.ts'], {
+  const limit = await startServer(['bench/limits/list.ts'], {
     directory: bench.directory,
     env: {
       DATABASE_URL: bench.databaseUrl,

@@ -24,7 +24,7 @@ export async function benchStart(bench: Bench): Promise<ContestResult[]> {
       GENERATED_IMAGE_DIR: path.join(directory, 'images'),
     });
   const limit = (env: Record<string, string>) => () =>
-    startServer(['bench/start-limit.ts'], { directory: bench.directory, env });
+    startServer(['bench/limits/start.ts'], { directory: bench.directory, env });
   await (await embedded()).stop();
   await cp(path.join(directory, 'database'), limitDirectory, { recursive: true });
   const contests: [name: string, about: string, ours: Starter, limit: Starter][] = [

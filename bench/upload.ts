@@ -30,7 +30,7 @@ export async function benchUpload(bench: Bench): Promise<ContestResult[]> {
   for (const { name, about, picture } of await makePictures()) {
     for (const [suffix, limitPath, what] of LIMITS) {
       // A new limit each time: its start deletes the gigabytes of the previous one.
-      const limit = await startServer(['bench/upload-limit.ts'], {
+      const limit = await startServer(['bench/limits/upload.ts'], {
         directory: bench.directory,
         env: {
           DATABASE_URL: bench.databaseUrl,

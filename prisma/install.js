@@ -1,6 +1,7 @@
 /**
- * What `npm ci` makes, both at the same time: Prisma's client, without which nothing runs, and the database that a first start begins from, without which
- * that start takes longer. It says something only when one of them fails. JavaScript, because it must run where the Node of this project is not there yet.
+ * Runs after `npm ci`: generates Prisma's client and prepares the database of the first start, at the same
+ * time. Prints only failures. Without the client nothing runs; without the prepared database the first start
+ * takes longer. JavaScript, because it must also run on a Node without type stripping.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,30 +10,30 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
-/** Runs Node on a file; resolves to the exit code and what was printed. */
+/** Runs Node on a file. Resolves to the exit code and the output. */
 function run(file, ...args) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
+    let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk) => {
-        said += chunk;
+        output += chunk;
       });
-    child.once('error', (error) => resolve({ code: null, said: error.message }));
-    child.once('close', (code) => resolve({ code, said }));
+    child.once('error', (error) => resolve({ code: null, output: error.message }));
+    child.once('close', (code) => resolve({ code, output }));
   });
 }
 
 const [generated, prepared] = await Promise.all([
   run(createRequire(import.meta.url).resolve('prisma/build/index.js'), 'generate'),
-  // A layer of a container image may have no sources yet.
-  existsSync(MAIN) ? run(MAIN, 'prepare') : { code: null, said: 'src/main.ts is not there' },
+  // A layer of a container image may not have the sources yet.
+  existsSync(MAIN) ? run(MAIN, 'prepare') : { code: null, output: 'src/main.ts is missing' },
 ]);
 if (prepared.code !== 0)
   process.stderr.write(
-    `The database for the first start was not prepared, so that start takes 10 to 20 seconds longer: ${prepared.said.trim()}\n`,
+    `The database for the first start was not prepared, so that start takes 10 to 20 seconds longer: ${prepared.output.trim()}\n`,
   );
 if (generated.code !== 0) {
-  process.stderr.write(generated.said);
+  process.stderr.write(generated.output);
   process.exitCode = 1;
 }

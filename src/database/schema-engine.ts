@@ -1,7 +1,7 @@
 /**
- * Prisma's schema engine in WebAssembly, over a driver adapter. It is the engine of `prisma migrate`, so both
- * keep the same history in `_prisma_migrations`, and an operator may use either. This one is a package and
- * works on PGlite; `prisma migrate` downloads a binary for each platform.
+ * Loads Prisma's schema engine in WebAssembly, over a driver adapter. `prisma migrate` runs this engine as a
+ * binary, which is a separate download for each platform. The WebAssembly build is an ordinary package, and
+ * works on PGlite too.
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -12,6 +12,7 @@ import type * as EngineModule from '@prisma/schema-engine-wasm/schema_engine_bg'
 
 export type SchemaEngine = EngineModule.SchemaEngine;
 
+/** Opens the engine on a database, with the text of schema.prisma. The caller must call `free`. */
 export async function openSchemaEngine(
   adapter: SqlMigrationAwareDriverAdapterFactory,
   schema: { path: string; text: string },
@@ -25,13 +26,13 @@ export async function openSchemaEngine(
   );
 }
 
-// The package keeps its one instance in a module variable, and a second one would replace the first one's
-// memory. So this process loads it once.
+// One instance for the process: the package's glue code has one module variable for it, and a second instance
+// would replace the memory of the first.
 let loading: Promise<typeof EngineModule> | undefined;
 
 /**
- * Loads the engine. The package's entry imports the .wasm file as a module, which Node does not support by
- * default.
+ * Instantiates the engine. The package's own entry imports the .wasm file as a module, which Node does not
+ * support.
  */
 async function loadEngine(): Promise<typeof EngineModule> {
   const gluePath = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
@@ -45,7 +46,7 @@ async function loadEngine(): Promise<typeof EngineModule> {
   return glue;
 }
 
-// TypeScript declares this global only in its DOM library.
+// TypeScript has the types of this global only in the library `dom`.
 declare const WebAssembly: {
   instantiate(
     bytes: Uint8Array,

@@ -6,8 +6,8 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Database } from '../../src/database/database.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database, Queryable } from '../../src/database/database.ts';
 import { migrate, readMigrationState } from '../../src/database/migrate.ts';
 import { PRISMA_DIRECTORY, readMigrations } from '../../src/database/migrations.ts';
 import { listForEngine } from '../../src/database/new-migration.ts';
@@ -25,26 +25,24 @@ const DONE = { pending: [], failed: [], edited: [] };
 let directory: string;
 let made: Awaited<ReturnType<typeof makeDatabase>>;
 let database: Database;
-beforeEach(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), 'fixative-upgrade-'));
-  made = await makeDatabase();
-});
-afterEach(async () => {
-  await database.close();
-  await made?.drop();
-  await rm(directory, { recursive: true, force: true });
-});
 
 /** Opens a database without tables; on PGlite, with a template, one that has the migrations already. */
 async function openDatabase(template?: string): Promise<void> {
+  directory = await mkdtemp(path.join(tmpdir(), 'fixative-upgrade-'));
+  made = await makeDatabase();
   database = made
     ? await openPostgresql({ url: made.url, poolSize: 4, onError: () => {} })
     : await openPglite({ directory: path.join(directory, 'database'), ...(template ? { template } : {}) });
 }
 
+async function closeDatabase(): Promise<void> {
+  await database.close();
+  await made?.drop();
+  await rm(directory, { recursive: true, force: true });
+}
+
 /** Applies the first migration by Prisma's engine, as `prisma migrate deploy` does. */
 async function applyFirstByEngine(): Promise<void> {
-  await openDatabase();
   const first = path.join(directory, 'first');
   await copyFirstMigration(first);
   const schema = path.join(PRISMA_DIRECTORY, 'schema.prisma');
@@ -139,10 +137,10 @@ async function readColumns(): Promise<Record<string, string>> {
   return Object.fromEntries(tables.map(({ name, columns }) => [name, columns]));
 }
 
-async function readContents(columnsByTable: Record<string, string>): Promise<Contents> {
+async function readContents(db: Queryable, columnsByTable: Record<string, string>): Promise<Contents> {
   const contents: Record<string, string[]> = {};
   for (const [table, columns] of Object.entries(columnsByTable)) {
-    const rows = await database.query<{ line: string }>(
+    const rows = await db.query<{ line: string }>(
       `SELECT to_jsonb(kept)::text AS line FROM (SELECT ${columns} FROM ${table}) kept ORDER BY line`,
     );
     contents[table] = rows.map(({ line }) => line);
@@ -150,42 +148,43 @@ async function readContents(columnsByTable: Record<string, string>): Promise<Con
   return contents;
 }
 
-const readAsOtherService = () => Promise.all(OTHER_SERVICE_READS.map((text) => database.query(text)));
+async function readAsOtherService(db: Queryable): Promise<unknown[][]> {
+  const read: unknown[][] = [];
+  for (const text of OTHER_SERVICE_READS) read.push(await db.query(text));
+  return read;
+}
 
-/**
- * Reads everything that an upgrade must keep; the function that is returned fails where something of it has
- * changed.
- */
-async function remember(): Promise<() => Promise<void>> {
+/** Reads everything that an upgrade must keep. Returns a function that fails when something of it has changed. */
+async function remember(): Promise<(db: Queryable) => Promise<void>> {
   const columns = await readColumns();
-  const contents = await readContents(columns);
+  const contents = await readContents(database, columns);
   expect(contents.generated_images).toHaveLength(IMAGES);
   expect(Object.entries(contents).filter(([, rows]) => rows.length === 0)).toEqual([]);
-  const read = await readAsOtherService();
+  const read = await readAsOtherService(database);
   for (const rows of read) expect(rows.length).toBeGreaterThan(50);
-  return async () => {
-    const now = await readContents(columns);
+  return async (db) => {
+    const now = await readContents(db, columns);
     for (const [table, rows] of Object.entries(contents)) expect(now[table], table).toEqual(rows);
-    expect(await readAsOtherService()).toEqual(read);
-    await expectRightTags();
+    expect(await readAsOtherService(db)).toEqual(read);
+    await expectRightTags(db);
   };
 }
 
-/** The table of tags is what the images say, and counts agree with it. */
-async function expectRightTags(): Promise<void> {
-  const tags = await database.query(
+/** Checks that the table of tags has the tags of the images, and that counts agree with it. */
+async function expectRightTags(db: Queryable): Promise<void> {
+  const tags = await db.query(
     `SELECT concat_ws(' ', user_id, tag, created_at, image_id) AS line FROM image_tags ORDER BY line`,
   );
-  const meant = await database.query(
+  const meant = await db.query(
     `SELECT DISTINCT concat_ws(' ', i.user_id, tag, i.created_at, i.id) AS line FROM generated_images i, unnest(i.tags) tag
      WHERE i.deleted_at IS NULL AND i.part_of IS NULL AND tag NOT LIKE 'long%' ORDER BY line`,
   );
   expect(tags).toEqual(meant);
   expect(tags.length).toBeGreaterThan(2000);
-  const all = await database.query<{ count: number }>(
+  const all = await db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM generated_images WHERE 'all' = ANY(tags) AND deleted_at IS NULL AND part_of IS NULL`,
   );
-  expect(await countImages(database, { tags: ['all'] }, 10_000)).toEqual({
+  expect(await countImages(db, { tags: ['all'] }, 10_000)).toEqual({
     count: all[0]?.count,
     exact: true,
   });
@@ -213,8 +212,11 @@ async function readByClient(): Promise<number[]> {
   return rows.map((each) => each.length);
 }
 
-describe('a database with images in it', () => {
-  test('comes up to date from the first version with all that it has', async () => {
+describe('a database of the first version', () => {
+  beforeAll(() => openDatabase());
+  afterAll(closeDatabase);
+
+  test('comes up to date with all that it has', async () => {
     await applyFirstByEngine();
     await fill();
     const expectKept = await remember();
@@ -222,7 +224,7 @@ describe('a database with images in it', () => {
     expect(pending).toEqual((await readMigrations()).slice(1).map(({ name }) => name));
     expect(await migrate(database)).toEqual(pending);
     expect(await readMigrationState(database)).toMatchObject(DONE);
-    await expectKept();
+    await expectKept(database);
 
     const uuids = await database.query(`SELECT DISTINCT uuid FROM generated_images WHERE uuid IS NOT NULL`);
     expect(uuids).toHaveLength(IMAGES);
@@ -230,57 +232,71 @@ describe('a database with images in it', () => {
 
     // A restart changes nothing.
     expect(await migrate(database)).toEqual([]);
-    await expectKept();
-  });
-
-  test('takes the rows of another service', async () => {
-    await openDatabase(TEMPLATE_FILE);
-    await migrate(database);
-    await fill();
-    const [row] = await database.query<{ id: number }>(
-      `INSERT INTO generated_images (request_id, user_id, username, tool_name, prompt, model, size, quality, style, n, storage_url, storage_provider, mime_type,
-         bytes, sha256, tags, status, error, metadata, message_id, created_at)
-       VALUES ('r', 'user-3', 'Ann', 'avatar', 'a fox', 'm', '1024x1024', 'high', 'vivid', 1, '/old/1.png', 'disk', 'image/png',
-         3, repeat('b', 64), '{all,new}', 'success', NULL, '{"n": 1}', 'm-1', now()) RETURNING id`,
-    );
-    await database.query('INSERT INTO gallery.messages VALUES (5000, $1)', [row?.id]);
-    await expectRightTags();
-    const [first] = await database.query(`SELECT gallery.urls('user-3') AS url LIMIT 1`);
-    expect(first).toEqual({ url: '/old/1.png' });
+    await expectKept(database);
   });
 });
 
-describe('a migration of a later version', () => {
-  const migrateTo = async (sql: string) => {
+describe('a database of this version', () => {
+  let expectKept: Awaited<ReturnType<typeof remember>>;
+  beforeAll(async () => {
     await openDatabase(TEMPLATE_FILE);
     await migrate(database);
     await fill();
-    const expectKept = await remember();
-    const later = path.join(directory, 'later');
-    await copyFirstMigration(later, { '29990101000000_later': sql });
-    const applied = await migrate(database, later);
-    expect(applied).toEqual(['29990101000000_later']);
-    return expectKept;
-  };
-
-  test('that only adds keeps everything', async () => {
-    const expectKept = await migrateTo(
-      `ALTER TABLE generated_images ADD COLUMN later text NOT NULL DEFAULT 'x';
-       CREATE INDEX later_index ON generated_images (later);
-       ALTER TABLE api_tokens ALTER COLUMN user_id TYPE varchar(300);`,
-    );
-    await expectKept();
+    expectKept = await remember();
   });
+  afterAll(closeDatabase);
+
+  /** Runs `work` in a transaction that is rolled back, so that the tests share one database. */
+  async function rolledBack(work: (db: Queryable) => Promise<void>): Promise<void> {
+    const undo = new Error('rolled back');
+    await database
+      .transaction(async (transaction) => {
+        await work(transaction);
+        throw undo;
+      })
+      .catch((error: unknown) => {
+        if (error !== undo) throw error;
+      });
+  }
+
+  test('takes the rows of another service', () =>
+    rolledBack(async (db) => {
+      const [row] = await db.query<{ id: number }>(
+        `INSERT INTO generated_images (request_id, user_id, username, tool_name, prompt, model, size, quality, style, n, storage_url, storage_provider, mime_type,
+           bytes, sha256, tags, status, error, metadata, message_id, created_at)
+         VALUES ('r', 'user-3', 'Ann', 'avatar', 'a fox', 'm', '1024x1024', 'high', 'vivid', 1, '/old/1.png', 'disk', 'image/png',
+           3, repeat('b', 64), '{all,new}', 'success', NULL, '{"n": 1}', 'm-1', now()) RETURNING id`,
+      );
+      await db.query('INSERT INTO gallery.messages VALUES (5000, $1)', [row?.id]);
+      await expectRightTags(db);
+      const [first] = await db.query(`SELECT gallery.urls('user-3') AS url LIMIT 1`);
+      expect(first).toEqual({ url: '/old/1.png' });
+    }));
 
   test.each([
     ['deletes rows', 'DELETE FROM copies WHERE blob_id = 3'],
     ['changes values', `UPDATE generated_images SET metadata = '{}' WHERE id = 1999`],
     ['drops a column', 'ALTER TABLE upload_targets DROP COLUMN record'],
+    ['drops a table', 'DROP TABLE generation_counts'],
     ['empties the table of tags', 'TRUNCATE image_tags'],
     ['drops what another service made', 'DROP VIEW gallery.pictures'],
     ['renames a column that another service reads', 'ALTER TABLE generated_images RENAME user_id TO owner'],
-  ])('that %s is found', async (_what, sql) => {
-    const expectKept = await migrateTo(sql);
-    await expect(expectKept()).rejects.toThrow();
+  ])('would show that a migration %s', (_what, sql) =>
+    rolledBack(async (db) => {
+      await db.query(sql);
+      await expect(expectKept(db)).rejects.toThrow();
+    }),
+  );
+
+  test('keeps everything through a migration that only adds', async () => {
+    const later = path.join(directory, 'later');
+    await copyFirstMigration(later, {
+      '29990101000000_later': `
+        ALTER TABLE generated_images ADD COLUMN later text NOT NULL DEFAULT 'x';
+        CREATE INDEX later_index ON generated_images (later);
+        ALTER TABLE api_tokens ALTER COLUMN user_id TYPE varchar(300);`,
+    });
+    expect(await migrate(database, later)).toEqual(['29990101000000_later']);
+    await expectKept(database);
   });
 });

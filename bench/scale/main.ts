@@ -14,22 +14,23 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import type { Database, Queryable } from '../src/database/database.ts';
-import { migrate } from '../src/database/migrate.ts';
-import { openPostgresql } from '../src/database/postgresql.ts';
-import { makeQuotas } from '../src/image/ingest/quota.ts';
-import type { ImageFilter } from '../src/image/list/conditions.ts';
-import { countImages } from '../src/image/list/count.ts';
-import { writeCursor } from '../src/image/list/cursor.ts';
-import { type ImageOrder, listImagesOrCards, type PageArgs } from '../src/image/list/list.ts';
-import { countStats } from '../src/image/list/stats.ts';
-import { findByHashes } from '../src/image/related/duplicates.ts';
-import { findExpired } from '../src/image/trash/purge.ts';
-import { claimRepairs } from '../src/storage/copies.ts';
-import { walkCopies } from '../src/storage/repair/walk-copies.ts';
-import { startPostgresql } from '../test/postgresql.ts';
-import { describeMachine, readMachine } from './report.ts';
-import { HEAVY, LIGHT, seedScale, vacuumDatabase } from './scale-seed.ts';
+import type { Database } from '../../src/database/database.ts';
+import { migrate } from '../../src/database/migrate.ts';
+import { openPostgresql } from '../../src/database/postgresql.ts';
+import { makeQuotas } from '../../src/image/ingest/quota.ts';
+import type { ImageFilter } from '../../src/image/list/conditions.ts';
+import { countImages } from '../../src/image/list/count.ts';
+import { writeCursor } from '../../src/image/list/cursor.ts';
+import { type ImageOrder, listImagesOrCards, type PageArgs } from '../../src/image/list/list.ts';
+import { countStats } from '../../src/image/list/stats.ts';
+import { findByHashes } from '../../src/image/related/duplicates.ts';
+import { findExpired } from '../../src/image/trash/purge.ts';
+import { claimRepairs } from '../../src/storage/copies.ts';
+import { walkCopies } from '../../src/storage/repair/walk-copies.ts';
+import { startPostgresql } from '../../test/postgresql.ts';
+import { describeMachine, readMachine } from '../report.ts';
+import { type Explained, explaining } from './explain.ts';
+import { HEAVY, LIGHT, seedScale, vacuumDatabase } from './seed.ts';
 
 const SMALL = 200_000;
 const LARGE = 10_000_000;
@@ -329,7 +330,7 @@ async function measure(size: Size, ask: Ask): Promise<Measured> {
   }
   const warm = times.slice(Math.min(WARM_UP, times.length - 2)).sort((a, b) => a - b);
   const explained: Explained[] = [];
-  await ask(explaining(database, explained), size);
+  await ask(explaining(database, explained, options.explain), size);
   return {
     milliseconds: warm[warm.length >> 1] ?? Number.NaN,
     pages: explained.reduce((total, { pages }) => total + pages, 0),
@@ -337,84 +338,6 @@ async function measure(size: Size, ask: Ask): Promise<Measured> {
     how: explained.map(({ how }) => how).join('; '),
     plans: explained.map(({ text, plan }) => `${text}\n${plan}`),
   };
-}
-
-interface Explained {
-  readonly text: string;
-  readonly pages: number;
-  readonly how: string;
-  readonly plan: string;
-}
-
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Index Name'?: string;
-  readonly 'Relation Name'?: string;
-  readonly 'Shared Hit Blocks': number;
-  readonly 'Shared Read Blocks': number;
-  readonly Plans?: readonly PlanNode[];
-}
-
-/**
- * Returns a database that explains each statement after sending it, with the plan of the prepared statement.
- */
-function explaining(database: Database, explained: Explained[]): Database {
-  const on = (queryable: Queryable): Queryable => ({
-    async query(text, values = [], options = {}) {
-      const rows = await queryable.query(text, values, options);
-      if (/^\s*(EXPLAIN|SELECT set_config|SELECT now)/.test(text)) return rows as never;
-      const name = `fixative_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
-      const statement =
-        options.planned || values.length === 0
-          ? { text, values }
-          : { text: `EXECUTE ${name}(${values.map(literal).join(', ')})`, values: [] };
-      const how = async (format: string) =>
-        queryable.query<{ 'QUERY PLAN': unknown }>(
-          `EXPLAIN (ANALYZE, BUFFERS, FORMAT ${format}) ${statement.text}`,
-          statement.values,
-          { planned: true },
-        );
-      const [json] = (await how('JSON')) as { 'QUERY PLAN': [{ Plan: PlanNode }] }[];
-      const plan = json?.['QUERY PLAN'][0].Plan as PlanNode;
-      explained.push({
-        text,
-        pages: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
-        how: describe(plan),
-        plan:
-          options.planned || explain ? (await how('TEXT')).map((row) => row['QUERY PLAN']).join('\n') : '',
-      });
-      return rows as never;
-    },
-  });
-  return {
-    ...database,
-    ...on(database),
-    transaction: (work) => database.transaction((transaction) => work(on(transaction))),
-  };
-}
-const explain = options.explain;
-
-function describe(plan: PlanNode): string {
-  const found = new Set<string>();
-  const visit = (node: PlanNode) => {
-    const what =
-      node['Index Name'] ?? (/Seq Scan/.test(node['Node Type']) ? `all of ${node['Relation Name']}` : null);
-    if (what) found.add(what.replace('idx_generated_images_', '').replace('generated_images_', ''));
-    if (node['Node Type'] === 'Sort') found.add('sort');
-    for (const below of node.Plans ?? []) visit(below);
-  };
-  visit(plan);
-  return [...found].join(' + ');
-}
-
-/** Returns a value as an SQL literal. */
-function literal(value: unknown): string {
-  if (value === null || value === undefined) return 'NULL';
-  if (typeof value === 'number') return String(value);
-  if (value instanceof Date) return pg.escapeLiteral(value.toISOString());
-  if (Array.isArray(value))
-    return pg.escapeLiteral(`{${value.map((each) => JSON.stringify(each)).join(',')}}`);
-  return pg.escapeLiteral(String(value));
 }
 
 await main();

@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { makePaintings } from './pictures.ts';
+import { makePaintings } from '../pictures.ts';
 
 const { picture } = await makePaintings();
 const server = createServer((request, response) => {

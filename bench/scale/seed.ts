@@ -1,4 +1,4 @@
-import type { Database } from '../src/database/database.ts';
+import type { Database } from '../../src/database/database.ts';
 
 /** User with a tenth of all images. */
 export const HEAVY = 'user-heavy';
