@@ -6,7 +6,7 @@ import { beginGenerating, beginJobs } from './app/jobs.ts';
 import { openAccess } from './app/open-access.ts';
 import { openArrivals } from './app/open-arrivals.ts';
 import { type DatabaseOptions, openDatabase } from './app/open-database.ts';
-import { openProviders } from './app/open-providers.ts';
+import { openGeneration } from './app/open-generation.ts';
 import { openServer } from './app/open-server.ts';
 import { openStorage } from './app/open-storage.ts';
 import { makeServices } from './app/services.ts';
@@ -17,11 +17,8 @@ import { makeUploadAddress } from './auth/upload-address.ts';
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
-import { openFetcher } from './fetch/fetch.ts';
 import type { Services } from './graphql/context.ts';
 import type { HttpServer } from './http/server.ts';
-import { makeImageEvents } from './image/events/events.ts';
-import { openGenerationJobs } from './job/generations.ts';
 import { makeDiskHealth } from './storage/disk-health.ts';
 import type { Storage } from './storage/service.ts';
 import type { Store } from './storage/stores/store.ts';
@@ -105,7 +102,6 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
 }
 
 /** Opens the parts in order, and tells `closing` how to close each. */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the order of the start, one step a line.
 async function openParts(config: Config, options: AppOptions, closing: Closing) {
   const { log, signal } = options;
   const diskHealth = makeDiskHealth(log);
@@ -121,20 +117,10 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
     stores: options.stores,
     required: options.required,
   });
-  const fetcher = openFetcher({
-    spooler: storage.spooler,
-    allowPrivate: config.allowPrivateSources,
-    timeoutSeconds: config.fetchTimeoutSeconds,
-  });
-  closing.add('fetcher', () => fetcher.close());
-  const { providers, closeProviders } = openProviders(config);
-  closing.add('providers', closeProviders);
-  const imageEvents = makeImageEvents(database, log);
-  closing.add('image events', () => imageEvents.close());
-  const names = providers.all.map(({ name }) => name);
   const works = options.works ?? false;
-  const jobs = await openGenerationJobs(database, { providers: names, works, log });
-  closing.add('queue', () => jobs.stop());
+  const { spooler } = storage;
+  const generationDeps = { database, spooler, works, closing, log };
+  const { fetcher, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
   signal?.throwIfAborted();
 
   const { signer, signingKeys, rootToken, ...access } = await openAccess(config, { database, closing, log });

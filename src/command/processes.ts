@@ -49,7 +49,7 @@ export async function serveInProcesses(
     try {
       worker = cluster.fork();
     } catch (error) {
-      return noteFailure(error);
+      return noteFailure(terminal, error);
     }
     running.add(worker);
     const ended = new Promise<number>((resolve) => {
@@ -59,7 +59,7 @@ export async function serveInProcesses(
       };
       worker.once('exit', (code, signal) => end(signal ? EXIT.failed : code));
       // The process could not be started, or cannot receive messages.
-      worker.on('error', (error) => end(noteFailure(error)));
+      worker.on('error', (error) => end(noteFailure(terminal, error)));
     });
     const ready = new Promise<string>((resolve) => {
       worker.on('message', (message: FromServer) => {
@@ -70,13 +70,6 @@ export async function serveInProcesses(
     });
     const first = await Promise.race([ready, ended]);
     return typeof first === 'number' ? first : { worker, ended, ready: first };
-  }
-
-  function noteFailure(error: unknown): number {
-    terminal.note(
-      `A server process could not be started: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
-    return EXIT.failed;
   }
 
   /** Restarts a process whenever it ends, until all are stopped. */
@@ -113,6 +106,14 @@ export async function serveInProcesses(
   if (failed === undefined) await stopped;
   await Promise.all(kept);
   return (failed as ExitCode | undefined) ?? EXIT.ok;
+}
+
+/** Prints why a process could not be started. Returns its exit code. */
+function noteFailure(terminal: Terminal, error: unknown): number {
+  terminal.note(
+    `A server process could not be started: ${error instanceof Error ? error.message : String(error)}\n`,
+  );
+  return EXIT.failed;
 }
 
 /** Returns whether this process is one of several server processes. */

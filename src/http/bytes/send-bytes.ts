@@ -82,17 +82,17 @@ function rangeOf(
 export async function sendBytes(
   deps: { readonly storage: Storage },
   { request, response }: Exchange,
-  given: Given,
+  source: Given,
   head: { status: number; headers: Record<string, string | number> | string[] },
 ): Promise<void> {
   // The client has hung up.
-  if (response.destroyed) return drop(given);
+  if (response.destroyed) return drop(source);
   response.writeHead(head.status, head.headers);
   if (request.method === 'HEAD') {
-    drop(given);
+    drop(source);
     response.end();
-  } else if ('content' in given) sendContent(deps, response, given);
-  else await pipeline(given.stream, response);
+  } else if ('content' in source) sendContent(deps, response, source);
+  else await pipeline(source.stream, response);
 }
 
 function without<Value>(headers: Record<string, Value>, name: string): Record<string, Value> {
@@ -100,9 +100,9 @@ function without<Value>(headers: Record<string, Value>, name: string): Record<st
   return rest;
 }
 
-function drop(given: Given): void {
-  if ('stream' in given) given.stream.destroy();
-  else given.done?.(true);
+function drop(source: Given): void {
+  if ('stream' in source) source.stream.destroy();
+  else source.done?.(true);
 }
 
 /**

@@ -1,0 +1,37 @@
+import type { Config } from '../config.ts';
+import type { Database } from '../database/database.ts';
+import { makeImageEvents } from '../image/events/events.ts';
+import { openGenerationJobs } from '../job/generations.ts';
+import type { Logger } from '../log.ts';
+import { openFetcher } from '../fetch/fetch.ts';
+import type { Spooler } from '../storage/spool/spool.ts';
+import type { Closing } from './closing.ts';
+import { openProviders } from './open-providers.ts';
+
+interface GenerationDeps {
+  readonly database: Database;
+  readonly spooler: Spooler;
+  /** Whether this process takes jobs from the queue. */
+  readonly works: boolean;
+  readonly closing: Closing;
+  readonly log: Logger;
+}
+
+/** Opens what brings new images in: the fetcher, the providers, the events of images and the queue. */
+export async function openGeneration(config: Config, deps: GenerationDeps) {
+  const { database, spooler, works, closing, log } = deps;
+  const fetcher = openFetcher({
+    spooler,
+    allowPrivate: config.allowPrivateSources,
+    timeoutSeconds: config.fetchTimeoutSeconds,
+  });
+  closing.add('fetcher', () => fetcher.close());
+  const { providers, closeProviders } = openProviders(config);
+  closing.add('providers', closeProviders);
+  const imageEvents = makeImageEvents(database, log);
+  closing.add('image events', () => imageEvents.close());
+  const names = providers.all.map(({ name }) => name);
+  const jobs = await openGenerationJobs(database, { providers: names, works, log });
+  closing.add('queue', () => jobs.stop());
+  return { fetcher, providers, imageEvents, jobs };
+}
