@@ -113,7 +113,7 @@ describe('tokens on the command line', () => {
     [
       'a scope that there is not',
       ['--name', 'x', '--scope', 'images'],
-      /no scope images; there are images:read/,
+      /no scope images\. Choose from: images:read/,
     ],
     ['a time that has passed', ['--name', 'x', '--scope', 'admin', '--expires', '2020-01-01'], /90d/],
   ])('are not made with %s', async (_name, args, message) => {
