@@ -145,7 +145,7 @@ function expected(kind: string, value: unknown): unknown {
 }
 
 /**
- * A statement by any way of ours brings what plain pg brings: by the pool, by the lanes, planned anew, in transactions, in memory that was given, with
+ * A statement by any way of ours brings what plain pg brings: by the pool, by the shared connections, planned anew, in transactions, in memory that was given, with
  * values that are sent in parts, and with packets that are cut anywhere.
  */
 describe.skipIf(!process.env.TEST_DATABASE_URL)('values of PostgreSQL', () => {
@@ -188,7 +188,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('values of PostgreSQL', () => {
       const chance = makeChance(seed);
       await Promise.all(
         chance.many(1, 12, async () => {
-          // Few texts, so that each comes often: prepared, and by the lanes.
+          // Few texts, so that each comes often: prepared, and by the shared connections.
           const shape = makeChance(chance.below(12));
           const kinds = shape.many(1, 5, () => shape.oneOf(Object.keys(KINDS)));
           const rows = chance.oneOf([0, 1, 1, 3]);
