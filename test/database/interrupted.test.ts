@@ -40,7 +40,7 @@ const open = (): Promise<Database> =>
     : openPglite({ directory: path.join(directory, 'database') });
 
 describe('a migration that was interrupted', () => {
-  test('is settled, wherever it was interrupted', async () => {
+  test('is completed, wherever it was interrupted', async () => {
     const names = (await readdir(MIGRATIONS)).filter((name) => /^\d/.test(name)).sort();
     const database = await open();
     try {
@@ -71,7 +71,7 @@ describe('a migration that was interrupted', () => {
     }
   }, 180_000);
 
-  test('that fails leaves nothing, says why, and is tried again by the next start', async () => {
+  test('that fails leaves nothing, says why, and is retried at the next start', async () => {
     const database = await open();
     try {
       // Of somebody else, in the way of ours.
@@ -91,7 +91,7 @@ describe('a migration that was interrupted', () => {
     }
   });
 
-  test('that PostgreSQL refused for a table in its way is not taken for applied', async () => {
+  test('that failed because a table existed is not recorded as applied', async () => {
     const database = await open();
     try {
       await database.executeSql('CREATE TABLE blobs (x int)');
@@ -109,7 +109,7 @@ describe('a migration that was interrupted', () => {
     }
   });
 
-  test('of a later version is refused by its name', async () => {
+  test('of a later version is rejected by name', async () => {
     const database = await open();
     try {
       await migrate(database);
@@ -134,7 +134,7 @@ async function startOver(): Promise<void> {
   made = await makeDatabase();
 }
 
-test('a kill at any moment of `migrate` leaves a database that the next one brings up to date', async () => {
+test('after a kill at any moment of `migrate`, the next run completes it', async () => {
   const began = performance.now();
   const whole = await runCommand(['migrate'], environment());
   expect(whole.code, whole.out + whole.log).toBe(0);
@@ -164,7 +164,7 @@ test('a kill at any moment of `migrate` leaves a database that the next one brin
 }, 600_000);
 
 describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
-  test('five servers that start at once on an empty database all live', async () => {
+  test('five servers start at once on an empty database', async () => {
     const started = await Promise.allSettled(
       Array.from({ length: 5 }, async (_, at) =>
         startServer({
@@ -190,7 +190,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     return sql.slice(0, sql.indexOf('ALTER TABLE "image_tags"')).replace('VARCHAR(255)', 'VARCHAR(300)');
   }
 
-  test('a server goes on while a later version migrates, and is not started again', async () => {
+  test('a server keeps running while a later version migrates, but cannot start again', async () => {
     const settings = { ...environment(), FIXATIVE_ROOT_TOKEN: CRASH_TOKEN };
     const server = await startServer(settings);
     const database = await open();
