@@ -136,7 +136,7 @@ describe('a prepared database', () => {
     const head = JSON.parse(right.toString('utf8', 0, end)) as { fingerprint: string };
     const other = JSON.stringify({ ...head, fingerprint: head.fingerprint.replaceAll(/./g, '0') });
     for (const [content, reason] of [
-      [null, 'is not there'],
+      [null, 'does not exist'],
       [Buffer.alloc(0), 'is damaged'],
       [right.subarray(0, right.length - 1), 'is damaged'],
       [right.subarray(0, 20), 'is damaged'],
@@ -185,6 +185,6 @@ describe('a prepared database', () => {
     await eventually(isBegun);
     child.kill('SIGKILL');
     await ended;
-    expect(await readTemplate(file)).toContain('is not there');
+    expect(await readTemplate(file)).toContain('does not exist');
   }, 180_000);
 });
