@@ -1,9 +1,9 @@
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
+import { openFetcher } from '../fetch/fetch.ts';
 import { makeImageEvents } from '../image/events/events.ts';
 import { openGenerationJobs } from '../job/generations.ts';
 import type { Logger } from '../log.ts';
-import { openFetcher } from '../fetch/fetch.ts';
 import type { Spooler } from '../storage/spool/spool.ts';
 import type { Closing } from './closing.ts';
 import { openProviders } from './open-providers.ts';

@@ -17,7 +17,7 @@ const DAMAGE = [
   'ALTER TABLE generations RENAME COLUMN attempts TO attempts_gone',
 ];
 
-test('a list that fails at once and later is an error of one answer, and not the end of the server', async () => {
+test('a list that fails at once and later is an error of one response, and does not end the server', async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-abandoned-'));
   const database = await makeDatabase();
   const environment = {

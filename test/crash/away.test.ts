@@ -98,7 +98,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('PostgreSQL that restarts under lo
     await rm(directory, { recursive: true, force: true });
   });
 
-  test('is answered by 503 where nothing was done, by what is remembered, and by no INTERNAL; nothing acknowledged is lost', async () => {
+  test('gives 503 when nothing was done, cached images, and no INTERNAL; no acknowledged write is lost', async () => {
     const first = imageOf(await upload(server));
     const bytes = new URL(first?.url ?? '').pathname;
     // Until it is remembered: the server begins to hear of changes with the first look.
@@ -167,7 +167,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('PostgreSQL that restarts under lo
   }, 180_000);
 });
 
-describe.runIf(process.env.TEST_DATABASE_URL)('PostgreSQL that vanishes without a word', () => {
+describe.runIf(process.env.TEST_DATABASE_URL)('PostgreSQL that vanishes silently', () => {
   let directory: string;
   let made: Awaited<ReturnType<typeof makeDatabase>>;
   let proxy: BreakableWay;
@@ -200,7 +200,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('PostgreSQL that vanishes without 
   const ready = async () =>
     (await undici.fetch(`${server.url}/ready`)).json() as Promise<Record<string, unknown>>;
 
-  test('is noticed, and what was waiting goes on over new connections', async () => {
+  test('is noticed, and waiting statements continue over new connections', async () => {
     await generates();
     expect(await ready()).toMatchObject({ status: 'ready', workers: true });
     proxy.silence('open');
@@ -208,7 +208,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('PostgreSQL that vanishes without 
     await within(30, async () => expect(await ready()).toMatchObject({ status: 'ready', workers: true }));
   }, 120_000);
 
-  test('is answered by 503 meanwhile, and generates when it is back', async () => {
+  test('gives 503 meanwhile, and generates when it is back', async () => {
     await askServer(server, ImagesDocument, { first: 1 });
     proxy.silence('all');
     const answer = await list(server);
@@ -225,7 +225,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('PostgreSQL that vanishes without 
     expect(linesOf(server).filter(({ err }) => err?.stack)).toEqual([]);
   }, 300_000);
 
-  test('does not keep a server from its end', async () => {
+  test('does not keep a server from stopping', async () => {
     proxy.silence('all');
     const asked = list(server).catch(() => null);
     await sleep(500);

@@ -49,7 +49,7 @@ describe.skipIf(!canMount)('a disk', () => {
     await rm(disk, { recursive: true, force: true });
   });
 
-  test('that is full refuses what does not fit, says so, keeps no part of it, and loses nothing', async () => {
+  test('that is full rejects what does not fit, keeps no part of it, and loses nothing', async () => {
     const kept = await upload(app, { content: await makePicture({ seed: 80_000 }) });
     let acknowledged = 1;
     for (let i = 1; ; i++) {
@@ -70,7 +70,7 @@ describe.skipIf(!canMount)('a disk', () => {
     expect(await read(app, kept.image)).toEqual({ status: 200, sha256: kept.image?.sha256 });
   });
 
-  test('that is read-only serves what it has and takes nothing', async () => {
+  test('that is read-only serves its images and rejects new ones', async () => {
     const [row] = await app.database.query<{ storage_url: string; sha256: string }>(
       'SELECT storage_url, sha256 FROM generated_images',
     );
@@ -92,7 +92,7 @@ describe.skipIf(!canMount)('a disk', () => {
 });
 
 describe('S3 that fails', () => {
-  test('is not waited for where it is not required, and is filled when it is back; where it is required, nothing is acknowledged', async () => {
+  test('is not waited for when it is optional, and is filled when it is back; when it is required, nothing is acknowledged', async () => {
     const s3 = await openS3Server();
     const settings = {
       STORES: 'filesystem,database,s3',
@@ -162,7 +162,7 @@ describe('a flipped byte', () => {
 });
 
 describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
-  test('a database that is gone for a while is answered with errors, marks nothing, and is used again when it is back', async () => {
+  test('an outage of the database gives errors, marks no copies, and ends when it is back', async () => {
     const database = await makeDatabase();
     const proxy = await openProxy(new URL(database?.url ?? ''));
     const app = await openTestApp({ DATABASE_URL: proxy.url, HEAL_DELAY_SECONDS: '3600' });
@@ -190,7 +190,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     await database?.drop();
   });
 
-  test('two servers and two verify runs at once on the same blobs agree', async () => {
+  test('two servers and two verify runs at once agree about the same blobs', async () => {
     const database = await makeDatabase();
     const first = await openTestApp({ DATABASE_URL: database?.url ?? '', HEAL_DELAY_SECONDS: '0' });
     const second = await openTestApp({

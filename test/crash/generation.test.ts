@@ -61,7 +61,7 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
     return image;
   };
 
-  test('between the answer of the provider and the store goes on from the answer, and pays once', async () => {
+  test('between the response of the provider and the store continues with the response, and pays once', async () => {
     const first = await start();
     const root = path.join(directory, 'images');
     await rename(root, `${root}-away`);
@@ -78,7 +78,7 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
     await within(5, async () => expect(await answersIn(directory)).toEqual([]));
   });
 
-  test('in the middle of n = 4 asks for each image once: two are there, two are known to be lost', async () => {
+  test('in the middle of n = 4 requests each image once: two are stored, two are known to be lost', async () => {
     const first = await start();
     gate.shut(2);
     const images = await generate(first, { n: 4 });
@@ -154,7 +154,7 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
     240_000,
   );
 
-  test('before the rest of n = 4 was asked for asks for the rest', async () => {
+  test('before the rest of n = 4 was requested requests the rest', async () => {
     const first = await start(['serve'], { GENERATIONS_PER_USER: '1' });
     gate.shut();
     const images = await generate(first, { n: 4 });
@@ -171,7 +171,7 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
     expect(gate.calls).toHaveLength(4);
   });
 
-  test.runIf(onPostgresql)('while the database is away keeps the answer, and pays once', async () => {
+  test.runIf(onPostgresql)('while the database is away keeps the response, and pays once', async () => {
     const line = await openLine(database?.url as string);
     try {
       const first = await start(['serve'], { DATABASE_URL: line.url });

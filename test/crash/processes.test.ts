@@ -12,7 +12,7 @@ import { MAIN, runCommand, type ServerProcess, startServer } from './server.ts';
 
 const COUNT = 3;
 
-test('on the embedded database is refused, and says what to do', async () => {
+test('on the embedded database is rejected, with what to do', async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-processes-'));
   const { code, log } = await runCommand(['serve', '--processes', '2'], { DATA_DIR: directory });
   expect(code).toBe(2);
@@ -60,7 +60,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
     return tasks.trim().split(' ').filter(Boolean).map(Number);
   };
 
-  test('all answer, one of them works, and one login code is good at each', async () => {
+  test('all respond, one runs the workers, and each accepts the login code', async () => {
     expect(await children()).toHaveLength(COUNT);
     const made = await Promise.all(
       Array.from({ length: 2 * COUNT }, () =>
@@ -83,7 +83,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
     }
   });
 
-  test('one that is killed is begun anew, and the others serve meanwhile', async () => {
+  test('a killed process is restarted, and the others serve meanwhile', async () => {
     const before = await children();
     process.kill(before[1] as number, 'SIGKILL');
     await eventually(async () => expect(await children()).not.toContain(before[1]));
@@ -93,7 +93,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
     await eventually(() => expect(server.log()).toContain('Restarting it'));
   });
 
-  test('they finish what is under way when the first of them is killed', async () => {
+  test('they finish running requests when the primary is killed', async () => {
     const other = await startServer(
       { DATABASE_URL: database.url, DATA_DIR: directory, FIXATIVE_ROOT_TOKEN: ROOT_TOKEN, LOG_LEVEL: 'info' },
       ['serve', '--processes', '2', '--no-workers'],
@@ -120,7 +120,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
     });
   });
 
-  test('end with 0 when a signal reaches one of them before it can hear it', async () => {
+  test('exit with 0 when a signal reaches one of them before it listens for it', async () => {
     const child = spawn(process.execPath, [MAIN, 'serve', '--processes', '2'], {
       env: { PATH: process.env.PATH ?? '', PORT: '0', DATABASE_URL: database.url, DATA_DIR: directory },
       stdio: 'ignore',
@@ -137,7 +137,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
     expect(await ended).toEqual([0, null]);
   });
 
-  test('all end when they are told to', async () => {
+  test('all exit when they are told to', async () => {
     const pids = await children();
     const { hostname, port } = new URL(server.url);
     // Some for each process; what they begin to ask before the signal, they ask to its end after it.

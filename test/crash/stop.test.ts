@@ -42,7 +42,7 @@ describe('a server that is told to stop', () => {
     return ((await response.json()) as { data: never }).data;
   };
 
-  test('ends each connection with its next answer, closes those that stay quiet, and takes no other', async () => {
+  test('closes each connection after its next response, closes idle ones, and accepts no new ones', async () => {
     const server = await start('one');
     const { hostname, port } = new URL(server.url);
     const open = async () => {
@@ -107,7 +107,7 @@ describe('a server that is told to stop', () => {
     expect(await ended).toBe(0);
   }, 120_000);
 
-  test('cuts subscriptions off, so that clients come again and are told what they missed', async () => {
+  test('ends subscriptions, so that clients reconnect and get what they missed', async () => {
     const settings = { PORT: String(await freePort()) };
     const subscription = 'subscription { imagesUpdated { prompt } }';
     const server = await start('followed', settings);
@@ -137,7 +137,7 @@ describe('a server that is told to stop', () => {
     await next.stop();
   }, 120_000);
 
-  test('is followed on by a client of graphql-sse at the next server', async () => {
+  test('is replaced by the next server for a client of graphql-sse', async () => {
     const port = String(await freePort());
     const first = await start('followed', { PORT: port });
     const client = createClient({
@@ -176,7 +176,7 @@ describe('a server that is told to stop', () => {
     await second.stop();
   }, 120_000);
 
-  test('ends before an orchestrator kills it, however silent S3 is', async () => {
+  test('exits before an orchestrator kills it, however silent S3 is', async () => {
     const s3 = createServer(() => {});
     s3.listen(0, '127.0.0.1');
     await once(s3, 'listening');

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BinaryRowsClient } from '../../src/database/driver/binary-rows.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
-describe('rows of bytes', () => {
+describe('queryBytes', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await openTestApp();
@@ -17,7 +17,7 @@ describe('rows of bytes', () => {
   const echo = (values: (Buffer | null)[]) =>
     app.database.queryBytes(ECHO, [values.map((value) => value && Buffer.from(value))]);
 
-  test('come as they are: every byte, nothing, NULL, and more than one packet', async () => {
+  test('returns all byte values, empty values, NULL, and values of several packets', async () => {
     const values = [
       Buffer.from(Array.from({ length: 256 }, (_, i) => i)),
       Buffer.alloc(0),
@@ -32,7 +32,7 @@ describe('rows of bytes', () => {
     expect(await echo([])).toEqual([]);
   });
 
-  test('have the memory of their own, or that which was given them while there is room', async () => {
+  test('uses the given buffer while values fit, then memory of its own', async () => {
     const values = [randomBytes(70_000), null, randomBytes(200_000), randomBytes(50_000), randomBytes(10)];
     const room = Buffer.alloc(300_000);
     const sent = values.map((value) => value && Buffer.from(value));
@@ -46,7 +46,7 @@ describe('rows of bytes', () => {
     expect(places).toEqual([0, null, 70_000, null, 270_000]);
   });
 
-  test('of every length up to some, so that heads of messages are cut everywhere', async () => {
+  test('reads values of every length, so that message heads are split at every byte', async () => {
     const values = Array.from({ length: 600 }, (_, i) => randomBytes(i * 37));
     const rows = await echo(values);
     expect(rows.length).toBe(values.length);
@@ -55,7 +55,7 @@ describe('rows of bytes', () => {
     });
   });
 
-  test('do not mix with others, nor with errors, on connections that are shared', async () => {
+  test('keeps results apart from other statements and errors on one pool', async () => {
     const work = Array.from({ length: 60 }, async (_, i) => {
       if (i % 4 === 0) {
         await expect(app.database.queryBytes('SELECT $1::text::bytea AS bytes', ['\\x0'])).rejects.toThrow();
@@ -75,7 +75,7 @@ describe('rows of bytes', () => {
   });
 });
 
-test('rows are found where the end of the answer before came in two parts', async () => {
+test('finds rows when the end of the previous response came in two parts', async () => {
   const message = (type: string, body: Buffer) => {
     const head = Buffer.alloc(5);
     head.write(type);

@@ -38,7 +38,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
   const ids = async () =>
     (await database.query<{ id: number }>('SELECT id FROM things ORDER BY id')).map(({ id }) => id);
 
-  test('take as long for a statement, and wait as long for a lock, as that takes', async () => {
+  test('allow long statements and long waits for a lock', async () => {
     const slow = database.query<{ done: string }>(`SELECT 'slept' AS done, pg_sleep($1)::text AS slept`, [
       LONG_SECONDS,
     ]);
@@ -56,7 +56,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     expect(events).toEqual([]);
   }, 60_000);
 
-  test('that have become silent are replaced, and reads on them are asked again', async () => {
+  test('that went silent are replaced, and their reads are retried', async () => {
     await Promise.all([insert(1), ids(), ids(), ids()]);
     proxy.silence('open');
     expect(await ids()).toEqual([1]);
@@ -65,7 +65,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     expect(events).not.toContain('away');
   }, 60_000);
 
-  test('that have become silent fail what was sent, when there are no others', async () => {
+  test('that went silent fail their statements when no new connection can be made', async () => {
     await ids();
     proxy.silence('all');
     await expect(ids()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });
@@ -86,7 +86,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     expect(await ids()).toEqual([]);
   }, 60_000);
 
-  test('that break in a transaction have it run again, unless it may be committed', async () => {
+  test('that break in a transaction retry it, unless it may be committed', async () => {
     let runs = 0;
     const result = await database.transaction(async ({ query }) => {
       runs++;
@@ -115,7 +115,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     expect(await ids()).toEqual([2, 12, 102, 202]);
   }, 60_000);
 
-  test('that were broken by a write under way say that it may have been done', async () => {
+  test('that break during a write fail it: it may have been executed', async () => {
     // Without a key, so that one that is sent twice is there twice.
     await database.executeSql('CREATE TABLE written (id int)');
     const writing = database.query('INSERT INTO written SELECT 5 FROM pg_sleep(2)');
@@ -127,7 +127,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     expect((await database.query('SELECT id FROM written')).length).toBeLessThanOrEqual(1);
   }, 60_000);
 
-  test('of a machine that is gone are given up by PostgreSQL in seconds', async () => {
+  test('of a machine that is gone are closed by PostgreSQL within seconds', async () => {
     const probes = `SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY name`;
     const wanted = [
       { name: 'tcp_keepalives_count', setting: '3' },
@@ -138,7 +138,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     expect(await database.exclusively('things', (lock) => lock.query(probes))).toEqual(wanted);
   });
 
-  test('that break while a lock is waited for are replaced, and those that hold one are not', async () => {
+  test('that break while they wait for a lock are replaced; those that hold one are not', async () => {
     const held = Promise.withResolvers<void>();
     const holder = database.exclusively('things', () => held.promise);
     const other = await openPostgresql({ url: proxy.url, poolSize: 1, onError: () => {} });
@@ -175,7 +175,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     await other.close();
   }, 60_000);
 
-  test('that listen come back only when statements are sent again', async () => {
+  test('that listen reconnect only when statements can be sent again', async () => {
     let isAway = false;
     const told: string[] = [];
     const listener = makeListener(sessionConfig(proxy.url), () => isAway);
@@ -199,7 +199,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     await listener.close();
   }, 60_000);
 
-  test('show who lives, until they are closed', async () => {
+  test('announce a living process until they are closed', async () => {
     const other = await openPostgresql({ url: proxy.url, poolSize: 1, onError: () => {} });
     await other.announce('one');
     await other.announce('two');
@@ -217,7 +217,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     await eventually(async () => expect(await living()).toEqual(['two']));
   }, 60_000);
 
-  test('that are silent do not keep the end waiting', async () => {
+  test('that are silent do not delay close', async () => {
     await Promise.all([
       ids(),
       ids(),

@@ -23,7 +23,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('two transactions that wait for 
     ["of Prisma's client", (work) => database.prismaTransaction((transaction) => work(sqlOf(transaction)))],
   ];
 
-  test.each(ways)('%s: one is ended and run again, and both are done once', async (_name, run) => {
+  test.each(ways)('%s: one is cancelled and retried, and both commit once', async (_name, run) => {
     await database.executeSql('TRUNCATE numbers; INSERT INTO numbers VALUES (1, 0), (2, 0)');
     let runs = 0;
     const first = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
@@ -45,7 +45,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('two transactions that wait for 
     ]);
   });
 
-  test('are not run again for any other error', async () => {
+  test('are not retried after any other error', async () => {
     let runs = 0;
     const fail = database.transaction(async (sql) => {
       runs++;

@@ -46,7 +46,7 @@ describe('values of a statement', () => {
     await insert(length, bytes, new Uint8Array(bytes), '');
   });
 
-  test('do not mix with those of others, nor with errors', async () => {
+  test('do not mix with those of other statements or errors', async () => {
     await Promise.all(
       Array.from({ length: 40 }, async (_, i) => {
         const bytes = randomBytes(50_000 + i * 1000);
@@ -71,7 +71,7 @@ describe('values of a statement', () => {
     expect(row).toEqual({ bytes: 20_000, sum: many - 1 });
   });
 
-  test('that cannot be said leave the connection as it was', async () => {
+  test('that cannot be converted leave the connection usable', async () => {
     const circular: Record<string, unknown> = {};
     circular.self = circular;
     for (let i = 0; i < 20; i++) {

@@ -44,7 +44,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
       [rows],
     );
 
-  test('uses the room of what was deleted again, also of what was deleted before a start', async () => {
+  test('reuses the space of deleted rows, also of those deleted before a start', async () => {
     await fill(100);
     const full = await megabytes();
     expect(full).toBeGreaterThan(12);
@@ -64,7 +64,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
     expect(await megabytes()).toBeLessThanOrEqual(full + 1);
   });
 
-  test('knows how many rows there are, and does nothing where nothing has changed', async () => {
+  test('updates row counts, and does nothing when nothing has changed', async () => {
     await fill(60);
     await database.query('UPDATE "Large" SET id = id + 1000');
     expect(await maintain()).toContain('ANALYZE public."Large"');
@@ -74,7 +74,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
     expect(await maintain()).toEqual([]);
   });
 
-  test('lets go of its log when there is much of it', async () => {
+  test('frees its log when it is large', async () => {
     const segments = async () =>
       (await readdir(path.join(directory, 'database', 'pg_wal'))).filter((name) => name.length === 24).length;
     expect(await maintain()).not.toContain('CHECKPOINT');
@@ -87,7 +87,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
     expect(await maintain()).not.toContain('CHECKPOINT');
   });
 
-  test('knows whether it was shut down, or has a log to replay', async () => {
+  test('knows whether it was closed cleanly or has a log to replay', async () => {
     const home = path.join(directory, 'database');
     expect(await wasShutDown(home)).toBe(false);
     await database.close();
@@ -97,7 +97,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
     expect(await wasShutDown(path.join(directory, 'nothing'))).toBe(false);
   });
 
-  test('ends when it is told to', async () => {
+  test('stops when its signal is aborted', async () => {
     await fill(10);
     await told();
     expect(await database.maintain?.(AbortSignal.abort())).toEqual([]);

@@ -18,7 +18,7 @@ async function leaveHalf() {
   await writeFile(path.join(directory, 'base', '1'), 'half');
 }
 
-test('a database that was being made when the process was killed is made again', async () => {
+test('a new database is made again after a kill during its creation', async () => {
   await leaveHalf();
   await writeFile(`${directory}.unfinished`, '');
   const database = await openPglite({ directory });
@@ -30,7 +30,7 @@ test('a database that was being made when the process was killed is made again',
   await again.close();
 });
 
-test('one that cannot be opened is left as it is, and named', async () => {
+test('a database that cannot be opened is left unchanged, and the error names it', async () => {
   await leaveHalf();
   await expect(openPglite({ directory })).rejects.toMatchObject({
     name: 'FixativeError',

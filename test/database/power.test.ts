@@ -124,7 +124,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
     const contentOf = (id: number, version: number) =>
       createHash('sha512').update(`${id}:${version}`).digest('hex').repeat(20);
 
-    test('has all that was acknowledged, wherever a checkpoint was', { timeout: 120_000 }, async () => {
+    test('has all acknowledged writes, wherever a checkpoint was', { timeout: 120_000 }, async () => {
       fs.mkdirSync(home());
       await unpackTemplate(home());
       const { pglite: first, disk: firstDisk } = await startPglite(home(), {}, EVENTS);

@@ -93,7 +93,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('a session on PostgreSQL', () =>
     expect((await response.arrayBuffer()).byteLength).toBe(image?.bytes);
   }
 
-  test('has our settings whatever the database, the role and the address set', async () => {
+  test('has our settings, whatever the database, the role and the address set', async () => {
     const { url } = await database();
     const name = new URL(url).pathname.slice(1);
     await run(
@@ -128,7 +128,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('a session on PostgreSQL', () =>
     expect(schemas).toEqual(['archive_2', 'archive_2_pgboss', 'gallery', 'gallery_pgboss']);
   });
 
-  test('that breaks before it is set is an error of whoever wants it, and of nobody else', async () => {
+  test('that breaks before its settings are applied fails only its own caller', async () => {
     const { url } = await database();
     const target = new URL(url);
     const { port, hostname } = target;
@@ -158,7 +158,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('a session on PostgreSQL', () =>
     await pool.end();
   });
 
-  test('is refused for a schema that cannot be one', async () => {
+  test('is rejected for an invalid schema name', async () => {
     const { url } = await database();
     const opened = openPostgresql({ url: `${url}?schema=Gallery`, poolSize: 2, onError: () => {} });
     await expect(opened).rejects.toMatchObject({
@@ -168,7 +168,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('a session on PostgreSQL', () =>
   });
 
   describe.runIf(isInstalled('pgbouncer'))('behind PgBouncer', () => {
-    test('works where a connection is ours for as long as we hold it', async () => {
+    test('works through a pooler in session mode', async () => {
       const { url } = await database();
       const pooler = await startPgBouncer(url, 'session');
       ending.push(() => pooler.stop());
@@ -177,7 +177,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('a session on PostgreSQL', () =>
       await works(app);
     });
 
-    test('is refused where a connection is ours for a transaction only, and says what to do', async () => {
+    test('is rejected through a pooler in transaction mode, with what to do', async () => {
       const { url } = await database();
       const pooler = await startPgBouncer(url, 'transaction');
       ending.push(() => pooler.stop());

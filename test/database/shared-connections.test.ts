@@ -59,7 +59,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('quick statements on PostgreSQL'
     }
   });
 
-  test('one that turns out slow holds up none that comes after it was seen to be', async () => {
+  test('a slow statement does not delay those sent once it is known to be slow', async () => {
     const order: string[] = [];
     const slow = database.query(SLEEP, [1.5]).then(() => order.push('slow'));
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -79,7 +79,7 @@ describe('a database that is made from the prepared one', () => {
     expect(Math.min(...[...identities].map(Number))).toBeGreaterThan(0);
   });
 
-  test('is made again where a process was killed while it was unpacked', async () => {
+  test('is made again after a kill during unpacking', async () => {
     const home = path.join(directory, 'database');
     await mkdir(path.join(home, 'base'), { recursive: true });
     await writeFile(path.join(home, 'base', '1'), 'half');
@@ -111,7 +111,7 @@ describe('the installation', () => {
     return { code, said };
   }
 
-  test('goes on without a prepared database, and says so', async () => {
+  test('continues without a prepared database, and says so', async () => {
     const { code, said } = await install(await readFile(path.join(ROOT, 'prisma/schema.prisma'), 'utf8'));
     expect([code, said]).toEqual([
       0,
@@ -120,7 +120,7 @@ describe('the installation', () => {
     expect(await readdir(path.join(directory, 'src/database/generated/client'))).toContain('client.ts');
   });
 
-  test('fails when Prisma’s client cannot be generated, with what Prisma says', async () => {
+  test('fails with Prisma’s message when the client cannot be generated', async () => {
     const { code, said } = await install('model Broken {');
     expect([code, said]).toEqual([1, expect.stringMatching(/model Broken/)]);
   });
@@ -129,7 +129,7 @@ describe('the installation', () => {
 describe('a prepared database', () => {
   const broken = () => path.join(directory, 'broken.template');
 
-  test('is not used when it is missing, damaged, or of another version', async () => {
+  test('is not used when it is missing, damaged or of another version', async () => {
     const right = await readFile(TEMPLATE_FILE);
     const flipped = Buffer.from(right);
     flipped.writeUInt8(flipped.readUInt8(right.length >> 1) ^ 1, right.length >> 1);
@@ -137,7 +137,7 @@ describe('a prepared database', () => {
     const head = JSON.parse(right.toString('utf8', 0, end)) as { fingerprint: string };
     const other = JSON.stringify({ ...head, fingerprint: head.fingerprint.replaceAll(/./g, '0') });
     for (const [content, reason] of [
-      [null, 'is not there'],
+      [null, 'does not exist'],
       [Buffer.alloc(0), 'is damaged'],
       [right.subarray(0, right.length - 1), 'is damaged'],
       [right.subarray(0, 20), 'is damaged'],
@@ -153,7 +153,7 @@ describe('a prepared database', () => {
     expect(await readTemplate(broken())).toContain('cannot be read');
   });
 
-  test('that is damaged is named, and the database is made without it', async () => {
+  test('that is damaged is named in the log, and the database is made without it', async () => {
     await writeFile(broken(), 'half');
     const logged: string[] = [];
     const database = await open('database', broken(), logged);
@@ -171,7 +171,7 @@ describe('a prepared database', () => {
     expect(await readdir(path.dirname(file))).toEqual(['database.template']);
   }, 180_000);
 
-  test('is not there in part when the process that makes it is killed', async () => {
+  test('is never incomplete after a kill while it is made', async () => {
     const file = path.join(directory, 'cache', 'database.template');
     const code = `await (await import(${JSON.stringify(TEMPLATE_MODULE)})).makeTemplate(${JSON.stringify(file)})`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
@@ -186,6 +186,6 @@ describe('a prepared database', () => {
     await eventually(isBegun);
     child.kill('SIGKILL');
     await ended;
-    expect(await readTemplate(file)).toContain('is not there');
+    expect(await readTemplate(file)).toContain('does not exist');
   }, 180_000);
 });

@@ -13,7 +13,7 @@ test.each([
   ['X-Goog-Date=20261121T093500Z&X-Goog-Expires=604800', '2026-11-28T09:35:00.000Z'],
   ['Expires=1795253700&Signature=x&Key-Pair-Id=K', '2026-11-21T09:35:00.000Z'],
   ['AWSAccessKeyId=A&Expires=1795253700&Signature=x', '2026-11-21T09:35:00.000Z'],
-])('%s ends at %s', (query, time) => {
+])('%s expires at %s', (query, time) => {
   expect(at(query)).toBe(time);
 });
 
@@ -26,15 +26,15 @@ test.each([
   'X-Amz-Expires=3600',
   'Expires=9999999999999&Signature=x',
   '',
-])('%j does not say', (query) => {
+])('%j has no expiry', (query) => {
   expect(at(query)).toBeNull();
 });
 
-test('what is no address does not expire', () => {
+test('an invalid address has no expiry', () => {
   expect(expiryOf('not an address')).toBeNull();
 });
 
-test('an address that is longer than any signed one says nothing, at once', () => {
+test('an address that is too long has no expiry, at once', () => {
   expect(at(`a=${'~exp=123456789'.repeat(30_000)}`)).toBeNull();
   expect(at('se=2026-11-21T09%3A35%3A00Z&sig=abc')).not.toBeNull();
 });

@@ -99,7 +99,7 @@ describe('the fetch of a foreign address', () => {
   const tell = (path: string, options?: { maxBytes?: number; signal?: AbortSignal }) =>
     fetcher.tell(`http://source.test:${source.port}${path}`, options);
 
-  test('takes what is there, with what it is called', async () => {
+  test('downloads a file with its name and type', async () => {
     expect(await tell('/a%20fox.png#part')).toEqual({
       text: 'fox',
       url: `http://source.test:${source.port}/a%20fox.png`,
@@ -110,7 +110,7 @@ describe('the fetch of a foreign address', () => {
     expect(await tell('/zipped')).toMatchObject({ text: 'fox' });
   });
 
-  test('follows five redirects and no more, and carries nothing from one to the next', async () => {
+  test('follows at most five redirects, and sends no headers of one to the next', async () => {
     source.seen.headers.length = 0;
     expect(await tell('/hop?n=4')).toMatchObject({ text: 'fox', filename: 'a fox.png' });
     for (const headers of source.seen.headers) {
@@ -126,16 +126,16 @@ describe('the fetch of a foreign address', () => {
     expect(await tell('/nowhere')).toMatchObject({ code: 'SOURCE_FAILED' });
   });
 
-  test.each(['/big', '/endless', '/bomb'])('refuses %s at the limit', async (path) => {
+  test.each(['/big', '/endless', '/bomb'])('rejects %s at the limit', async (path) => {
     expect(await tell(path)).toMatchObject({ code: 'TOO_LARGE' });
   });
 
-  test('takes another limit', async () => {
+  test('applies the limit of the caller', async () => {
     expect(await tell('/big', { maxBytes: 2000 })).toMatchObject({ text: 'x'.repeat(1001) });
     expect(await tell('/a%20fox.png', { maxBytes: 2 })).toMatchObject({ code: 'TOO_LARGE' });
   });
 
-  test('does not take nothing for a file', async () => {
+  test('rejects an empty file', async () => {
     expect(await tell('/empty')).toMatchObject({ code: 'EMPTY_FILE' });
     expect(await tell('/partial')).toMatchObject({ code: 'SOURCE_FAILED' });
   });
@@ -148,7 +148,7 @@ describe('the fetch of a foreign address', () => {
     });
   });
 
-  test('takes nothing more after its end', async () => {
+  test('rejects fetches after close', async () => {
     const ended = await openTestFetcher({
       allowPrivate: ['source.test'],
       timeoutSeconds: 1,
@@ -166,7 +166,7 @@ describe('the fetch of a foreign address', () => {
     expect(told).toMatchObject({ code: 'SOURCE_FAILED', retryable: true });
   });
 
-  test('gives up when it is told to', async () => {
+  test('stops when its signal is aborted', async () => {
     const signal = AbortSignal.timeout(100);
     expect(await tell('/slow', { signal })).toMatchObject({ code: 'SOURCE_FAILED', retryable: true });
   });
@@ -178,12 +178,12 @@ describe('the fetch of a foreign address', () => {
     },
   );
 
-  test('takes as much as the length says, and refuses by a length that passes the limit', async () => {
+  test('reads as much as Content-Length says, and rejects a Content-Length beyond the limit', async () => {
     expect(await fetcher.tell(`${rawUrl}/longer`)).toMatchObject({ text: 'fox' });
     expect(await fetcher.tell(`${rawUrl}/huge`)).toMatchObject({ code: 'TOO_LARGE' });
   });
 
-  test('says what may be tried again', async () => {
+  test('says which errors are retryable', async () => {
     for (const status of [408, 429, 500, 502, 503])
       expect(await tell(`/status/${status}`)).toMatchObject({ code: 'SOURCE_FAILED', retryable: true });
     for (const status of [204, 304, 400, 401, 403, 404, 451])
@@ -195,7 +195,7 @@ describe('the fetch of a foreign address', () => {
     });
   });
 
-  test('tells an address that has expired from one that is refused', async () => {
+  test('distinguishes expired addresses from forbidden ones', async () => {
     const expiredAt = new Date('2020-01-01T00:00:00Z');
     for (const status of [401, 403, 404])
       expect(await tell(`/status/${status}?${PAST}`)).toMatchObject({ code: 'SOURCE_EXPIRED', expiredAt });
@@ -211,7 +211,7 @@ describe('the fetch of a foreign address', () => {
     expect(await tell(`/a%20fox.png?${PAST}`)).toMatchObject({ text: 'fox' });
   });
 
-  test('never repeats a signature', async () => {
+  test('never reveals a signature in an error', async () => {
     for (const path of [
       `/status/403?${PAST}`,
       `/status/403?${FUTURE}`,

@@ -125,7 +125,7 @@ const NAMES: Record<string, string[][]> = {
   'nonsense.test': [['not an address']],
 };
 
-describe('an address that only the server could reach', () => {
+describe('an address of a private network', () => {
   const listeners: Listener[] = [];
   let port: number;
   let front: Listener;
@@ -168,11 +168,11 @@ describe('an address that only the server could reach', () => {
     expect(told.retryable).toBe(false);
   };
 
-  test.each(LITERALS)('is refused as %s', async (host) => {
+  test.each(LITERALS)('is rejected as %s', async (host) => {
     for (const scheme of ['http', 'https']) refused(await fetcher.tell(`${scheme}://${host}:${port}/`));
   });
 
-  test.each(LITERALS)('is refused as %s where a source redirects to it', async (host) => {
+  test.each(LITERALS)('is rejected as %s as the target of a redirect', async (host) => {
     const to = encodeURIComponent(`http://${host}:${port}/`);
     refused(await fetcher.tell(`http://front.test:${front.port}/?to=${to}`));
   });
@@ -186,7 +186,7 @@ describe('an address that only the server could reach', () => {
     expect(told.message).not.toMatch(/\d+\.\d+\.\d+\.\d+/);
   });
 
-  test('is refused when a name leads there only the second time it is resolved', async () => {
+  test('is rejected when a name resolves to it only the second time', async () => {
     const first = await fetcher.tell(`http://rebind.test:${port}/`);
     expect(first).toMatchObject({ code: 'SOURCE_FAILED', retryable: true });
     expect(await fetcher.tell(`http://rebind.test:${port}/`)).toMatchObject({ code: 'SOURCE_FORBIDDEN' });
@@ -206,7 +206,7 @@ describe('an address that only the server could reach', () => {
     'http://user:password@front.test/',
     'http://front.test@127.0.0.1/',
     'http://:password@front.test/',
-  ])('is refused as %s, redirected to or not', async (address) => {
+  ])('is rejected as %s, directly and as the target of a redirect', async (address) => {
     expect(await fetcher.tell(address)).toMatchObject({ code: 'SOURCE_FORBIDDEN' });
     const to = encodeURIComponent(address);
     expect(await fetcher.tell(`http://front.test:${front.port}/?to=${to}`)).toMatchObject({
@@ -223,11 +223,11 @@ describe('an address that only the server could reach', () => {
     'http://127.0.0.1%00/',
     'http://1.2.3.4.5/',
     'http://256.1.1.1/',
-  ])('is no address as %j', async (address) => {
+  ])('is invalid as %j', async (address) => {
     expect(await fetcher.tell(address)).toMatchObject({ code: 'INVALID_INPUT' });
   });
 
-  test('is no address when it is too long', async () => {
+  test('is invalid when it is too long', async () => {
     const address = `http://front.test/${'a'.repeat(9000)}`;
     expect(await fetcher.tell(address)).toMatchObject({ code: 'INVALID_INPUT' });
   });
@@ -249,7 +249,7 @@ describe('ALLOW_PRIVATE_SOURCES', () => {
     [['media.test'], 'media.test.'],
     [['127.0.0.1'], 'media.test'],
     [['::ffff:127.0.0.1'], '127.0.0.1'],
-  ])('%j opens %s', async (allowPrivate, host) => {
+  ])('%j allows %s', async (allowPrivate, host) => {
     const lookup = makeLookup({ 'media.test': [['127.0.0.1']], 'media.test.': [['127.0.0.1']] });
     const fetcher = await openTestFetcher({ allowPrivate, lookup });
     expect(await fetcher.tell(`http://${host}:${listener.port}/`)).toMatchObject({ text: 'allowed' });
@@ -262,7 +262,7 @@ describe('ALLOW_PRIVATE_SOURCES', () => {
     [['media.test'], 'evil.media.test'],
     [['test'], 'media.test'],
     [['::/0'], '127.0.0.1'],
-  ])('%j does not open %s', async (allowPrivate, host) => {
+  ])('%j does not allow %s', async (allowPrivate, host) => {
     const before = listener.seen.connections;
     const names = { 'media.test': [['127.0.0.1']], 'evil.media.test': [['127.0.0.1']] };
     const fetcher = await openTestFetcher({ allowPrivate, lookup: makeLookup(names) });
