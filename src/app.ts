@@ -11,7 +11,7 @@ import { openServer } from './app/open-server.ts';
 import { openStorage } from './app/open-storage.ts';
 import { makeServices } from './app/services.ts';
 import { startErrorOf } from './app/start-error.ts';
-import { sayDisagreements } from './auth/agreement.ts';
+import { warnAboutDifferences } from './auth/agreement.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { makeUploadAddress } from './auth/upload-address.ts';
 import type { Config } from './config.ts';
@@ -134,7 +134,7 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
   signal?.throwIfAborted();
   if (works) {
     const { dataDirectory } = config;
-    await sayDisagreements(database, { signingKeys, rootToken, dataDirectory, needsDataDirectory }, log);
+    await warnAboutDifferences(database, { signingKeys, rootToken, dataDirectory, needsDataDirectory }, log);
   }
   const { tokens, authenticator, imageAddress } = access;
   const opened = { database, storage, providers, fetcher, imageEvents, imageBytes, arrivals, log };

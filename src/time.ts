@@ -63,7 +63,7 @@ export function clampTime(time: Date): Date {
 }
 
 /** Writes microseconds since 1970 as RFC 3339 with six decimals of a second, as many as PostgreSQL has. */
-export function isoOfMicros(micros: bigint): string {
+export function formatMicros(micros: bigint): string {
   const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const seconds = new Date(Number((micros - rest) / 1000n)).toISOString().slice(0, 19);
   return `${seconds}.${String(rest).padStart(6, '0')}Z`;
@@ -73,19 +73,19 @@ export function isoOfMicros(micros: bigint): string {
  * Writes a timestamptz of PostgreSQL in UTC (`2026-11-21 19:08:25.1234+00`) as RFC 3339 with six decimals of
  * a second, clamped to FIRST_TIME and LAST_TIME.
  */
-export function isoOfTimestamp(text: string): string {
+export function formatTimestamp(text: string): string {
   const [, day, time, fraction = '', era] =
     /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00( BC)?$/.exec(text) ?? [];
   if (day !== undefined && era === undefined) return `${day}T${time}.${fraction.padEnd(6, '0')}Z`;
   const isBefore = era !== undefined || text.startsWith('-') || text.endsWith(' BC');
-  return isoOfMicros(BigInt((isBefore ? FIRST_TIME : LAST_TIME).getTime()) * 1000n);
+  return formatMicros(BigInt((isBefore ? FIRST_TIME : LAST_TIME).getTime()) * 1000n);
 }
 
 /**
  * Waits for `work`, at most so many milliseconds; then returns the result of `late`. A later outcome of
  * `work` is ignored.
  */
-export function orAfter<Result, Late>(
+export function withTimeLimit<Result, Late>(
   milliseconds: number,
   work: Promise<Result>,
   late: () => Late,

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { orAfter } from '../time.ts';
+import { withTimeLimit } from '../time.ts';
 
 /** Closes one part. @param seconds how long the stop waits for it. */
 export type Close = (seconds: number) => Promise<unknown>;
@@ -49,7 +49,7 @@ export function makeClosing(options: { readonly seconds: number; readonly log: L
 
 /** Returns whether `work` resolves in that time. @throws what it rejects with in that time. */
 export function endsWithin(seconds: number, work: Promise<unknown>): Promise<boolean> {
-  return orAfter(
+  return withTimeLimit(
     seconds * 1000,
     work.then(() => true),
     () => false,

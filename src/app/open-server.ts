@@ -29,7 +29,7 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Http
     services,
     authenticator,
     limits: { ...config, persisted: await readPersisted(config) },
-    uploads: { database, storage, place: directoryArrivals, uploadAddress },
+    uploads: { database, storage, arrivals: directoryArrivals, uploadAddress },
     workers: deps.workers,
     bytes: {
       images: imageBytes,

@@ -12,7 +12,7 @@ import { loadKeptSecret } from './kept-secret.ts';
  * @param options.needsDataDirectory whether clients may ask any server for files in DATA_DIR, as for files
  * sent to upload targets.
  */
-export async function sayDisagreements(
+export async function warnAboutDifferences(
   database: Database,
   options: {
     signingKeys: readonly [string, ...string[]];

@@ -12,14 +12,12 @@ import { FixativeError } from '../errors.ts';
 import type { Caller, Scope } from './caller.ts';
 
 /** Scopes of the routes outside GraphQL. */
-export const NEEDED_SCOPES = {
-  http: {
-    '/api/images/generated': 'images:read',
-    /** For private images; public ones need no token. */
-    '/images': 'images:read',
-    '/metrics': 'stores:read',
-  },
-} as const satisfies Record<string, Record<string, Scope>>;
+export const ROUTE_SCOPES = {
+  '/api/images/generated': 'images:read',
+  /** For private images; public ones need no token. */
+  '/images': 'images:read',
+  '/metrics': 'stores:read',
+} as const satisfies Record<string, Scope>;
 
 export function allows(caller: Caller, scope: Scope): boolean {
   return caller.scopes.has(scope) || caller.scopes.has('admin');
@@ -45,7 +43,7 @@ export function canSee(caller: Caller, image: { readonly userId: string }): bool
 
 /** Returns whether the caller may fetch the bytes of a private image. */
 export function canReadBytes(caller: Caller, image: { readonly userId: string }): boolean {
-  return allows(caller, NEEDED_SCOPES.http['/images']) && canSee(caller, image);
+  return allows(caller, ROUTE_SCOPES['/images']) && canSee(caller, image);
 }
 
 /** Owner of an image that a caller creates. */

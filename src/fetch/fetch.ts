@@ -3,7 +3,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import type * as Undici from 'undici';
 import { FixativeError } from '../errors.ts';
-import { type Spool, type Spooler, tooLarge } from '../storage/spool/spool.ts';
+import { type Spool, type Spooler, uploadTooLarge } from '../storage/spool/spool.ts';
 import { type AddressPolicy, forbiddenAddress, makeAddressPolicy, privateAddress } from './address.ts';
 import { expiryOf } from './expiry.ts';
 import { escapeBytes, filenameOf } from './filename.ts';
@@ -170,7 +170,7 @@ async function receive(
   const announced = Number(response.headers.get('content-length') ?? 0);
   if (announced > maxBytes) {
     await discardBody(response);
-    throw tooLarge(subject, maxBytes);
+    throw uploadTooLarge(subject, maxBytes);
   }
   const body = response.body ? Readable.fromWeb(response.body as never) : Readable.from([]);
   return spooler.receive(body, { maxBytes, subject, signal }).catch((error: unknown) => {

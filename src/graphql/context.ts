@@ -28,7 +28,7 @@ export interface GraphqlContext {
   readonly services: Services;
   readonly caller: Caller;
   /** Authenticates the caller again: the token may expire during a subscription. */
-  readonly isLetIn: () => Promise<boolean>;
+  readonly isStillAuthorized: () => Promise<boolean>;
   readonly loaders: Loaders;
   /**
    * Images that lists within images may still return, at any depth. Nested lists multiply by up to 100 per

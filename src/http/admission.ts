@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Authenticator, Credentials } from '../auth/authenticator.ts';
-import { allows, NEEDED_SCOPES } from '../auth/authorization.ts';
+import { allows, ROUTE_SCOPES } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import { FixativeError } from '../errors.ts';
 import { isOwnPage } from './csrf.ts';
 import type { Exchange } from './exchange.ts';
-import type { LetIn } from './operations/graphql.ts';
+import type { Authorized } from './operations/graphql.ts';
 import { sendLoginPage, serveLogin, serveLogout } from './pages/login.ts';
 import { sendProblem } from './response/problem.ts';
 import { sendRefusal } from './traffic/refusal.ts';
@@ -16,13 +16,13 @@ export interface Admission {
   /** Returns the caller, before the body is read. @param options.page whether browsers get the login page. */
   authenticate(exchange: Exchange, options: { page: boolean }): Promise<Caller | null>;
   /** Returns the caller if it has the scope of the path. */
-  admit(exchange: Exchange, path: keyof typeof NEEDED_SCOPES.http): Promise<Caller | null>;
+  admit(exchange: Exchange, path: keyof typeof ROUTE_SCOPES): Promise<Caller | null>;
   /** Answers `/login`. Failures count against the rate limit of the address. */
   logIn(exchange: Exchange): Promise<void>;
   /** Answers `/logout`. */
   logOut(exchange: Exchange): void;
   /** Returns a check of whether the credentials still belong to the caller. They may be revoked. */
-  letIn(request: IncomingMessage, caller: Caller): LetIn;
+  letIn(request: IncomingMessage, caller: Caller): Authorized;
 }
 
 type FailureLimits = Pick<Traffic, 'hasFailed' | 'takeFailure'>;
@@ -36,7 +36,7 @@ export function makeAdmission(authenticator: Authenticator, traffic: FailureLimi
     logOut(exchange) {
       if (!refuseOtherPage(exchange)) serveLogout(authenticator, exchange);
     },
-    letIn: (request, caller) => letInBy(authenticator, credentialsOf(request), caller),
+    letIn: (request, caller) => authorizedBy(authenticator, credentialsOf(request), caller),
   };
 }
 
@@ -96,7 +96,7 @@ function sendInvalidToken(exchange: Exchange, { code, message }: FixativeError):
 function makeAdmit(authenticate: Admission['authenticate']): Admission['admit'] {
   return async (exchange, path) => {
     const caller = await authenticate(exchange, { page: false });
-    const scope = NEEDED_SCOPES.http[path];
+    const scope = ROUTE_SCOPES[path];
     if (caller === null || allows(caller, scope)) return caller;
     sendProblem(
       exchange,
@@ -126,8 +126,8 @@ function refuseOtherPage(exchange: Exchange): boolean {
   return true;
 }
 
-function letInBy(authenticator: Authenticator, credentials: Credentials, caller: Caller): LetIn {
-  const isLetIn = () =>
+function authorizedBy(authenticator: Authenticator, credentials: Credentials, caller: Caller): Authorized {
+  const isStillAuthorized = () =>
     authenticator.authenticate(credentials).then(
       (now) => now?.userId === caller.userId,
       (error) => {
@@ -137,7 +137,7 @@ function letInBy(authenticator: Authenticator, credentials: Credentials, caller:
         throw error;
       },
     );
-  return { caller, isLetIn };
+  return { caller, isStillAuthorized };
 }
 
 const credentialsOf = ({ headers: { authorization, cookie } }: IncomingMessage): Credentials => ({

@@ -25,7 +25,7 @@ export async function serveMetrics(
       ['', danger.atRisk],
     ]),
     ...storeGauges(stores),
-    ...generationGauges(generations, workers.secondsSinceLook()),
+    ...generationGauges(generations, workers.secondsSincePoll()),
     gauge('fixative_spools', 'Files that are being received.', [['', storage.spooler.count]]),
   ].join('');
   response.writeHead(200, {

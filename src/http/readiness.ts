@@ -16,7 +16,7 @@ const OPTIONAL_STORE_SECONDS = 0.5;
 /** The workers of this process, which take generations from the queue. */
 export interface Workers {
   /** Seconds since every idle worker has looked for work; null: this process takes none. */
-  secondsSinceLook(): number | null;
+  secondsSincePoll(): number | null;
 }
 
 interface ReadinessDeps {
@@ -50,7 +50,7 @@ async function checkReadiness({ services, isDraining }: ReadinessDeps) {
 /** Answers `GET /ready`. */
 export async function serveReady(deps: ReadinessDeps, response: ServerResponse): Promise<void> {
   const { ready, database, stores } = await checkReadiness(deps);
-  const since = deps.workers.secondsSinceLook();
+  const since = deps.workers.secondsSincePoll();
   sendJson(response, ready ? 200 : 503, {
     status: ready ? 'ready' : 'not ready',
     database,

@@ -1,7 +1,7 @@
 /** The routes of the server, and how a request finds its route. */
 import type { IncomingMessage } from 'node:http';
 import type { Authenticator } from '../auth/authenticator.ts';
-import type { NEEDED_SCOPES } from '../auth/authorization.ts';
+import type { ROUTE_SCOPES } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { Services } from '../graphql/context.ts';
 import type { Admission } from './admission.ts';
@@ -206,7 +206,7 @@ const serveHealth: Route['serve'] = ({ response }) => sendJson(response, 200, { 
 /** Lets only callers in that have the scope of the path. */
 function admitted(
   admission: Admission,
-  path: keyof typeof NEEDED_SCOPES.http,
+  path: keyof typeof ROUTE_SCOPES,
   serve: (exchange: Exchange, caller: Caller, search: string) => Promise<void>,
 ): Route['serve'] {
   return async (exchange, search) => {

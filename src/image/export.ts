@@ -10,8 +10,8 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FixativeError } from '../errors.ts';
 import { type Blob, extensionOf, findBlob } from '../storage/blob.ts';
-import { flush } from '../storage/spool/flush.ts';
-import { isoOfTimestamp } from '../time.ts';
+import { flushToDisk } from '../storage/spool/flush.ts';
+import { formatTimestamp } from '../time.ts';
 import type { Image, ImageDeps } from './image.ts';
 import { forEachConcurrently } from './import/concurrency.ts';
 import { makeSidecar } from './import/sidecar.ts';
@@ -51,7 +51,7 @@ export async function exportImages(
     { count: IMAGES_AT_A_TIME, signal: options.signal },
   );
   // A rename is on the disk after a flush of its directory.
-  await flush(options.directory);
+  await flushToDisk(options.directory);
 }
 
 /** Yields images oldest first: images that are created during the export come at the end. */
@@ -66,7 +66,10 @@ async function* imagesOf(
       order: { field: 'createdAt', direction: 'asc' },
     });
     for (const { node, cursor } of page.edges)
-      yield { image: node, createdAt: isoOfTimestamp(String(parseCursor('createdAt', cursor, 'after').key)) };
+      yield {
+        image: node,
+        createdAt: formatTimestamp(String(parseCursor('createdAt', cursor, 'after').key)),
+      };
     if (!page.pageInfo.hasNextPage) return;
     after = page.pageInfo.endCursor;
   }

@@ -19,7 +19,7 @@ export interface GenerationJobs extends GenerationQueue {
    * Seconds since the idle worker that has waited longest last polled its queue successfully; null in a
    * process without workers. An idle worker polls at least every 30 seconds.
    */
-  secondsSinceLook(): number | null;
+  secondsSincePoll(): number | null;
   /** Stops taking jobs. Running jobs continue. */
   pause(): Promise<void>;
   /** Closes the queues. Call it after `pause`, once the running jobs have ended. */
@@ -98,7 +98,7 @@ export async function openGenerationJobs(
       working = true;
       for (const provider of providers) await startWorkers(boss, provider, worker, limits);
     },
-    secondsSinceLook: () => (working ? longestSinceFetch(boss) : null),
+    secondsSincePoll: () => (working ? longestSinceFetch(boss) : null),
     async pause() {
       if (!working) return;
       for (const provider of providers) await boss.offWork(queueNameOf(provider), { wait: false });

@@ -32,7 +32,7 @@ export interface Provenance {
 }
 
 /** Whether the file said anything about its origin. */
-export function saysAnything(provenance: Provenance): boolean {
+export function hasProvenance(provenance: Provenance): boolean {
   const { raw, hasContentCredentials, ...fields } = provenance;
   return (
     hasContentCredentials ||

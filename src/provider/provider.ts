@@ -102,6 +102,3 @@ export interface PictureResponse {
    */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
-
-/** Former name of `PictureResponse`. */
-export type Answer = PictureResponse;

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts';
-import { orAfter } from '../time.ts';
+import { withTimeLimit } from '../time.ts';
 import type { StorageDeps } from './deps.ts';
 import type { Store } from './stores/store.ts';
 
@@ -67,7 +67,7 @@ export async function isReachable(store: Store, seconds = PROBE_TIMEOUT_SECONDS)
     () => true,
     () => false,
   );
-  return orAfter(seconds * 1000, probe, () => false);
+  return withTimeLimit(seconds * 1000, probe, () => false);
 }
 
 /** Counts of blobs that have lost copies. lost: no healthy copy is left. atRisk: one is left. */

@@ -1,6 +1,6 @@
 import type { HeldLock, Queryable } from '../database/database.ts';
 import { StoreError } from '../errors.ts';
-import { orAfter } from '../time.ts';
+import { withTimeLimit } from '../time.ts';
 import { type Blob, copyIn, keyOf } from './blob.ts';
 import type { StorageDeps } from './deps.ts';
 import { noReference } from './references.ts';
@@ -129,7 +129,7 @@ export async function deleteUnrecorded(
  * @throws StoreError if the store did not confirm the deletion; the key stays retired then.
  */
 async function deleteRetired(lock: HeldLock, store: Store, key: string): Promise<void> {
-  await orAfter(DELETE_TIMEOUT_MS, store.delete(key), () => {
+  await withTimeLimit(DELETE_TIMEOUT_MS, store.delete(key), () => {
     const seconds = DELETE_TIMEOUT_MS / 1000;
     throw new StoreError(
       `${store.name} did not confirm within ${seconds} s that ${key} is deleted.`,

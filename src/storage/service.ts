@@ -19,16 +19,7 @@ import type { Spool, Spooler } from './spool/spool.ts';
 import type { FilesystemStore } from './stores/filesystem/filesystem.ts';
 import type { ByteRange, Store } from './stores/store.ts';
 
-export type {
-  OpenBlob,
-  Recorder,
-  Restoration,
-  ServedBlob as Given,
-  ServedBlob,
-  StoreHealth,
-  Verification,
-  VerifyOptions,
-};
+export type { OpenBlob, Recorder, Restoration, ServedBlob, StoreHealth, Verification, VerifyOptions };
 
 /**
  * The storage service: blobs and their copies. It knows no users and no prompts. Other rooms use storage only

@@ -1,4 +1,4 @@
-import { orAfter } from '../../time.ts';
+import { withTimeLimit } from '../../time.ts';
 import { DatabaseUnavailableError } from './errors.ts';
 
 /** Knows whether the database can be reached, and waits for it when it cannot. */
@@ -76,7 +76,7 @@ export function watchReachability(probe: () => Promise<unknown>, events: Reachab
       if (!probing) return;
       const left = since + WAIT_MILLISECONDS - performance.now();
       if (left <= 0) throw new DatabaseUnavailableError();
-      await orAfter(left, probing, () => {
+      await withTimeLimit(left, probing, () => {
         throw new DatabaseUnavailableError();
       });
     },

@@ -1,7 +1,7 @@
 import { visibleFilter } from '../../auth/authorization.ts';
 import type { ImageFilter as ImageConditions } from '../../image/list/conditions.ts';
 import { countImages, type ImageCount } from '../../image/list/count.ts';
-import { listImagesOrCards as listImages, listNothing } from '../../image/list/list.ts';
+import { listImagesOrCards, listNothing } from '../../image/list/list.ts';
 import { builder } from '../builder/builder.ts';
 import { Image } from './image.ts';
 import { ImageOrder, WHICH_IMAGES } from './image-filter.ts';
@@ -24,7 +24,7 @@ builder.queryField('images', (t) =>
         const { list, cards, pageInfo } = selectionOf(info);
         const { database, totalCountLimit } = services;
         const args = { ...page, order: orderBy, cards, pageInfo };
-        const found = list ? await listImages(database, conditions, args) : listNothing(args);
+        const found = list ? await listImagesOrCards(database, conditions, args) : listNothing(args);
         let counted: Promise<ImageCount> | null = null;
         const count = () => (counted ??= countImages(database, conditions, totalCountLimit));
         return { ...found, edges: [...found.edges], count };

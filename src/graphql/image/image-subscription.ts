@@ -62,7 +62,7 @@ function beginEvent(
 
 /** Ends the subscription before the first event after the caller's token has expired or was revoked. */
 function whileAuthorized(
-  { isLetIn, events }: GraphqlContext,
+  { isStillAuthorized, events }: GraphqlContext,
   images: Watched,
 ): AsyncIterableIterator<WatchedImage> {
   events.position = () => images.position();
@@ -73,7 +73,7 @@ function whileAuthorized(
   return {
     async next() {
       const result = await images.next();
-      return result.done || (await isLetIn()) ? result : end();
+      return result.done || (await isStillAuthorized()) ? result : end();
     },
     return: end,
     [Symbol.asyncIterator]() {

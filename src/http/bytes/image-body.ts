@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Grant } from '../../auth/image-address.ts';
 import type { ImageBytes } from '../../image/bytes.ts';
-import type { Given, Storage } from '../../storage/service.ts';
+import type { ServedBlob, Storage } from '../../storage/service.ts';
 import type { ByteRange } from '../../storage/stores/store.ts';
 import {
   MAX_VARIANT_SIDE,
@@ -30,7 +30,7 @@ export interface Body {
 
 interface Opened {
   readonly bytes: number;
-  take(range?: ByteRange): Given | Promise<Given>;
+  take(range?: ByteRange): ServedBlob | Promise<ServedBlob>;
   /** Called instead of `take`. */
   discard(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export function variantOf(
     isNegotiated,
     async open() {
       const { bytes, content, stream, discard } = await deps.variants.open(blob, plan);
-      const take = (range?: ByteRange): Given => {
+      const take = (range?: ByteRange): ServedBlob => {
         if (!content) return { stream: stream(range) };
         return { content: range ? content.subarray(range.start, range.end + 1) : content, done: null };
       };

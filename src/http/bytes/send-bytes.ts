@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Logger } from 'pino';
 import { type ErrorCode, FixativeError } from '../../errors.ts';
-import type { Given, Storage } from '../../storage/service.ts';
+import type { ServedBlob, Storage } from '../../storage/service.ts';
 import type { Exchange } from '../exchange.ts';
 import { failsIfMatch, matches } from '../response/conditions.ts';
 import { sendError } from '../response/send.ts';
@@ -82,7 +82,7 @@ function rangeOf(
 export async function sendBytes(
   deps: { readonly storage: Storage },
   { request, response }: Exchange,
-  source: Given,
+  source: ServedBlob,
   head: { status: number; headers: Record<string, string | number> | string[] },
 ): Promise<void> {
   // The client has hung up.
@@ -100,7 +100,7 @@ function without<Value>(headers: Record<string, Value>, name: string): Record<st
   return rest;
 }
 
-function drop(source: Given): void {
+function drop(source: ServedBlob): void {
   if ('stream' in source) source.stream.destroy();
   else source.done?.(true);
 }
@@ -112,7 +112,7 @@ function drop(source: Given): void {
 export function sendContent(
   { storage }: { readonly storage: Storage },
   response: ServerResponse,
-  { content, done }: Extract<Given, { content: Buffer }>,
+  { content, done }: Extract<ServedBlob, { content: Buffer }>,
 ): void {
   if (done) {
     let sent = false;

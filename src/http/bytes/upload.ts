@@ -11,7 +11,7 @@ import { sendError, sendJson } from '../response/send.ts';
 
 export interface UploadsDeps extends ImageDeps {
   /** Directory that the bytes are received into. */
-  readonly place: DirectoryArrivals;
+  readonly arrivals: DirectoryArrivals;
   readonly uploadAddress: UploadAddress;
 }
 

@@ -38,8 +38,8 @@ import { useSubscriptionLimits } from './subscription-limits.ts';
 import { useHiddenSuggestions } from './suggestions.ts';
 
 /** The caller, and a check of whether its credentials are still valid. */
-export type LetIn = Pick<GraphqlContext, 'caller' | 'isLetIn'>;
-export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, letIn: LetIn) => Promise<void>;
+export type Authorized = Pick<GraphqlContext, 'caller' | 'isStillAuthorized'>;
+export type GraphqlHandler = (req: IncomingMessage, res: ServerResponse, letIn: Authorized) => Promise<void>;
 
 export interface GraphqlOptions extends BodyLimits, QueryLimits {
   readonly introspection: boolean;
@@ -66,7 +66,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     findPersisted,
     timeoutSeconds: options.operationTimeoutSeconds,
   });
-  const yoga = createYoga<ServerContext & LetIn, GraphqlContext>({
+  const yoga = createYoga<ServerContext & Authorized, GraphqlContext>({
     schema,
     graphqlEndpoint: '/graphql',
     landingPage: false,
@@ -93,8 +93,8 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
       useEventStream(),
       useStatusMessages,
     ],
-    context: ({ caller, isLetIn, req }) =>
-      contextOf(services, { caller, isLetIn }, String(req.headers['last-event-id'] ?? '') || null),
+    context: ({ caller, isStillAuthorized, req }) =>
+      contextOf(services, { caller, isStillAuthorized }, String(req.headers['last-event-id'] ?? '') || null),
     maskedErrors: { maskError: (error) => maskError(error, log) },
   });
   return async (req, res, letIn) => {
@@ -109,7 +109,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
         PLAIN,
       );
     }
-    const context: ServerContext & LetIn = { req, res, ...letIn };
+    const context: ServerContext & Authorized = { req, res, ...letIn };
     if (isJson(req)) {
       context.params = readJson(req, res, options.maxBodyBytes);
       const params = await context.params.catch(() => null);
@@ -175,12 +175,12 @@ function sendResult(res: ServerResponse, contentType: string, result: ExecutionR
 
 function contextOf(
   services: Services,
-  { caller, isLetIn }: LetIn,
+  { caller, isStillAuthorized }: Authorized,
   lastEventId: string | null = null,
 ): GraphqlContext {
   const loaders = new Loaders(services, caller);
   const events = makeEventState(lastEventId);
-  return { services, caller, isLetIn, loaders, relatedLeft: MAX_RELATED_PER_REQUEST, events };
+  return { services, caller, isStillAuthorized, loaders, relatedLeft: MAX_RELATED_PER_REQUEST, events };
 }
 
 /**

@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { tryLockFile } from '../../database/pglite/file-lock.ts';
-import { flush } from '../../storage/spool/flush.ts';
+import { flushToDisk } from '../../storage/spool/flush.ts';
 import { parseUuid } from '../image.ts';
 
 /**
@@ -73,7 +73,7 @@ export async function openProviderResponses(directory: string): Promise<Provider
     workerId,
     async keep(call, said, bytes) {
       await writeResponse(fileOf(call), { said, bytes });
-      await flush(directory);
+      await flushToDisk(directory);
     },
     find: (call) => readResponse(fileOf(call)),
     discard: (call) => rm(fileOf(call), { force: true }),

@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Fetcher } from '../../fetch/fetch.ts';
-import type { Answer, Attachment } from '../../provider/provider.ts';
+import type { Attachment, PictureResponse } from '../../provider/provider.ts';
 import type { Providers } from '../../provider/providers.ts';
 import type { Spool } from '../../storage/spool/spool.ts';
 import { drawChart } from '../../tool/chart-drawing.ts';
@@ -129,7 +129,7 @@ async function callProvider(
   };
 }
 
-async function receivePicture(context: Context, picture: Answer['picture']): Promise<Spool> {
+async function receivePicture(context: Context, picture: PictureResponse['picture']): Promise<Spool> {
   if ('bytes' in picture) return receive(context, picture.bytes);
   const { spool } = await context.deps.fetcher.fetch(picture.address);
   context.spools.push(spool);

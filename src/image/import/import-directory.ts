@@ -10,8 +10,8 @@ import { type KeyedLock, makeKeyedLock } from '../../database/keyed-lock.ts';
 import { FixativeError, UnsupportedTypeError } from '../../errors.ts';
 import { proveWhole } from '../../storage/picture/container-check.ts';
 import { type PictureType, SNIFF_BYTES, sniff } from '../../storage/picture/sniff.ts';
-import { tooLarge } from '../../storage/spool/spool.ts';
-import { FIRST_TIME, isoOfMicros } from '../../time.ts';
+import { uploadTooLarge } from '../../storage/spool/spool.ts';
+import { FIRST_TIME, formatMicros } from '../../time.ts';
 import type { ImageDeps } from '../image.ts';
 import { type IngestDeps, ingest, type NewImage } from '../ingest/ingest.ts';
 import { type ImageRecord, isAhead, parseImageInput } from '../input.ts';
@@ -102,7 +102,7 @@ async function importFile(run: Run, { name, path: file }: FoundFile): Promise<Ou
   const { size, mtimeNs } = await handle.stat({ bigint: true });
   const mimeType = await checkHead(handle);
   const { maxBytes } = run.deps.storage.spooler;
-  if (Number(size) > maxBytes) throw tooLarge('The file', maxBytes);
+  if (Number(size) > maxBytes) throw uploadTooLarge('The file', maxBytes);
   const sha256 = await hashOf(handle);
   const sidecar = await findSidecar(run, file, { name, sha256 });
   const image = sidecar?.image ?? describe(run, name, mtimeNs);
@@ -186,7 +186,7 @@ function describe({ record }: Run, name: string, mtimeNs: bigint): NewImage {
     origin: 'imported',
     prompt: '',
     filename: path.basename(name),
-    ...(hasTime ? { createdAt: isoOfMicros(mtimeNs / 1000n) } : {}),
+    ...(hasTime ? { createdAt: formatMicros(mtimeNs / 1000n) } : {}),
   };
 }
 

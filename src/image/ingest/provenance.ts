@@ -1,5 +1,5 @@
 import type { Queryable } from '../../database/database.ts';
-import { type Provenance, saysAnything } from '../../provenance/provenance.ts';
+import { hasProvenance, type Provenance } from '../../provenance/provenance.ts';
 
 /** JSON goes as text: no driver parses and writes it again. */
 const KEEP = `INSERT INTO provenance (blob_id, data, content_credentials) VALUES ($1::bigint, $2::text::jsonb, $3::boolean)
@@ -11,7 +11,7 @@ export async function keepProvenance(
   blobId: number,
   provenance: Provenance,
 ): Promise<void> {
-  if (!saysAnything(provenance)) return;
+  if (!hasProvenance(provenance)) return;
   const { hasContentCredentials, ...data } = provenance;
   await transaction.query(KEEP, [blobId, JSON.stringify(data), hasContentCredentials]);
 }

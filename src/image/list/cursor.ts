@@ -1,5 +1,5 @@
 import { InputError } from '../../errors.ts';
-import { FIRST_TIME, isoOfMicros, LAST_TIME } from '../../time.ts';
+import { FIRST_TIME, formatMicros, LAST_TIME } from '../../time.ts';
 
 /**
  * Position in a list: after the image with this key in the order of the list, and this id among equal keys.
@@ -59,5 +59,5 @@ function parseTimestamp(key: string): string | null {
   const micros = BigInt(key);
   const isInRange =
     micros >= BigInt(FIRST_TIME.getTime()) * 1000n && micros <= BigInt(LAST_TIME.getTime()) * 1000n;
-  return isInRange ? isoOfMicros(micros) : null;
+  return isInRange ? formatMicros(micros) : null;
 }

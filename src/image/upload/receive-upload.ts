@@ -5,7 +5,7 @@ import type { ImageDeps } from '../image.ts';
 import { requireTarget, type UploadTarget } from './upload-target.ts';
 
 interface ReceiveDeps extends ImageDeps {
-  readonly place: DirectoryArrivals;
+  readonly arrivals: DirectoryArrivals;
 }
 
 /**
@@ -19,7 +19,7 @@ export async function requireReceivable(deps: ReceiveDeps, id: string): Promise<
       'CONFLICT',
       'This target is closed: it was completed or refused. Create a new one.',
     );
-  if (target.kind !== deps.place.kind)
+  if (target.kind !== deps.arrivals.kind)
     throw new FixativeError(
       'CONFLICT',
       'The bytes of this target must be sent to another address: its `url`.',
@@ -51,7 +51,7 @@ export async function receiveUpload(
         `The body has the SHA-256 ${spool.sha256}; ${target.sha256} was announced.`,
       );
     }
-    await deps.place.keep(target.id, spool);
+    await deps.arrivals.keep(target.id, spool);
   } finally {
     await spool.discard();
   }
@@ -59,7 +59,7 @@ export async function receiveUpload(
   try {
     await requireReceivable(deps, target.id);
   } catch (error) {
-    await deps.place.remove(target.id);
+    await deps.arrivals.remove(target.id);
     throw error;
   }
   return { bytes, sha256: spool.sha256 };

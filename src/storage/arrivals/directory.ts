@@ -2,7 +2,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { diskErrorOf } from '../../database/pglite/disk-fault.ts';
 import { NotFoundError } from '../../errors.ts';
-import { flush } from '../spool/flush.ts';
+import { flushToDisk } from '../spool/flush.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { Arrivals, ExpectedArrival } from './arrivals.ts';
 
@@ -42,10 +42,10 @@ export async function openDirectoryArrivals(options: {
 
     async keep(id, spool) {
       try {
-        await flush(spool.path);
+        await flushToDisk(spool.path);
         await rename(spool.path, fileOf(id));
         // A rename alone can be lost with the power (rename(2), fsync(2)).
-        await flush(directory);
+        await flushToDisk(directory);
       } catch (error) {
         options.onDiskFault(error);
         throw diskErrorOf('The server', error) ?? error;

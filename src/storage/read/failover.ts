@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { orAfter } from '../../time.ts';
+import { withTimeLimit } from '../../time.ts';
 import { type ByteRange, DamagedObjectError, type OpenObject } from '../stores/store.ts';
 import { HEDGE_MS } from './hedge.ts';
 import { streamOf } from './last-part.ts';
@@ -92,5 +92,5 @@ const WRITTEN_TO = 'the object was written to while it was read';
 /** Returns whether `work` resolves or rejects within `ms`. */
 function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   const ended = () => true;
-  return orAfter(ms, work.then(ended, ended), () => false);
+  return withTimeLimit(ms, work.then(ended, ended), () => false);
 }

@@ -1,4 +1,4 @@
-import { orAfter } from '../../time.ts';
+import { withTimeLimit } from '../../time.ts';
 
 /** Milliseconds after which a silent store is hedged: the next store is asked as well. */
 export const HEDGE_MS = 1000;
@@ -58,5 +58,5 @@ export async function askInTurn<Subject, Result>(
 /** Returns the first that is done; null after HEDGE_MS if `hedges`. */
 function firstOf<Result>(running: Iterable<Promise<Result>>, hedges: boolean): Promise<Result | null> {
   const first = Promise.race(running);
-  return hedges ? orAfter(HEDGE_MS, first, () => null) : first;
+  return hedges ? withTimeLimit(HEDGE_MS, first, () => null) : first;
 }

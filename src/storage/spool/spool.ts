@@ -109,7 +109,7 @@ async function receiveSpool(
     if (signal?.aborted) abort();
     const sha256 = await writeStream(stream, handle, (chunk) => {
       bytes += chunk.length;
-      if (bytes > maxBytes) throw tooLarge(subject, maxBytes);
+      if (bytes > maxBytes) throw uploadTooLarge(subject, maxBytes);
       memory.keep(chunk);
     });
     if (bytes === 0) throw new InputError('EMPTY_FILE', `${subject} has no bytes.`);
@@ -206,7 +206,7 @@ function receiveError(
   });
 }
 
-export function tooLarge(subject: string, maxBytes: number): TooLargeError {
+export function uploadTooLarge(subject: string, maxBytes: number): TooLargeError {
   return new TooLargeError(
     `${subject} is larger than the ${formatBytes(maxBytes)} that are allowed (MAX_UPLOAD_BYTES).`,
     { limit: maxBytes, unit: 'bytes' },

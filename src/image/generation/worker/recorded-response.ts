@@ -1,4 +1,4 @@
-import type { Answer } from '../../../provider/provider.ts';
+import type { PictureResponse } from '../../../provider/provider.ts';
 import { storable } from '../../json.ts';
 import type { RecordedResponse } from '../generation.ts';
 
@@ -6,7 +6,7 @@ import type { RecordedResponse } from '../generation.ts';
 const MAX_METADATA_BYTES = 64 * 1024;
 
 /** Returns what to record of a provider's response: text that the database can hold, limited in length. */
-export function recordedResponseOf({ picture, revisedPrompt, metadata }: Answer): RecordedResponse {
+export function recordedResponseOf({ picture, revisedPrompt, metadata }: PictureResponse): RecordedResponse {
   const kept = storable(metadata);
   const isLarge = Buffer.byteLength(JSON.stringify(kept)) > MAX_METADATA_BYTES;
   return storable({

@@ -1,7 +1,7 @@
 /** Carries out the steps that next-step.ts decides on. */
 import type { Logger } from 'pino';
 import { FixativeError } from '../../../errors.ts';
-import type { Answer, PictureRequest, Provider } from '../../../provider/provider.ts';
+import type { PictureRequest, PictureResponse, Provider } from '../../../provider/provider.ts';
 import type { Providers } from '../../../provider/providers.ts';
 import { findImageRow, IMAGE_COLUMNS, type Image, type ImageRow } from '../../image.ts';
 import { type FinishDeps, finishGeneration, Overtaken } from '../finish.ts';
@@ -37,7 +37,7 @@ export interface Progress extends Facts {
   readonly generation: Generation;
   readonly image: Image;
   readonly prepared?: { readonly provider: Provider; readonly request: PictureRequest } | undefined;
-  readonly arrived?: Answer | undefined;
+  readonly arrived?: PictureResponse | undefined;
   readonly kept?: KeptResponse | null;
 }
 

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { flush } from '../../spool/flush.ts';
+import { flushToDisk } from '../../spool/flush.ts';
 
 /** Makes the directories of keys so that they survive a loss of power. */
 export interface KeyDirectories {
@@ -26,7 +26,7 @@ export function makeKeyDirectories(root: string): KeyDirectories {
       });
       if (first === undefined) return;
       for (let made = directory; made.length >= first.length && made !== root; made = path.dirname(made)) {
-        const flushed = flush(path.dirname(made));
+        const flushed = flushToDisk(path.dirname(made));
         flushing.add(flushed);
         const forget = () => flushing.delete(flushed);
         flushed.then(forget, forget);

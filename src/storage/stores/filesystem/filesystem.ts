@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, type StoreError } from '../../../errors.ts';
 import { removeAbandoned } from '../../spool/abandoned.ts';
-import { flush } from '../../spool/flush.ts';
+import { flushToDisk } from '../../spool/flush.ts';
 import { requireKey } from '../key.ts';
 import type { BlobSource, ByteRange, ListedObject, ObjectStat, OpenObject, Store } from '../store.ts';
 import { type KeyDirectories, makeKeyDirectories } from './directories.ts';
@@ -127,7 +127,7 @@ async function putFile(store: StoreDirectory, key: string, source: BlobSource): 
       await rename(temporary, target);
     }
     store.files.forget(target);
-    await Promise.all([flush(path.dirname(target)), directories.flushed()]);
+    await Promise.all([flushToDisk(path.dirname(target)), directories.flushed()]);
     return statOf(await stat(target, { bigint: true }));
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { StoreError } from '../../../errors.ts';
-import { flush } from '../../spool/flush.ts';
+import { flushToDisk } from '../../spool/flush.ts';
 import { isAbsent } from './errors.ts';
 
 /**
@@ -109,7 +109,7 @@ async function writeMarker({ name, root }: MarkerOptions, file: string): Promise
   } finally {
     await handle.close();
   }
-  await flush(root);
+  await flushToDisk(root);
 }
 
 /** Compares the directory with the record. A marker of an older version, without an identity, gets one. */
