@@ -1,7 +1,7 @@
 /**
- * Reports how readable a checkout is: `npm run bench:house [-- DIRECTORY]`. One row a measure: words per sentence in comments, descriptions and
- * documents, lines over the width, findings of the word lint, files and functions over their limits, circles of imports, and imports
- * inside the larger rooms.
+ * Reports how readable a checkout is: `npm run bench:house [-- DIRECTORY]`. One row a measure: words per
+ * sentence in comments, descriptions and documents, lines over the width, findings of the word lint, files
+ * and functions over their limits, circles of imports, and imports inside the larger rooms.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

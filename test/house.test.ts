@@ -1,9 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { boxGraph, circlesOf, codeLines, fileGraph, readSourceTree } from './house/source-tree.ts';
+import { lintWords } from './house/words.ts';
 
-const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SOURCE = path.join(ROOT, 'src');
 
 /**
  * Order of imports (docs/architecture.md): a room imports only from earlier ones. Rooms of one row do not
@@ -27,37 +29,29 @@ const ORDER = [
 ];
 const EMPTY_NAMES = /(^|\/)(utils?|helpers?|common|misc|types|index)(\.ts|\/)/;
 
-async function sources() {
-  const names = await readdir(SOURCE, { recursive: true });
-  const files = names.filter((name) => name.endsWith('.ts') && !name.includes('generated')).sort();
-  return Promise.all(
-    files.map(async (name) => ({ name, text: await readFile(path.join(SOURCE, name), 'utf8') })),
-  );
-}
-
 const roomOf = (name: string) => name.split('/')[0]?.replace(/\.ts$/, '') ?? '';
 const placeOf = (room: string) => ORDER.findIndex((rooms) => rooms.includes(room));
 
 test('a room imports from rooms to its left only', async () => {
   const wrong: string[] = [];
-  for (const { name, text } of await sources()) {
+  for (const { name, imports } of await readSourceTree(SOURCE)) {
     const room = roomOf(name);
     expect(placeOf(room), `${name} is in a room that the order does not have`).toBeGreaterThanOrEqual(0);
-    for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
-      const other = roomOf(path.join(path.dirname(name), specifier));
-      if (other !== room && placeOf(other) >= placeOf(room)) wrong.push(`${name} imports ${specifier}`);
-      expect(specifier, name).toMatch(/\.ts$/);
+    for (const imported of imports) {
+      const other = roomOf(imported);
+      if (other !== room && placeOf(other) >= placeOf(room)) wrong.push(`${name} imports ${imported}`);
+      expect(imported, name).toMatch(/\.ts$/);
     }
   }
   expect(wrong).toEqual([]);
 });
 
 test('no file has a name that says nothing', async () => {
-  expect((await sources()).filter(({ name }) => EMPTY_NAMES.test(name))).toEqual([]);
+  expect((await readSourceTree(SOURCE)).filter(({ name }) => EMPTY_NAMES.test(name))).toEqual([]);
 });
 
 test('only main touches the process', async () => {
-  const files = (await sources()).filter(({ text }) =>
+  const files = (await readSourceTree(SOURCE)).filter(({ text }) =>
     /\bprocess\.\w/.test(text.replaceAll(/^\s*(\*|\/\/|\/\*).*$/gm, '')),
   );
   expect(new Set(files.map(({ name }) => roomOf(name)))).toEqual(new Set(['main']));
@@ -66,8 +60,68 @@ test('only main touches the process', async () => {
 test('only app.ts and app/ name the classes that they compose', async () => {
   const makers =
     /\b(openFilesystemStore|makeDatabaseStore|openPostgresql|openS3Store|openGithubStore|makeSampleProvider|openOpenAiProvider|openFetcher)\(/;
-  const files = (await sources()).filter(({ text }) =>
+  const files = (await readSourceTree(SOURCE)).filter(({ text }) =>
     makers.test(text.replaceAll(/export (async )?function .*/g, '')),
   );
   expect(new Set(files.map(({ name }) => roomOf(name)))).toEqual(new Set(['app']));
+});
+
+/** Order of the folders inside a room: a folder imports from folders to its left only. */
+const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
+  database: ['driver', 'pglite'],
+  storage: ['cache', 'files', 'picture', 'stores', 'spool', 'arrivals', 'read', 'repair', 'variants'],
+  provider: ['models', 'sample'],
+  provenance: ['generators', 'carriers'],
+  tool: ['finish'],
+  image: ['related', 'list', 'ingest', 'trash', 'events', 'upload', 'import', 'generation'],
+  graphql: ['builder', 'image', 'mutations'],
+  config: ['sections'],
+  http: ['response', 'body', 'traffic', 'operations', 'pages', 'bytes'],
+};
+
+test('a folder inside a room imports from folders to its left only', async () => {
+  const files = await readSourceTree(SOURCE);
+  const wrong: string[] = [];
+  for (const [room, order] of Object.entries(INNER_ORDER))
+    for (const [box, others] of boxGraph(files, room)) {
+      if (!box.endsWith('.ts'))
+        expect(order, `the order of ${room}/ does not know this folder`).toContain(box);
+      for (const other of others)
+        if (order.includes(box) && order.indexOf(other) > order.indexOf(box))
+          wrong.push(`${room}: ${box} imports ${other}`);
+    }
+  expect(wrong).toEqual([]);
+});
+
+test('there is no circle of imports, imports of types included', async () => {
+  const files = await readSourceTree(SOURCE);
+  expect(circlesOf(fileGraph(files))).toEqual([]);
+  const rooms = new Set(
+    files.map(({ name }) => name.split('/')[0] as string).filter((room) => !room.endsWith('.ts')),
+  );
+  for (const room of rooms)
+    expect(circlesOf(boxGraph(files, room)), `${room}/: its folders and files`).toEqual([]);
+});
+
+test('no file has over 300 lines of code without a reason in its header', async () => {
+  const long = (await readSourceTree(SOURCE)).filter(
+    ({ text }) => codeLines(text) > 300 && !/\bOver 300 lines/.test(text),
+  );
+  expect(long.map(({ name }) => name)).toEqual([]);
+});
+
+test('no folder has over 20 files', async () => {
+  const counts = new Map<string, number>();
+  for (const { name } of await readSourceTree(SOURCE)) {
+    const folder = path.posix.dirname(name);
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  expect([...counts].filter(([, count]) => count > 20)).toEqual([]);
+});
+
+test('comments, descriptions and documents keep to docs/style.md', async () => {
+  const findings = await lintWords(ROOT);
+  expect(
+    findings.map(({ file, line, text, advice }) => `${file}:${line}: ${text.trim()} (${advice})`),
+  ).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import type { LocalFile } from '../src/storage/spool/local-file.ts';
+import type { LocalFile } from '../src/storage/files/local-file.ts';
 
 /** Opens a local file while `use` runs. */
 export async function withLocalFile<Result>(

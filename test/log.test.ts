@@ -120,7 +120,8 @@ test('logs and errors of a running server have no token, key or signed URL', asy
   const address = new URL(target.url);
   const signature = address.searchParams.get('signature') as string;
   expect(signature).toBeTruthy();
-  // Requests that are rejected, and then a database that fails: unexpected errors are logged with all details.
+  // Requests that are rejected, and then a database that fails: unexpected errors are logged with all
+  // details.
   for (const path of [`${address.pathname}${address.search}x`, `${address.pathname}${address.search}`])
     answers.push(await (await app.fetch(path, { method: 'PUT', body: 'not ten' })).text());
   await ask(

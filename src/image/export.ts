@@ -10,7 +10,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FixativeError } from '../errors.ts';
 import { type Blob, extensionOf, findBlob } from '../storage/blob.ts';
-import { flushToDisk } from '../storage/spool/flush.ts';
+import { flushToDisk } from '../storage/files/flush.ts';
 import { formatTimestamp } from '../time.ts';
 import type { Image, ImageDeps } from './image.ts';
 import { forEachConcurrently } from './import/concurrency.ts';

@@ -10,9 +10,10 @@
  * Nothing is proved: anyone can write anything into a picture. Content credentials (C2PA, https://c2pa.org)
  * are detected but not validated.
  */
+
+import type { LocalFile, RandomReader } from '../storage/files/local-file.ts';
 import { Pieces } from '../storage/picture/containers/pieces.ts';
 import { type PictureType, SNIFF_BYTES, sniff } from '../storage/picture/sniff.ts';
-import type { LocalFile, RandomReader } from '../storage/spool/local-file.ts';
 import { readAvif } from './carriers/avif.ts';
 import { readGif } from './carriers/gif.ts';
 import { readJpeg } from './carriers/jpeg.ts';

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
+import type { MemoryCache } from './cache/memory-cache.ts';
 import type { DiskHealth } from './disk-health.ts';
 import type { Outages } from './outages.ts';
 import type { ReadPicture } from './picture/picture.ts';
-import type { MemoryCache } from './read/memory-cache.ts';
 import type { BlobReference } from './references.ts';
 import type { SpaceGuard } from './spool/space.ts';
 import type { Spooler } from './spool/spool.ts';

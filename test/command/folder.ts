@@ -14,7 +14,10 @@ export interface MixedFolder {
   readonly refused: number;
 }
 
-/** A folder as people have them: pictures of each kind in folders, with and without prompts, copies, cut ones, and what is no picture. */
+/**
+ * A folder as people have them: pictures of each kind in folders, with and without prompts, copies, cut ones,
+ * and what is no picture.
+ */
 export async function makeMixedFolder(root: string, count: number): Promise<MixedFolder> {
   const tally = { files: 0, pictures: 0, copies: 0, refused: 0 };
   const made: Buffer[] = [];

@@ -20,8 +20,9 @@ const blocksOf = (page: string) =>
   );
 
 /**
- * Finds what an interactive zsh reads otherwise than sh. It has no comments, refuses a pattern that matches no file,
- * takes `=word` for the path of a command, and (as bash does) `!` for a word of its history. Quoted, they are safe.
+ * Finds what an interactive zsh reads otherwise than sh. It has no comments, refuses a pattern that matches
+ * no file, takes `=word` for the path of a command, and (as bash does) `!` for a word of its history. Quoted,
+ * they are safe.
  */
 function unsafeOf(block: string): string[] {
   const found: string[] = [];

@@ -27,7 +27,9 @@ describe('a start', () => {
   interface Started {
     readonly child: ChildProcess;
     readonly dataDirectory: string;
-    /** Resolves when the process has ended: with which code, and how long after the last thing that it said. */
+    /**
+     * Resolves when the process has ended: with which code, and how long after the last thing that it said.
+     */
     readonly ended: Promise<{ code: number | null; secondsAfterNote: number }>;
     note(): string;
   }
@@ -180,7 +182,10 @@ describe('a start', () => {
     120_000,
   );
 
-  /** A server that takes connections and says nothing. @param run is given when the first of them has come, too. */
+  /**
+   * A server that takes connections and says nothing. @param run is given when the first of them has come,
+   * too.
+   */
   async function silent(run: (port: number, connected: Promise<unknown>) => Promise<void>): Promise<void> {
     const server = createServer(() => {});
     const connected = once(server, 'connection');

@@ -10,7 +10,10 @@ import { makeDatabase } from '../harness.ts';
 import { CRASH_TOKEN } from './client.ts';
 import { runCommand, startServer } from './server.ts';
 
-/** Two images: to read the attempts of the newer fails, and later than the number of the older, which no answer can hold. */
+/**
+ * Two images: to read the attempts of the newer fails, and later than the number of the older, which no
+ * answer can hold.
+ */
 const DAMAGE = [
   `INSERT INTO generated_images (id, user_id, prompt, created_at) VALUES
     (9007199254740993, 'root', 'older', '2026-01-01'), (1, 'root', 'newer', '2026-01-02')`,

@@ -12,9 +12,10 @@ import { upload } from '../upload.ts';
 const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
 
 /**
- * Two servers on one PostgreSQL and the same two stores. Whatever one of them does under the lock of a blob, the connection that holds the lock is
- * terminated at each of its calls to a store, before the store has done it and after; the other server then takes the same bytes, reads and restores
- * them; and only then the first goes on.
+ * Two servers on one PostgreSQL and the same two stores. Whatever one of them does under the lock of a blob,
+ * the connection that holds the lock is terminated at each of its calls to a store, before the store has done
+ * it and after; the other server then takes the same bytes, reads and restores them; and only then the first
+ * goes on.
  */
 describe.skipIf(!process.env.TEST_DATABASE_URL)('a lock that PostgreSQL takes away', () => {
   const places = [makeMemoryStore('first'), makeMemoryStore('second')];

@@ -227,7 +227,8 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
         ),
       );
       await within(60, async () => expect(gate.calls.length).toBeGreaterThan(60));
-      // Until then none waits for its answer, and so none can be lost but those that are asked for in this moment.
+      // Until then none waits for its answer, and so none can be lost but those that are asked for in this
+      // moment.
       await workers[0]?.kill();
       await within(100, async () => {
         const { images } = await askServer(server, ImagesDocument, {
@@ -239,7 +240,8 @@ describe('a server that is killed while it generates', { timeout: 120_000 }, () 
       const failed = ends.filter(({ status }) => status !== 'SUCCESS');
       expect(failed.every(({ error }) => error?.code === 'INTERRUPTED')).toBe(true);
       expect(failed.length).toBeLessThanOrEqual(4);
-      // None was asked for twice; and each once, but those of which a killed worker had noted that it asks and had not yet.
+      // None was asked for twice; and each once, but those of which a killed worker had noted that it asks
+      // and had not yet.
       expect(new Set(gate.calls).size).toBe(gate.calls.length);
       const notCalled = ends.filter((_, i) => !gate.calls.includes(`number ${i}`));
       expect(notCalled.filter(({ status }) => status === 'SUCCESS')).toEqual([]);

@@ -72,7 +72,10 @@ test(`what was acknowledged survives ${KILLS} kills at random moments with damag
   }
 
   const fileOf = ({ sha256 }: Acknowledged) => path.join(directory, 'images', keyOf(sha256, 'image/png'));
-  /** An image is only ever damaged in one of its two stores, by its hash: whether it was repaired before the next damage is left to chance. */
+  /**
+   * An image is only ever damaged in one of its two stores, by its hash: whether it was repaired before the
+   * next damage is left to chance.
+   */
   const isHurtInFile = ({ sha256 }: Acknowledged) => Number.parseInt(sha256.slice(0, 2), 16) % 2 === 0;
   const someOf = (images: readonly Acknowledged[]) =>
     images.filter(() => Math.random() < Math.min(0.3, 10 / images.length));
@@ -142,7 +145,10 @@ test(`what was acknowledged survives ${KILLS} kills at random moments with damag
   }
 });
 
-/** Changes one byte of each of these objects in the database, or takes the last of it away. @returns of how many. */
+/**
+ * Changes one byte of each of these objects in the database, or takes the last of it away. @returns of how
+ * many.
+ */
 async function damageRows(environment: { DATABASE_URL?: string; DATA_DIR: string }, keys: string[]) {
   const chosen = `FROM stored_objects o WHERE o.id = c.object_id AND o.key = ANY($1)`;
   const statement = pick([

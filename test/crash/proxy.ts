@@ -6,9 +6,15 @@ export interface BreakableWay {
   readonly url: string;
   /** Closes what is open, and what comes. */
   cut(): void;
-  /** Forwards nothing more, and closes nothing: what was sent is taken, and no answer comes. @param connections also those that are made from now on. */
+  /**
+   * Forwards nothing more, and closes nothing: what was sent is taken, and no answer comes. @param
+   * connections also those that are made from now on.
+   */
   silence(connections: 'open' | 'all'): void;
-  /** Forwards what comes from now on. What has been silenced stays silent, as after a failover to another machine. */
+  /**
+   * Forwards what comes from now on. What has been silenced stays silent, as after a failover to another
+   * machine.
+   */
   mend(): void;
   close(): Promise<void>;
 }

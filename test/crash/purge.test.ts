@@ -22,7 +22,10 @@ interface Kept {
   purged: 'no' | 'asked' | 'yes';
 }
 
-/** Each picture is three images that share its bytes; purges run in any order until the server is killed among them. */
+/**
+ * Each picture is three images that share its bytes; purges run in any order until the server is killed among
+ * them.
+ */
 test(`${KILLS} kills among purges neither lose shared bytes nor leave any for ever`, {
   timeout: 60_000 + KILLS * 30_000,
 }, async () => {

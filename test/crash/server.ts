@@ -17,7 +17,10 @@ export interface ServerProcess {
   readonly log: () => string;
 }
 
-/** Starts the real server as a process of its own and waits until it listens; or a worker, whose `url` is empty. */
+/**
+ * Starts the real server as a process of its own and waits until it listens; or a worker, whose `url` is
+ * empty.
+ */
 export async function startServer(
   environment: Record<string, string>,
   args: readonly string[] = ['serve'],

@@ -233,7 +233,8 @@ describe('a server that is told to stop', () => {
       await dispatcher.close();
       await nginx.stop();
       await Promise.all(servers.map((server) => server.stop()));
-      // Mostly none. Where other work takes the processors without a pause, a connection that waits to be accepted may be reset (http/traffic/drain.ts).
+      // Mostly none. Where other work takes the processors without a pause, a connection that waits to be
+      // accepted may be reset (http/traffic/drain.ts).
       const { 200: answered = 0, ...failed } = Object.fromEntries(statuses);
       expect(answered).toBeGreaterThan(100);
       expect(Object.keys(failed).filter((status) => status !== '502')).toEqual([]);

@@ -32,8 +32,9 @@ const EVENTS = {
 };
 
 /**
- * What is on the disk of a machine whose power may go: of each file what it was when it was last synced, and of what was written since each page or not.
- * Names are as they are now: file systems with a journal keep them in order.
+ * What is on the disk of a machine whose power may go: of each file what it was when it was last synced, and
+ * of what was written since each page or not. Names are as they are now: file systems with a journal keep
+ * them in order.
  */
 class Medium {
   readonly #synced = new Map<number, Buffer>();
@@ -149,7 +150,8 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
           acknowledged.set(old, version);
         }
       };
-      // The power goes before there was a checkpoint; at syncs of one, before it is done; after it; and between two writes.
+      // The power goes before there was a checkpoint; at syncs of one, before it is done; after it; and
+      // between two writes.
       const images: { at: string; rows: Map<number, number> }[] = [];
       const cut = () => {
         const at = path.join(directory, `image-${images.length}`);

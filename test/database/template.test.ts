@@ -91,7 +91,10 @@ describe('a database that is made from the prepared one', () => {
 });
 
 describe('the installation', () => {
-  /** A checkout as it is in the first layer of a container image: with what `npm ci` reads, and without the sources. */
+  /**
+   * A checkout as it is in the first layer of a container image: with what `npm ci` reads, and without the
+   * sources.
+   */
   async function install(schema: string) {
     await mkdir(path.join(directory, 'prisma'));
     for (const name of ['prisma/install.js', 'prisma.config.ts', 'package.json'])

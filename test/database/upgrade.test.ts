@@ -154,7 +154,9 @@ async function readAsOtherService(db: Queryable): Promise<unknown[][]> {
   return read;
 }
 
-/** Reads everything that an upgrade must keep. Returns a function that fails when something of it has changed. */
+/**
+ * Reads everything that an upgrade must keep. Returns a function that fails when something of it has changed.
+ */
 async function remember(): Promise<(db: Queryable) => Promise<void>> {
   const columns = await readColumns();
   const contents = await readContents(database, columns);

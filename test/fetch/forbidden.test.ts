@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Listener, listen, makeLookup, openTestFetcher, type TestFetcher } from './fetching.ts';
 
-/** Everything that leads to where only the server itself could go. PORT is that of a listener that must never be reached. */
+/**
+ * Everything that leads to where only the server itself could go. PORT is that of a listener that must never
+ * be reached.
+ */
 const LITERALS = [
   // Loopback, as numbers of every base and length, and as other scripts write digits and dots.
   ...[
@@ -103,7 +106,9 @@ const LITERALS = [
   ],
 ];
 
-/** What other names resolve to, one answer each. Every one of them must be refused, whatever stands beside it. */
+/**
+ * What other names resolve to, one answer each. Every one of them must be refused, whatever stands beside it.
+ */
 const NAMES: Record<string, string[][]> = {
   localhost: [['127.0.0.1']],
   'localhost.': [['127.0.0.1', '::1']],

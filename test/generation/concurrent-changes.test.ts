@@ -110,7 +110,8 @@ describe('concurrent changes of an image', () => {
       ...{ parentId: id, waitSeconds: 20 },
     });
     expect(page.status).toBe('SUCCESS');
-    // The page has the lower id and was written last: without an order, its row would be changed after its panels.
+    // The page has the lower id and was written last: without an order, its row would be changed after its
+    // panels.
     await app.database.query(
       `CREATE TRIGGER slow BEFORE UPDATE ON generated_images FOR EACH ROW
          WHEN (OLD.parent_id IS NOT NULL AND NEW.parent_id IS NULL AND NEW.part_of IS NOT NULL) EXECUTE FUNCTION take_a_while_before()`,

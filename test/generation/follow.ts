@@ -3,7 +3,10 @@ import { print } from 'graphql';
 import { fetch } from 'undici';
 import { ROOT_TOKEN } from '../harness.ts';
 
-/** Follows a subscription over server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+/**
+ * Follows a subscription over server-sent events
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ */
 export async function* follow<Result, Variables>(
   { url }: { readonly url: string },
   document: TypedDocumentNode<Result, Variables>,

@@ -12,7 +12,9 @@ import { openTestApp, ROOT_TOKEN, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { uploadForm } from '../upload.ts';
 
-/** Who tries: the owner and the other user may do everything with their own images; the service has no user. */
+/**
+ * Who tries: the owner and the other user may do everything with their own images; the service has no user.
+ */
 const ACTORS = ['nobody', 'lacking', 'other', 'owner', 'service', 'admin'] as const;
 type Actor = (typeof ACTORS)[number];
 const OWNER = 'alice';
@@ -23,7 +25,10 @@ interface Subject {
   readonly row: number;
 }
 
-/** What is asked: a document, or a form with a file; `{ id }` is the image that it is about, `host` one that leads to it. */
+/**
+ * What is asked: a document, or a form with a file; `{ id }` is the image that it is about, `host` one that
+ * leads to it.
+ */
 interface Asked {
   readonly query: string;
   readonly variables?: Record<string, unknown>;
@@ -41,8 +46,9 @@ interface Answer {
 
 /**
  * One way in.
- *  - `about`: it is about an image that is the owner's. Whoever sees it is answered as `finds` says; to the other user the answer is, to the
- *    letter, what it is where there is no such image, and the image stays as it is.
+ *  - `about`: it is about an image that is the owner's. Whoever sees it is answered as `finds` says; to the
+ *    other user the answer is, to the letter, what it is where there is no such image, and the image stays as
+ *    it is.
  *  - `leads`: from an image (`host`, the actor's own) to the owner's, once `link` has tied them.
  *  - `makes`: it brings an image in. @returns whose it became.
  *  - `open`: it is about no image; only the scope decides.

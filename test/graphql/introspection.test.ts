@@ -12,7 +12,10 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApp, type TestApp } from '../harness.ts';
 
-/** https://spec.graphql.org/September2025/#DirectiveLocation: clients of other languages reject a schema with any other. */
+/**
+ * https://spec.graphql.org/September2025/#DirectiveLocation: clients of other languages reject a schema with
+ * any other.
+ */
 const LOCATIONS = [
   'QUERY',
   'MUTATION',

@@ -19,7 +19,8 @@ describe('images', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await openTestApp();
-    // As another service writes them: by SQL of its own, which knows nothing of the columns that we added. Three share each moment.
+    // As another service writes them: by SQL of its own, which knows nothing of the columns that we added.
+    // Three share each moment.
     await app.database.query(
       `INSERT INTO generated_images (user_id, prompt, model, storage_url, tags, status, metadata, message_id, request_id, bytes, created_at, tool_name)
        SELECT 'fox', 'a red fox number ' || i, CASE WHEN i % 2 = 0 THEN 'm1' ELSE 'm2' END, 'https://elsewhere.example/' || i,

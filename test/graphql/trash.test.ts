@@ -168,7 +168,8 @@ describe('the trash', () => {
     expect(await app.storage.removeCondemned()).toEqual({ removed: 0, left: 0 });
     expect(await statusOf(again.url)).toBe(200);
     expect((await app.storage.verify()).stores).toMatchObject([{ right: 1 }, { right: 1 }]);
-    // The deletion that failed may still be on its way, so the new copy has another key, and the old one is seen to a day later.
+    // The deletion that failed may still be on its way, so the new copy has another key, and the old one is
+    // seen to a day later.
     expect(await objects('second')).toHaveLength(2);
     await app.database.query(`UPDATE retired_keys SET retired_at = retired_at - interval '25 hours'`);
     await app.storage.removeCondemned();

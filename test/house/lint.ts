@@ -1,4 +1,7 @@
-/** Prints what the texts of the repository break of docs/style.md, and exits with 1 if they break anything: `npm run check:words`. */
+/**
+ * Prints what the texts of the repository break of docs/style.md, and exits with 1 if they break anything:
+ * `npm run check:words`.
+ */
 import { fileURLToPath } from 'node:url';
 import { lintWords } from './words.ts';
 

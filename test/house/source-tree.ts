@@ -1,4 +1,7 @@
-/** Reads the files of a source tree and the imports among them, for the tests and the report on the structure of `src/`. */
+/**
+ * Reads the files of a source tree and the imports among them, for the tests and the report on the structure
+ * of `src/`.
+ */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -64,8 +67,8 @@ export function fileGraph(files: readonly SourceFile[]): Map<string, Set<string>
 }
 
 /**
- * Returns the graph of imports inside one room, between its boxes: each folder directly in the room is one box, and so is each file
- * directly in it.
+ * Returns the graph of imports inside one room, between its boxes: each folder directly in the room is one
+ * box, and so is each file directly in it.
  */
 export function boxGraph(files: readonly SourceFile[], room: string): Map<string, Set<string>> {
   const graph = new Map<string, Set<string>>();

@@ -1,6 +1,6 @@
 /**
- * The word lint: finds phrases that docs/style.md bans in comments, schema descriptions and documents. Run by `npm run check` and by
- * `test/house.test.ts`.
+ * The word lint: finds phrases that docs/style.md bans in comments, schema descriptions and documents. Run by
+ * `npm run check` and by `test/house.test.ts`.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -112,7 +112,10 @@ export function* descriptionLines(text: string): Generator<ProseLine> {
   }
 }
 
-/** Yields the lines of a Markdown document outside of fenced code. Rows of tables and lines with links may be of any width. */
+/**
+ * Yields the lines of a Markdown document outside of fenced code. Rows of tables and lines with links may be
+ * of any width.
+ */
 export function* documentLines(text: string): Generator<ProseLine> {
   let isCode = false;
   for (const [index, whole] of text.split('\n').entries()) {

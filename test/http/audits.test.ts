@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApp, ROOT_TOKEN, type TestApp } from '../harness.ts';
 
 /**
- * The audits of GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by graphql-http, against the running server, as
- * somebody with a token. MUST and SHOULD are all kept; whatever is not is named here with its reason.
+ * The audits of GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by graphql-http,
+ * against the running server, as somebody with a token. MUST and SHOULD are all kept; whatever is not is
+ * named here with its reason.
  */
 const NOT_KEPT: Readonly<Record<string, string>> = {};
 

@@ -24,7 +24,10 @@ async function keep(app: TestApp, visibility: 'PUBLIC' | 'PRIVATE'): Promise<Kep
 const ask = (app: TestApp, path: string, { headers, ...init }: RequestInit = {}) =>
   fetch(app.url + path, { redirect: 'manual', ...init, headers: headers ?? {} });
 
-/** One request to each address that may be shared, and one that fails in each way before anything else is looked at. */
+/**
+ * One request to each address that may be shared, and one that fails in each way before anything else is
+ * looked at.
+ */
 const asked = (image: Kept): readonly [status: number, path: string, init: RequestInit][] => [
   [200, '/graphql', { method: 'POST', headers: { ...bearer, ...json }, body }],
   [200, `/graphql?query={__typename}`, { headers: bearer }],

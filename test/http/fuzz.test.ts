@@ -17,8 +17,9 @@ import { eventually, openTestApp, ROOT_TOKEN, type TestApp } from '../harness.ts
 import { makePicture, makeRandom } from '../pictures.ts';
 
 /**
- * Random documents of the schema, and random bodies, until the time is over: FUZZ_SECONDS, four of each kind without it. Whatever comes, no
- * answer is a failure of ours, none hangs, and nothing is left behind. FUZZ_SEED repeats a run.
+ * Random documents of the schema, and random bodies, until the time is over: FUZZ_SECONDS, four of each kind
+ * without it. Whatever comes, no answer is a failure of ours, none hangs, and nothing is left behind.
+ * FUZZ_SEED repeats a run.
  */
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 4);
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);

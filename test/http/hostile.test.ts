@@ -63,7 +63,10 @@ function withChunks(png: Buffer, ...chunks: Buffer[]): Buffer<ArrayBuffer> {
 
 const LETTERS = Buffer.alloc(MiB, 'a');
 
-/** So many MiB of one letter, deflated without ever being there whole: what a bomb costs is measured in the same process. */
+/**
+ * So many MiB of one letter, deflated without ever being there whole: what a bomb costs is measured in the
+ * same process.
+ */
 const deflateMany = (count: number): Promise<Buffer> =>
   buffer(Readable.from(Array.from({ length: count }, () => LETTERS)).pipe(createDeflate({ level: 1 })));
 

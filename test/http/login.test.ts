@@ -139,7 +139,8 @@ describe('a browser that logs in by an API token', () => {
     } finally {
       vi.useRealTimers();
     }
-    // An expiry that is moved in the database counts at once for whoever has not looked yet, and within ten seconds for all.
+    // An expiry that is moved in the database counts at once for whoever has not looked yet, and within ten
+    // seconds for all.
     const other = await create({ scopes: ['images:read'] });
     const long = await sessionOf(other.token);
     await app.database.query('UPDATE api_tokens SET expires_at = now() WHERE id = $1', [other.apiToken.id]);

@@ -18,7 +18,8 @@ interface Answer {
 async function post(app: TestApp, body: unknown, headers: Record<string, string> = {}) {
   const response = await app.fetch('/graphql', {
     method: 'POST',
-    // As GraphQL over HTTP has it, what is not valid is 400 here, and 200 for those who ask for application/json.
+    // As GraphQL over HTTP has it, what is not valid is 400 here, and 200 for those who ask for
+    // application/json.
     headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json', ...headers },
     body: JSON.stringify(body),
   });

@@ -66,7 +66,9 @@ async function send({ body, accept, headers }: Sent, to: TestApp = app) {
   return { status: response.status, headers: others, text };
 }
 
-/** Sends a request five times: the first is answered by Yoga, and the others by the fast path where it may. */
+/**
+ * Sends a request five times: the first is answered by Yoga, and the others by the fast path where it may.
+ */
 async function sendFive(sent: Sent, to?: TestApp) {
   const answers = [];
   for (let i = 0; i < 5; i++) answers.push(await send(sent, to));

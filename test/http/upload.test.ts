@@ -309,7 +309,8 @@ describe('uploads', () => {
       client.write(part);
       sent += part.length;
       await sleep(10);
-      // It sends first, and reads what there is only then: a connection that is reset by then has nothing any more.
+      // It sends first, and reads what there is only then: a connection that is reset by then has nothing any
+      // more.
       if (sent !== 2_000_000) continue;
       client.on('data', (data) => {
         answer += data;

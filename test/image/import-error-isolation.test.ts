@@ -81,7 +81,8 @@ describe('one item that fails does not stop the others', () => {
       uuid: '01900000-0000-7000-8000-0123456789ab',
       createdAt: '2024-02-30T00:00:00Z',
     });
-    // The first keeps the name, the second gets the end of its id behind it, and that is the third one's as well.
+    // The first keeps the name, the second gets the end of its id behind it, and that is the third one's as
+    // well.
     for (const i of [0, 1, 2])
       await keepFile(`${i}/same.png`, await picture(3 + i), {
         uuid: `0190000${i}-0000-7000-8000-0123456789ac`,

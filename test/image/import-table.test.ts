@@ -335,7 +335,8 @@ describe('import table', () => {
   test('of two runs at once makes one image of a row, also where one of them cannot have its bytes', async () => {
     const waiting = new Map<string, (() => void)[]>();
     const picture = await makePicture({ seed: 9301, width: 16, height: 16 });
-    // Whoever comes first is answered when both are there, and the one of `/late` has its bytes some time after that.
+    // Whoever comes first is answered when both are there, and the one of `/late` has its bytes some time
+    // after that.
     const both = await listen(async (request, response) => {
       const { pathname } = new URL(request.url ?? '', 'http://a');
       const others = waiting.get(pathname) ?? [];

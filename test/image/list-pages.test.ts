@@ -32,7 +32,10 @@ interface Known {
   readonly part: boolean;
 }
 
-/** A generator of numbers from 0 to 1, the same at every run: https://prng.di.unimi.it/splitmix64.c, in 32 bits. */
+/**
+ * A generator of numbers from 0 to 1, the same at every run: https://prng.di.unimi.it/splitmix64.c, in 32
+ * bits.
+ */
 function makeRandom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -217,8 +220,9 @@ describe('lists and counts', () => {
   test('are what a plain filter finds', () => check(300));
 
   /**
-   * The algorithms of https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm, step by step. An edge is the place of its image
-   * among all images, and its cursor too; a cursor whose image the filter does not find keeps its place.
+   * The algorithms of https://relay.dev/graphql/connections.htm#sec-Pagination-algorithm, step by step. An
+   * edge is the place of its image among all images, and its cursor too; a cursor whose image the filter does
+   * not find keeps its place.
    */
   const relay = (allEdges: readonly number[], args: Record<keyof PageArgs, number | null>) => {
     const { first, last, after, before } = args;
@@ -259,7 +263,8 @@ describe('lists and counts', () => {
       const all = expected(filter, order).map((id) => places.get(id) as number);
       const place = () => {
         if (random() < 0.5) return null;
-        // Of any image, at the ends of the list rather often: what lies behind the last that is found is nothing.
+        // Of any image, at the ends of the list rather often: what lies behind the last that is found is
+        // nothing.
         const among = random() < 0.4 && all.length > 0 ? all : [...everything.keys()];
         const near = Math.min(among.length, random() < 0.3 ? 5 : among.length);
         const at = Math.floor(random() * near);
@@ -310,7 +315,8 @@ describe('lists and counts', () => {
   });
 
   test('count to the limit, and say that it is an estimate beyond it', async () => {
-    // Where rows of the table are looked at, a tenth of the limit; what no index finds is asked of all that are looked at.
+    // Where rows of the table are looked at, a tenth of the limit; what no index finds is asked of all that
+    // are looked at.
     const cases: [ImageFilter, ImageFilter, number][] = [
       [{}, {}, 1],
       [{ userId: 'heavy' }, { userId: 'heavy' }, 1],

@@ -1,6 +1,6 @@
 /**
- * A stand-in for OpenAI's Images API, for tests. It checks the key and the body like the real API, responds in
- * the same shapes with real pictures, and fails on request. It has its own table of models instead of
+ * A stand-in for OpenAI's Images API, for tests. It checks the key and the body like the real API, responds
+ * in the same shapes with real pictures, and fails on request. It has its own table of models instead of
  * OPENAI_MODELS, so that tests find mistakes in that table. stand-in.ts has stand-ins for all providers.
  */
 import { createHash } from 'node:crypto';

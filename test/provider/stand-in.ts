@@ -1,8 +1,8 @@
 /**
- * A stand-in for all providers, for tests. One server has the protocol of each provider below its own path. It
- * checks the keys, responds with real pictures, inline or by URL, and fails on request like the real provider.
- * Pictures at URLs are served from another port, as the real services use other hosts. `environment` configures
- * a server process to use it.
+ * A stand-in for all providers, for tests. One server has the protocol of each provider below its own path.
+ * It checks the keys, responds with real pictures, inline or by URL, and fails on request like the real
+ * provider. Pictures at URLs are served from another port, as the real services use other hosts.
+ * `environment` configures a server process to use it.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -48,9 +48,13 @@ export type StandInFault =
   | 'reset'
   /** Accepts the request, works for four seconds and resets the connection. */
   | 'late-reset'
-  /** Makes the picture at a URL that has expired and responds with 403. Providers without URLs send base64. */
+  /**
+   * Makes the picture at a URL that has expired and responds with 403. Providers without URLs send base64.
+   */
   | 'expired-address'
-  /** Accepts the task, responds to the first polls with 500, then continues. Only for providers with polling. */
+  /**
+   * Accepts the task, responds to the first polls with 500, then continues. Only for providers with polling.
+   */
   | 'poll-error'
   /** Accepts the task and responds to every poll with 500. */
   | 'poll-down'

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readlink, rename, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeMemoryCache } from '../../src/storage/cache/memory-cache.ts';
 import { makeBuffers } from '../../src/storage/read/buffers.ts';
-import { makeMemoryCache } from '../../src/storage/read/memory-cache.ts';
 import { makeOpenFiles } from '../../src/storage/stores/filesystem/open-files.ts';
 
 describe('the memory cache', () => {

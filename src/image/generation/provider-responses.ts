@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { tryLockFile } from '../../database/pglite/file-lock.ts';
-import { flushToDisk } from '../../storage/spool/flush.ts';
+import { flushToDisk } from '../../storage/files/flush.ts';
 import { parseUuid } from '../image.ts';
 
 /**

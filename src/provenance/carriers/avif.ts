@@ -1,5 +1,5 @@
+import type { RandomReader } from '../../storage/files/local-file.ts';
 import type { Pieces } from '../../storage/picture/containers/pieces.ts';
-import type { RandomReader } from '../../storage/spool/local-file.ts';
 import { decodeText } from '../../text.ts';
 import { type Embedded, takePart } from '../embedded.ts';
 

@@ -2,7 +2,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { diskErrorOf } from '../../database/pglite/disk-fault.ts';
 import { NotFoundError } from '../../errors.ts';
-import { flushToDisk } from '../spool/flush.ts';
+import { flushToDisk } from '../files/flush.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { Arrivals, ExpectedArrival } from './arrivals.ts';
 

@@ -21,7 +21,7 @@
  * ISO base media file format, ISO/IEC 14496-12.
  */
 
-import type { LocalFile } from '../spool/local-file.ts';
+import type { LocalFile } from '../files/local-file.ts';
 import { walkAvif } from './containers/avif.ts';
 import { walkGif } from './containers/gif.ts';
 import { walkJpeg } from './containers/jpeg.ts';

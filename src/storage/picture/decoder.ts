@@ -13,7 +13,7 @@
  */
 import { open } from 'node:fs/promises';
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
-import type { RandomReader } from '../spool/local-file.ts';
+import type { RandomReader } from '../files/local-file.ts';
 import { type GifLayout, readGifLayout } from './containers/gif.ts';
 import { Pieces } from './containers/pieces.ts';
 

@@ -20,8 +20,8 @@
  */
 import { rgbaToThumbHash } from 'thumbhash';
 import { FixativeError, OverloadedError, TooLargeError, UnsupportedTypeError } from '../../errors.ts';
+import type { LocalFile, RandomReader } from '../files/local-file.ts';
 import { makeGate } from '../gate.ts';
-import type { LocalFile, RandomReader } from '../spool/local-file.ts';
 import { proveWhole } from './container-check.ts';
 import { measurePicture, openPicture } from './decoder.ts';
 import {

@@ -1,4 +1,4 @@
-import type { RandomReader } from './local-file.ts';
+import type { RandomReader } from '../files/local-file.ts';
 
 /** Largest spool that is kept in memory beside its file, in bytes, and the limit for all spools together. */
 const MAX_SPOOL_BYTES = 2 * 1024 * 1024;

@@ -6,8 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type ForgottenOwners, makeForgottenOwners } from '../read/forgotten-owners.ts';
-import { removeAbandoned } from '../spool/abandoned.ts';
+import { type ForgottenOwners, makeForgottenOwners } from '../cache/forgotten-owners.ts';
+import { removeAbandoned } from '../files/abandoned.ts';
 import type { SpaceGuard } from '../spool/space.ts';
 
 export interface VariantCache {

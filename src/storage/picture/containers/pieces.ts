@@ -1,5 +1,5 @@
 import { FixativeError, TooLargeError } from '../../../errors.ts';
-import type { LocalFile, RandomReader } from '../../spool/local-file.ts';
+import type { LocalFile, RandomReader } from '../../files/local-file.ts';
 
 /**
  * The most frames that an animation may have: at ten a second, a quarter of an hour. Decoders keep some 200

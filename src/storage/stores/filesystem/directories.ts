@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { flushToDisk } from '../../spool/flush.ts';
+import { flushToDisk } from '../../files/flush.ts';
 
 /** Makes the directories of keys so that they survive a loss of power. */
 export interface KeyDirectories {

@@ -4,8 +4,8 @@ import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { NotFoundError, type StoreError } from '../../../errors.ts';
-import { removeAbandoned } from '../../spool/abandoned.ts';
-import { flushToDisk } from '../../spool/flush.ts';
+import { removeAbandoned } from '../../files/abandoned.ts';
+import { flushToDisk } from '../../files/flush.ts';
 import { requireKey } from '../key.ts';
 import type { BlobSource, ByteRange, ListedObject, ObjectStat, OpenObject, Store } from '../store.ts';
 import { type KeyDirectories, makeKeyDirectories } from './directories.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { StoreError } from '../../../errors.ts';
-import { flushToDisk } from '../../spool/flush.ts';
+import { flushToDisk } from '../../files/flush.ts';
 import { isAbsent } from './errors.ts';
 
 /**
