@@ -11,7 +11,7 @@ export interface Rules {
   readonly signal: AbortSignal;
 }
 
-/** The product and its limit, for one kind of request. */
+/** The product and its limit, compared by one kind of request. */
 export interface Contest {
   readonly name: string;
   /** Description for the table. */

@@ -24,7 +24,7 @@ export async function startServer(
   const [program = '', ...rest] = args;
   const child = spawn(process.execPath, [path.join(ROOT, program), ...rest], {
     cwd: options.directory,
-    // Of the developer's environment it gets only NODE_ENV and NODE_OPTIONS, so that these can be tried.
+    // Passes only PATH, NODE_ENV and NODE_OPTIONS from the environment; the latter two are there to be tried.
     env: { ...pickEnvironment(['PATH', 'NODE_ENV', 'NODE_OPTIONS']), ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

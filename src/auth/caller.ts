@@ -14,7 +14,7 @@ export const isScope = (text: string): text is Scope => Object.hasOwn(SCOPES, te
 /** Scopes that concern images. */
 export const IMAGE_SCOPES: readonly Scope[] = ['images:read', 'images:write', 'images:generate'];
 
-/** Who sent a request, and what they may do. */
+/** Sender of a request, and its permissions. */
 export interface Caller {
   readonly kind: 'root' | 'token' | 'jwt';
   /** Name of the token, or the user; for logs. */

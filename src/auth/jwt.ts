@@ -33,7 +33,7 @@ const JWKS_COOLDOWN_SECONDS = 30;
 const JWKS_RETRY_SECONDS = 5;
 /** Allowed difference between the clocks of this server and the provider. */
 const CLOCK_TOLERANCE_SECONDS = 10;
-/** How long a verified token is accepted without verifying it again. */
+/** Time for which a verified token is accepted without verifying it again. */
 const CACHE_SECONDS = 10;
 const MAX_CACHED = 10_000;
 

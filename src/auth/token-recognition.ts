@@ -10,8 +10,8 @@ import { type Caller, isScope, makeCaller } from './caller.ts';
 import { makeExpiringCache } from './expiring-cache.ts';
 
 /**
- * How long a token is accepted without reading the database: a revocation by another server takes effect this
- * much later.
+ * Time for which a token is accepted without reading the database. A revocation by another server may take
+ * effect this much later.
  */
 const CACHE_SECONDS = 10;
 const MAX_CACHED = 10_000;
@@ -19,7 +19,7 @@ const WRITE_USE_EVERY_SECONDS = 60;
 
 const BY_HASH = `SELECT ${TOKEN_COLUMNS}, t.hash FROM api_tokens t WHERE t.hash = $1`;
 const BY_ID = `SELECT ${TOKEN_COLUMNS} FROM api_tokens t WHERE t.id = $1::uuid`;
-/** Of several servers that see the token used at once, one writes. */
+/** Records the use of a token. When several servers see the token at once, only one of them writes. */
 const WRITE_USE = `UPDATE api_tokens SET last_used_at = now()
   WHERE id = $1::uuid AND (last_used_at IS NULL OR last_used_at < now() - interval '${WRITE_USE_EVERY_SECONDS} seconds')`;
 

@@ -24,7 +24,7 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** What the connection is for; each new one sends it again. */
+/** Subscriptions and locks that the connection must have. Each new connection sets them up again. */
 interface Wanted {
   readonly subscriptions: Set<Subscription>;
   /** Keys of advisory locks. */

@@ -10,7 +10,9 @@ const Tool = builder.objectRef<ToolShape>('Tool').implement({
     name: t.exposeString('name', {
       description: 'Name of the tool, for `GenerateImageInput.tool`; the same as in `Image.tool`.',
     }),
-    description: t.exposeString('description', { description: 'What the tool makes, for people.' }),
+    description: t.exposeString('description', {
+      description: 'Description of the images that the tool makes, for display to users.',
+    }),
     defaultModel: t.exposeString('defaultModel', {
       nullable: true,
       description: "ID of the tool's default model; null if it uses the server's default model.",

@@ -168,7 +168,7 @@ builder.objectRef<Fault<QuotaExceededError>>('QuotaExceededError').implement({
     }),
     used: t.field({
       type: 'BigInt',
-      description: 'What the user has used before this request, in `unit`.',
+      description: 'Amount that the user had used before this request, in `unit`.',
       resolve: ({ fault }) => fault.used,
     }),
     unit: t.field({

@@ -37,7 +37,7 @@ export interface ImageBytesFinder {
   close(): Promise<void>;
 }
 
-/** What functions that change images need of the cache. */
+/** Part of the cache for functions that change images. */
 export type ForgetsImages = Pick<ImageBytesFinder, 'forget'>;
 
 type BytesDatabase = Pick<Database, 'query' | 'listen' | 'isAway'>;

@@ -67,7 +67,7 @@ export type ImageRow = Omit<Image, IdColumn | 'tags'> & {
 /** A row of CARD_COLUMNS as the driver returns it. */
 export type CardRow = Pick<ImageRow, keyof ImageCard>;
 
-/** What ImageRow and Image have in common: the type of a row while `imageOf` converts it. */
+/** Type of a row while `imageOf` converts it: the columns that ImageRow and Image have in common. */
 type ConvertedRow = Omit<Image, IdColumn | 'tags'> & {
   id: number | bigint;
   blobId: number | bigint | null;

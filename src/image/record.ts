@@ -14,7 +14,7 @@ export interface RecordInput extends UploadInput {
   readonly quality?: string | null | undefined;
   readonly style?: string | null | undefined;
   readonly revisedPrompt?: string | null | undefined;
-  /** How many images the original request asked for. Default: 1. */
+  /** Number of images that the original request asked for. Default: 1. */
   readonly n?: number | null | undefined;
   /** Default: now. */
   readonly createdAt?: Date | null | undefined;

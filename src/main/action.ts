@@ -3,8 +3,8 @@ import { type ErrorCode, FixativeError } from '../errors.ts';
 import { outputTaken, terminal } from './terminal.ts';
 
 /**
- * Milliseconds until the process is ended after its command: a library may leave a timer or a connection
- * open.
+ * Milliseconds from the end of a command until the process exits, even if a library left a timer or a
+ * connection open.
  */
 const LINGER_MS = 2000;
 

@@ -26,7 +26,7 @@ export class Embedded {
   #bytes = 0;
   #parts = 0;
 
-  /** Returns whether one more part of so many bytes is within the limits. If so, counts it. */
+  /** Returns whether one more part of `bytes` is within the limits. If so, counts it. */
   admits(bytes: number): boolean {
     if (bytes > LIMITS.partBytes || this.#bytes + bytes > LIMITS.totalBytes || this.#parts >= LIMITS.parts)
       return false;

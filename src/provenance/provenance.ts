@@ -1,6 +1,6 @@
 /**
- * What generators and cameras store in a picture about its origin. Fields are null when the file does not say
- * them.
+ * Facts about the origin of a picture that a generator or a camera stored in it. Fields that the file lacks
+ * are null.
  */
 export interface Provenance {
   /**

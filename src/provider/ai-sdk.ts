@@ -42,7 +42,7 @@ export interface ConnectionOptions {
   readonly maxResponseBytes?: number;
 }
 
-/** What is specific to one provider. */
+/** Models and functions that are specific to one provider. */
 export interface SdkAdapter<Row extends Model = Model> extends ProviderNames {
   /** Models that are served as configured, with the default model first. */
   readonly models: readonly Row[];

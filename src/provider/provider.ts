@@ -17,8 +17,8 @@ export interface Provider {
 }
 
 /**
- * What a model can do, as data. A request that does not fit is rejected before it is sent, and so before it
- * costs money.
+ * A model and its capabilities. A request that exceeds them is rejected before it is sent, so it costs no
+ * money.
  */
 export interface Model {
   readonly id: string;
@@ -32,9 +32,7 @@ export interface Model {
   readonly styles: readonly string[];
   /** In UTF-16 code units, as JavaScript counts them. */
   readonly maxPromptLength: number;
-  /**
-   * How many references an edit may have, and whether the first may be masked; null: the model cannot edit.
-   */
+  /** Most references of an edit, and whether the first may be masked; null: the model cannot edit. */
   readonly edits: { readonly maxReferences: number; readonly mask: boolean } | null;
   /** Whether the model accepts a seed, which makes pictures repeatable. */
   readonly seeds: boolean;
@@ -75,7 +73,8 @@ export interface PictureRequest {
   /** Pictures to work from. A request with at least one is an edit. */
   readonly references: readonly Attachment[];
   /**
-   * The first reference is painted anew where the mask's alpha is 0. Both have the same size; null: no mask.
+   * Mask of the first reference: the model repaints it where the mask's alpha is 0. Both have the same size.
+   * null: no mask.
    */
   readonly mask: Attachment | null;
   /** Opaque mark of the end user. Providers ask for it to trace abuse; empty: none is sent. */

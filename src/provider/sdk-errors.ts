@@ -124,7 +124,7 @@ const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-/** After so many seconds the provider is taken to have started its work. */
+/** Seconds after which a provider is assumed to have started its work. */
 const STARTED_AFTER_SECONDS = 3;
 
 const hasStarted = ({ sentAt }: SdkCall) =>

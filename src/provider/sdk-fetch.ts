@@ -15,7 +15,7 @@ import type * as Undici from 'undici';
 import { ProviderError } from '../errors.ts';
 import { type LiftedResponse, liftPictures } from './lift-pictures.ts';
 
-/** What is known of a running call. The adapter's `readResponse` adds to it. */
+/** State of a running call. The adapter's `readResponse` adds to it. */
 export interface SdkCall {
   /**
    * Time at which the request for a picture was sent, by `performance.now()`. From then on it may cost money.

@@ -10,7 +10,7 @@ import type { Spooler } from './spool/spool.ts';
 import type { Store } from './stores/store.ts';
 
 /**
- * What the storage service is made of. Each verb (put.ts, remove.ts, read/, repair/) takes the parts that it
+ * Components of the storage service. Each operation (put.ts, remove.ts, read/, repair/) takes those that it
  * needs.
  */
 export interface StorageDeps {

@@ -16,7 +16,7 @@ import type { Store } from './stores/store.ts';
  * stays retired for a day, longer than any request takes. Then the deletion is repeated.
  */
 
-/** How long a key stays retired when the end of its deletion is not known. */
+/** Time that a key stays retired when the end of its deletion is not known. */
 const RETIRED_FOR = `interval '1 day'`;
 
 /** Timeout of a deletion. The deletion may still arrive later; the retired key covers that. */

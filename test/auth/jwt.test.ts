@@ -15,8 +15,9 @@ let rsa: { publicKey: CryptoKey; privateKey: CryptoKey };
 let ec: { publicKey: CryptoKey; privateKey: CryptoKey };
 let provider: Server;
 let url: string;
-/** What the identity provider answers, and how often it was asked. */
+/** Response of the identity provider. */
 let answer: { status: number; body: string; delay?: number };
+/** Number of requests to the identity provider. */
 let asked = 0;
 let keys: string;
 

@@ -68,7 +68,7 @@ async function send(directory: string, filter: ImageFilter = {}, signal?: AbortS
   return { code, summary: lines.at(-1), images: lines.slice(0, -1) };
 }
 
-/** All that is said of the images, apart from what another database must give anew. */
+/** Returns all columns of the images, except those that another database must assign again. */
 async function everything() {
   return app.database.query<Record<string, unknown>>(
     `SELECT uuid, user_id, username, tool_name, prompt, revised_prompt, origin, provider, model, size, quality, style, filename, storage_url,
@@ -281,7 +281,7 @@ test('a sidecar is checked like any input', async () => {
   await mkdir(good);
   await writeFile(path.join(good, 'a.png'), bytes);
   await writeFile(path.join(good, 'a.png.json'), JSON.stringify(right));
-  // What another program put there is no sidecar of ours, and no picture either.
+  // The JSON file of another program is refused: it is neither one of our sidecars nor a picture.
   const other = await pngWith(textChunk('parameters', 'fox\nSteps: 2'));
   await writeFile(path.join(good, 'b.png'), other);
   await writeFile(path.join(good, 'b.png.json'), '{"seed": 1}');

@@ -26,7 +26,7 @@ const blocksOf = (page: string) =>
  */
 function unsafeOf(block: string): string[] {
   const found: string[] = [];
-  /** What the text is in: `'`, `"`, or `(` for a command within either. */
+  /** Quotes and command substitutions that are open, innermost last: `'`, `"` or `(`. */
   const within: string[] = [];
   for (let at = 0; at < block.length; at++) {
     const char = block.charAt(at);

@@ -137,10 +137,10 @@ describe('a start', () => {
       const started = start(['serve']);
       await sleep(wait);
       const { code, seconds } = await stop(started, wait % 1000 === 0 ? 'SIGTERM' : 'SIGINT');
-      // Before it listens for signals the system ends it.
+      // null: the signal came before the server listened for signals, so the system ended it.
       expect([0, null]).toContain(code);
       expect(seconds).toBeLessThan(SECONDS);
-      // What it left is whole: it starts again.
+      // The data directory is intact: the server starts again.
       if (wait < 2500) return;
       const again = start(['serve'], { DATA_DIR: started.dataDirectory });
       await until(again, /is ready/);
@@ -153,7 +153,7 @@ describe('a start', () => {
     'that npm has begun stops with the shell of npm, which keeps SIGTERM to itself',
     async () => {
       const dataDirectory = path.join(directory, `data-${names++}`);
-      // A shell that has more to do than this does not make way for it.
+      // `exit 7` keeps the shell running: without a further command, it would replace itself by the server.
       const shell = spawn('/bin/sh', ['-c', '"$0" "$1" serve; exit 7', process.execPath, MAIN], {
         cwd: directory,
         env: {

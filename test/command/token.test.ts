@@ -94,7 +94,7 @@ describe('tokens on the command line', () => {
     await page.text();
     child.kill('SIGTERM');
     expect(await closed).toBe(0);
-    // What is secret is in what the server prints at its start for whoever started it, and nowhere else.
+    // The only secret on standard output is the login code, for the operator. The log contains none.
     const root = (await readFile(path.join(directory, 'data', 'root-token'), 'utf8')).trim();
     const session = /fixative_session=([^;]+)/.exec(cookie)?.[1] ?? 'none';
     for (const secret of [token, root, session]) expect(texts.out + texts.note).not.toContain(secret);

@@ -144,7 +144,7 @@ describe.each([
     const seeds = await compareForSeconds(async (seed) => {
       const chance = makeChance(seed);
       const { method, path, headers } = makeRequest(chance);
-      // Chooses anew for each request whether the image and its bytes are cached.
+      // Decides at random whether the image and its bytes are cached in this request.
       if (chance.of(0.3)) app.services.imageBytes.forget(null);
       const fast = await send(method, path, headers);
       const again = await send(method, path, headers);

@@ -20,7 +20,7 @@ const settingsOf = (directory: string, url: string) => ({
   LOG_FORMAT: 'json',
 });
 
-/** What a client hears: the status, the codes of errors, and when to come again. */
+/** Response to a client: status, error codes, `Retry-After` and body. */
 interface Heard {
   readonly status: number;
   readonly codes: string[];

@@ -12,16 +12,15 @@ import { upload } from '../upload.ts';
 const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
 
 /**
- * Two servers on one PostgreSQL and the same two stores. Whatever one of them does under the lock of a blob,
- * the connection that holds the lock is terminated at each of its calls to a store, before the store has done
- * it and after; the other server then takes the same bytes, reads and restores them; and only then the first
- * goes on.
+ * Two servers on one PostgreSQL and the same two stores. The first server works under the lock of a blob.
+ * Before and after each of its calls to a store, the connection that holds the lock is terminated. The other
+ * server then takes the same bytes, reads and restores them. Only then does the first server go on.
  */
 describe.skipIf(!process.env.TEST_DATABASE_URL)('a lock that PostgreSQL takes away', () => {
   const places = [makeMemoryStore('first'), makeMemoryStore('second')];
   let database: TestDatabase;
   let [one, other] = [] as unknown as [TestApp, TestApp];
-  /** What is done at each call of the first server to a store. */
+  /** Called before and after each call of the first server to a store. */
   let atCall: () => Promise<void> = async () => {};
   const isWatched = (store: Store): Store => {
     const around = async <Result>(call: () => Promise<Result>): Promise<Result> => {

@@ -201,7 +201,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
     const pictures = await Promise.all(
       Array.from({ length: 12 }, (_, i) => makePicture({ seed: 84_000 + i })),
     );
-    // The same bytes into both at once.
+    // Uploads the same bytes to both servers at once.
     const results = await Promise.all(
       pictures.flatMap((content) => [upload(first, { content }), upload(second, { content })]),
     );

@@ -4,29 +4,29 @@ import { connect, createServer, type Socket } from 'node:net';
 export interface BreakableWay {
   /** The target's address, through the proxy. */
   readonly url: string;
-  /** Closes what is open, and what comes. */
+  /** Closes the open connections, and new ones as soon as they are made. */
   cut(): void;
   /**
-   * Forwards nothing more, and closes nothing: what was sent is taken, and no answer comes. @param
-   * connections also those that are made from now on.
+   * Stops forwarding without closing: accepts what is sent and returns no answer.
+   * @param connections those that are open now, or also those that are made later.
    */
   silence(connections: 'open' | 'all'): void;
   /**
-   * Forwards what comes from now on. What has been silenced stays silent, as after a failover to another
+   * Forwards new connections again. Silenced connections stay silent, as after a failover to another
    * machine.
    */
   mend(): void;
   close(): Promise<void>;
 }
 
-/** A way to a server that can be broken. */
+/** Opens a proxy to a server whose connections a test can break. */
 export async function openProxy(target: URL): Promise<BreakableWay> {
   const sockets = new Set<Socket>();
   let state: 'open' | 'cut' | 'silent' = 'open';
   const server = createServer((client) => {
     if (state === 'cut') return void client.destroy();
     sockets.add(client.on('error', () => {}).on('close', () => sockets.delete(client)));
-    // What is sent is taken from the socket, so that the sender's system hears that it has arrived.
+    // Reads and discards what is sent, so that the sender's system gets acknowledgements.
     if (state === 'silent') return void client.resume();
     const upstream = connect(Number(target.port), target.hostname);
     sockets.add(upstream.on('error', () => {}).on('close', () => sockets.delete(upstream)));

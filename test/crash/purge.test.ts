@@ -22,10 +22,7 @@ interface Kept {
   purged: 'no' | 'asked' | 'yes';
 }
 
-/**
- * Each picture is three images that share its bytes; purges run in any order until the server is killed among
- * them.
- */
+/** Three images share the bytes of each picture. Purges run in any order until the server is killed. */
 test(`${KILLS} kills among purges neither lose shared bytes nor leave any for ever`, {
   timeout: 60_000 + KILLS * 30_000,
 }, async () => {
@@ -71,7 +68,7 @@ test(`${KILLS} kills among purges neither lose shared bytes nor leave any for ev
       }
       await work;
 
-      // What nobody asked to purge is there, byte for byte; what was purged is not.
+      // Images that no request asked to purge are there, byte for byte. Purged images are not.
       for (const image of images) {
         const response = await fetch(server.url + image.path);
         const body = new Uint8Array(await response.arrayBuffer());

@@ -6,14 +6,14 @@ export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 export interface ServerProcess {
   readonly url: string;
   readonly child: ChildProcess;
-  /** What it ended with, once it has. */
+  /** Exit code, once the process has ended; null after a signal. */
   readonly ended: Promise<number | null>;
-  /** Ends it as a power cut would end a process: nothing is told to it. */
+  /** Ends the process without notice, as a power cut would. */
   kill(): Promise<void>;
   stop(): Promise<number | null>;
-  /** What it wrote on standard output. */
+  /** Standard output so far. */
   readonly out: () => string;
-  /** What it wrote on standard error. */
+  /** Standard error so far. */
   readonly log: () => string;
 }
 

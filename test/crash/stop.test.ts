@@ -61,7 +61,7 @@ describe('a server that is told to stop', () => {
     const quiet = await open();
     quiet.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
     expect(await firstData(quiet)).toMatch(/^HTTP\/1.1 200 OK[\s\S]*Connection: keep-alive/);
-    // What they begin to ask before the signal, they ask to its end after it.
+    // Beginning (sent before the signal), rest (sent after it) and expected status of each request.
     const requests: [string, string, string][] = [
       ['GET /health HTTP/1.1\r\nHost: x\r\n', '\r\n', '200 OK'],
       [`GET ${image} HTTP/1.1\r\nHost: x\r\n`, '\r\n', '200 OK'],

@@ -164,7 +164,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('connections to PostgreSQL', () =>
     });
     await expect(lost).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
     expect(runs).toBe(2);
-    // Of another service.
+    // ECONNREFUSED of another service does not mean that the database is away: it is passed on unchanged.
     const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     const failed = other.exclusively('things', () => {
       runs++;

@@ -4,7 +4,7 @@ import { sqlOf } from '../../src/database/database.ts';
 import { openPostgresql } from '../../src/database/postgresql.ts';
 import { makeDatabase, type TestDatabase } from '../harness.ts';
 
-/** On the embedded database there is one connection, and nobody waits for anybody. */
+/** Skipped on the embedded database: it has one connection, so transactions cannot deadlock. */
 describe.skipIf(!process.env.TEST_DATABASE_URL)('two transactions that wait for each other', () => {
   let made: TestDatabase;
   let database: Database;

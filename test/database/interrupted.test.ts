@@ -85,7 +85,7 @@ describe('a migration that was interrupted', () => {
   test('that fails leaves nothing, says why, and is tried again by the next start', async () => {
     const database = await open();
     try {
-      // Of somebody else, in the way of ours.
+      // A table of another program, with the name of one of ours.
       await database.executeSql('CREATE TABLE blobs (x int)');
       await expect(migrate(database)).rejects.toMatchObject({
         message: expect.stringMatching(new RegExp(`^The migration ${await firstName()} failed.*blobs`)),
@@ -216,7 +216,8 @@ describe.runIf(process.env.TEST_DATABASE_URL)('on PostgreSQL', () => {
   }, 240_000);
 
   /**
-   * What a migration of ours does to columns that statements return: their prepared plans are of no more use.
+   * Returns the SQL of a migration that changes the type of a column. It invalidates prepared statements that
+   * return the column.
    */
   async function widening(): Promise<string> {
     const [first] = await readMigrations();

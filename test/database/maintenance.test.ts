@@ -17,7 +17,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
     await database.executeSql(
       'CREATE TABLE "Large" (id serial PRIMARY KEY, data bytea); ALTER TABLE "Large" ALTER data SET STORAGE EXTERNAL',
     );
-    // What it begins from was checkpointed when it was prepared.
+    // Makes the last checkpoint recent: that of the template dates from when the template was built.
     await database.executeSql('CHECKPOINT');
   });
   afterEach(async () => {
@@ -25,7 +25,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the embedded database', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** Counters are told by a session once a second at the most. */
+  /** Waits until the session has reported its counters, which it does at most once a second. */
   const told = () => new Promise((resolve) => setTimeout(resolve, 1100));
   const maintain = async () => {
     await told();

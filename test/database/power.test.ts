@@ -32,9 +32,9 @@ const EVENTS = {
 };
 
 /**
- * What is on the disk of a machine whose power may go: of each file what it was when it was last synced, and
- * of what was written since each page or not. Names are as they are now: file systems with a journal keep
- * them in order.
+ * Disk of a machine that may lose power. Each file is as it was when it was last synced. Each page that was
+ * written since then is on the disk or not, at random. File names are always current, because file systems
+ * with a journal keep them in order.
  */
 class Medium {
   readonly #synced = new Map<number, Buffer>();
@@ -48,7 +48,7 @@ class Medium {
     this.#synced.set(inode, content);
   }
 
-  /** As it may be found after the power went in this moment. */
+  /** Writes to `target` the files as a power loss now might leave them. */
   image(target: string): void {
     for (const file of this.#files()) {
       const now = fs.readFileSync(file);
@@ -95,7 +95,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL || process.platform !== 'linux')(
       await rm(directory, { recursive: true, force: true });
     });
 
-    /** From now on the medium is told what is synced, whoever does it. */
+    /** Reports every sync of a file to the medium: by `fsyncSync` and by the methods of file handles. */
     async function watch(): Promise<void> {
       medium = new Medium(home());
       const note = (descriptor: number) => {

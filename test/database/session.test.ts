@@ -11,7 +11,7 @@ import { startPgBouncer } from '../pgbouncer.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
 
-/** What an operator may have set, each of which changes what a statement means or how a value is written. */
+/** Settings of an operator, each of which changes what a statement means or how a value is written. */
 const HOSTILE = {
   TimeZone: 'Asia/Kolkata',
   DateStyle: 'German',
@@ -106,7 +106,7 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('a session on PostgreSQL', () =>
     address.searchParams.set('options', '-c statement_timeout=60000 -c TimeZone=America/Caracas');
     const app = await openAt(address.href);
     await works(app);
-    // What the operator wants of the address and does not concern us holds.
+    // Settings in the operator's address hold, except those that the service needs itself.
     const [row] = await app.database.query<{ timeout: string; zone: string }>(
       `SELECT current_setting('statement_timeout') AS timeout, current_setting('TimeZone') AS zone`,
     );

@@ -69,7 +69,7 @@ describe('a database that is made from the prepared one', () => {
       );
       await opened.pop()?.close();
       const control = await readFile(path.join(directory, name, 'global', 'pg_control'));
-      // What stands before the checksum, which is the last thing before zeros.
+      // The nonce is the 32 bytes before the checksum; only zeros follow the checksum.
       const end = control.findLastIndex((byte) => byte !== 0) + 1;
       nonces.add(control.toString('hex', end - 36, end - 4));
       const again = await open(name, TEMPLATE_FILE);

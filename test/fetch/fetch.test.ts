@@ -49,7 +49,7 @@ const SOURCE: Record<string, RequestListener> = {
   '/partial': (_request, response) => void response.writeHead(206).end('fo'),
 };
 
-/** What no HTTP library would send. */
+/** Raw responses that no HTTP library would send, by path. */
 const RAW: Record<string, string> = {
   '/cut': 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfox',
   '/cut-chunk': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nfox',

@@ -9,7 +9,7 @@ import { openSpooler } from '../../src/storage/spool/spool.ts';
 
 export interface Listener {
   readonly port: number;
-  /** How many connections were made to it, and the headers of what was asked. */
+  /** Number of connections made to it, and the headers of each request. */
   readonly seen: { connections: number; headers: Record<string, unknown>[] };
   close(): Promise<void>;
 }

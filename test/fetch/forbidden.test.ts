@@ -86,7 +86,7 @@ const LITERALS = [
     '168.63.129.16',
     '[::ffff:168.63.129.16]',
   ],
-  // For nobody, for everybody, for tests and for books.
+  // Reserved, broadcast, multicast, benchmarking and documentation.
   ...[
     '255.255.255.255',
     '224.0.0.1',
@@ -107,7 +107,8 @@ const LITERALS = [
 ];
 
 /**
- * What other names resolve to, one answer each. Every one of them must be refused, whatever stands beside it.
+ * Addresses that each name resolves to, one list a DNS answer. A name must be refused even when a public
+ * address stands beside the forbidden one.
  */
 const NAMES: Record<string, string[][]> = {
   localhost: [['127.0.0.1']],
@@ -142,10 +143,10 @@ describe('an address of a private network', () => {
     listeners.push(
       await listen((_request, response) => void response.end('secret'), '::1').catch(() => secret),
     );
-    // A source that may be asked, and sends whoever asks to where the query says.
+    // An allowed source that redirects the fetcher to the address in the query.
     front = await listen((request, response) => {
       const to = new URL(request.url ?? '', 'http://front.test').searchParams.get('to') ?? '';
-      // As bytes of UTF-8, which not every server escapes.
+      // Sends the location as raw UTF-8, because not every server escapes it.
       response.writeHead(302, { location: Buffer.from(to).toString('latin1') }).end();
     });
     fetcher = await openTestFetcher({
@@ -168,7 +169,7 @@ describe('an address of a private network', () => {
   });
 
   const refused = (told: Record<string, unknown>) => {
-    // What is no address at all to WHATWG's parser is refused as such.
+    // INVALID_INPUT: WHATWG's parser does not accept the URL at all.
     expect(['SOURCE_FORBIDDEN', 'INVALID_INPUT'], String(told.message)).toContain(told.code);
     expect(told.retryable).toBe(false);
   };
@@ -187,7 +188,7 @@ describe('an address of a private network', () => {
     const to = encodeURIComponent(`//${name}:${port}/`);
     const told = await fetcher.tell(`http://front.test:${front.port}/?to=${to}`);
     expect(told).toMatchObject({ code: 'SOURCE_FORBIDDEN' });
-    // What it resolves to is not the caller's business.
+    // The message does not reveal the address that the name resolves to.
     expect(told.message).not.toMatch(/\d+\.\d+\.\d+\.\d+/);
   });
 

@@ -6,17 +6,17 @@ import { makePicture } from '../pictures.ts';
 export interface Gate {
   readonly baseUrl: string;
   readonly apiKey: string;
-  /** The prompts, in the order in which they came; each is a call that is paid. */
+  /** Prompts of the calls in the order of their arrival. Each call is paid. */
   readonly calls: readonly string[];
-  /** How many wait for their answer. */
+  /** Number of calls that wait for an answer. */
   readonly waiting: () => number;
-  /** Answers all that wait, and from now on at once. */
+  /** Answers all waiting calls, and later calls at once. */
   open(): void;
-  /** Answers so many more, and lets those wait that come after them. */
+  /** Answers the next `after` calls; later calls wait. */
   shut(after?: number): void;
-  /** The next picture comes with this as its revised prompt. */
+  /** Sets the revised prompt of the next picture. */
   say(words: string): void;
-  /** Declines prompts that begin so, as moderation does; null: none. */
+  /** Declines prompts with this beginning, as moderation does; null: declines none. */
   refuse(beginning: string | null): void;
   close(): Promise<void>;
 }

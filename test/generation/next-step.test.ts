@@ -29,7 +29,7 @@ const factsOf = ({ generation, ...others }: Case): Facts => ({
 
 const stepOf = (each: Case): Step => nextStep(factsOf(each), { now: NOW, workerId: ME, random: 0.5 });
 
-/** What a step does, with its seconds or the code of its error. */
+/** Describes a step: what it does, with its seconds or the code of its error. */
 function shown(step: Step): string {
   if (step.do === 'fail') return `fail ${(step.error as FixativeError).code}`;
   if (step.do === 'wait' || step.do === 'retry') return `${step.do} ${step.seconds}`;

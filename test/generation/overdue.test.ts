@@ -36,7 +36,7 @@ describe('a worker, every minute', () => {
     const answers = await openProviderResponses(directory);
     for (const uuid of [...uuids, randomUUID()])
       await answers.keep({ uuid, number: 1 }, {}, Buffer.from('picture'));
-    // Of a call before the last.
+    // Response to a call that is not the last one of its generation.
     await answers.keep({ uuid: failed, number: 7 }, {}, null);
 
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });

@@ -13,7 +13,8 @@ import { makePicture } from '../pictures.ts';
 import { uploadForm } from '../upload.ts';
 
 /**
- * Who tries: the owner and the other user may do everything with their own images; the service has no user.
+ * Callers to try. The owner and the other user may do everything with their own images; the service has no
+ * user.
  */
 const ACTORS = ['nobody', 'lacking', 'other', 'owner', 'service', 'admin'] as const;
 type Actor = (typeof ACTORS)[number];
@@ -25,10 +26,7 @@ interface Subject {
   readonly row: number;
 }
 
-/**
- * What is asked: a document, or a form with a file; `{ id }` is the image that it is about, `host` one that
- * leads to it.
- */
+/** Request to try: a document, sent as a form when there is a file. */
 interface Asked {
   readonly query: string;
   readonly variables?: Record<string, unknown>;
@@ -45,14 +43,14 @@ interface Answer {
 }
 
 /**
- * One way in.
- *  - `about`: it is about an image that is the owner's. Whoever sees it is answered as `finds` says; to the
- *    other user the answer is, to the letter, what it is where there is no such image, and the image stays as
- *    it is.
- *  - `leads`: from an image (`host`, the actor's own) to the owner's, once `link` has tied them.
- *  - `makes`: it brings an image in. @returns whose it became.
- *  - `open`: it is about no image; only the scope decides.
- *  - `follows`: tried by tests of its own below.
+ * One way to reach an image.
+ *  - `about`: the request names an image of the owner. Actors who may see the image get an answer that passes
+ *    `finds`. The other user gets exactly the answer for an image that does not exist, and the image stays
+ *    unchanged.
+ *  - `leads`: the field leads from the actor's own image (`host`) to the owner's, once `link` connected them.
+ *  - `makes`: the request creates an image, whose owner `owner` returns.
+ *  - `open`: the request concerns no image; only the scope decides.
+ *  - `follows`: a subscription, which has tests of its own below.
  */
 type Way =
   | {
@@ -272,7 +270,7 @@ const WAYS: Record<string, Way> = {
   'Image.duplicates': {
     kind: 'leads',
     field: 'duplicates { id prompt }',
-    // Bytes that nobody else has, so that there is nothing before.
+    // A hash that no other image has, so that there are no other duplicates.
     link: async (subject, host) => {
       const sha256 = randomUUID().replaceAll('-', '').repeat(2);
       for (const { row } of [subject, host])
@@ -323,7 +321,7 @@ test('every field of the schema that leads to images or to the server has an ent
   expect(names.filter((name) => scopeOf(name) === undefined)).toEqual([]);
 });
 
-/** What a kind of field is tried with; no other kind has such a test. */
+/** Registers a test when it applies to the kind of field. */
 function testWhen(applies: boolean, name: string, run: () => Promise<void>): void {
   if (applies) test(name, run);
 }
@@ -436,7 +434,7 @@ describe.each(Object.entries(WAYS))('%s', (name, way) => {
   });
 });
 
-/** What `node` finds, by type. */
+/** Types that `node` finds. */
 const NODES: Record<string, { make: () => Promise<string>; absent: () => string; seenBy: readonly Actor[] }> =
   {
     Image: {
@@ -758,7 +756,7 @@ describe('what leads round the way in', () => {
     const { fields } = (body.data as never as { __type: { fields: { name: string; args: unknown[] }[] } })
       .__type;
     const asking = fields.filter(({ args }) => args.length > 0).map(({ name }) => name);
-    // What an argument asks for may be more than the image: `url` can let others in.
+    // An argument can ask for more than the image: that of `url`, tested above, can give others access.
     expect(asking.filter((name) => !WAYS[`Image.${name}`])).toEqual(['url']);
   });
 

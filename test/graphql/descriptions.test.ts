@@ -27,7 +27,7 @@ function membersOf(type: GraphQLNamedType): readonly Described[] {
 /** Everything that a client can name, with its description. */
 function* thingsOf(schema: GraphQLSchema): Generator<[string, Described]> {
   for (const type of Object.values(schema.getTypeMap())) {
-    // What GraphQL itself brings is described there.
+    // Skips the types of GraphQL itself: its specification describes them.
     if (isIntrospectionType(type) || isSpecifiedScalarType(type)) continue;
     yield [type.name, type];
     for (const member of membersOf(type)) {

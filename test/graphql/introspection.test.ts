@@ -121,7 +121,7 @@ describe('introspection', () => {
     for (const { name, fields, interfaces } of told) {
       const key = keys.get(name);
       const field = fields.find((each) => each.name === (key === 'none' ? 'id' : key));
-      // What has an id has it for a key.
+      // A type with an `id` has it as its key, so a type without a key has no `id`.
       if (key === 'none') expect(field, name).toBeUndefined();
       else expect(field?.type.kind, name).toBe('NON_NULL');
       if (interfaces.some((each) => each.name === 'Node')) expect(key, name).toBe('id');

@@ -157,7 +157,7 @@ describe('a subscription that goes on where it broke off', () => {
     };
     const end = ofEnd().catch((error: Error) => error);
     await sleep(300);
-    // What was looked up of a token is believed for ten seconds.
+    // Waits until the cached token has expired, which takes ten seconds.
     if (table === 'api_tokens') await sleep(11_000);
     await app.database.query(`ALTER TABLE ${table} RENAME TO away`);
     if (table === 'api_tokens') await keep(userId, 'changed');

@@ -97,7 +97,7 @@ describe('imageStats', () => {
       ['2026-01-05', 10],
       ['2026-01-04', 5],
     ]);
-    // Of what an index does not find, the newest 25 of all images are looked at.
+    // No index finds the images of a model, so only the newest 25 of all images are examined.
     const ofModel = await countStats(
       services,
       { model: 'm1', createdBefore: new Date('2026-01-07') },

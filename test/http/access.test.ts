@@ -44,7 +44,7 @@ describe('who may ask', () => {
       );
     });
     expect(answer).toMatch(/^HTTP\/1\.1 401 /);
-    // What is sent all the same is not taken for ever.
+    // The server closes the connection instead of waiting for the rest of the body.
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('error', () => {});
     await closed;

@@ -4,9 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApp, ROOT_TOKEN, type TestApp } from '../harness.ts';
 
 /**
- * The audits of GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) by graphql-http,
- * against the running server, as somebody with a token. MUST and SHOULD are all kept; whatever is not is
- * named here with its reason.
+ * Audits of GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) that the server does not
+ * pass, by id, each with its reason. graphql-http audits the running server as a client with a token.
  */
 const NOT_KEPT: Readonly<Record<string, string>> = {};
 

@@ -226,7 +226,7 @@ test('random documents of the schema', { timeout: (SECONDS + 60) * 1000 }, async
     }[kind];
     const variables = new Map<string, { type: string; value: unknown }>();
     const selection = selectionOf(root as GraphQLNamedType, 0, variables);
-    // What waits for a picture to be made would make a fuzz of few documents.
+    // Waiting for pictures would leave time to send only a few documents.
     for (const { value } of variables.values())
       if (typeof value === 'object' && value !== null && 'waitSeconds' in value) value.waitSeconds = 0;
     const head = [...variables].map(([name, { type }]) => `$${name}: ${type}`).join(', ');

@@ -86,7 +86,7 @@ describe('what strangers send', () => {
   });
   afterAll(() => app.close());
 
-  /** The code of the refusal, or the picture as it is kept; and never more than so many seconds. */
+  /** Uploads a file within 20 seconds. Returns the code of the refusal, or the image as it is kept. */
   async function send(content: Uint8Array, name = 'x.png', type = 'image/png') {
     const started = performance.now();
     const { image, userErrors } = await upload(app, { content, name, type });
@@ -156,7 +156,7 @@ describe('what strangers send', () => {
       expect(response.headers.get('content-security-policy')).toContain('sandbox');
       expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true);
     }
-    // What begins as something else is that, whatever picture is behind it.
+    // The first bytes decide the type of a file, even when a picture follows them.
     expect(await send(Buffer.concat([Buffer.from('%PDF-1.7\n'), png]))).toEqual({
       refused: 'UNSUPPORTED_TYPE',
     });
@@ -236,7 +236,7 @@ describe('what strangers send', () => {
       query: 'mutation($i: UploadImageInput!) { uploadImage(input: $i) { userErrors { code } } }',
       variables: { i: { file: null } },
     });
-    // What follows a closing boundary up to the next is lost.
+    // The part between a closing boundary and the next boundary is lost.
     const body = `--e--\r\n${[
       ['name="lost"', ''],
       ['name="operations"', operations],

@@ -246,7 +246,7 @@ describe('bytes that are other than what is on record, under the same fingerprin
           `SELECT state FROM copies WHERE store = 'liar' ORDER BY blob_id`,
         );
         expect(marked).toEqual([{ state: 'CORRUPT' }, { state: 'CORRUPT' }]);
-        // What is remembered of the image is forgotten when the database says so, a moment later.
+        // The cached facts of the image are discarded when the database's notification arrives.
         await eventually(async () => {
           const again = await app.fetch(at(many));
           expect(Buffer.from(await again.arrayBuffer()).equals(large)).toBe(true);

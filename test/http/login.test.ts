@@ -139,8 +139,8 @@ describe('a browser that logs in by an API token', () => {
     } finally {
       vi.useRealTimers();
     }
-    // An expiry that is moved in the database counts at once for whoever has not looked yet, and within ten
-    // seconds for all.
+    // Servers that have not cached a token notice a new expiry in the database at once; all others notice it
+    // within ten seconds.
     const other = await create({ scopes: ['images:read'] });
     const long = await sessionOf(other.token);
     await app.database.query('UPDATE api_tokens SET expires_at = now() WHERE id = $1', [other.apiToken.id]);
@@ -190,7 +190,7 @@ test('tokens cannot be tried without end at the login page', async () => {
     await response.text();
   }
   expect(new Set(statuses)).toEqual(new Set([401]));
-  // The same failures count at /graphql, whose requests of known callers count otherwise.
+  // Failures at /login and at /graphql share one limit. Requests of known callers have another.
   for (let attempt = 0; attempt < 12; attempt++) {
     const response = await app.fetch('/graphql', {
       method: 'POST',

@@ -102,7 +102,7 @@ async function told(response: Response, ...names: string[]): Promise<unknown> {
   return { status: response.status, headers: { ...headers, 'content-length': '' }, body };
 }
 
-/** What the same request answers for an image that is not there, to the letter. */
+/** Expects exactly the response that the same request gets for an image that does not exist. */
 async function expectAbsent(path: string, headers: Record<string, string>, method = 'GET'): Promise<void> {
   const name = path.split(/[/?]/)[2] ?? '';
   const absent = name.includes('.') ? `${randomUUID()}.png` : randomUUID();
@@ -140,7 +140,7 @@ const waysTo = ({ path, uuid, filename, sha256 }: Kept): [string, Record<string,
 describe('a private image', () => {
   test('is not there for strangers, whatever they ask of it', async () => {
     const image = await keep();
-    // It lies in the cache, made for somebody who may see it.
+    // The owner's request puts the variant into the cache.
     expect((await get(`${image.path}?w=16`, bearer(tokens.alice))).status).toBe(200);
     for (const [path, headers, method] of waysTo(image)) await expectAbsent(path, headers, method);
   });
@@ -235,7 +235,7 @@ describe('a signed address', () => {
       'access-control-allow-origin': '*',
       'cross-origin-resource-policy': 'cross-origin',
     });
-    // Also with a token of somebody else, and under a name that was another once.
+    // The address also works with a token of another user, and under a former file name.
     expect((await get(address, bearer(tokens.bob))).status).toBe(200);
     expect((await get(address.replace(/\/[^/]*\?/, '/old-name.png?'))).status).toBe(200);
   });
@@ -266,7 +266,7 @@ describe('a signed address', () => {
       `expires=99999999999999&signature=${signature}`,
       `expires=${expires}&expires=9999999999&signature=x`,
       past,
-      // Of a variant for the original, the other way round, and one for another.
+      // Signature of a variant on the original, of the original on a variant, of one variant on another.
       small.search.slice(1).replace('w=16&', ''),
       `w=16&expires=${expires}&signature=${signature}`,
       small.search.slice(1).replace('w=16', 'w=32'),
@@ -276,7 +276,7 @@ describe('a signed address', () => {
       // An absent image has the same answer to the same query.
       await expectAbsent(`${image.path}?${query}`, {});
     }
-    // It allows a size and lets nobody in; whoever has it was told of the image.
+    // This signature allows a size but grants no access. Its holder already knows that the image exists.
     const stranger = await get(sized.pathname + sized.search);
     expect(await told(stranger, image.uuid)).toEqual(await told(await get(image.path), image.uuid));
     await expectAbsent(`${other.path}${signed.search}`, {});

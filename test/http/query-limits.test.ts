@@ -371,7 +371,7 @@ describe('a request that a page of another site can have sent', () => {
         expect.stringContaining('x-graphql-csrf'),
       ]);
     }
-    // Whoever says that it is another page has no session here at all.
+    // Sessions do not count in requests whose Origin is another site.
     const foreign = await ask({ origin: 'https://elsewhere.example' });
     expect([foreign.status, await foreign.text()]).toEqual([
       403,

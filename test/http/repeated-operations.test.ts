@@ -184,11 +184,11 @@ describe('an operation that comes again', () => {
       },
     ],
   ])('is refused the same by both ways: %s', async (_, body) => {
-    // The document itself is known by the time; what is wrong is what came with it this time.
+    // The document is cached by now; what is wrong is the rest of this request.
     const { query } = (Array.isArray(body) ? body[0] : body) as { query?: string };
     if (query) for (let i = 0; i < 3; i++) await send({ body: { query, variables: { n: 1, f: {} } } });
     const answers = await sendFive({ body });
-    // A line more is another document, which nobody knows yet.
+    // A further newline makes another document, which is not cached yet.
     if (query && !Array.isArray(body))
       answers.push(await send({ body: { ...(body as object), query: `${query}\n` } }));
     expectSame(answers);

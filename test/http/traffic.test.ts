@@ -148,7 +148,7 @@ describe('no more at once than there is room for', () => {
     await eventually(() => expect(fourth.answer()).toMatch(/^HTTP\/1\.1 429 .*Retry-After/s));
     for (const { socket } of [first, third, fourth]) socket.destroy();
     await eventually(() => expect(app.storage.spooler.count).toBe(0));
-    // What was counted in is counted out.
+    // Uploads that were aborted no longer count, so another is accepted.
     expect((await upload(app, { content: await makePicture() })).userErrors).toEqual([]);
   });
 
@@ -229,11 +229,11 @@ test('requests that come too fast get 429: of a caller, of an address, of one be
   const image = (headers: Record<string, string>) => () =>
     app.fetch('/images/none', { headers: { authorization: '', ...headers } });
   expect(await statuses(6, image({}))).toEqual([404, 404, 404, 404, 404, 429]);
-  // Who forges an address stands to the left of what the proxy writes.
+  // A forged address stands to the left of the one that the proxy appends.
   const behind = (client: string) => image({ 'x-forwarded-for': `9.9.9.${Math.random()}, ${client}` });
   expect(await statuses(6, behind('1.2.3.4'))).toEqual([404, 404, 404, 404, 404, 429]);
   expect(await statuses(1, behind('1.2.3.5'))).toEqual([404]);
-  // A wrong token is a request of nobody.
+  // A request with a wrong token counts by its address, like one without a token.
   const wrong = () =>
     app.fetch('/graphql?query={__typename}', {
       headers: { authorization: 'Bearer wrong', 'x-forwarded-for': '1.2.3.6' },

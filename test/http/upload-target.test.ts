@@ -25,7 +25,7 @@ interface Target {
   readonly expiresAt: string;
 }
 
-/** What clients do, on one server. */
+/** Returns the operations of a client of one server. */
 function clientOf(app: () => TestApp) {
   const create = async (input: Partial<CreateUploadTargetInput>) => {
     const all = { filename: 'picture.png', mimeType: 'image/png', bytes: 100, ...input };
@@ -154,7 +154,7 @@ describe('an upload target of our own', () => {
   test('takes the bytes again until it is completed, and the last are those that count', async () => {
     const pictures = await Promise.all([3, 4].map((seed) => makePicture({ seed, width: 40, height: 40 })));
     const bytes = Math.max(...pictures.map(({ length }) => length));
-    // What follows the end of a PNG is allowed.
+    // Pads the pictures to the same length: bytes after the end of a PNG are allowed.
     const [first, last] = pictures.map((each) => Buffer.concat([each], bytes)) as [Buffer, Buffer];
     const made = await target(first);
     for (const body of [first, first, last]) expect((await put(made, body)).status).toBe(200);
@@ -349,7 +349,7 @@ describe('an upload target of our own', () => {
       expect((await complete(made.id)).userErrors).toMatchObject([{ code: 'UNSUPPORTED_TYPE' }]);
       return open(id);
     });
-    // A promise that is rejected while nobody waits for it would end the process; here it fails the run.
+    // An unhandled rejection would end the server; here it fails the test run.
     expect((await complete(made.id)).userErrors).toMatchObject([{ code: 'UNSUPPORTED_TYPE' }]);
     spy.mockRestore();
   });
@@ -410,7 +410,7 @@ describe('an upload target of our own', () => {
     await clear();
     expect(await app.files('uploads')).toEqual([due.id, open.id].sort());
     expect((await complete(over.id)).userErrors).toMatchObject([{ code: 'NOT_FOUND' }]);
-    // What arrived in time may be completed for a while.
+    // Uploads that arrived before their target expired can be completed for a while.
     for (const each of [due, open]) expect((await complete(each.id)).image?.sha256).toBe(sha256(picture));
     expect(await app.files('uploads')).toEqual([]);
   });
@@ -528,7 +528,7 @@ describe('an upload target at S3', () => {
       `UPDATE upload_targets SET expires_at = now() - interval '1 hour' WHERE id = $1`,
       [expired.id],
     );
-    // Sent after all by somebody who still holds the address of a target that is closed.
+    // A client that still has the address of a closed target sends the bytes again.
     await (await put(refused, html)).text();
     // To the store it is no orphan.
     expect(await app.storage.quarantine('s3', { graceSeconds: 0 })).toEqual({ moved: 0, young: 0 });

@@ -205,7 +205,7 @@ describe('a variant', () => {
     const at = await keep(await makeFlag(1600, 800));
     const before = app.variants.made;
     const tags = new Set<string>();
-    // What next/image asks for by default: its widths, and a quality that is not listed.
+    // Defaults of next/image: its widths, and a quality that is not listed.
     for (const width of [16, 32, 48, 64, 96, 128, 256, 384, 640, 750, 828, 1080, 1200, 1920, 2048, 3840]) {
       const listed = [16, 32, 64, 128].find((each) => each >= width) ?? 128;
       for (const query of [`w=${width}&q=75`, `w=${width}&quality=80`, `w=${width}&h=4000&fit=inside&q=80`]) {
@@ -306,7 +306,7 @@ describe('a variant', () => {
     expect((await get(address.replace('fit=contain', 'fit=inside'))).status).toBe(400);
     const image2 = await keep(await makeFlag(202, 100));
     expect((await get(image2 + address.slice(address.indexOf('?')))).status).toBe(400);
-    // What needs no signature has none.
+    // Addresses that need no signature have none.
     expect(await signed(uuidOf(at), { width: 64 })).toBe(`${at}?w=64`);
     expect(await signed(uuidOf(at), { width: null })).toBe(at);
     const large = await signed(uuidOf(at), { width: 4096, enlarge: true, format: 'JPEG' });
@@ -419,7 +419,7 @@ describe('the cache of variants', () => {
     ]);
     await cache.keep(b, '5', Buffer.alloc(101), cache.now);
     expect(await has(cache, b, '5')).toBe(false);
-    // What is made of something that is forgotten meanwhile is not kept.
+    // A variant is not kept when its image was forgotten while the variant was made.
     const before = cache.now;
     await cache.forget(a);
     await cache.keep(a, '1', Buffer.alloc(1), before);

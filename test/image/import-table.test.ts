@@ -121,7 +121,7 @@ describe('import table', () => {
         ],
       );
     }
-    // What the other system has not finished, and what failed there.
+    // An image that the other system has not finished, and one that failed there.
     await foreign.query(
       `INSERT INTO generated_images (user_id, prompt, storage_url, status, error)
        VALUES ('u', 'later', '', 'processing', NULL), ('u', 'refused there', '', 'failed', 'content policy')`,
@@ -335,8 +335,8 @@ describe('import table', () => {
   test('of two runs at once makes one image of a row, also where one of them cannot have its bytes', async () => {
     const waiting = new Map<string, (() => void)[]>();
     const picture = await makePicture({ seed: 9301, width: 16, height: 16 });
-    // Whoever comes first is answered when both are there, and the one of `/late` has its bytes some time
-    // after that.
+    // Answers the first request with 403 once the second has arrived. The second request of `/late` gets the
+    // bytes 300 ms later.
     const both = await listen(async (request, response) => {
       const { pathname } = new URL(request.url ?? '', 'http://a');
       const others = waiting.get(pathname) ?? [];

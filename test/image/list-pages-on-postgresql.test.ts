@@ -17,7 +17,7 @@ describe.runIf(process.env.TEST_DATABASE_URL)('a list, while others write', () =
   });
   afterAll(() => app.close());
 
-  /** Has somebody else write before it is asked where a look ended. */
+  /** Returns a database in which another client writes just before the query for the end of a scan. */
   function meanwhile(write: string): { db: Pick<Database, 'query' | 'snapshot'>; wrote: () => boolean } {
     let done = false;
     const { query, snapshot } = app.database;

@@ -83,7 +83,7 @@ function makeImages(random: () => number): Known[] {
   }));
 }
 
-/** What a filter means, said plainly. */
+/** Returns whether a filter finds an image, computed in the simplest way. */
 function means(filter: ImageFilter, image: Known): boolean {
   const is = <Value>(wanted: Value | null | undefined, value: Value | null) =>
     wanted == null || wanted === value;
@@ -263,8 +263,8 @@ describe('lists and counts', () => {
       const all = expected(filter, order).map((id) => places.get(id) as number);
       const place = () => {
         if (random() < 0.5) return null;
-        // Of any image, at the ends of the list rather often: what lies behind the last that is found is
-        // nothing.
+        // Picks any image or one that the filter finds, often near an end of the list. Nothing follows the
+        // last one found.
         const among = random() < 0.4 && all.length > 0 ? all : [...everything.keys()];
         const near = Math.min(among.length, random() < 0.3 ? 5 : among.length);
         const at = Math.floor(random() * near);

@@ -81,7 +81,7 @@ describe('a user may have', () => {
     expect(again.generateImage.images.map(({ id }) => id)).toEqual(
       first.generateImage.images.map(({ id }) => id),
     );
-    // What was paid for stays counted when it is purged.
+    // Generations still count after their images are purged, because they were paid for.
     for (const { uuid } of await app.database.query<{ uuid: string }>(
       `SELECT uuid FROM generated_images WHERE user_id = 'd'`,
     )) {

@@ -2,10 +2,7 @@ import { expect, test } from 'vitest';
 import type { Database } from '../../src/database/database.ts';
 import { watchImages } from '../../src/image/events/watch.ts';
 
-/**
- * What a subscription asks the database when it hears that some images have changed, and of one of them
- * which.
- */
+/** Queries of a subscription after two events: one names the changed image, one says that some changed. */
 test.each([
   ['first of some, then of one', (hear: (uuid: string | null) => void) => [hear(null), hear(UUID)]],
   ['first of one, then of some', (hear: (uuid: string | null) => void) => [hear(UUID), hear(null)]],

@@ -92,7 +92,7 @@ export interface ProviderStandIn {
   close(): Promise<void>;
 }
 
-/** What a protocol needs to respond to one request. */
+/** State and helpers that a protocol needs to respond to one request. */
 interface RequestContext {
   readonly apiKey: string;
   readonly base: string;

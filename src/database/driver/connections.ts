@@ -120,7 +120,8 @@ async function sweep(watched: Watched, makeClient: MakeClient, reachability: Rea
     isLost = true;
     destroy(connection);
   }
-  // The same cause has most likely broken the idle connections. Each would delay its next statement as long.
+  // The idle connections are most likely lost for the same reason. Each would delay its next statement until
+  // this check finds it.
   if (isLost) destroyIdle(watched);
 }
 

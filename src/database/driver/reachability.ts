@@ -24,7 +24,7 @@ export interface ReachabilityEvents {
   onBack(seconds: number): void;
 }
 
-/** How long requests wait after the first report: about as long as a restart takes. */
+/** Time that requests wait after the first report: about as long as a restart takes. */
 const WAIT_MILLISECONDS = 2000;
 /** Pause between two probes. */
 const PROBE_MILLISECONDS = 200;

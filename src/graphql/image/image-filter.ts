@@ -61,7 +61,7 @@ const ImageFilter = builder.inputType('ImageFilter', {
       type: CopyFilter,
       description: 'Return images with such a copy; `{}` matches any copy.',
     }),
-    visibility: t.field({ type: Visibility, description: 'Who can fetch the bytes.' }),
+    visibility: t.field({ type: Visibility, description: 'Visibility that the image must have.' }),
     parts: t.boolean({
       description:
         'Whether to return parts of other images too, such as the panels of a comic or the original of an avatar. Default: false.',

@@ -26,7 +26,7 @@ export const imageFields = (t: InputFields) => ({
   visibility: t.field({
     type: Visibility,
     description:
-      'Who can fetch the bytes. Default: DEFAULT_VISIBILITY of the server, which is PUBLIC unless configured.',
+      'Visibility of the bytes: who can fetch them. Default: DEFAULT_VISIBILITY of the server, which is PUBLIC unless configured.',
   }),
 });
 
@@ -43,6 +43,6 @@ export const pictureFields = (t: InputFields, defaultTool: string) => ({
   model: t.string({ description: 'Model that made the image; any name, up to 200 characters.' }),
   onDuplicate: t.field({
     type: OnDuplicate,
-    description: 'What to do if the user already has an image with the same bytes. Default: CREATE.',
+    description: 'Action if the user already has an image with the same bytes. Default: CREATE.',
   }),
 });

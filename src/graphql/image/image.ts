@@ -30,7 +30,7 @@ export const ImageOrigin = builder.enumType('ImageOrigin', {
 });
 
 export const Visibility = builder.enumType('Visibility', {
-  description: 'Who can fetch the bytes of an image.',
+  description: 'Visibility of an image: who can fetch its bytes.',
   values: {
     PUBLIC: { value: 'public', description: 'Anyone who has its `url`.' },
     PRIVATE: {
@@ -95,7 +95,8 @@ builder.objectType(Image, {
     }),
     visibility: t.field({
       type: Visibility,
-      description: 'Who can fetch the bytes. Who can see the image in this API does not depend on it.',
+      description:
+        'Visibility of the bytes: who can fetch them. It does not change who can see the image in this API.',
       resolve: (image) => (isPublic(image) ? 'public' : 'private'),
     }),
     status: t.field({

@@ -2,7 +2,7 @@ import { builder } from '../builder/builder.ts';
 
 export const OnDuplicate = builder.enumType('OnDuplicate', {
   description:
-    'What to do if the user already has an image with the same bytes. Images in the trash do not count.',
+    'Action if the user already has an image with the same bytes. Images in the trash do not count.',
   values: {
     CREATE: {
       value: 'create',

@@ -58,7 +58,7 @@ const contentFields = (t: InputFields) => ({
   }),
   prompt: t.string({
     description:
-      'What the image should show. Every tool needs it, except renderChart, and comics and stories that give `panels` or `pages`.',
+      'Text that describes the image. Every tool needs it, except renderChart, and comics and stories that give `panels` or `pages`.',
   }),
   panels: t.stringList({ description: 'For comics: what each panel should show, 1 to 6 panels.' }),
   pages: t.stringList({ description: 'For stories: what each page should show, 1 to 10 pages.' }),
@@ -145,7 +145,7 @@ mutation({
   pictures: countPictures,
   input: {
     description:
-      'What to generate, and how. Options that the tool or the model does not support are refused before the provider is called.',
+      'Parameters for `generateImage`. Options that the tool or the model does not support are refused before the provider is called.',
     fields: (t) => ({
       ...contentFields(t),
       ...modelFields(t),

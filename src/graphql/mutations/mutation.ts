@@ -54,7 +54,7 @@ export function mutation<Fields extends InputFieldMap, Result extends object>(
       userErrors: t.field({
         type: [UserError],
         description:
-          'What went wrong, if the client can correct it; empty on success. UNAUTHENTICATED, FORBIDDEN, DATABASE_UNAVAILABLE and INTERNAL are in `errors` of the response instead.',
+          'Errors that the client can correct; empty on success. UNAUTHENTICATED, FORBIDDEN, DATABASE_UNAVAILABLE and INTERNAL are in `errors` of the response instead.',
         extensions: { cost: LIST_COST },
         resolve: ({ userErrors }) => userErrors,
       }),

@@ -32,7 +32,7 @@ mutation({
       visibility: t.field({
         type: Visibility,
         description:
-          'Who can fetch the bytes of the image and of its parts; null changes nothing. PRIVATE does not revoke signed addresses or copies in caches.',
+          'New visibility of the bytes of the image and of its parts; null changes nothing. PRIVATE does not revoke signed addresses or copies in caches.',
       }),
       filename: t.string({
         description:

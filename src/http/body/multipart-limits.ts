@@ -42,7 +42,7 @@ export function limitMultipart(request: IncomingMessage, limits: MultipartLimits
   }) as typeof request.pipe;
 }
 
-/** What has been read of a form so far. */
+/** State of a form while it is read. */
 interface Form {
   readonly limits: MultipartLimits;
   /** Emits an event of the parser to the library. */

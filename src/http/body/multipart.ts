@@ -11,7 +11,7 @@ import { limitMultipart } from './multipart-limits.ts';
 /**
  * The files of one request, by the GraphQL multipart request specification. Each file is spooled as it
  * arrives, even before a resolver asks for it. Files come one after the other, so a resolver that waits for
- * the second would otherwise wait for ever while the first is not read. The promise of an Upload gives the
+ * the second would otherwise wait forever while the first is not read. The promise of an Upload gives the
  * resolver the spooled file.
  */
 export interface Uploads {

@@ -5,7 +5,7 @@ export type PartHeaders = Record<string, string[] | undefined>;
 
 /**
  * Calls `listen` with the headers of each part before the parser reads them; it may change them. busboy 1.6.0
- * has no hook for that. It sets its header parser (`_hparser`) anew for each part, and that one has a
+ * has no hook for that. It makes a new header parser (`_hparser`) for each part, and that parser has a
  * callback (`cb`).
  */
 export function onPartHeaders(parser: object, listen: (headers: PartHeaders) => void): void {

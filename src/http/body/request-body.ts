@@ -6,7 +6,7 @@ import { formatBytes, type Spooler } from '../../storage/spool/spool.ts';
 import { badRequest } from './bad-request.ts';
 import { openUploads, type Uploads } from './multipart.ts';
 
-/** What the server passes to Yoga with a request. */
+/** Context that the server passes to Yoga with a request. */
 export interface ServerContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;

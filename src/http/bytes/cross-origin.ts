@@ -9,7 +9,7 @@ export interface Sharing {
   readonly publicUrl: () => string;
 }
 
-/** What gives a client access to the bytes of an image. */
+/** Reason why a client may read the bytes of an image. */
 export type LetInBy = 'public' | 'signature' | 'caller';
 
 /**

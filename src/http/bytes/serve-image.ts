@@ -72,7 +72,7 @@ export async function serveFilename(
   await serveBytes(deps, exchange, { image: image || null, name, ...asked });
 }
 
-/** What the URL asks for. */
+/** A request for bytes, parsed from the URL. */
 interface BytesRequest {
   /** null: the original. */
   readonly transform: Transform | null;
@@ -101,8 +101,8 @@ function readBytesRequest(
 }
 
 /**
- * Returns what gives the client access to the image; null: nothing, or there is no image. A token is checked
- * for a missing image as well, so that neither errors nor timing reveal whether a private image exists.
+ * Returns the reason why the client may read the image; null: it may not, or there is no image. The token is
+ * also checked when the image is missing. So neither errors nor timing reveal whether a private image exists.
  * @throws FixativeError IDENTITY_UNAVAILABLE
  */
 async function accessOf(

@@ -75,9 +75,9 @@ async function readAndSend(
 /** Heads of the responses of an image, as lists of names and values. Made once for each cached image. */
 interface ResponseHeads {
   readonly etag: string;
-  /** Of a 304. */
+  /** Head of a 304 response. */
   readonly unchanged: string[];
-  /** Of a 200. */
+  /** Head of a 200 response. */
   readonly whole: string[];
 }
 

@@ -23,7 +23,7 @@ export function useOperationTimeout(seconds: number): Plugin {
 export const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 
-/** Returns the result, or a TIMED_OUT error after that many seconds. */
+/** Returns the result, or a TIMED_OUT error when `seconds` have passed. */
 export function within<Result>(
   seconds: number,
   result: Promise<Result>,

@@ -11,7 +11,7 @@ import type {
 } from 'graphql';
 import type { Variables } from './query-cost.ts';
 
-/** What a plan is made from. */
+/** Input of a query plan. */
 export interface Planner {
   readonly schema: GraphQLSchema;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;

@@ -5,8 +5,8 @@ const LINGER_SECONDS = 2;
 /**
  * Ends an exchange whose response went out before the request was read to its end, such as a refused upload.
  * Closing at once would reset the connection, and the client would see the reset instead of the response
- * (RFC 9112, 9.6). Reading on would never end for a client that sends for ever. So the rest of the request is
- * discarded for two seconds, and then the connection is cut.
+ * (RFC 9112, 9.6). Reading to the end would take forever when a client never stops sending. So the rest of
+ * the request is discarded for two seconds, and then the connection is cut.
  */
 export function lingerAfter(request: IncomingMessage, response: ServerResponse): void {
   const { headers } = request;

@@ -76,7 +76,7 @@ export interface Generation {
   /** Ids of the images that must be ready before this one begins. */
   readonly waitsFor: readonly number[];
   readonly attempts: readonly Attempt[];
-  /** How many calls to the provider were begun. */
+  /** Number of calls to the provider that were begun. */
   readonly calls: number;
   readonly response: RecordedResponse | null;
   readonly askedAt: Date | null;

@@ -24,7 +24,7 @@ const SWEEP_EVERY_SECONDS = 60;
 const OVERDUE_SECONDS = 120;
 /** Seconds after which a generation whose provider is being called goes back: a call may take long. */
 const OVERDUE_CALL_SECONDS = 15 * 60;
-/** How long an image waits for a worker that has its provider configured. */
+/** Time that an image waits for a worker that has its provider configured. */
 const NO_PROVIDER_SECONDS = 3600;
 
 interface QueueKey {

@@ -27,7 +27,7 @@ export interface WorkerDeps extends ImageDeps, IngestDeps {
 /** Carries out generations, as the queue delivers them. */
 export interface GenerationWorker {
   /**
-   * Does what is to be done next for a generation. Never repeats a call to a provider that may be paid for.
+   * Carries out the next steps of a generation. Never repeats a call to a provider that may be paid for.
    */
   process(imageId: number): Promise<void>;
   /** Queues overdue generations, and those that dead workers of this directory have not finished. */

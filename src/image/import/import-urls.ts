@@ -145,7 +145,7 @@ export async function importUrls(
 ): Promise<void> {
   // No quota applies to the operator.
   const { quotas: _, ...ownDeps } = deps;
-  // Of an address on two lines, the first line counts.
+  // When an address is on two lines, the first line counts.
   const byKey = new Map<string, ListedAddress>();
   for (const each of list) {
     const key = importKeyOf(each.url);

@@ -51,8 +51,8 @@ export interface NewImage extends Omit<ImageRecord, 'visibility'> {
 }
 
 /**
- * What to do when the user has an image of the same bytes outside the trash: return it, create another, or
- * throw a DuplicateError. When the new image names a visibility, `reuse` returns only an image of the same
+ * Action when the user has an image of the same bytes outside the trash: return it, create another, or throw
+ * a DuplicateError. When the new image names a visibility, `reuse` returns only an image of the same
  * visibility.
  */
 export type OnDuplicate = 'reuse' | 'create' | 'error';

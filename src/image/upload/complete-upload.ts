@@ -59,7 +59,7 @@ export async function completeUpload(
     return await ingestArrival(deps, target, place);
   } catch (error) {
     const isRefused = error instanceof FixativeError && REFUSALS.includes(error.code);
-    // Of two at the same time, the second may be refused as a duplicate of the first.
+    // When two calls complete the upload at the same time, the second may be refused as a duplicate.
     if (error instanceof ClosedMeanwhile || (isRefused && !(await refuse(deps, target, error))))
       return await imageOfClosed(deps, await requireTarget(deps, target.id, visibleTo));
     throw error;

@@ -1,4 +1,4 @@
-/** What a generator stored about how it made a picture. */
+/** Parameters that a generator stored in the picture that it made. */
 export interface Recipe {
   readonly generator: string;
   readonly prompt?: string | null;

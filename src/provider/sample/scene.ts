@@ -1,4 +1,4 @@
-/** What a sample landscape shows: its mood, colours and features, all chosen from a seed. */
+/** Scene of a sample landscape: its mood, colours and features, all chosen from a seed. */
 import { type Colour, parseColour, turnHue } from './colour.ts';
 import { makeRandom } from './noise.ts';
 

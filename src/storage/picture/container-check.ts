@@ -1,19 +1,23 @@
 /**
- * Whether a picture is whole, proven on its container. Decoders forgive: sharp gives pixels for a PNG whose
- * tail is cut, whose checksums are wrong or whose end is missing, and an archive that believed it would keep
- * half a picture for ever. So the structure is walked on disk from the first byte to the mark that ends the
- * picture, and every length, and every checksum that the format has, is held against the bytes that are
- * there.
+ * Proves by its container that a picture is whole. Decoders tolerate damage: sharp returns pixels for a PNG
+ * whose tail is cut, whose checksums are wrong or whose end is missing. An archive that trusted the decoder
+ * would keep half a picture permanently. So the check walks the structure on disk, from the first byte to the
+ * mark that ends the picture. It compares every length and every checksum with the bytes.
  *
- * Guarantees: a picture that was cut anywhere before its end is refused with DAMAGED_IMAGE and the place of
- * the damage; no memory grows with the file (one piece of 256 KiB); nothing is decoded. It trusts the file
- * system, and that nobody writes to the file meanwhile.
+ * Guarantees:
+ * - A picture that was cut anywhere before its end is refused with DAMAGED_IMAGE and the place of the damage.
+ * - Memory does not grow with the file: one piece of 256 KiB is read at a time.
+ * - Nothing is decoded.
  *
- * What it does not do. Bytes after the end of a picture are allowed, whatever they are: cameras and tools
- * append maps, second pictures and manifests there, decoders pass over them, and the original is never
- * rewritten. So a loss within such a trailer cannot be seen. In AVIF alone there is no end but the file's,
- * and every box must fit. Only PNG has checksums: in the others a changed byte within the compressed data is
- * found by the decoder, or by nobody.
+ * Assumptions: the file system is sound, and no process writes to the file during the check.
+ *
+ * Limits:
+ * - Any bytes are allowed after the end of a picture. Cameras and tools append maps, second pictures and
+ *   manifests there. Decoders skip them, and the original is never rewritten. A loss within such a trailer is
+ *   not found.
+ * - AVIF has no end mark: the picture ends with the file, and every box must fit.
+ * - Only PNG has checksums. In other formats, a changed byte within the compressed data is found by the
+ *   decoder or not at all.
  *
  * Follows PNG, https://www.w3.org/TR/png-3/#5DataRep; JPEG, https://www.w3.org/Graphics/JPEG/itu-t81.pdf,
  * annex B; GIF, https://www.w3.org/Graphics/GIF/spec-gif89a.txt; WebP,

@@ -46,7 +46,7 @@ export interface OpenOptions {
 
 /**
  * Reads the header and decodes nothing.
- * @param source the path of a file that nobody writes to, or all bytes of it
+ * @param source path of a file that no process writes to, or all bytes of it
  * @throws the error of sharp
  */
 export async function measurePicture(source: string | Uint8Array): Promise<Measured> {

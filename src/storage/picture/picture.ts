@@ -14,9 +14,10 @@
  *
  * At most `concurrency` pictures are in the decoder at a time, at most `maxWaiting` wait in their order. A
  * decoder may hold all pixels of a picture at once (measured: 5 bytes for each in GIF, 6 in progressive
- * JPEG, 9 in interlaced PNG, 25 in AVIF of twelve bits), so the two limits together bound the memory. It
- * trusts that the path was chosen by us (libvips reads options out of a name that ends in `[…]`) and that
- * nobody writes to the file meanwhile.
+ * JPEG, 9 in interlaced PNG, 25 in AVIF of twelve bits), so the two limits together bound the memory.
+ *
+ * Assumptions: this server chose the path (libvips reads options out of a name that ends in `[…]`), and no
+ * process writes to the file meanwhile.
  */
 import { rgbaToThumbHash } from 'thumbhash';
 import { FixativeError, OverloadedError, TooLargeError, UnsupportedTypeError } from '../../errors.ts';
@@ -126,7 +127,7 @@ async function readHead(reader: RandomReader): Promise<Uint8Array> {
   return head.subarray(0, filled);
 }
 
-/** What sharp calls each type. AVIF is one kind of HEIF to it. */
+/** sharp's name for each type. It treats AVIF as one kind of HEIF. */
 const SHARP_FORMATS: Readonly<Record<PictureType, string>> = {
   'image/png': 'png',
   'image/jpeg': 'jpeg',
@@ -202,7 +203,10 @@ async function hashThumb(
   return Buffer.from(hash).toString('base64');
 }
 
-/** What sharp says stays in `cause`: it names our own paths, and often only "Unknown error". */
+/**
+ * Makes the error of a damaged picture. The message of sharp stays in `cause`, because it names our own
+ * paths, and often says only "Unknown error".
+ */
 function damaged(mimeType: PictureType, how: string, cause?: unknown): FixativeError {
   const message = `The ${TYPE_NAMES[mimeType]} is damaged: ${how}.`;
   return new FixativeError('DAMAGED_IMAGE', message, cause === undefined ? {} : { cause });

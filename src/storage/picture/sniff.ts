@@ -65,8 +65,8 @@ function isPictureType(name: string): name is PictureType {
 }
 
 /**
- * What a file is when it has each of `parts` at its offset: a supported type, or a name. The first row that
- * fits wins, so a row with more parts stands before the one that is content with fewer.
+ * Type of a file that has each of `parts` at its offset: a supported type, or the name of another. The first
+ * row that matches wins, so a row with more parts comes before a row with fewer.
  */
 type Signature = readonly [is: PictureType | (string & {}), ...parts: readonly (readonly [number, string])[]];
 
@@ -123,7 +123,7 @@ const SIGNATURES: readonly Signature[] = [
   ['WebAssembly', [0, '\0asm']],
   ['SQLite database', [0, 'SQLite format 3\0']],
   ['script', [0, '#!']],
-  // What a program sends when it forgot to decode a provider's answer.
+  // Text that a program sends when it forgot to decode a provider's answer.
   ['data URL, as text', [0, 'data:']],
   ['Base64 text of a PNG', [0, 'iVBORw0KGgo']],
   ['Base64 text of a JPEG', [0, '/9j/']],

@@ -8,7 +8,7 @@ export interface SpaceGuard {
   require(bytes: number): Promise<void>;
 }
 
-/** How long a measurement is used. */
+/** Time for which a measurement is used. */
 const CACHE_MS = 500;
 
 /**

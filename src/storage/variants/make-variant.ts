@@ -9,7 +9,7 @@ import type { VariantCache } from './cache.ts';
 import { renderVariant } from './render.ts';
 import type { Plan } from './transform.ts';
 
-/** What variants need of the storage service. */
+/** Part of the storage service that variants need. */
 export interface OriginalReader {
   open(blob: Blob, range?: ByteRange, options?: { deep?: boolean }): Promise<OpenBlob>;
   readonly spooler: Spooler;

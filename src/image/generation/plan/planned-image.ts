@@ -2,7 +2,7 @@ import type { Model, PictureFormat } from '../../../provider/provider.ts';
 import type { Tool } from '../../../tool/tool.ts';
 import type { GenerationKind, GenerationRequest } from '../generation.ts';
 
-/** What a client requests from a tool and a model. */
+/** Request of a client to a tool and a model. */
 export interface AskedGeneration {
   readonly prompt?: string | null | undefined;
   readonly size?: string | null | undefined;
@@ -13,9 +13,9 @@ export interface AskedGeneration {
   readonly format?: PictureFormat | null | undefined;
   /** Number of images, for tools that make pictures. Default: 1. */
   readonly n?: number | null | undefined;
-  /** What each panel of a comic shows. */
+  /** Content of each panel of a comic. */
   readonly panels?: readonly string[] | null | undefined;
-  /** What each page of a story shows. */
+  /** Content of each page of a story. */
   readonly pages?: readonly string[] | null | undefined;
   /** Character that is in all panels or pages. */
   readonly character?: string | null | undefined;
@@ -45,11 +45,11 @@ export interface PlanContext {
   readonly tool: Tool;
   /** null: the tool needs no model. */
   readonly model: Model | null;
-  /** How many references the request has. */
+  /** Number of references in the request. */
   readonly references: number;
   readonly hasMask: boolean;
   /** Format for models that can be asked for one, when the request has none. */
   readonly defaultFormat: PictureFormat | null;
-  /** When the request came, in milliseconds since 1970. */
+  /** Time at which the request arrived, in milliseconds since 1970. */
   readonly epoch: number;
 }

@@ -12,7 +12,7 @@ import type { PlannedImage } from '../plan/planned-image.ts';
 import { claimRequest, recordRequestImages } from './request-key.ts';
 import type { Sources } from './sources.ts';
 
-/** What all images of a request have in common. */
+/** Properties that all images of a request share. */
 export interface RequestFacts {
   readonly record: ImageRecord;
   readonly tool: Tool;

@@ -1,7 +1,7 @@
 /**
- * What a worker does next for a generation, as a pure function of what it knows. The guarantees of
- * docs/generation.md that concern one worker are decided here; steps.ts carries the steps out.
- * test/generation/next-step.test.ts has a table of states.
+ * Decides the next step of a worker for a generation, as a pure function of the facts that the worker knows.
+ * The guarantees of docs/generation.md that concern one worker are decided here. steps.ts carries the steps
+ * out. test/generation/next-step.test.ts has a table of states.
  */
 import { FixativeError } from '../../../errors.ts';
 import type { Image } from '../../image.ts';
@@ -11,7 +11,7 @@ import { type FailurePhase, retryDelaySeconds } from '../retry.ts';
 /** An image that must be ready before the generation begins. */
 export type Dependency = Pick<Image, 'status' | 'part' | 'error' | 'errorCode' | 'errorRetryable'>;
 
-/** What a worker knows about a generation. A fact that is undefined was not looked up yet. */
+/** Facts that a worker knows about a generation. undefined: not looked up yet. */
 export interface Facts {
   readonly generation: Pick<
     Generation,

@@ -32,7 +32,7 @@ export interface StepDeps extends FinishDeps, RetryWritesDeps {
   readonly missingWorkers: MissingWorkers;
 }
 
-/** What a worker knows about the generation that it works on. */
+/** Facts and intermediate results of the generation that a worker works on. */
 export interface Progress extends Facts {
   readonly generation: Generation;
   readonly image: Image;

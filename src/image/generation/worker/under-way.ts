@@ -62,8 +62,8 @@ export interface GenerationsUnderWay {
   /** Does work on a generation, which is in this list meanwhile. */
   during(imageId: number, uuid: string, work: (underWay: UnderWay) => Promise<void>): Promise<void>;
   /**
-   * Aborts the calls of generations that were cancelled or queued anew.
-   * @param uuid of a changed image; null: any may have.
+   * Aborts the calls of generations that were cancelled or queued again.
+   * @param uuid UUID of a changed image; null: any image may have changed.
    */
   onChange(uuid: string | null): void;
   /** Resolves when no call is under way and every response is on the disk. */

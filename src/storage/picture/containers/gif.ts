@@ -30,7 +30,7 @@ export async function walkGif(file: Pieces): Promise<void> {
 
 /** Where the first frame lies on the canvas, in pixels. */
 export interface GifLayout {
-  /** Of the canvas: as the header says, and as far as the first frame reaches. */
+  /** Size of the canvas: that of the header, or larger if the first frame reaches further. */
   readonly width: number;
   readonly height: number;
   readonly frame: {
@@ -42,8 +42,8 @@ export interface GifLayout {
 }
 
 /**
- * Reads a GIF as far as the head of its first frame; null where there is none.
- * @throws FixativeError DAMAGED_IMAGE where it is cut before that
+ * Reads a GIF up to the head of its first frame. Returns null if it has no frame.
+ * @throws FixativeError DAMAGED_IMAGE if the file is cut before that
  */
 export async function readGifLayout(file: Pieces): Promise<GifLayout | null> {
   const header = await file.take(13, 'the header');

@@ -10,7 +10,7 @@ const JPEG = {
   SOS: 0xda,
   MARKER: 0xff,
 } as const;
-/** What begins a frame, SOF0 to SOF15, is in the range with three that do not: DHT, JPG and DAC. */
+/** Markers DHT, JPG and DAC: they begin no frame, but are in the range of those that do, SOF0 to SOF15. */
 const JPEG_NO_FRAME = new Set([0xc4, 0xc8, 0xcc]);
 
 /** JPEG: markers, most with a segment; after SOS, compressed data up to the next marker; EOI ends it. */

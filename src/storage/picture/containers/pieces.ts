@@ -8,7 +8,7 @@ import type { LocalFile, RandomReader } from '../../files/local-file.ts';
  */
 export const MAX_FRAMES = 10_000;
 
-/** How much of a file is in memory at a time. */
+/** Most bytes of a file that are in memory at a time. */
 export const PIECE_BYTES = 256 * 1024;
 
 /**
@@ -51,7 +51,7 @@ export class Pieces {
     return this.#from + this.#read;
   }
 
-  /** What is in memory from the next byte on. */
+  /** Bytes in memory, from the next byte on. */
   get ahead(): Buffer {
     return this.#buffer.subarray(Math.min(this.#read, this.#filled), this.#filled);
   }

@@ -2,7 +2,7 @@ import type { GithubClient } from './github-client.ts';
 import type { GithubLocation, TreeEntry } from './github-listings.ts';
 import { GithubRefusal, saysEmpty } from './github-refusal.ts';
 
-/** How long GitHub's replicas may return a head from which this process has moved the branch on. */
+/** Time for which GitHub's replicas may still return an old head after this process has moved the branch. */
 const REPLICA_LAG_MS = 60_000;
 /** With more changes than this, a new listing costs less than the overlay. */
 const MAX_CHANGES = 1000;

@@ -8,8 +8,8 @@ import {
 } from './github-listings.ts';
 
 /**
- * How long the known head is trusted for a file that it has. A file that it lacks is always looked up in a
- * fresh head.
+ * Time for which the known head is trusted for a file that it has. A file that it lacks is always looked up
+ * in a fresh head.
  */
 const HEAD_MAX_AGE_MS = 3000;
 

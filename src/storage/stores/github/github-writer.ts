@@ -14,7 +14,7 @@ const MiB = 1024 * 1024;
 const MAX_UPLOADS = 4;
 const MAX_BATCH_FILES = 100;
 const MAX_BATCH_BYTES = 256 * MiB;
-/** How long a commit waits for running uploads, so that they share it. */
+/** Time that a commit waits for running uploads, so that they share it. */
 const GATHER_MS = 1000;
 
 /** A file to be written, or deleted if `entry` is null. */

@@ -1,10 +1,10 @@
-/** What errors of S3 mean: whether a retry may help, and what an operator can do. */
+/** Interprets errors of S3: whether a retry may help, and what an operator can do. */
 import type { S3ServiceException } from '@aws-sdk/client-s3';
 import { StoreError } from '../../../errors.ts';
 
 /**
- * What an operator can do about a refusal, by S3's error code, or by the HTTP status if there is no code
- * (HEAD has no body).
+ * Advice to the operator about a refusal, by S3's error code, or by the HTTP status if there is no code (HEAD
+ * has no body).
  */
 const REMEDIES: Readonly<Record<string, string>> = {
   AccessDenied:

@@ -14,7 +14,7 @@ import type { ByteRange, ListedObject, ObjectStat, OpenObject } from '../store.t
 import type { S3Connection } from './s3-client.ts';
 import { codeOf, statusOf } from './s3-errors.ts';
 
-/** How long the bucket counts as existing after it was seen. */
+/** Time for which the bucket counts as existing after it was seen. */
 const BUCKET_SEEN_MS = 5000;
 
 /** Part of a bucket that holds a store. */
@@ -172,8 +172,10 @@ export async function* listObjects(
 }
 
 /**
- * Makes the fingerprint. Every put changes a part of it, except the same bytes put twice within a second.
- * @throws Error if the response lacks the headers: the object would look empty, or proven for ever.
+ * Returns the size and fingerprint of an object. Every put changes the fingerprint, except when the same
+ * bytes are put twice within a second.
+ * @throws Error if the response lacks the headers. Without them the object would look empty, or verified
+ *   permanently.
  */
 function statOf(
   bytes: number | undefined,

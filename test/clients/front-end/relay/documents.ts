@@ -1,4 +1,7 @@
-/** Documents as Relay's compiler takes them: connections, a fragment that is fetched again by node, a mutation, a subscription. */
+/**
+ * Documents for Relay's compiler: connections, a fragment that is refetched by `node`, a mutation and a
+ * subscription.
+ */
 import { graphql } from 'relay-runtime';
 
 export const gallery = graphql`
