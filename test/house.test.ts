@@ -76,7 +76,7 @@ const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
   image: ['related', 'list', 'ingest', 'trash', 'events', 'upload', 'import', 'generation'],
   graphql: ['builder', 'image', 'mutations'],
   config: ['sections'],
-  http: ['response', 'body', 'traffic', 'operations', 'pages', 'bytes'],
+  http: ['body', 'response', 'traffic', 'bytes', 'pages', 'operations'],
 };
 
 test('a folder inside a room imports from folders to its left only', async () => {

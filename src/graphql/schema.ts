@@ -35,7 +35,7 @@ import { requireScopes } from './builder/require-scopes.ts';
 
 const DESCRIPTION = [
   'The API of Fixative, a server that keeps the images of AI products permanently. It generates images, accepts uploads, and imports images from addresses that expire. It stores verified copies of the bytes in several stores, and repairs them.',
-  'Send the token as `Authorization: Bearer …`, and files as multipart/form-data. Subscriptions are sent as server-sent events. Every mutation takes one `input` and returns one payload, whose `userErrors` list what the client can correct. All other errors are in `errors` of the response, each with a `code` in its `extensions`; the payload is then null.',
+  'Send the token as `Authorization: Bearer …`, and files as multipart/form-data. Subscriptions are sent as server-sent events. Every mutation takes one `input` and returns one payload, whose `userErrors` say why it failed. Errors of the request itself are in `errors` of the response, each with a `code` in its `extensions`; the payload is then null.',
 ].join('\n\n');
 
 /**

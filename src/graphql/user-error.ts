@@ -186,6 +186,6 @@ builder.objectRef<Fault<QuotaExceededError>>('QuotaExceededError').implement({
 });
 
 builder.objectRef<Fault<FixativeError>>('InputError').implement({
-  description: 'Any other error of the input; `code` and `message` describe it.',
+  description: 'An error that has no type of its own; `code` and `message` describe it.',
   interfaces: [UserError],
 });

@@ -165,7 +165,7 @@ describe('a token of an identity provider', () => {
   });
 
   test.each<[string, Claims, RegExp]>([
-    ['is too long', { sub: 'x'.repeat(256) }, /sub .* has 256 characters; a user has at most 255/],
+    ['is too long', { sub: 'x'.repeat(256) }, /sub .* has 256 characters; a user ID has at most 255/],
     ['is empty', { sub: '' }, /names no user/],
     ['is not there', { sub: undefined }, /names no user/],
     ['is a list', { sub: ['alice'] as never }, /names no user/],

@@ -197,7 +197,7 @@ const WAYS: Record<string, Way> = {
   'Mutation.purgeImage': change('purgeImage', '', '"userErrors":[]'),
   'Mutation.restoreImage': change('restoreImage'),
   'Mutation.regenerateImage': change('regenerateImage', 'waitSeconds: 0', 'healthy copy'),
-  'Mutation.cancelGeneration': change('cancelGeneration', '', 'not being made'),
+  'Mutation.cancelGeneration': change('cancelGeneration', '', 'not being generated'),
   'Mutation.uploadImage': make('uploadImage', 'UploadImageInput', () => ({ file: null }), true),
   'Mutation.importImage': make('importImage', 'ImportImageInput', () => ({ url: address() })),
   'Mutation.recordImage': make('recordImage', 'RecordImageInput', () => ({ url: address(), tool: 'other' })),

@@ -349,8 +349,8 @@ $$;
 CREATE TRIGGER "fixative_image_touched" BEFORE UPDATE ON "generated_images" FOR EACH ROW
   WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION "fixative_touch_image"();
 
--- Tells listening servers the uuids of changed images, whoever changed them; '' when more than 100 changed at
--- once.
+-- Notifies listening servers of the uuids of changed images, also when another service changed them. Sends ''
+-- when more than 100 changed at once.
 CREATE FUNCTION "fixative_notify_images"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (SELECT count(*) FROM (SELECT 1 FROM changed LIMIT 101) AS few) > 100 THEN
@@ -393,8 +393,8 @@ CREATE TRIGGER "fixative_images_truncated" AFTER TRUNCATE ON "generated_images" 
 
 -- Tags of the images that lists show
 
--- A row for each tag of each image that is neither in the trash nor a part. In the order of time, so that a
--- page of a tag is one index scan, for one user or all, however rare the tag is (src/image/list/page.ts).
+-- A row for each tag of each image that is neither in the trash nor a part. Keys are in the order of time, so
+-- that a page of any tag, of one user or of all users, is one index scan (src/image/list/page.ts).
 -- Triggers maintain it, because other services write images too.
 CREATE TABLE "image_tags" (
     "user_id" VARCHAR(255) NOT NULL,
@@ -525,7 +525,7 @@ CREATE TABLE "generation_counts" (
 
 -- Imports and uploads
 
--- What an importer did with each item of a source, so that the next run continues where this one ended.
+-- Result of an importer for each item of a source. The next run continues from these records.
 CREATE TABLE "import_records" (
     "source" TEXT NOT NULL,
     "key" TEXT NOT NULL,
@@ -570,8 +570,8 @@ CREATE INDEX "idx_upload_targets_open" ON "upload_targets"("expires_at") WHERE c
 
 -- Purged images
 
--- What remains of a purged image, so that an import does not bring it back unasked. It holds no prompt, tags
--- or metadata.
+-- Records that remain of purged images, so that an import does not bring them back unasked. They hold no
+-- prompt, tags or metadata.
 CREATE TABLE "tombstones" (
     "id" BIGSERIAL NOT NULL,
     "uuid" UUID NOT NULL,

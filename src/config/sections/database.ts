@@ -38,7 +38,7 @@ export const DATABASE = {
       parser: wholeNumber(1, 1000),
       default: '10',
       description:
-        'Connections of each process for transactions and slow statements. Fast statements share up to 4 more, one more listens, and locks use up to DATABASE_POOL_SIZE + 3 while they are held. Set max_connections of PostgreSQL to twice the sum over all processes.',
+        'Connections of each process for transactions and slow statements. Fast statements share up to 4 more, one more listens, and locks use up to DATABASE_POOL_SIZE + 3 while they are held. Count 2 × DATABASE_POOL_SIZE + 8 for each process, and set max_connections of PostgreSQL to twice the total.',
     },
   },
 } as const satisfies Section;

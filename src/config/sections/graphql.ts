@@ -10,7 +10,7 @@ export const QUERY_LIMITS = {
       property: 'maxDocumentBytes',
       parser: bytes,
       default: '100000',
-      description: 'Bytes of a document.',
+      description: 'Most bytes of a document.',
     },
     MAX_QUERY_TOKENS: {
       property: 'maxQueryTokens',

@@ -109,7 +109,7 @@ export const S3 = {
 
 export const GITHUB = {
   title: 'Store github',
-  about: ['A directory of a GitHub repository. A file may have 100 MB at most.'],
+  about: ['A directory of a GitHub repository. A file may have 100 MiB at most.'],
   settings: {
     GITHUB_TOKEN: {
       property: 'github.token',

@@ -55,7 +55,7 @@ export const TRAFFIC = {
       property: 'maxConnections',
       parser: wholeNumber(1, 1_000_000),
       default: '4096',
-      description: 'Open connections.',
+      description: 'Most open connections.',
     },
     MAX_REQUESTS: {
       property: 'maxRequests',

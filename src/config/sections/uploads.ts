@@ -3,7 +3,7 @@ import type { Section } from '../setting.ts';
 
 export const UPLOADS = {
   title: 'Uploads',
-  about: ['A file is refused while it arrives.'],
+  about: ['A file over a limit is refused before it has arrived whole.'],
   settings: {
     MAX_UPLOAD_BYTES: {
       property: 'maxUploadBytes',

@@ -50,11 +50,11 @@ export const builder = new SchemaBuilder<{
     },
     hasNextPageFieldOptions: {
       description:
-        'Whether more images follow this page. Paging forward (`first`): whether more follow, up to `before` if it is given. Paging backward (`last`, or `before` alone): whether an image is at `before` or follows it; false without `before`.',
+        'Whether images follow this page. With `first`: true if there are more, up to `before` if it is given. With `last`, or `before` alone: true if an image is at `before` or follows it; false without `before`.',
     },
     hasPreviousPageFieldOptions: {
       description:
-        'Whether images precede this page. Paging backward (`last`, or `before` alone): whether more precede, back to `after` if it is given. Paging forward (`first`): whether an image is at `after` or precedes it; false without `after`.',
+        'Whether images precede this page. With `last`, or `before` alone: true if there are more, back to `after` if it is given. With `first`: true if an image is at `after` or precedes it; false without `after`.',
     },
     startCursorFieldOptions: {
       description:

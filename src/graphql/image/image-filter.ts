@@ -27,7 +27,7 @@ const ImageFilter = builder.inputType('ImageFilter', {
         "ID of the owner. Default: the token's user, or every user for a token without one. FORBIDDEN if the token is for another user.",
     }),
     tool: t.string({ description: 'Name of the tool, exactly.' }),
-    tags: t.stringList({ description: 'Tags that the image must all have.' }),
+    tags: t.stringList({ description: 'Tags, all of which the image must have.' }),
     anyTag: t.stringList({ description: 'Tags of which the image must have at least one.' }),
     status: t.field({ type: [ImageStatus], description: 'Statuses, one of which the image must have.' }),
     model: t.string({ description: 'Name of the model, exactly.' }),
@@ -50,7 +50,7 @@ const ImageFilter = builder.inputType('ImageFilter', {
     }),
     filename: t.string({
       description:
-        'Words that `Image.originalFilename` must all contain, in upper or lower case: `übersicht 2026`.',
+        'Words, all of which `Image.originalFilename` must contain, in upper or lower case: `übersicht 2026`.',
     }),
     metadata: t.field({
       type: 'JSON',

@@ -32,7 +32,7 @@ const PictureSourceInput = builder.inputType('PictureSourceInput', {
 });
 
 const Background = builder.enumType('Background', {
-  description: 'The background of a generated image.',
+  description: 'The background of a generated image. Leave it out for the default of the tool or the model.',
   values: {
     TRANSPARENT: { value: 'transparent', description: 'Transparent. Not possible in JPEG.' },
   } as const,
@@ -108,7 +108,8 @@ const modelFields = (t: InputFields) => ({
 const sourceFields = (t: InputFields) => ({
   references: t.field({
     type: [PictureSourceInput],
-    description: 'Pictures to generate from, up to 16 and 64 MiB in total.',
+    description:
+      'Pictures to generate from: up to 16 (`Tool.maxReferences`, `Model.maxReferences`), 64 MiB together.',
   }),
   mask: t.field({
     type: PictureSourceInput,
@@ -117,7 +118,7 @@ const sourceFields = (t: InputFields) => ({
   }),
   parentId: t.id({
     description:
-      'ID of the image that this is a new version of (`Image.parent`). It is used as the reference if `references` is not given and the tool accepts one.',
+      'ID of the image that this one is edited from (`Image.parent`). It is used as the reference if `references` is not given and the tool accepts one.',
   }),
 });
 

@@ -54,7 +54,7 @@ export function mutation<Fields extends InputFieldMap, Result extends object>(
       userErrors: t.field({
         type: [UserError],
         description:
-          'Errors that the client can correct; empty on success. UNAUTHENTICATED, FORBIDDEN, DATABASE_UNAVAILABLE and INTERNAL are in `errors` of the response instead.',
+          'Why the mutation failed, wholly or in part; empty on success. Errors of the request itself (access, limits, timeout, database, unexpected errors) are in `errors` of the response instead.',
         extensions: { cost: LIST_COST },
         resolve: ({ userErrors }) => userErrors,
       }),

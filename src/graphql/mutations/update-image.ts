@@ -36,7 +36,7 @@ mutation({
       }),
       filename: t.string({
         description:
-          'New name of the file. `Image.filename` keeps its letters, digits, `.`, `_` and `-`, followed by a unique suffix and the extension of the type; null gives a neutral name. `url` changes with it. Older `/images/…` addresses stay valid; `/generated/{filename}` is valid for the new name only.',
+          'New name of the file. `Image.filename` keeps its letters, digits, `.`, `_` and `-`, followed by a unique suffix and the extension of the type; null gives the name `image-` with that suffix. `url` changes with it. Older `/images/…` addresses stay valid; `/generated/{filename}` is valid for the new name only.',
       }),
     }),
   },
