@@ -11,7 +11,7 @@ import { parseUuid } from '../image/image.ts';
 import { LIMITS, parseOptional, parseText } from '../image/input.ts';
 import { type ApiToken, hashOf, TOKEN_COLUMNS } from './api-token.ts';
 import { type Caller, isScope, SCOPES, type Scope } from './caller.ts';
-import { makeTokenRecognition } from './token-recognition.ts';
+import { makeTokenRecognition, type TokenRecognition } from './token-recognition.ts';
 
 export type { ApiToken };
 
@@ -63,19 +63,12 @@ export function openTokens(database: Database, log: Logger): Tokens {
   const recognition = makeTokenRecognition(database, log);
   return {
     create: (input) => createToken(database, input),
-    async revoke(id) {
-      // The cache is emptied after the statement, also when it fails: it may have been done.
-      try {
-        return await revokeToken(database, id);
-      } finally {
-        recognition.clear();
-      }
-    },
+    revoke: (id) => revokeToken(database, id, recognition),
     async list(options) {
-      const rows = await database.prisma.apiToken.findMany({
-        ...tokensToList(options),
-        omit: { hash: true },
-      });
+      // A transaction is tried again when the connection breaks.
+      const rows = await database.prismaTransaction((transaction) =>
+        transaction.apiToken.findMany({ ...tokensToList(options), omit: { hash: true } }),
+      );
       return rows as (Omit<(typeof rows)[number], 'scopes'> & { scopes: Scope[] })[];
     },
     find: (ids) => findTokens(database, ids),
@@ -113,7 +106,11 @@ async function createToken(database: Database, input: TokenInput) {
   return { token, apiToken: apiToken as ApiToken };
 }
 
-async function revokeToken(database: Database, text: string): Promise<ApiToken> {
+async function revokeToken(
+  database: Database,
+  text: string,
+  recognition: Pick<TokenRecognition, 'clear'>,
+): Promise<ApiToken> {
   const id = parseTokenId(text);
   const path = ['input', 'id'];
   if (!id) {
@@ -124,7 +121,8 @@ async function revokeToken(database: Database, text: string): Promise<ApiToken> 
       { path },
     );
   }
-  const [apiToken] = await database.query<ApiToken>(REVOKE, [id]);
+  // The cache is emptied also when the statement fails: it may have been done.
+  const [apiToken] = await database.query<ApiToken>(REVOKE, [id]).finally(() => recognition.clear());
   if (!apiToken) throw new NotFoundError(`There is no token ${id}.`, { path });
   await database.flush();
   return apiToken;

@@ -74,10 +74,10 @@ builder.queryField('tokens', (t) =>
       }),
     },
     resolve: (query, _root, { revoked }, { services }) =>
-      services.database.prisma.apiToken.findMany({
-        ...query,
-        ...tokensToList({ revoked: revoked ?? false }),
-      }),
+      // A transaction is tried again when the connection breaks.
+      services.database.prismaTransaction((transaction) =>
+        transaction.apiToken.findMany({ ...query, ...tokensToList({ revoked: revoked ?? false }) }),
+      ),
   }),
 );
 

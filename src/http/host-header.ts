@@ -11,7 +11,7 @@ export function makeHostCheck(): (request: IncomingMessage) => string | null {
     let count = 0;
     for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] ?? '')) count++;
     if (count > 1) return 'The request has more than one Host header.';
-    if (host === undefined || known.has(host)) return null;
+    if (host === undefined || known.get(host)) return null;
     const isHost =
       /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d+)?$/.test(host) && URL.canParse(`http://${host}/`);
     if (!isHost) return 'The Host header is not a valid host.';

@@ -7,10 +7,14 @@ export interface BlobReference {
   readonly column: string;
 }
 
-/** Returns an SQL condition: no row refers to the blob whose id is the expression `blobId`. */
+/**
+ * Returns an SQL condition: no row refers to the blob whose id is the expression `blobId`.
+ * @param references must not be empty: without a column that refers to blobs, every blob could be deleted.
+ */
 export function noReference(references: readonly BlobReference[], blobId: string): string {
+  if (references.length === 0) throw new Error('The storage service needs the columns that refer to blobs.');
   const conditions = references.map(
     ({ table, column }) => `NOT EXISTS (SELECT 1 FROM ${table} r WHERE r.${column} = ${blobId})`,
   );
-  return conditions.length > 0 ? conditions.join(' AND ') : 'true';
+  return conditions.join(' AND ');
 }

@@ -29,7 +29,7 @@ describe.each(['UTC', 'Asia/Tokyo', 'America/St_Johns'])('on a machine in the zo
       '2025-07-01T12:00:00.000Z',
       '2025-07-01T12:00:00.000Z',
       '2025-07-01T00:00:00.000Z',
-      'createdAt is not a time as RFC 3339 writes it: "12".',
+      'createdAt is not a time as in RFC 3339: "12".',
     ]);
   });
 

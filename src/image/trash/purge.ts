@@ -57,8 +57,9 @@ const INSERT_TOMBSTONE = `INSERT INTO tombstones
 /** The values of INSERT_TOMBSTONE. */
 function tombstoneOf(image: Image): unknown[] {
   const { uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height } = image;
-  const { createdAt, deletedAt } = image;
-  return [uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height, createdAt, deletedAt];
+  // As text in UTC: pg writes a Date in the zone of the process, whose early offsets are not whole minutes.
+  const times = [image.createdAt.toISOString(), image.deletedAt?.toISOString() ?? null];
+  return [uuid, userId, toolName, filename, sha256, mimeType, bytes, width, height, ...times];
 }
 
 /**

@@ -93,9 +93,9 @@ async function receiveSpool(
   { maxBytes = state.maxBytes, subject = 'The file', signal }: ReceiveOptions,
 ): Promise<Spool> {
   const memory = makeSpoolMemory(state.memory);
-  const file = makeSpoolFile(path.join(state.directory, randomUUID()), () => {
-    memory.drop();
-    state.count--;
+  const file = makeSpoolFile(path.join(state.directory, randomUUID()), {
+    onDiscard: () => memory.drop(),
+    onDiscarded: () => state.count--,
   });
   const abort = () => stream.destroy(new Error('the transfer was aborted'));
   let bytes = 0;
@@ -133,8 +133,8 @@ interface SpoolFile {
   discard(): Promise<void>;
 }
 
-/** @param onDiscard is called once, when the file is discarded. */
-function makeSpoolFile(file: string, onDiscard: () => void): SpoolFile {
+/** @param on is called once: `onDiscard` before the file is closed, `onDiscarded` after it is deleted. */
+function makeSpoolFile(file: string, on: { onDiscard(): void; onDiscarded(): void }): SpoolFile {
   let handle: FileHandle | null = null;
   let movedTo: string | null = null;
   let isDiscarded = false;
@@ -162,11 +162,12 @@ function makeSpoolFile(file: string, onDiscard: () => void): SpoolFile {
     async discard() {
       if (isDiscarded) return;
       isDiscarded = true;
+      on.onDiscard();
       try {
         await handle?.close();
         if (movedTo === null) await rm(file, { force: true });
       } finally {
-        onDiscard();
+        on.onDiscarded();
       }
     },
   };

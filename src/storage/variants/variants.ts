@@ -80,9 +80,10 @@ export function makeVariants(deps: VariantsDeps): Variants {
     async open(blob, plan) {
       const name = nameOf(blob, plan);
       failures.throwKnown(name);
-      return (
-        (await openCached(deps, blob, fileOf(name, plan))) ?? openContent(await compute(name, blob, plan))
-      );
+      const file = fileOf(name, plan);
+      const cached = deps.memoryCache?.get(file);
+      if (cached) return openContent(cached);
+      return (await openFromDisk(deps, blob, file)) ?? openContent(await compute(name, blob, plan));
     },
     async settled() {
       while (running.size > 0) await Promise.allSettled(running.values());
@@ -106,15 +107,13 @@ function refuseComputation(): never {
   });
 }
 
-/** Opens a variant from the cache in memory or on disk; null if it is in neither. */
-async function openCached(
+/** Opens a variant from the cache on disk, and puts a small one into memory; null if it is not there. */
+async function openFromDisk(
   { memoryCache, cache }: VariantsDeps,
   blob: Blob,
   file: string,
 ): Promise<OpenVariant | null> {
   const since = memoryCache?.now ?? 0;
-  const cached = memoryCache?.get(file);
-  if (cached) return openContent(cached);
   const handle = await cache.open(blob.sha256, file);
   if (!handle) return null;
   const { size: bytes } = await handle.stat();
