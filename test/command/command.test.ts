@@ -193,7 +193,7 @@ describe('the command line', { timeout: 180_000 }, () => {
       [['restore'], {}, /uuids, or --filter, or --all/],
       [['restore', 'nonsense'], {}, /There is no image "nonsense"/],
       [['frobnicate'], {}, /frobnicate/],
-      [['verify', '--store', 'tape'], {}, /There is no store "tape"; there are filesystem, database/],
+      [['verify', '--store', 'tape'], {}, /There is no store "tape"\. Choose from: filesystem, database/],
       [['token', 'revoke', 'nonsense'], {}, /"nonsense" is not the id of a token/],
       [['serve'], { DEFAULT_MODEL: 'gpt-nothing' }, /Model "gpt-nothing" is unknown/],
     ];
