@@ -45,7 +45,7 @@ https://a.test/4,,${'u'.repeat(256)},,,,,,
   });
 
   test('is refused with a column that nobody knows, or when it is no CSV', () => {
-    expect(() => read('url,colour\nhttps://a.test/,red')).toThrow(/no column "colour"/);
+    expect(() => read('url,colour\nhttps://a.test/,red')).toThrow(/column "colour" is unknown/);
     expect(() => read('url,prompt\n"https://a.test/')).toThrow(FixativeError);
   });
 });

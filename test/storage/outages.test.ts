@@ -107,6 +107,6 @@ test('an optional store that is away is named by /ready, which stays 200; `resto
     { ids: [], all: true, dryRun: false, maxMissing: 10, orphanGraceSeconds: 3600, json: false },
     { out: (text) => void printed.push(text), note: () => {}, interactive: false },
   );
-  expect([code, printed.join('')]).toEqual([3, expect.stringContaining('Could not be asked: s3.')]);
+  expect([code, printed.join('')]).toEqual([3, expect.stringContaining('Unreachable: s3.')]);
   s3.mend();
 });
