@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from '.
 const WORDS = {
   imported: 'imported',
   there: 'already imported',
-  removed: 'purged before (import them with --again)',
+  removed: 'removed before (import them with --again)',
   refused: 'refused',
 } as const;
 

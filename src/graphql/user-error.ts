@@ -136,7 +136,7 @@ builder.objectRef<Fault<ProviderError>>('ProviderError').implement({
 });
 
 builder.objectRef<Fault<StoreError>>('StoreError').implement({
-  description: 'A required store could not be read or written.',
+  description: 'A store could not be read or written.',
   interfaces: [UserError],
   fields: (t) => ({
     store: t.string({

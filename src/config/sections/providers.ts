@@ -78,7 +78,7 @@ const timeoutList = list
 export const PROVIDERS_SECTION = {
   title: 'Providers of images',
   about: [
-    'Each provider is available when its key is set; docs/providers.md says what each can do. If two providers have a model of the same name, the provider that comes first in this list serves it. Without any key only the provider `sample` is available, which needs none.',
+    'Each provider is available when its key is set; docs/providers.md says what each can do. If two providers have a model of the same name, the provider whose key comes first in this file serves it. Without any key only the provider `sample` is available, which needs none.',
     'The *_BASE_URL settings default to the services themselves. Change one to use a gateway with the same API.',
   ],
   settings: {

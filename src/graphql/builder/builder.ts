@@ -92,7 +92,7 @@ builder.queryType({
 });
 builder.mutationType({
   description:
-    'Write operations. They need the scope IMAGES_WRITE; `generateImage`, `regenerateImage` and `cancelGeneration` need IMAGES_GENERATE, `createToken` and `revokeToken` need ADMIN. The mutations of a document run one after another. If one fails, only its payload is null, and the others still run.',
+    'Write operations. They need the scope IMAGES_WRITE; `generateImage`, `regenerateImage` and `cancelGeneration` need IMAGES_GENERATE, `createToken` and `revokeToken` need ADMIN. The mutations of a document run one after another. If one has an error of the request, only its payload is null, and the others still run.',
 });
 builder.subscriptionType({
   description:

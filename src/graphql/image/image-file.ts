@@ -68,7 +68,7 @@ builder.objectFields(Image, (t) => ({
   }),
   kept: t.boolean({
     description:
-      'Whether the bytes are stored. False until they are, and always with SAVE_GENERATED_IMAGES=false: `url` is then a data address, returned only once.',
+      'Whether the bytes are stored. False until they are, and always for generated images with SAVE_GENERATED_IMAGES=false: `url` is then a data address, returned only once.',
     resolve: ({ blobId }) => blobId !== null,
   }),
 }));

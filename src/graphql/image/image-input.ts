@@ -38,9 +38,11 @@ export const pictureFields = (t: InputFields, defaultTool: string) => ({
   ...imageFields(t),
   tool: t.string({ description: `Name of the tool that made the image. Default: \`${defaultTool}\`.` }),
   prompt: t.string({
-    description: `Prompt that the image was made from, up to ${MAX_PROMPT_LENGTH.toLocaleString('en')} characters. Default: empty.`,
+    description: `Prompt that the image was made from, up to ${MAX_PROMPT_LENGTH.toLocaleString('en')} characters. Default: the prompt in the file, otherwise empty.`,
   }),
-  model: t.string({ description: 'Model that made the image; any name, up to 200 characters.' }),
+  model: t.string({
+    description: 'Model that made the image; any name, up to 200 characters. Default: the model in the file.',
+  }),
   onDuplicate: t.field({
     type: OnDuplicate,
     description: 'Action if the user already has an image with the same bytes. Default: CREATE.',

@@ -123,7 +123,7 @@ builder.objectType(Image, {
       type: 'JSON',
       nullable: true,
       description:
-        'JSON object that the client gave; null if it gave none. For a generated image, the provider and the tool add details under the keys `provider` and `tool`, unless the client set those keys.',
+        'JSON object that the client gave; null if there is no metadata. For a generated image, the provider and the tool add details under the keys `provider` and `tool`, unless the client set those keys.',
       extensions: { cost: { extra: 40 } },
     }),
     createdAt: t.expose('createdAt', {

@@ -26,7 +26,7 @@ const Provenance = builder.objectRef<ProvenanceShape>('Provenance').implement({
     seed: t.exposeString('seed', {
       nullable: true,
       description:
-        'Seed in decimal digits, a string because it may exceed 64 bits; null if the file does not say.',
+        'Seed in decimal digits, a string because it may exceed 2⁵³; null if the file does not say.',
     }),
     steps: t.exposeFloat('steps', {
       nullable: true,

@@ -54,7 +54,7 @@ export function mutation<Fields extends InputFieldMap, Result extends object>(
       userErrors: t.field({
         type: [UserError],
         description:
-          'Why the mutation failed, wholly or in part; empty on success. Errors of the request itself (access, limits, timeout, database, unexpected errors) are in `errors` of the response instead.',
+          'Why the mutation failed, wholly or in part; empty on success. Errors of the request itself, such as UNAUTHENTICATED, FORBIDDEN, TIMED_OUT, DATABASE_UNAVAILABLE and INTERNAL, are in `errors` of the response.',
         extensions: { cost: LIST_COST },
         resolve: ({ userErrors }) => userErrors,
       }),

@@ -34,7 +34,7 @@ function registerImportDirectory(importCommand: Command): void {
     )
     .option('--tool <name>', 'tool of the images')
     .option('--tag <tag...>', 'tags of the images')
-    .option('--again', 'also import images that were purged before', false)
+    .option('--again', 'also import images that were removed before: in the trash, or purged', false)
     .option('--dry-run', 'only print what would be done', false)
     .option('--json', 'print one JSON line for each file, and one for the summary', false)
     .action(
@@ -55,7 +55,7 @@ function addUrlImport(importCommand: Command, name: string): Command {
     .option('--user <id>', 'owner of the images that the source names no owner of', 'root')
     .option('--concurrency <n>', 'fetch N at a time', parseWholeNumber('--concurrency', 1, 64), 4)
     .option('--dry-run', 'only print what would be fetched', false)
-    .option('--json', 'print one JSON line for each image, and one for the summary', false);
+    .option('--json', 'print one JSON line for each URL or row, and one for the summary', false);
 }
 
 function registerImportUrls(importCommand: Command): void {

@@ -7,7 +7,7 @@ export function registerMigrate(program: Command): void {
   program
     .command('migrate')
     .description('apply the migrations that the database lacks')
-    .option('--check', 'only check; exit code 3 if migrations are missing', false)
+    .option('--check', 'only check; exit code 3 if the database is not up to date', false)
     .option('--new <name>', 'write the changes of prisma/schema.prisma as a new migration (for developers)')
     .option('--json', 'print JSON', false)
     .action(

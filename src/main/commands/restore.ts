@@ -38,7 +38,7 @@ export function registerRestore(program: Command): void {
       parseWholeNumber('--orphan-grace', 0, NO_LIMIT),
       3600,
     )
-    .option('--json', 'print one JSON line for each image, and one for the summary', false)
+    .option('--json', 'print one JSON line for each image, blob or orphan, and one for the summary', false)
     .action(
       action((ids: string[], { orphanGrace, ...options }: RestoreFlags) =>
         withApp(async (app) => {
