@@ -14,13 +14,14 @@ import {
   circlesOf,
   codeLines,
   fileGraph,
+  folderSizes,
+  MAX_FILE_LINES,
   readSourceTree,
   type SourceFile,
 } from '../test/house/source-tree.ts';
 import { lintWords, proseOf, textFiles } from '../test/house/words.ts';
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
-const MAX_FILE_LINES = 300;
 const MAX_FUNCTION_LINES = 60;
 const LONG_SENTENCE_WORDS = 20;
 
@@ -95,8 +96,6 @@ async function functionRows(root: string): Promise<Row[]> {
 }
 
 function structureRows(files: readonly SourceFile[]): Row[] {
-  const folders = new Map<string, number>();
-  for (const { name } of files) folders.set(path.dirname(name), (folders.get(path.dirname(name)) ?? 0) + 1);
   const rooms = ['image', 'http', 'storage', 'graphql', 'database'];
   return [
     [
@@ -107,7 +106,7 @@ function structureRows(files: readonly SourceFile[]): Row[] {
       `files over ${MAX_FILE_LINES} lines`,
       files.filter(({ text }) => text.split('\n').length > MAX_FILE_LINES).length,
     ],
-    ['files in the largest folder', Math.max(...folders.values())],
+    ['files in the largest folder', Math.max(...folderSizes(files).values())],
     [
       'circles of imports',
       circlesOf(fileGraph(files))

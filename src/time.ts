@@ -82,8 +82,8 @@ export function formatTimestamp(text: string): string {
 }
 
 /**
- * Waits for `work`, at most so many milliseconds; then returns the result of `late`. A later outcome of
- * `work` is ignored.
+ * Returns the outcome of `work`, or the result of `late` when `work` has not settled after `milliseconds`. A
+ * later outcome of `work` is ignored.
  */
 export function withTimeLimit<Result, Late>(
   milliseconds: number,

@@ -5,7 +5,6 @@ import { buildSchema, parse, stripIgnoredCharacters, validate } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const MAX_LINE = 120;
 /** Folders at the root whose files a document may name in full. */
 const ROOTS = ['src', 'test', 'bench', 'prisma', 'docs', 'examples', '.ci'];
 
@@ -96,15 +95,6 @@ test('every setting and code that a document names is known to the code', async 
     for (const [, code = ''] of text.matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`\n]*)?`/g))
       if (!known.has(code)) unknown.push(`${name}: ${code}`);
   expect(unknown).toEqual([]);
-});
-
-test('no line of a document is too long, but for rows of tables, code and addresses', () => {
-  const long: string[] = [];
-  for (const { name, text } of pages)
-    for (const line of proseOf(text).split('\n'))
-      if ([...line].length > MAX_LINE && !/^\s*\||^\s*\S+$/.test(line))
-        long.push(`${name}: ${line.slice(0, 60)}`);
-  expect(long).toEqual([]);
 });
 
 describe('the examples', () => {

@@ -10,7 +10,6 @@ export interface Grant {
 
 export const NO_GRANT: Grant = { access: false, size: false };
 export const MIN_SIGNED_SECONDS = 60;
-export const MAX_SIGNED_SECONDS = 7 * 24 * 60 * 60;
 
 /**
  * Signs and checks addresses of images. A signature with an expiry grants the bytes to everyone who has the

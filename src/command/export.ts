@@ -1,6 +1,6 @@
 import { type Export, type ExportOutcome, exportImages } from '../image/export.ts';
 import type { ImageDeps } from '../image/image.ts';
-import { formatBytes } from '../storage/spool/spool.ts';
+import { formatBytes } from '../storage/spool/format-bytes.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
 type Unwritten = Extract<ExportOutcome, { outcome: 'without' | 'unread' }>;

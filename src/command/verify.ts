@@ -1,6 +1,6 @@
 import { requireStores } from '../image/restore.ts';
 import type { Storage, VerifyOptions } from '../storage/service.ts';
-import { formatBytes } from '../storage/spool/spool.ts';
+import { formatBytes } from '../storage/spool/format-bytes.ts';
 import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
 
 /**

@@ -83,6 +83,15 @@ export function boxGraph(files: readonly SourceFile[], room: string): Map<string
   return graph;
 }
 
+/** Returns the number of files in each folder, sub-folders not counted. */
+export function folderSizes(files: readonly SourceFile[]): Map<string, number> {
+  const byFolder = Map.groupBy(files, ({ name }) => path.posix.dirname(name));
+  return new Map([...byFolder].map(([folder, each]) => [folder, each.length]));
+}
+
+/** Most lines of code of a file whose header gives no reason for more. */
+export const MAX_FILE_LINES = 300;
+
 /** Returns the number of lines that are neither blank nor a comment. */
 export function codeLines(text: string): number {
   return text.split('\n').filter((line) => !/^\s*($|\/\/|\/\*|\*)/.test(line)).length;

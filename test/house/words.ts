@@ -71,8 +71,9 @@ const RULES: readonly Rule[] = [
 /** Returns what lines of prose break. */
 function check(file: string, lines: Iterable<ProseLine>): Finding[] {
   const findings: Finding[] = [];
+  const rules = QUOTES.test(file) ? [] : RULES;
   for (const { line, text, isStart, width, maxWidth } of lines) {
-    for (const { phrase, advice, isForStart } of RULES)
+    for (const { phrase, advice, isForStart } of rules)
       if ((isStart || !isForStart) && phrase.test(text)) findings.push({ file, line, text, advice });
     if (maxWidth !== null && width > maxWidth)
       findings.push({ file, line, text, advice: `${width} columns, at most ${maxWidth}` });
@@ -113,24 +114,24 @@ export function* descriptionLines(text: string): Generator<ProseLine> {
 }
 
 /**
- * Yields the lines of a Markdown document outside of fenced code. Rows of tables and lines with links may be
- * of any width.
+ * Yields the lines of a Markdown document outside of fenced code. Rows of tables, and lines of one word such
+ * as an address, may be of any width.
  */
 export function* documentLines(text: string): Generator<ProseLine> {
   let isCode = false;
   for (const [index, whole] of text.split('\n').entries()) {
     if (/^\s*```/.test(whole)) isCode = !isCode;
     else if (!isCode) {
-      const maxWidth = /^\s*\||https?:/.test(whole) ? null : DOCUMENT_WIDTH;
+      const maxWidth = /^\s*\||^\s*\S+$/.test(whole) ? null : DOCUMENT_WIDTH;
       yield { line: index + 1, text: whole, isStart: false, width: whole.length, maxWidth };
     }
   }
 }
 
-/** Documents that quote the banned phrases. */
+/** Files that quote the banned phrases: only their width is checked. */
 const QUOTES = /^(docs\/style\.md|test\/house\/words\.ts)$/;
 
-/** Returns what the texts of the repository at `root` break: comments, schema.graphql, README.md and docs. */
+/** Returns what the texts of the repository at `root` break: comments, schema.graphql and documents. */
 export async function lintWords(root: string): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const file of await textFiles(root)) {
@@ -146,15 +147,15 @@ export function proseOf(file: string, text: string): Generator<ProseLine> {
   return file.endsWith('.graphql') ? descriptionLines(text) : commentLines(text);
 }
 
-const FOLDERS = ['src', 'test', 'bench', 'docs', 'prisma'];
+const FOLDERS = ['src', 'test', 'bench', 'docs', 'examples', 'prisma'];
 
 /** Returns the files whose prose is checked, relative to `root`, sorted. */
 export async function textFiles(root: string): Promise<string[]> {
-  const found = ['README.md', 'schema.graphql'];
+  const found = (await readdir(root)).filter((name) => name.endsWith('.md') || name === 'schema.graphql');
   for (const folder of FOLDERS)
     for (const name of await readdir(path.join(root, folder), { recursive: true }))
       found.push(`${folder}/${name.replaceAll(path.sep, '/')}`);
   const isText = (file: string) =>
     /\.(ts|md|sql|prisma)$|^schema\.graphql$/.test(file) && !/\/(generated|node_modules|inputs)\//.test(file);
-  return found.filter((file) => isText(file) && !QUOTES.test(file)).sort();
+  return found.filter((file) => isText(file)).sort();
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { IncomingMessage } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { InputError } from '../../errors.ts';
-import { formatBytes } from '../../storage/spool/spool.ts';
+import { formatBytes } from '../../storage/spool/format-bytes.ts';
 import { type FileMap, faultOfMap } from './file-map.ts';
 import { badForm, interruptedForm, tooManyFiles, translateParserError } from './form-errors.ts';
 import { onPartHeaders, type PartHeaders, readDisposition, writeDisposition } from './part-headers.ts';

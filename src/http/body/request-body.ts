@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
-import { formatBytes, type Spooler } from '../../storage/spool/spool.ts';
+import { formatBytes } from '../../storage/spool/format-bytes.ts';
+import type { Spooler } from '../../storage/spool/spool.ts';
 import { badRequest } from './bad-request.ts';
 import { openUploads, type Uploads } from './multipart.ts';
 

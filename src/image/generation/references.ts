@@ -4,7 +4,7 @@ import { atPath, InputError, TooLargeError } from '../../errors.ts';
 import type { Attachment } from '../../provider/provider.ts';
 import { findBlob } from '../../storage/blob.ts';
 import type { Storage } from '../../storage/service.ts';
-import { formatBytes } from '../../storage/spool/spool.ts';
+import { formatBytes } from '../../storage/spool/format-bytes.ts';
 import { findImages, type Image, type Visibility } from '../image.ts';
 import { type IngestDeps, ingest } from '../ingest/ingest.ts';
 import type { Quotas } from '../ingest/quota.ts';

@@ -1,7 +1,7 @@
 import type { QuotaLimits } from '../../config.ts';
 import type { Queryable } from '../../database/database.ts';
 import { QuotaExceededError } from '../../errors.ts';
-import { formatBytes } from '../../storage/spool/spool.ts';
+import { formatBytes } from '../../storage/spool/format-bytes.ts';
 
 /** Limits of what a user may store and generate. */
 export interface Quotas {

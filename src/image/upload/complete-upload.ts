@@ -3,7 +3,8 @@ import type { Prisma } from '../../database/generated/client/client.ts';
 import { type ErrorCode, FixativeError, InputError, NotFoundError, TooLargeError } from '../../errors.ts';
 import type { Arrivals } from '../../storage/arrivals/arrivals.ts';
 import { SNIFF_BYTES, sniff } from '../../storage/picture/sniff.ts';
-import { formatBytes, type Spool } from '../../storage/spool/spool.ts';
+import { formatBytes } from '../../storage/spool/format-bytes.ts';
+import type { Spool } from '../../storage/spool/spool.ts';
 import { findImageRow, type Image } from '../image.ts';
 import { ingest } from '../ingest/ingest.ts';
 import {

@@ -9,7 +9,7 @@ import {
 } from '../../errors.ts';
 import type { ArrivalAddress, Arrivals } from '../../storage/arrivals/arrivals.ts';
 import { SUPPORTED_TYPES } from '../../storage/picture/sniff.ts';
-import { formatBytes } from '../../storage/spool/spool.ts';
+import { formatBytes } from '../../storage/spool/format-bytes.ts';
 import { type ImageDeps, parseUuid } from '../image.ts';
 import type { IngestDeps } from '../ingest/ingest.ts';
 import type { Quotas } from '../ingest/quota.ts';

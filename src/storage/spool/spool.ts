@@ -12,8 +12,6 @@ import type { SpaceGuard } from './space.ts';
 import { readFileParts, writeStream } from './spool-file.ts';
 import { makeSpoolMemory, readerOfChunks, type SpoolMemory } from './spool-memory.ts';
 
-export { formatBytes };
-
 /**
  * Received bytes in a temporary file. They were counted, limited and hashed in one pass and in constant
  * memory. The receiver owns the spool and must discard it. The file stays open, so `open` works even after a

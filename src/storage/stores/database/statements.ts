@@ -32,8 +32,8 @@ export const LIST_OBJECTS = `SELECT key, bytes, created_at AS "modifiedAt" FROM 
   WHERE key > $1 ORDER BY key LIMIT $2`;
 
 /**
- * Two puts of one key wait for each other here. The id stays the same, because readers of the old object ask
- * by it.
+ * Serializes puts of one key, by the lock on its row. Keeps the id, because readers of the old object look up
+ * its chunks by id.
  */
 export const UPSERT_OBJECT = `INSERT INTO stored_objects (key, bytes) VALUES ($1, $2)
   ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes RETURNING id`;

@@ -1,5 +1,5 @@
 import type { GithubClient } from './github-client.ts';
-import { type GithubHead, makeHeadReader } from './github-head.ts';
+import { type GithubHead, type HeadReader, makeHeadReader } from './github-head.ts';
 import {
   type GithubLocation,
   makeTreeListings,
@@ -14,16 +14,9 @@ import {
 const HEAD_MAX_AGE_MS = 3000;
 
 /** Finds files in the branch. */
-export interface TreeReader {
+export interface TreeReader extends Pick<HeadReader, 'advance'> {
   /** Reads the head from GitHub; null if the repository has no commit. */
-  freshHead(): Promise<GithubHead | null>;
-  /** Records a commit of this process. */
-  advance(
-    parent: GithubHead,
-    commit: string,
-    tree: string,
-    changes: ReadonlyMap<string, TreeEntry | null>,
-  ): void;
+  freshHead: HeadReader['fresh'];
   find(key: string): Promise<TreeEntry | null>;
   findIn(head: GithubHead, key: string): Promise<TreeEntry | null>;
   /** Lists everything below a tree, or the tree alone if GitHub truncates that. */
