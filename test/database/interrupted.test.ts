@@ -83,12 +83,13 @@ describe('a migration that was interrupted', () => {
   }, 180_000);
 
   test('that fails leaves nothing, says why, and is tried again by the next start', async () => {
+    const name = await firstName();
     const database = await open();
     try {
       // A table of another program, with the name of one of ours.
       await database.executeSql('CREATE TABLE blobs (x int)');
       await expect(migrate(database)).rejects.toMatchObject({
-        message: expect.stringMatching(new RegExp(`^The migration ${await firstName()} failed.*blobs`)),
+        message: expect.stringMatching(new RegExp(`^The migration ${name} failed.*blobs`)),
       });
       const [table] = await database.query<{ there: boolean }>(
         `SELECT to_regclass('generated_images') IS NOT NULL AS there`,
