@@ -151,8 +151,10 @@ const FOLDERS = ['src', 'test', 'bench', 'docs', 'examples', 'prisma'];
 
 /** Returns the files whose prose is checked, relative to `root`, sorted. */
 export async function textFiles(root: string): Promise<string[]> {
-  const found = (await readdir(root)).filter((name) => name.endsWith('.md') || name === 'schema.graphql');
-  for (const folder of FOLDERS)
+  const top = await readdir(root);
+  const found = top.filter((name) => name.endsWith('.md') || name === 'schema.graphql');
+  // An older checkout, to compare with, may lack a folder.
+  for (const folder of FOLDERS.filter((name) => top.includes(name)))
     for (const name of await readdir(path.join(root, folder), { recursive: true }))
       found.push(`${folder}/${name.replaceAll(path.sep, '/')}`);
   const isText = (file: string) =>
