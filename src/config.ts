@@ -12,6 +12,7 @@ import {
   type PropertiesOf,
   parsersOf,
   readProperties,
+  secretsIn,
 } from './config/setting.ts';
 import { SETTINGS } from './config/settings.ts';
 import { FixativeError } from './errors.ts';
@@ -45,6 +46,8 @@ export interface Config extends Omit<Properties, 'requiredStores' | 'imageDirect
   readonly s3: S3Config | null;
   /** null: no JSON Web Tokens are accepted. */
   readonly jwt: JwtConfig | null;
+  /** Keys, tokens and passwords of the settings, which must not appear in logs. */
+  readonly secrets: readonly string[];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -60,26 +63,25 @@ const PARSERS = z.object(parsersOf(SETTINGS));
 export function parseConfig(environment: Environment, directory: string): Config {
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
   const parsed = PARSERS.safeParse(set);
-  const properties = parsed.success
-    ? readProperties(SETTINGS, parsed.data as ParsedValues<typeof SETTINGS>)
-    : null;
+  const values = parsed.success ? (parsed.data as ParsedValues<typeof SETTINGS>) : null;
+  const properties = values && readProperties(SETTINGS, values);
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${issue.path[0]?.toString()}: expected ${issue.message}`),
     ...(properties ? faultsOfCombinations(properties) : []),
     ...faultsOfGroup(SETTINGS, 'azure', set),
     ...faultsOfGroup(SETTINGS, 'openaiCompatible', set),
   ];
-  if (!properties || faults.length > 0) {
+  if (!values || !properties || faults.length > 0) {
     throw new FixativeError(
       'INVALID_INPUT',
       `The configuration is not valid.\n  ${[...new Set(faults)].join('\n  ')}\nSee .env.example.`,
     );
   }
-  return Object.freeze(resolveConfig(properties, directory));
+  return Object.freeze({ ...resolveConfig(properties, directory), secrets: secretsIn(SETTINGS, values) });
 }
 
 /** Fills in the defaults that depend on other settings, and resolves paths. */
-function resolveConfig(properties: Properties, directory: string): Config {
+function resolveConfig(properties: Properties, directory: string): Omit<Config, 'secrets'> {
   const { requiredStores, imageDirectory, persistedOperationsFile, s3, stores } = properties;
   const dataDirectory = path.resolve(directory, properties.dataDirectory);
   return {
@@ -120,26 +122,4 @@ export function warningsOf(environment: Environment): string[] {
   return findMisspelt(Object.keys(environment), Object.keys(SETTINGS)).map(
     ({ name, meant }) => `${name} is not a setting and has no effect. Did you mean ${meant}?`,
   );
-}
-
-/** Returns the secrets of a configuration, which must not appear in logs. */
-export function secretsOf(config: Config): string[] {
-  const connections = [
-    config.openai,
-    config.google,
-    config.xai,
-    config.bfl,
-    config.fal,
-    config.replicate,
-    config.azure,
-    config.openaiCompatible,
-  ];
-  return [
-    config.rootToken,
-    config.jwt && 'secret' in config.jwt.keys ? config.jwt.keys.secret : null,
-    ...(config.signingKeys ?? []),
-    ...connections.map((connection) => connection?.apiKey),
-    config.github?.token,
-    config.databaseUrl && decodeURIComponent(new URL(config.databaseUrl).password),
-  ].filter((secret): secret is string => typeof secret === 'string' && secret !== '');
 }

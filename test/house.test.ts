@@ -54,6 +54,14 @@ test('a room imports from rooms to its left only', () => {
   expect(wrong).toEqual([]);
 });
 
+test('every file is reached from main.ts or from the program of a child process', () => {
+  const imports = fileGraph(SOURCES);
+  const reached = new Set(['main.ts', 'tool/chart-child.ts']);
+  for (const name of reached) for (const imported of imports.get(name) ?? []) reached.add(imported);
+  // A file of mutations that schema.ts does not import would be missing in the schema without an error.
+  expect(SOURCES.map(({ name }) => name).filter((name) => !reached.has(name))).toEqual([]);
+});
+
 test('no file has a name that says nothing', () => {
   expect(SOURCES.filter(({ name }) => EMPTY_NAMES.test(name))).toEqual([]);
 });

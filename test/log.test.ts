@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { print } from 'graphql';
 import { expect, test } from 'vitest';
-import { parseConfig, secretsOf } from '../src/config.ts';
+import { parseConfig } from '../src/config.ts';
 import { makeLog } from '../src/log.ts';
 import { CreateUploadTargetDocument } from './generated/graphql.ts';
 import { openTestApp, ROOT_TOKEN } from './harness.ts';
@@ -38,18 +38,16 @@ test('hostile text cannot forge a line of the log or control the terminal', asyn
 });
 
 test('secrets are removed by their form and by their value', () => {
-  const secrets = secretsOf(
-    parseConfig(
-      {
-        FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
-        OPENAI_API_KEY: 'plain-provider-key-1',
-        SIGNING_KEYS: 'signing-key-of-sixteen',
-        AUTH_JWT_SECRET: 'plain-secret-that-signs-what-lets-in',
-        GITHUB_TOKEN: 'plain-github-token',
-        DATABASE_URL: 'postgresql://user:p%40ssword-1@host/db',
-      },
-      '/',
-    ),
+  const { secrets } = parseConfig(
+    {
+      FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
+      OPENAI_API_KEY: 'plain-provider-key-1',
+      SIGNING_KEYS: 'signing-key-of-sixteen',
+      AUTH_JWT_SECRET: 'plain-secret-that-signs-what-lets-in',
+      GITHUB_TOKEN: 'plain-github-token',
+      DATABASE_URL: 'postgresql://user:p%40ssword-1@host/db',
+    },
+    '/',
   );
   const leaks = [
     ROOT_TOKEN,

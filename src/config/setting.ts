@@ -19,6 +19,10 @@ export interface Setting {
   readonly example?: string;
   /** The group is null unless all its needed settings are set. */
   readonly needed?: true;
+  /**
+   * The value must not appear in logs: a text or a list of texts. Of a URL, only the password is secret.
+   */
+  readonly secret?: true;
   /** In plain English, with the unit. The range and the default are added to it. */
   readonly description: string;
 }
@@ -97,6 +101,15 @@ export function readProperties<Table extends Settings>(
   }
   for (const [group, members] of groups) properties[group] = incomplete.has(group) ? null : members;
   return properties as PropertiesOf<Table>;
+}
+
+/** Returns the values of the secret settings, which must not appear in logs. */
+export function secretsIn<Table extends Settings>(table: Table, values: ParsedValues<Table>): string[] {
+  return Object.entries(table)
+    .filter(([, { secret }]) => secret)
+    .flatMap(([name]) => (values[name] ?? []) as string | readonly string[])
+    .map((text) => (/^\w+:\/\//.test(text) ? decodeURIComponent(new URL(text).password) : text))
+    .filter((text) => text !== '');
 }
 
 /** Names the settings of a group that are missing although another setting of the group is set. */

@@ -97,7 +97,7 @@ export interface Database extends Queryable {
   maintain?(signal?: AbortSignal): Promise<readonly Maintained[]>;
   /**
    * Resolves when everything committed before the call survives a power loss. PostgreSQL ensures that at each
-   * commit; on PGlite, wait for this before you acknowledge a write.
+   * commit (driver/session.ts); on PGlite, wait for this before you acknowledge a write.
    */
   flush(): Promise<void>;
   close(): Promise<void>;

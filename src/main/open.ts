@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import type { Tokens } from '../auth/tokens.ts';
 import { isOneOfSeveral } from '../command/processes.ts';
 import { EXIT, type ExitCode } from '../command/terminal.ts';
-import { type Config, parseConfig, secretsOf, warningsOf } from '../config.ts';
+import { type Config, parseConfig, warningsOf } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { hasDatabase } from '../database/pglite/data-directory.ts';
 import { type Logger, makeLog } from '../log.ts';
@@ -29,7 +29,7 @@ function processOptions(config: Config) {
     level: config.logLevel,
     format: config.logFormat,
     colorize: process.stderr.isTTY === true,
-    secrets: secretsOf(config),
+    secrets: config.secrets,
   });
   const onEnd = (reason: string): never => {
     log.fatal(reason);

@@ -113,6 +113,18 @@ describe.skipIf(!process.env.TEST_DATABASE_URL)('a session on PostgreSQL', () =>
     expect(row).toEqual({ timeout: '1min', zone: 'UTC' });
   });
 
+  test.each([
+    ['off', 'on'],
+    ['on', 'on'],
+    ['remote_apply', 'remote_apply'],
+  ])('commits durably where the database sets synchronous_commit to %s', async (set, used) => {
+    const { url } = await database();
+    await run(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit TO ${set}`);
+    const app = await openAt(url);
+    const [row] = await app.database.query(`SELECT current_setting('synchronous_commit') AS used`);
+    expect(row).toEqual({ used });
+  });
+
   test('has its tables in the schema that the address names, and its queue beside it', async () => {
     const { url } = await database();
     const first = await openAt(`${url}?schema=gallery`);

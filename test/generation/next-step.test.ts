@@ -113,8 +113,18 @@ describe('the next step of a generation', () => {
       'fail INTERRUPTED',
     ],
     [
-      'whose caller has another directory and called 10 minutes ago',
-      { generation: { ...called, askedAt: ago(600) }, kept: null, callerIsAlive: null },
+      'whose caller has another directory, lives and called an hour ago',
+      {
+        generation: { ...called, askedAt: ago(3600) },
+        kept: null,
+        callerIsAlive: null,
+        callerMissingSeconds: null,
+      },
+      'wait 30',
+    ],
+    [
+      'whose caller has another directory and called longer ago than any call takes',
+      { generation: { ...called, askedAt: ago(3600 + 600) }, kept: null, callerIsAlive: null },
       'fail INTERRUPTED',
     ],
 

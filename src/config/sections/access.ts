@@ -15,6 +15,7 @@ export const TOKENS = {
         )
         .describe('At least 16 visible ASCII characters'),
       defaultText: 'a token that the first start makes and keeps in DATA_DIR/root-token (mode 0600)',
+      secret: true,
       description: 'Token that is allowed to do everything.',
     },
     SIGNING_KEYS: {
@@ -28,6 +29,7 @@ export const TOKENS = {
         )
         .describe('A list, separated by commas, of keys of at least 16 characters'),
       defaultText: 'a key that the first start makes and keeps in DATA_DIR/signing-key (mode 0600)',
+      secret: true,
       description:
         'Keys for the signed URLs that the server gives out for uploads and private images. The first key signs, and all keys verify, so that a key can be replaced.',
     },
@@ -72,6 +74,7 @@ export const JWT = {
           'at least 32 bytes; `openssl rand -base64 48` makes a good one',
         )
         .describe('At least 32 bytes'),
+      secret: true,
       description: 'Secret that the identity provider and this server share.',
     },
     AUTH_JWT_ISSUER: {

@@ -55,6 +55,9 @@ const deploymentList = modelList
   )
   .transform((entries) => entries.map(({ name, follows }) => ({ name, follows: follows ?? '' })));
 
+/** Longest time limit for a call to a provider. */
+export const MAX_PROVIDER_TIMEOUT_SECONDS = 3600;
+
 /** Reads `provider=seconds`, separated by commas. */
 const timeoutList = list
   .transform((entries) => entries.map((entry) => entry.split(/\s*=\s*/)).filter(([name]) => name))
@@ -65,7 +68,7 @@ const timeoutList = list
           (PROVIDERS as readonly string[]).includes(name) &&
           /^\d{1,4}$/.test(seconds) &&
           Number(seconds) >= 1 &&
-          Number(seconds) <= 3600 &&
+          Number(seconds) <= MAX_PROVIDER_TIMEOUT_SECONDS &&
           more.length === 0,
       ),
     `providers with seconds from 1 to 3600, such as openai=300,bfl=120; providers are: ${PROVIDERS.join(', ')}`,
@@ -86,6 +89,7 @@ export const PROVIDERS_SECTION = {
       property: 'openai.apiKey',
       parser: apiKey,
       needed: true,
+      secret: true,
       description: 'Key of OpenAI.',
     },
     OPENAI_BASE_URL: {
@@ -98,12 +102,14 @@ export const PROVIDERS_SECTION = {
       property: 'google.apiKey',
       parser: apiKey,
       needed: true,
+      secret: true,
       description: "Key of Google's Gemini API.",
     },
     GOOGLE_GENERATIVE_AI_API_KEY: {
       property: 'google.apiKey',
       parser: apiKey,
       needed: true,
+      secret: true,
       description: 'Another name of GEMINI_API_KEY, read when that is not set.',
     },
     GEMINI_BASE_URL: {
@@ -112,7 +118,13 @@ export const PROVIDERS_SECTION = {
       default: 'https://generativelanguage.googleapis.com/v1beta',
       description: 'URL of the Gemini API.',
     },
-    XAI_API_KEY: { property: 'xai.apiKey', parser: apiKey, needed: true, description: 'Key of xAI.' },
+    XAI_API_KEY: {
+      property: 'xai.apiKey',
+      parser: apiKey,
+      needed: true,
+      secret: true,
+      description: 'Key of xAI.',
+    },
     XAI_BASE_URL: {
       property: 'xai.baseUrl',
       parser: httpUrl,
@@ -123,6 +135,7 @@ export const PROVIDERS_SECTION = {
       property: 'bfl.apiKey',
       parser: apiKey,
       needed: true,
+      secret: true,
       description: 'Key of Black Forest Labs.',
     },
     BFL_BASE_URL: {
@@ -131,7 +144,13 @@ export const PROVIDERS_SECTION = {
       default: 'https://api.bfl.ai/v1',
       description: 'URL of the API of Black Forest Labs.',
     },
-    FAL_KEY: { property: 'fal.apiKey', parser: apiKey, needed: true, description: 'Key of fal.' },
+    FAL_KEY: {
+      property: 'fal.apiKey',
+      parser: apiKey,
+      needed: true,
+      secret: true,
+      description: 'Key of fal.',
+    },
     FAL_BASE_URL: {
       property: 'fal.baseUrl',
       parser: httpUrl,
@@ -142,6 +161,7 @@ export const PROVIDERS_SECTION = {
       property: 'replicate.apiKey',
       parser: apiKey,
       needed: true,
+      secret: true,
       description: 'Token of Replicate.',
     },
     REPLICATE_BASE_URL: {
@@ -161,6 +181,7 @@ export const AZURE = {
       property: 'azure.apiKey',
       parser: apiKey,
       needed: true,
+      secret: true,
       description: 'Key of the resource.',
     },
     AZURE_OPENAI_BASE_URL: {
@@ -205,6 +226,7 @@ export const OPENAI_COMPATIBLE = {
       property: 'openaiCompatible.apiKey',
       parser: apiKey,
       defaultText: 'no key is sent',
+      secret: true,
       description: 'Key of the endpoint.',
     },
   },
@@ -222,7 +244,7 @@ export const GENERATION = {
     },
     PROVIDER_TIMEOUT_SECONDS: {
       property: 'providerTimeoutSeconds',
-      parser: wholeNumber(1, 3600),
+      parser: wholeNumber(1, MAX_PROVIDER_TIMEOUT_SECONDS),
       default: '180',
       description: 'Seconds that a provider may take for one image.',
     },

@@ -115,6 +115,7 @@ export const GITHUB = {
       property: 'github.token',
       parser: z.string(),
       needed: true,
+      secret: true,
       description:
         'Token with read and write access to the contents of the repository. Needed if STORES has github.',
     },

@@ -35,6 +35,12 @@ const PROBES: Readonly<Record<string, string>> = {
   tcp_keepalives_count: '3',
 };
 
+/**
+ * Makes a commit wait for PostgreSQL's disk, where the database, the role or the address turned that off: an
+ * acknowledged image must survive a loss of power. Other values of synchronous_commit are kept.
+ */
+const COMMIT_DURABLY = `CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END`;
+
 export interface SessionConfig extends pg.ClientConfig {
   /**
    * Schema of our tables, from `?schema=` as in Prisma's addresses; null: the first schema of the role's
@@ -148,7 +154,10 @@ export class SessionClient extends pg.Client {
       await super.connect();
       const { text, values } = settingStatement(this.#settings);
       if (values.length === 0) return this;
-      const { rows } = await this.query<{ backend: number }>(`${text}, pg_backend_pid() AS backend`, values);
+      const { rows } = await this.query<{ backend: number }>(
+        `${text}, ${COMMIT_DURABLY} AS durable, pg_backend_pid() AS backend`,
+        values,
+      );
       this.backend = rows[0]?.backend ?? null;
       return this;
     } catch (error) {

@@ -64,7 +64,7 @@ type Row<Columns> = Columns & { readonly cursorKey: Cursor['key'] };
 /**
  * Reads one page of images by a prepared statement that begins at the cursor (keyset pagination, page.ts). So
  * page 10,000 costs what page 1 costs (https://use-the-index-luke.com/no-offset). Prisma's client would cost
- * four times as much as PostgreSQL's answer itself.
+ * six times as much as PostgreSQL itself (docs/internals/database-connections.md).
  * @throws InputError INVALID_CURSOR; INVALID_INPUT for a page size outside 0 to 100, and for `first` with
  *   `last`.
  */

@@ -8,7 +8,7 @@ import { recordBad, recordProven } from '../copies.ts';
 import type { RepairerAlarm, StorageDeps } from '../deps.ts';
 import type { Store } from '../stores/store.ts';
 import { examineCopy } from './examine.ts';
-import { recordInBackground } from './record-in-background.ts';
+import { recordOrLog } from './record-or-log.ts';
 
 export interface CopyChecks {
   /** Schedules a check of the first healthy copy of a blob. */
@@ -65,15 +65,12 @@ export function makeCopyChecks(deps: CheckDeps): CopyChecks {
     const finding = await examineCopy(store, blob, copy);
     if (finding.state === 'UNREACHABLE') return false;
     if (finding.state === 'STORED') {
-      if (finding.read)
-        await recordInBackground(deps, () => recordProven(deps.database, blob, copy, finding.stat));
+      if (finding.read) await recordOrLog(deps, () => recordProven(deps.database, blob, copy, finding.stat));
       return true;
     }
     deps.memoryCache.forget(blob.sha256);
     deps.log.warn({ store: store.name, sha256: blob.sha256, state: finding.state }, finding.error);
-    await recordInBackground(deps, () =>
-      recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds),
-    );
+    await recordOrLog(deps, () => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
     deps.wakeRepairer(deps.healDelaySeconds);
     return false;
   }

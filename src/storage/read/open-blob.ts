@@ -10,7 +10,7 @@ import { type Source, streamWithFailover } from './failover.ts';
 import { askInTurn } from './hedge.ts';
 import { withLastPartHeld } from './last-part.ts';
 import { isProvenOpen, type OpenAttempt, openProvenCopy, type ProvenOpen } from './open-proven.ts';
-import { recordInBackground } from './record-in-background.ts';
+import { recordOrLog } from './record-or-log.ts';
 
 export interface OpenBlob {
   /** To be read to its end or destroyed. */
@@ -47,7 +47,7 @@ export async function openBlob(
   const { opened, finding } = result as ProvenOpen;
   const copy = copyIn(store, blob);
   if (copy && (finding.read || copy.state !== 'STORED'))
-    await recordInBackground(deps, () => recordProven(deps.database, blob, copy, finding.stat));
+    await recordOrLog(deps, () => recordProven(deps.database, blob, copy, finding.stat));
   if (search.foundBad) deps.wakeRepairer(deps.healDelaySeconds);
 
   let hasFailedOver = false;
@@ -123,7 +123,7 @@ async function recordBadCopy(
 ): Promise<void> {
   const copy = copyIn(store, blob);
   if (!copy) return;
-  await recordInBackground(deps, () => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
+  await recordOrLog(deps, () => recordBad(deps.database, blob, copy, finding, deps.healDelaySeconds));
 }
 
 /**

@@ -3,6 +3,7 @@
  * The guarantees of docs/generation.md that concern one worker are decided here. steps.ts carries the steps
  * out. test/generation/next-step.test.ts has a table of states.
  */
+import { MAX_PROVIDER_TIMEOUT_SECONDS } from '../../../config/sections/providers.ts';
 import { FixativeError } from '../../../errors.ts';
 import type { Image } from '../../image.ts';
 import type { Generation } from '../generation.ts';
@@ -65,8 +66,11 @@ export const LOOK_AGAIN_SECONDS = 30;
  * reconnecting.
  */
 const MISSING_SECONDS = 10;
-/** Seconds after the call in which a worker with another directory may still bring the response. */
-const REMOTE_CALL_SECONDS = 10 * 60;
+/**
+ * Seconds after the call in which a living worker with another directory may still bring the response: the
+ * longest call, and ten minutes to read and keep the response.
+ */
+const REMOTE_CALL_SECONDS = MAX_PROVIDER_TIMEOUT_SECONDS + 10 * 60;
 /** Seconds after the call in which that worker may still bring the bytes of a recorded response. */
 const REMOTE_RESPONSE_SECONDS = 24 * 3600;
 

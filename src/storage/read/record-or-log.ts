@@ -1,7 +1,7 @@
 import type { StorageDeps } from '../deps.ts';
 
-/** Runs a write to the record that must not fail the answer: an error is logged and not thrown. */
-export async function recordInBackground(
+/** Runs a write to the record that must not fail the response: an error is logged and not thrown. */
+export async function recordOrLog(
   { log }: Pick<StorageDeps, 'log'>,
   write: () => Promise<unknown>,
 ): Promise<void> {
