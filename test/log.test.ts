@@ -41,6 +41,7 @@ test('secrets are removed by their form and by their value', () => {
   const { secrets } = parseConfig(
     {
       FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
+      FAL_KEY: 'like://an-address',
       OPENAI_API_KEY: 'plain-provider-key-1',
       SIGNING_KEYS: 'signing-key-of-sixteen',
       AUTH_JWT_SECRET: 'plain-secret-that-signs-what-lets-in',
@@ -55,6 +56,7 @@ test('secrets are removed by their form and by their value', () => {
     'signing-key-of-sixteen',
     'plain-secret-that-signs-what-lets-in',
     'plain-github-token',
+    'like://an-address',
     'p@ssword-1',
     'Authorization: Bearer abcdefghijklmnop',
     `fx_${'a'.repeat(43)}`,

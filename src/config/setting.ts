@@ -19,10 +19,8 @@ export interface Setting {
   readonly example?: string;
   /** The group is null unless all its needed settings are set. */
   readonly needed?: true;
-  /**
-   * The value must not appear in logs: a text or a list of texts. Of a URL, only the password is secret.
-   */
-  readonly secret?: true;
+  /** Part that must not appear in logs: the value (a text or a list of texts), or the password of a URL. */
+  readonly secret?: 'value' | 'password';
   /** In plain English, with the unit. The range and the default are added to it. */
   readonly description: string;
 }
@@ -105,11 +103,15 @@ export function readProperties<Table extends Settings>(
 
 /** Returns the values of the secret settings, which must not appear in logs. */
 export function secretsIn<Table extends Settings>(table: Table, values: ParsedValues<Table>): string[] {
-  return Object.entries(table)
-    .filter(([, { secret }]) => secret)
-    .flatMap(([name]) => (values[name] ?? []) as string | readonly string[])
-    .map((text) => (/^\w+:\/\//.test(text) ? decodeURIComponent(new URL(text).password) : text))
-    .filter((text) => text !== '');
+  const secrets: string[] = [];
+  for (const [name, { secret }] of Object.entries(table)) {
+    if (secret === undefined) continue;
+    const texts = [(values[name] ?? []) as string | readonly string[]].flat();
+    secrets.push(
+      ...(secret === 'value' ? texts : texts.map((url) => decodeURIComponent(new URL(url).password))),
+    );
+  }
+  return secrets.filter((text) => text !== '');
 }
 
 /** Names the settings of a group that are missing although another setting of the group is set. */

@@ -15,7 +15,7 @@ export const TOKENS = {
         )
         .describe('At least 16 visible ASCII characters'),
       defaultText: 'a token that the first start makes and keeps in DATA_DIR/root-token (mode 0600)',
-      secret: true,
+      secret: 'value',
       description: 'Token that is allowed to do everything.',
     },
     SIGNING_KEYS: {
@@ -29,7 +29,7 @@ export const TOKENS = {
         )
         .describe('A list, separated by commas, of keys of at least 16 characters'),
       defaultText: 'a key that the first start makes and keeps in DATA_DIR/signing-key (mode 0600)',
-      secret: true,
+      secret: 'value',
       description:
         'Keys for the signed URLs that the server gives out for uploads and private images. The first key signs, and all keys verify, so that a key can be replaced.',
     },
@@ -74,7 +74,7 @@ export const JWT = {
           'at least 32 bytes; `openssl rand -base64 48` makes a good one',
         )
         .describe('At least 32 bytes'),
-      secret: true,
+      secret: 'value',
       description: 'Secret that the identity provider and this server share.',
     },
     AUTH_JWT_ISSUER: {

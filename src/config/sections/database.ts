@@ -30,7 +30,7 @@ export const DATABASE = {
         ),
       defaultText: 'PostgreSQL embedded in the process (PGlite), in DATA_DIR',
       example: 'postgresql://fixative:secret@localhost:5432/fixative',
-      secret: true,
+      secret: 'password',
       description:
         "URL of a PostgreSQL server, version 15 or later. `?schema=NAME` puts the tables into that schema, which is created if it does not exist, and the queue into NAME_pgboss. Without it the tables are in the first schema of the role's search_path and the queue is in pgboss. A connection pooler must keep sessions (PgBouncer: pool_mode=session); the server checks this when it starts.",
     },

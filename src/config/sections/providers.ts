@@ -89,7 +89,7 @@ export const PROVIDERS_SECTION = {
       property: 'openai.apiKey',
       parser: apiKey,
       needed: true,
-      secret: true,
+      secret: 'value',
       description: 'Key of OpenAI.',
     },
     OPENAI_BASE_URL: {
@@ -102,14 +102,14 @@ export const PROVIDERS_SECTION = {
       property: 'google.apiKey',
       parser: apiKey,
       needed: true,
-      secret: true,
+      secret: 'value',
       description: "Key of Google's Gemini API.",
     },
     GOOGLE_GENERATIVE_AI_API_KEY: {
       property: 'google.apiKey',
       parser: apiKey,
       needed: true,
-      secret: true,
+      secret: 'value',
       description: 'Another name of GEMINI_API_KEY, read when that is not set.',
     },
     GEMINI_BASE_URL: {
@@ -122,7 +122,7 @@ export const PROVIDERS_SECTION = {
       property: 'xai.apiKey',
       parser: apiKey,
       needed: true,
-      secret: true,
+      secret: 'value',
       description: 'Key of xAI.',
     },
     XAI_BASE_URL: {
@@ -135,7 +135,7 @@ export const PROVIDERS_SECTION = {
       property: 'bfl.apiKey',
       parser: apiKey,
       needed: true,
-      secret: true,
+      secret: 'value',
       description: 'Key of Black Forest Labs.',
     },
     BFL_BASE_URL: {
@@ -148,7 +148,7 @@ export const PROVIDERS_SECTION = {
       property: 'fal.apiKey',
       parser: apiKey,
       needed: true,
-      secret: true,
+      secret: 'value',
       description: 'Key of fal.',
     },
     FAL_BASE_URL: {
@@ -161,7 +161,7 @@ export const PROVIDERS_SECTION = {
       property: 'replicate.apiKey',
       parser: apiKey,
       needed: true,
-      secret: true,
+      secret: 'value',
       description: 'Token of Replicate.',
     },
     REPLICATE_BASE_URL: {
@@ -181,7 +181,7 @@ export const AZURE = {
       property: 'azure.apiKey',
       parser: apiKey,
       needed: true,
-      secret: true,
+      secret: 'value',
       description: 'Key of the resource.',
     },
     AZURE_OPENAI_BASE_URL: {
@@ -226,7 +226,7 @@ export const OPENAI_COMPATIBLE = {
       property: 'openaiCompatible.apiKey',
       parser: apiKey,
       defaultText: 'no key is sent',
-      secret: true,
+      secret: 'value',
       description: 'Key of the endpoint.',
     },
   },

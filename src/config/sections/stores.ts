@@ -115,7 +115,7 @@ export const GITHUB = {
       property: 'github.token',
       parser: z.string(),
       needed: true,
-      secret: true,
+      secret: 'value',
       description:
         'Token with read and write access to the contents of the repository. Needed if STORES has github.',
     },
