@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
+import type { Prisma } from '../database/generated/client/client.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import { parseUuid } from '../image/image.ts';
 import { LIMITS, parseOptional, parseText } from '../image/input.ts';
@@ -65,10 +66,7 @@ export function openTokens(database: Database, log: Logger): Tokens {
     create: (input) => createToken(database, input),
     revoke: (id) => revokeToken(database, id, recognition),
     async list(options) {
-      // A transaction is tried again when the connection breaks.
-      const rows = await database.prismaTransaction((transaction) =>
-        transaction.apiToken.findMany({ ...tokensToList(options), omit: { hash: true } }),
-      );
+      const rows = await findTokenRows(database, options, { omit: { hash: true } });
       return rows as (Omit<(typeof rows)[number], 'scopes'> & { scopes: Scope[] })[];
     },
     find: (ids) => findTokens(database, ids),
@@ -88,14 +86,21 @@ export function openTokens(database: Database, log: Logger): Tokens {
 }
 
 /**
- * Returns Prisma's query for the list of tokens: newest first, at most MAX_LISTED.
+ * Reads the list of tokens by Prisma: newest first, at most MAX_LISTED.
  * @param options.revoked list revoked tokens too.
+ * @param columns columns to read, as Prisma writes them.
  */
-export const tokensToList = ({ revoked }: { revoked: boolean }) => ({
-  where: revoked ? {} : { revokedAt: null },
-  orderBy: { id: 'desc' as const },
-  take: MAX_LISTED,
-});
+export function findTokenRows<Columns extends Pick<Prisma.ApiTokenFindManyArgs, 'select' | 'omit'>>(
+  database: Pick<Database, 'prismaTransaction'>,
+  { revoked }: { readonly revoked: boolean },
+  columns: Columns,
+) {
+  const where = revoked ? {} : { revokedAt: null };
+  // A transaction is tried again when the connection breaks.
+  return database.prismaTransaction((transaction) =>
+    transaction.apiToken.findMany({ ...columns, where, orderBy: { id: 'desc' }, take: MAX_LISTED }),
+  );
+}
 
 async function createToken(database: Database, input: TokenInput) {
   const token = `fx_${randomBytes(32).toString('base64url')}`;

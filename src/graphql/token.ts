@@ -1,5 +1,5 @@
 import { SCOPES } from '../auth/caller.ts';
-import { MAX_LISTED, tokensToList } from '../auth/tokens.ts';
+import { findTokenRows, MAX_LISTED } from '../auth/tokens.ts';
 import { builder } from './builder/builder.ts';
 import { LIST_COST, SCALAR_LIST_COST } from './builder/costs.ts';
 import { encodeId } from './builder/global-id.ts';
@@ -74,10 +74,7 @@ builder.queryField('tokens', (t) =>
       }),
     },
     resolve: (query, _root, { revoked }, { services }) =>
-      // A transaction is tried again when the connection breaks.
-      services.database.prismaTransaction((transaction) =>
-        transaction.apiToken.findMany({ ...query, ...tokensToList({ revoked: revoked ?? false }) }),
-      ),
+      findTokenRows(services.database, { revoked: revoked ?? false }, query),
   }),
 );
 

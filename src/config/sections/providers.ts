@@ -71,7 +71,7 @@ const timeoutList = list
           Number(seconds) <= MAX_PROVIDER_TIMEOUT_SECONDS &&
           more.length === 0,
       ),
-    `providers with seconds from 1 to 3600, such as openai=300,bfl=120; providers are: ${PROVIDERS.join(', ')}`,
+    `providers with seconds from 1 to ${MAX_PROVIDER_TIMEOUT_SECONDS}, such as openai=300,bfl=120; providers are: ${PROVIDERS.join(', ')}`,
   )
   .transform(
     (entries): Readonly<Partial<Record<ProviderName, number>>> =>
@@ -250,7 +250,9 @@ export const GENERATION = {
     },
     PROVIDER_TIMEOUTS: {
       property: 'providerTimeouts',
-      parser: timeoutList.describe('A list of provider=seconds, separated by commas; 1 to 3600 seconds'),
+      parser: timeoutList.describe(
+        `A list of provider=seconds, separated by commas; 1 to ${MAX_PROVIDER_TIMEOUT_SECONDS} seconds`,
+      ),
       default: '',
       defaultText: 'none',
       example: 'openai=300,bfl=120',
