@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { UploadAddress } from '../auth/upload-address.ts';
 import type { Config } from '../config.ts';
@@ -9,6 +10,9 @@ import { type HttpServer, makeHttpServer } from '../http/server.ts';
 import type { ImageBytesFinder } from '../image/bytes.ts';
 import type { DirectoryArrivals } from '../storage/arrivals/directory.ts';
 import type { Variants } from '../storage/variants/variants.ts';
+
+/** Directory that `npm run build` writes. */
+const WEB_DIRECTORY = fileURLToPath(new URL('../../dist/web', import.meta.url));
 
 interface ServerDeps {
   readonly services: Services;
@@ -31,6 +35,7 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Http
     limits: { ...config, persisted: await readPersisted(config) },
     uploads: { database, storage, arrivals: directoryArrivals, uploadAddress },
     workers: deps.workers,
+    webDirectory: WEB_DIRECTORY,
     bytes: {
       images: imageBytes,
       variants,

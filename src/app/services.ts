@@ -1,8 +1,9 @@
 import type { Config } from '../config.ts';
-import type { Services } from '../graphql/context.ts';
+import type { ServerFacts, Services } from '../graphql/context.ts';
 import { makeProviderConcurrency } from '../image/generation/provider-concurrency.ts';
 import { makeQuotas } from '../image/ingest/quota.ts';
 import type { OpenedStores } from './open-stores.ts';
+import { readVersion } from './version.ts';
 
 /** Members of `Services` that come from the settings. */
 type ConfiguredMember =
@@ -15,7 +16,8 @@ type ConfiguredMember =
   | 'saveImages'
   | 'transientConcurrency'
   | 'quotas'
-  | 'copyUrl';
+  | 'copyUrl'
+  | 'facts';
 
 /** Adds what the settings decide to the parts that were opened. */
 export function makeServices(
@@ -35,5 +37,17 @@ export function makeServices(
     transientConcurrency: makeProviderConcurrency(config.generationsPerProvider),
     quotas: makeQuotas(opened.database, config),
     copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
+    facts: factsOf(config),
   };
 }
+
+const factsOf = (config: Config): ServerFacts => ({
+  version: readVersion(),
+  publicUrl: config.publicUrl,
+  maxUploadBytes: config.maxUploadBytes,
+  trashDays: config.trashDays,
+  defaultVisibility: config.defaultVisibility,
+  maxSignedUrlSeconds: config.signedUrlMaxSeconds,
+  variantWidths: config.variantSizes,
+  graphiql: config.graphiql,
+});

@@ -45,6 +45,8 @@ export interface Authenticator {
   readonly cookieName: string;
   /** Whether the cookie is sent over https only. */
   readonly isSecure: boolean;
+  /** Whether JWTs of an identity provider are accepted. */
+  readonly hasJwt: boolean;
   /** Code of the login link, valid for LOGIN_DAYS at every server with the same root token. */
   readonly loginCode: string;
   /** Exchanges the code of a login link for a session; null if it is invalid. */
@@ -117,6 +119,7 @@ export function makeAuthenticator(
   return {
     cookieName,
     isSecure,
+    hasJwt: jwt !== null,
     loginCode: makeTicket('login', LOGIN_DAYS * 86_400),
     async authenticate({ authorization, cookie }) {
       const token = bearerOf(authorization);

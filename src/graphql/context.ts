@@ -3,6 +3,7 @@ import type { ImageAddress } from '../auth/image-address.ts';
 import type { Tokens } from '../auth/tokens.ts';
 import type { ForgetsImages } from '../image/bytes.ts';
 import type { GenerateDeps } from '../image/generation/generate.ts';
+import type { Visibility } from '../image/image.ts';
 import type { UploadTargetDeps } from '../image/upload/upload-target.ts';
 import type { Loaders } from './loaders.ts';
 
@@ -21,6 +22,21 @@ export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof Upl
   readonly totalCountLimit: number;
   /** Returns the address of a copy outside this server, such as at a CDN; null if it has none. */
   readonly copyUrl: (store: string, key: string) => string | null;
+  readonly facts: ServerFacts;
+}
+
+/** Facts of the server that every client may know. */
+export interface ServerFacts {
+  readonly version: string;
+  /** Setting PUBLIC_URL; null: not set. */
+  readonly publicUrl: string | null;
+  readonly maxUploadBytes: number;
+  readonly trashDays: number;
+  readonly defaultVisibility: Visibility;
+  readonly maxSignedUrlSeconds: number;
+  /** Widths of variants without a signature, in ascending order. */
+  readonly variantWidths: readonly number[];
+  readonly graphiql: boolean;
 }
 
 /** Context of one request. */

@@ -28,6 +28,8 @@ import './mutations/trash.ts';
 import './tools.ts';
 import './store.ts';
 import './token.ts';
+import './viewer.ts';
+import './server.ts';
 import './node.ts';
 import { builder } from './builder/builder.ts';
 import { requireListCosts } from './builder/costs.ts';

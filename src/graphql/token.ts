@@ -5,7 +5,7 @@ import { LIST_COST, SCALAR_LIST_COST } from './builder/costs.ts';
 import { encodeId } from './builder/global-id.ts';
 import { mutation } from './mutations/mutation.ts';
 
-const Scope = builder.enumType('Scope', {
+export const Scope = builder.enumType('Scope', {
   description: 'A permission of a token.',
   values: {
     IMAGES_READ: { value: 'images:read', description: SCOPES['images:read'] },

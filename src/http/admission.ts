@@ -13,7 +13,7 @@ import type { Traffic } from './traffic/traffic.ts';
 
 /** Authenticates requests. A method that returns null has answered the request. */
 export interface Admission {
-  /** Returns the caller, before the body is read. @param options.page whether browsers get the login page. */
+  /** Returns the caller, before the body is read. @param options.page whether browsers get the login page, which leads back to GraphiQL. */
   authenticate(exchange: Exchange, options: { page: boolean }): Promise<Caller | null>;
   /** Returns the caller if it has the scope of the path. */
   admit(exchange: Exchange, path: keyof typeof ROUTE_SCOPES): Promise<Caller | null>;
@@ -67,17 +67,17 @@ function makeAuthenticate(authenticator: Authenticator, traffic: FailureLimits):
     }
     const refusal = traffic.takeFailure(request);
     if (refusal) sendRefusal(exchange, refusal);
-    else sendNoCredentials(exchange, page);
+    else if (page && asksForPage(request))
+      sendLoginPage(exchange.response, { hasJwt: authenticator.hasJwt, next: 'graphql' });
+    else sendNoCredentials(exchange);
     return null;
   };
 }
 
-function sendNoCredentials(exchange: Exchange, page: boolean): void {
-  const { request, response } = exchange;
-  if (page && request.method === 'GET' && request.headers.accept?.includes('text/html')) {
-    sendLoginPage(response, '');
-    return;
-  }
+const asksForPage = ({ method, headers }: IncomingMessage) =>
+  method === 'GET' && (headers.accept?.includes('text/html') ?? false);
+
+function sendNoCredentials(exchange: Exchange): void {
   const message =
     'Send a token: Authorization: Bearer <token>. The root token is FIXATIVE_ROOT_TOKEN, or in DATA_DIR/root-token.';
   const challenge = { 'WWW-Authenticate': 'Bearer realm="fixative"' };

@@ -8,8 +8,6 @@ import { sendJson } from './response/send.ts';
  * latest.
  */
 const WORKERS_LATE_SECONDS = 90;
-/** Seconds that the page at `/` repeats what it has found out. */
-const HOME_SECONDS = 5;
 /** Seconds that /ready waits for a store that is not required. */
 const OPTIONAL_STORE_SECONDS = 0.5;
 
@@ -59,16 +57,4 @@ export async function serveReady(deps: ReadinessDeps, response: ServerResponse):
     disk: (await deps.services.storage.diskFault()) ?? 'ok',
     ...(since === null ? {} : { workers: since < WORKERS_LATE_SECONDS }),
   });
-}
-
-/** Returns whether the server is ready, at most five seconds old: the page at `/` is open to everybody. */
-export function makeReadinessCache(deps: ReadinessDeps): () => Promise<boolean> {
-  let known: { ready: Promise<boolean>; until: number } | null = null;
-  return () => {
-    if (known === null || known.until < Date.now()) {
-      const ready = checkReadiness(deps).then((state) => state.ready);
-      known = { ready, until: Date.now() + HOME_SECONDS * 1000 };
-    }
-    return known.ready;
-  };
 }

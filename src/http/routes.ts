@@ -1,6 +1,5 @@
 /** The routes of the server, and how a request finds its route. */
 import type { IncomingMessage } from 'node:http';
-import type { Authenticator } from '../auth/authenticator.ts';
 import type { ROUTE_SCOPES } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { Services } from '../graphql/context.ts';
@@ -14,7 +13,8 @@ import { serveImageFiles } from './image-list.ts';
 import { serveMetrics } from './metrics.ts';
 import type { GraphqlHandler } from './operations/graphql.ts';
 import { serveHome } from './pages/home.ts';
-import { makeReadinessCache, serveReady, type Workers } from './readiness.ts';
+import { WEB_ASSETS_PATH, WEB_IMAGE_PATH, WEB_PATHS, type Web } from './pages/web.ts';
+import { serveReady, type Workers } from './readiness.ts';
 import { sendProblem } from './response/problem.ts';
 import { sendJson } from './response/send.ts';
 import { sendRefusal } from './traffic/refusal.ts';
@@ -22,11 +22,10 @@ import type { Traffic } from './traffic/traffic.ts';
 
 export interface RouteDeps {
   readonly services: Services;
-  readonly authenticator: Authenticator;
   readonly admission: Admission;
   readonly traffic: Traffic;
   readonly graphql: GraphqlHandler;
-  readonly graphiql: boolean;
+  readonly web: Web;
   readonly bytes: BytesDeps;
   readonly uploads: UploadsDeps;
   readonly workers: Workers;
@@ -54,7 +53,7 @@ const SHARED = { shared: true } as const;
 const UNSHARED = { shared: false } as const;
 
 function routesOf(deps: RouteDeps): readonly Route[] {
-  const { services, bytes, workers, admission } = deps;
+  const { services, bytes, workers, admission, web } = deps;
   const limited = true;
   const api = '/api/images/generated';
   return [
@@ -85,7 +84,8 @@ function routesOf(deps: RouteDeps): readonly Route[] {
         serveImageFiles(services, { response, caller }, new URLSearchParams(search)),
       ),
     },
-    { path: '/', methods: READ, ...UNSHARED, limited, serve: homeHandler(deps) },
+    { path: '/', methods: READ, ...UNSHARED, limited, serve: (exchange) => serveHome(exchange, web) },
+    ...webRoutes(web),
     { path: '/login', methods: ['GET', 'HEAD', 'POST'], ...UNSHARED, limited, serve: admission.logIn },
     { path: '/logout', methods: ['POST'], ...UNSHARED, limited, serve: admission.logOut },
     { path: '/health', methods: READ, ...UNSHARED, limited: false, serve: serveHealth },
@@ -192,13 +192,14 @@ const uploadHandler =
     return serveUpload(uploads, exchange, { id, query: new URLSearchParams(search) });
   };
 
-function homeHandler(deps: RouteDeps): Route['serve'] {
-  const isReady = makeReadinessCache(deps);
-  const { authenticator, graphiql } = deps;
-  return (exchange) => {
-    const hasSession = exchange.request.headers.cookie?.includes(authenticator.cookieName) ?? false;
-    return serveHome(exchange, { isReady, hasSession, graphiql });
-  };
+/** Returns the routes of the gallery. They are public: its data comes from `/graphql`. */
+function webRoutes(web: Web): Route[] {
+  const common = { methods: READ, ...UNSHARED, limited: true };
+  return [
+    ...WEB_PATHS.map((path) => ({ path, ...common, serve: web.servePage })),
+    { path: WEB_IMAGE_PATH, segments: 1, ...common, serve: web.servePage },
+    { path: WEB_ASSETS_PATH, segments: 1, ...common, serve: web.serveAsset },
+  ];
 }
 
 const serveHealth: Route['serve'] = ({ response }) => sendJson(response, 200, { status: 'alive' });

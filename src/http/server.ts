@@ -12,6 +12,7 @@ import type { UploadsDeps } from './bytes/upload.ts';
 import { shareWithOrigin } from './cors.ts';
 import type { Exchange } from './exchange.ts';
 import { type GraphqlOptions, makeGraphqlHandler } from './operations/graphql.ts';
+import { makeWeb } from './pages/web.ts';
 import type { Workers } from './readiness.ts';
 import { makeCompress } from './response/compression.ts';
 import { sendProblem } from './response/problem.ts';
@@ -40,6 +41,8 @@ export interface HttpServerDeps {
   readonly uploads: UploadsDeps;
   readonly bytes: BytesSettings;
   readonly workers: Workers;
+  /** Directory of the built gallery. */
+  readonly webDirectory: string;
   readonly log: Logger;
 }
 
@@ -112,11 +115,10 @@ function makeHandler(deps: HttpServerDeps, traffic: Traffic, drain: Drain): Hand
   const compress = limits.compression ? makeCompress() : null;
   const router = makeRouter({
     services,
-    authenticator,
     admission: makeAdmission(authenticator, traffic),
     traffic,
     graphql: makeGraphqlHandler(services, { ...limits, traffic }, log),
-    graphiql: limits.graphiql,
+    web: makeWeb({ directory: deps.webDirectory, publicUrl: deps.bytes.sharing.publicUrl }),
     bytes: { ...deps.bytes, storage: services.storage, authenticator, log },
     uploads: deps.uploads,
     workers: deps.workers,

@@ -189,6 +189,8 @@ const WAYS: Record<string, Way> = {
   },
   'Query.tools': { kind: 'open', ask: () => ({ query: '{ tools { name } }' }) },
   'Query.models': { kind: 'open', ask: () => ({ query: '{ models { id } }' }) },
+  'Query.viewer': { kind: 'open', ask: () => ({ query: '{ viewer { userId scopes } }' }) },
+  'Query.server': { kind: 'open', ask: () => ({ query: '{ server { version trashDays } }' }) },
   'Query.stores': { kind: 'open', ask: () => ({ query: '{ stores { name } }' }) },
   'Query.tokens': { kind: 'open', ask: () => ({ query: '{ tokens { id name start } }' }) },
   'Mutation.updateImage': change('updateImage', 'addTags: ["tried"]'),

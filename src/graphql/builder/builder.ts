@@ -88,7 +88,7 @@ export type InputFields = PothosSchemaTypes.InputFieldBuilder<SchemaTypes, 'Inpu
 
 builder.queryType({
   description:
-    'Read operations. They need the scope IMAGES_READ; `stores` needs STORES_READ, `tokens` needs ADMIN, `tools` and `models` accept every token. A token of one user sees only the images of that user.',
+    'Read operations. They need the scope IMAGES_READ; `stores` needs STORES_READ, `tokens` needs ADMIN, `tools`, `models`, `viewer` and `server` accept every token. A token of one user sees only the images of that user.',
 });
 builder.mutationType({
   description:

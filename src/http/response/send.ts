@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { ErrorCode } from '../../errors.ts';
+import { STYLE_SOURCE } from './page.ts';
 
 /** Headers of every response that is not an image: not cached, not sniffed, not framed. */
 const HEADERS = {
@@ -35,6 +36,7 @@ export function sendError(
   sendJson(response, status, { error: { code, message } }, headers);
 }
 
+/** Sends a page. Without another policy it may have the style of `page()` and forms, and no scripts. */
 export function sendHtml(
   response: ServerResponse,
   status: number,
@@ -45,8 +47,7 @@ export function sendHtml(
     ...HEADERS,
     'Content-Type': 'text/html; charset=utf-8',
     'Content-Length': Buffer.byteLength(body),
-    'Content-Security-Policy':
-      "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    'Content-Security-Policy': `default-src 'none'; style-src ${STYLE_SOURCE}; form-action 'self'; base-uri 'self'; frame-ancestors 'none'`,
     'Referrer-Policy': 'no-referrer',
     ...headers,
   });

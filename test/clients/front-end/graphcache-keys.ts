@@ -16,6 +16,8 @@ const EMBEDDED = [
   'Provenance',
   'GenerationAttempt',
   'SizeRange',
+  'Viewer',
+  'Server',
   'UploadHeader',
 ];
 
