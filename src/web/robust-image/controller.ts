@@ -5,11 +5,7 @@ import { type Care, millisecondsOf } from './care.ts';
 import { load } from './loading.ts';
 import { keepFresh } from './renewal.ts';
 import { keyOf, settle, sourceOf, tell } from './settings.ts';
-import type {
-  RobustImageController,
-  RobustImageOptions,
-  RobustImageState,
-} from './types/robust-image.d.ts';
+import type { RobustImageController, RobustImageOptions, RobustImageState } from './types/robust-image.d.ts';
 
 /**
  * Loads an image into an `<img>`: retries what may pass, shows nothing of what is finally not there, and

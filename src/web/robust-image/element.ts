@@ -1,11 +1,7 @@
 /** The element `<robust-image>`. */
 import { clear } from './attempt.ts';
 import { robustImage } from './controller.ts';
-import type {
-  RobustImageController,
-  RobustImageOptions,
-  RobustImageState,
-} from './types/robust-image.d.ts';
+import type { RobustImageController, RobustImageOptions, RobustImageState } from './types/robust-image.d.ts';
 
 const ATTRIBUTES = [
   'src',
@@ -154,7 +150,10 @@ export class RobustImage extends Base {
   }
 
   #apply(): void {
-    if (!this.isConnected) return this.#controller?.stop();
+    if (!this.isConnected) {
+      this.#controller?.stop();
+      return;
+    }
     this.#parts ??= build(this.shadowRoot ?? this.attachShadow({ mode: 'open' }));
     const options = this.#options();
     if (this.#controller) this.#controller.update(options);

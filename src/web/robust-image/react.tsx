@@ -1,5 +1,5 @@
 /** React component over `robustImage`. Entry of `robust-image-react.js`, which imports React only. */
-import { type ReactElement, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { createElement, type ReactElement, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { robustImage } from './controller.ts';
 import type { RobustImageController, RobustImageState } from './types/robust-image.d.ts';
 import type { RobustImageProps } from './types/robust-image-react.d.ts';
@@ -68,16 +68,11 @@ export function RobustImage(props: RobustImageProps): ReactElement {
     [],
   );
 
-  return (
-    <span
-      ref={frame}
-      className={className}
-      style={style}
-      data-robust-image={hasSize ? 'sized' : ''}
-      data-state={state}
-    >
-      <img ref={image} className={imageClassName} alt={options.alt ?? ''} />
-      {mark && store && state === 'stored' && <span>{store}</span>}
-    </span>
+  // Without JSX the module imports `react` alone.
+  return createElement(
+    'span',
+    { ref: frame, className, style, 'data-robust-image': hasSize ? 'sized' : '', 'data-state': state },
+    createElement('img', { ref: image, className: imageClassName, alt: options.alt ?? '' }),
+    mark && store && state === 'stored' && createElement('span', null, store),
   );
 }

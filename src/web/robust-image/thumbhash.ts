@@ -61,7 +61,7 @@ function readChannels(hash: Uint8Array, { bits, more, hasAlpha, lx, ly }: Header
   ];
 }
 
-function valueOf({ dc, nx, ny, ac }: Channel, fx: readonly number[], fy: readonly number[]): number {
+function valueAt({ dc, nx, ny, ac }: Channel, fx: readonly number[], fy: readonly number[]): number {
   let value = dc;
   let index = 0;
   for (let cy = 0; cy < ny; cy++)
@@ -91,7 +91,7 @@ export function decodeThumbhash(hash: Uint8Array): Pixels | null {
   let at = 0;
   for (const fy of rows)
     for (const fx of columns) {
-      const [l = 0, p = 0, q = 0, a = 1] = channels.map((channel) => valueOf(channel, fx, fy));
+      const [l = 0, p = 0, q = 0, a = 1] = channels.map((channel) => valueAt(channel, fx, fy));
       const blue = l - (2 / 3) * p;
       const red = (3 * l - blue + q) / 2;
       for (const value of [red, red - q, blue, a]) rgba[at++] = Math.max(0, 255 * Math.min(1, value));
