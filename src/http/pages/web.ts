@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import sirv from 'sirv';
 import type { Exchange } from '../exchange.ts';
+import { page } from '../response/page.ts';
 import { sendProblem } from '../response/problem.ts';
 import { sendHtml } from '../response/send.ts';
-import { page } from '../response/page.ts';
 
 /** Paths of the pages of the gallery. The browser chooses by the path what to show. */
 export const WEB_PATHS = ['/make', '/upload', '/overview', '/stores', '/tokens', '/trash'] as const;
@@ -59,8 +59,7 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
 const BASE = '<base href="/" />';
 
 /** Returns the path that a reverse proxy strips. It starts and ends with `/`. */
-export const basePathOf = (publicUrl: string): string =>
-  `${new URL(publicUrl).pathname.replace(/\/$/, '')}/`;
+export const basePathOf = (publicUrl: string): string => `${new URL(publicUrl).pathname.replace(/\/$/, '')}/`;
 
 /** Serves files from a directory that does not change, compressed where the build compressed them. */
 const serveDirectory = (directory: string) =>
