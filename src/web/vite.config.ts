@@ -28,6 +28,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: {
+      // 'use client' at the top of a module speaks to servers that render React. There is none.
+      onLog: (level, log, report) => log.code === 'MODULE_LEVEL_DIRECTIVE' || report(level, log),
+    },
   },
   server: {
     proxy: Object.fromEntries(

@@ -1,5 +1,5 @@
-import { sendJson } from '../response/send.ts';
 import type { Exchange } from '../exchange.ts';
+import { sendJson } from '../response/send.ts';
 import type { Web } from './web.ts';
 
 /** Addresses for programs. They do not depend on any data. */

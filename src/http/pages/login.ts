@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticator, LOGIN_DAYS, type Session } from '../../auth/authenticator.ts';
 import { sendContinue } from '../body/request-body.ts';
+import { page } from '../response/page.ts';
 import { sendHtml } from '../response/send.ts';
 import { type Refusal, sendRefusal } from '../traffic/refusal.ts';
-import { page } from '../response/page.ts';
 
 const MAX_FORM_BYTES = 4096;
 
@@ -38,12 +38,9 @@ export async function serveLogin(
     return;
   }
   // Not a redirect: a browser that comes from another site would not send a SameSite=Strict cookie with it.
-  sendHtml(
-    response,
-    200,
-    loggedIn(fields?.get('next') === 'graphql' ? 'graphql' : './'),
-    { 'Set-Cookie': cookieOf(authenticator, session) },
-  );
+  sendHtml(response, 200, loggedIn(fields?.get('next') === 'graphql' ? 'graphql' : './'), {
+    'Set-Cookie': cookieOf(authenticator, session),
+  });
 }
 
 /** Answers `POST /logout`: removes the session from the browser. */

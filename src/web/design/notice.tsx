@@ -24,7 +24,13 @@ export function Notice({ icon, title, children, alert = false }: NoticeProps) {
 }
 
 /** An error in place of content, with a way to try again. */
-export function ErrorNotice({ message, onRetry }: { readonly message: string; readonly onRetry?: () => void }) {
+export function ErrorNotice({
+  message,
+  onRetry,
+}: {
+  readonly message: string;
+  readonly onRetry?: () => void;
+}) {
   return (
     <Notice icon="warning" title={text.failed} alert>
       <p>{message}</p>
@@ -40,7 +46,13 @@ export function ErrorNotice({ message, onRetry }: { readonly message: string; re
 export type Tone = 'neutral' | 'good' | 'warn' | 'bad';
 
 /** A short state, such as `durable`. The text says it; the colour only helps. */
-export function Badge({ tone = 'neutral', children }: { readonly tone?: Tone; readonly children: ReactNode }) {
+export function Badge({
+  tone = 'neutral',
+  children,
+}: {
+  readonly tone?: Tone;
+  readonly children: ReactNode;
+}) {
   return (
     <span className={[styles.badge, tone === 'neutral' ? '' : styles[tone]].filter(Boolean).join(' ')}>
       {children}

@@ -75,8 +75,10 @@ export function robustImageFiles(): Plugin {
   return {
     name: 'fixative-robust-image',
     apply: 'build',
-    async generateBundle() {
-      for (const file of await buildRobustImage()) this.emitFile({ type: 'asset', ...file });
+    async generateBundle(_options, bundle) {
+      // The gallery has some of the pictures too. Their names contain the hash of the content.
+      for (const file of await buildRobustImage())
+        if (!bundle[file.fileName]) this.emitFile({ type: 'asset', ...file });
     },
   };
 }

@@ -1,0 +1,26 @@
+import type { Data, KeyingConfig } from '@urql/exchange-graphcache';
+
+const byName = (data: Data) => String(data.name);
+const none = () => null;
+
+/** Types that are part of their parent; every other type without a key here has an `id`. */
+const EMBEDDED = [
+  'GenerationAttempt',
+  'ImageConnection',
+  'ImageDayStats',
+  'ImageEdge',
+  'ImageError',
+  'ImageStats',
+  'ImageToolStats',
+  'Provenance',
+  'Server',
+  'SizeRange',
+  'Viewer',
+];
+
+/** Keys of the types in the normalised cache. */
+export const keys: KeyingConfig = {
+  Store: byName,
+  Tool: byName,
+  ...Object.fromEntries(EMBEDDED.map((type) => [type, none])),
+};

@@ -1,0 +1,47 @@
+import { createClient } from 'graphql-sse';
+import type { SubscriptionOperation } from 'urql';
+import { addressOf } from './address.ts';
+import { HEADERS } from './headers.ts';
+
+type Listener = () => void;
+const listeners = new Set<Listener>();
+
+/** Calls `listener` after each reconnection: changes may have been missed. Returns a function that ends it. */
+export function onReconnect(listener: Listener): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** Most seconds between two attempts to connect. */
+const MAX_RETRY_SECONDS = 30;
+
+/** Receives subscriptions as server-sent events. Connects again, with growing pauses, until unsubscribed. */
+const client = createClient({
+  url: addressOf('graphql'),
+  headers: HEADERS,
+  credentials: 'same-origin',
+  retryAttempts: Number.POSITIVE_INFINITY,
+  retry: (retries) => {
+    const seconds = Math.min(MAX_RETRY_SECONDS, 2 ** retries) * (0.5 + Math.random() / 2);
+    return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  },
+  on: {
+    connected: (reconnected) => {
+      if (reconnected) for (const listener of listeners) listener();
+    },
+  },
+});
+
+interface EventSink {
+  // biome-ignore lint/suspicious/noExplicitAny: urql does not know the type of the result here.
+  readonly next: (value: any) => void;
+  readonly error: (error: unknown) => void;
+  readonly complete: () => void;
+}
+
+/** Starts a subscription for urql. */
+export const forwardSubscription = ({ query, variables }: SubscriptionOperation) => ({
+  subscribe: (sink: EventSink) => ({
+    unsubscribe: client.subscribe({ query: query ?? '', variables: variables ?? {} }, sink),
+  }),
+});

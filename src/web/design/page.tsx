@@ -1,0 +1,69 @@
+import { type ReactNode, useEffect } from 'react';
+import { text } from '../text/common.ts';
+import styles from './page.module.css';
+
+interface PageProps {
+  readonly title: string;
+  /** Buttons beside the title. */
+  readonly actions?: ReactNode;
+  readonly children: ReactNode;
+}
+
+/** Sets the title of the document. */
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · ${text.product}`;
+  }, [title]);
+}
+
+/** A page with a title, its actions, and its content in a column. */
+export function Page({ title, actions, children }: PageProps) {
+  useTitle(title);
+  return (
+    <div className={styles.page}>
+      <header className={styles.head}>
+        <h1>{title}</h1>
+        {actions ? <div className={styles.actions}>{actions}</div> : null}
+      </header>
+      {children}
+    </div>
+  );
+}
+
+interface CardProps {
+  readonly title?: string;
+  readonly actions?: ReactNode;
+  readonly children: ReactNode;
+}
+
+/** A framed part of a page. */
+export function Card({ title, actions, children }: CardProps) {
+  return (
+    <section className={styles.card}>
+      {title === undefined ? null : (
+        <header className={styles.head}>
+          <h2>{title}</h2>
+          {actions ? <div className={styles.actions}>{actions}</div> : null}
+        </header>
+      )}
+      {children}
+    </section>
+  );
+}
+
+interface TableProps {
+  /** Title for screen readers. */
+  readonly label: string;
+  readonly children: ReactNode;
+}
+
+/** A table that scrolls sideways on a narrow screen. Give cells of numbers the class `number`. */
+export const Table = ({ label, children }: TableProps) => (
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard.
+  <section className={styles.scroll} aria-label={label} tabIndex={0}>
+    <table className={styles.table}>{children}</table>
+  </section>
+);
+
+/** Class of cells with numbers. */
+export const number = styles.number as string;

@@ -1,0 +1,6 @@
+import { Page } from '../design/page.tsx';
+import { shell } from '../text/common.ts';
+
+export default function GalleryPage() {
+  return <Page title={shell.gallery}>{null}</Page>;
+}

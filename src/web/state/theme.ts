@@ -1,0 +1,24 @@
+import { makeSignal } from './signal.ts';
+
+export const THEMES = ['auto', 'light', 'dark'] as const;
+export type Theme = (typeof THEMES)[number];
+
+const KEY = 'fixative-theme';
+
+const saved = localStorage.getItem(KEY);
+const signal = makeSignal<Theme>(THEMES.find((name) => name === saved) ?? 'auto');
+
+/** Light, dark, or as the system says. Kept in this browser. */
+export const theme = signal;
+
+export function setTheme(value: Theme): void {
+  localStorage.setItem(KEY, value);
+  signal.set(value);
+  applyTheme();
+}
+
+export function applyTheme(): void {
+  const value = signal.get();
+  if (value === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = value;
+}
