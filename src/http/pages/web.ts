@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import sirv from 'sirv';
 import type { Exchange } from '../exchange.ts';
-import { page, page } from '../response/page.ts';
-import { sendProblem, sendProblem } from '../response/problem.ts';
-import { sendHtml, sendHtml } from '../response/send.ts';
+import { page } from '../response/page.ts';
+import { sendProblem } from '../response/problem.ts';
+import { sendHtml } from '../response/send.ts';
 import { readModules, sendModule } from './modules.ts';
 
 /** Paths of the pages of the gallery. The browser chooses by the path what to show. */
@@ -45,12 +45,13 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
   function sendPage({ response }: Exchange, text: string | null): void {
     const base = basePathOf(publicUrl());
     if (text === null) sendHtml(response, 503, page(NOT_BUILT, { base }));
-    else sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
-      'Content-Security-Policy': policyOf(publicUrl()),
-      'Cache-Control': 'no-cache',
-      Vary: 'Accept, Accept-Encoding',
-      'Referrer-Policy': 'same-origin',
-    });
+    else
+      sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
+        'Content-Security-Policy': policyOf(publicUrl()),
+        'Cache-Control': 'no-cache',
+        Vary: 'Accept, Accept-Encoding',
+        'Referrer-Policy': 'same-origin',
+      });
   }
   const sendNotFound = (exchange: Exchange) =>
     sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });

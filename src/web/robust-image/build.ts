@@ -63,7 +63,7 @@ const types = (name: string) =>
 export async function buildRobustImage(): Promise<BuiltFile[]> {
   const built = await Promise.all([
     module('robust-image.js', 'robust-image.ts'),
-    module('robust-image-react.js', 'react.tsx'),
+    module('robust-image-react.js', 'react.ts'),
     page(),
     Promise.all(['robust-image.d.ts', 'robust-image-react.d.ts'].map(types)),
   ]);
