@@ -94,7 +94,7 @@ function closed(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-/** What a page noticed: violations of its policy, and the sum of its layout shifts. */
+/** Observations of a page: violations of its policy, and the sum of its layout shifts. */
 export interface Noticed {
   violations: string[];
   shift: number;

@@ -69,7 +69,10 @@ describe.skipIf(!CHROMIUM || process.env.TEST_DATABASE_URL)('the page of example
   test('shows the newest image of the visitor, in a size that fits, by a signed address too', async () => {
     const content = await makePicture({ seed: 75_000, width: 1200, height: 600 });
     const { image } = await upload(app, { content }, { visibility: 'PRIVATE' });
-    await page.goto(`${app.url}/login?code=${app.authenticator.loginCode}`);
+    // In a tab of its own: the page after the login leads to the gallery.
+    const login = await opened.browser.newPage();
+    await login.goto(`${app.url}/login?code=${app.authenticator.loginCode}`);
+    await login.close();
     await page.goto(`${app.url}/robust-image`);
     await expect.poll(async () => scroll().then(states), { timeout: 30_000 }).toEqual(ALL);
     expect(await page.isVisible('[data-note]')).toBe(false);

@@ -1,4 +1,4 @@
-/** What the server serves of RobustImage to pages of other origins. Needs `npm run build`. */
+/** Tests the modules that pages of other origins load. Needs `npm run build`. */
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApp, type TestApp } from '../harness.ts';

@@ -1,5 +1,5 @@
 /**
- * What is seen before, instead of and around a picture. Styles are set by CSSOM, which a strict
+ * Placeholder, fade and space of a picture. Styles are set by CSSOM, which a strict
  * Content-Security-Policy allows; attributes `style` in markup it does not.
  */
 import type { Settings } from './settings.ts';
