@@ -1,8 +1,8 @@
 /** Program of a page with React: renders `RobustImage` for the test, in strict mode. */
 import { createElement, StrictMode } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
+import type { RobustImageProps } from '../../src/web/robust-image/declarations/robust-image-react.d.ts';
 import { RobustImage } from '../../src/web/robust-image/react.ts';
-import type { RobustImageProps } from '../../src/web/robust-image/types/robust-image-react.d.ts';
 
 let root: Root | null = null;
 

@@ -5,7 +5,7 @@ import type {
   RobustImageElement,
   RobustImageLogEntry,
   robustImage as robustImageType,
-} from '../../src/web/robust-image/types/robust-image.d.ts';
+} from '../../src/web/robust-image/declarations/robust-image.d.ts';
 import { eventually } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { CHROMIUM, openBrowser, type TestBrowser } from './chromium.ts';

@@ -1,7 +1,7 @@
 /** RobustImage with our own server: its page of examples, its variants, its signed addresses. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { RobustImageElement } from '../../src/web/robust-image/types/robust-image.d.ts';
+import type { RobustImageElement } from '../../src/web/robust-image/declarations/robust-image.d.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';

@@ -6,7 +6,7 @@ import type {
   RobustImageElement,
   RobustImageLogEntry,
   Stored,
-} from '../../src/web/robust-image/types/robust-image.d.ts';
+} from '../../src/web/robust-image/declarations/robust-image.d.ts';
 import { makePicture } from '../pictures.ts';
 import { CHROMIUM, openBrowser, type TestBrowser } from './chromium.ts';
 import { type FaultyImages, noticedBy, serveFaultyImages, watch } from './faulty-images.ts';

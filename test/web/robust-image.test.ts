@@ -16,10 +16,10 @@ import {
   waitBeforeRenewal,
 } from '../../src/web/robust-image/addresses.ts';
 import { judge, retryAfter, waitAfter } from '../../src/web/robust-image/back-off.ts';
+import type * as declared from '../../src/web/robust-image/declarations/robust-image.d.ts';
 import * as module from '../../src/web/robust-image/robust-image.ts';
 import { settle } from '../../src/web/robust-image/settings.ts';
 import { decodeThumbhash, placeholderOf, writePng } from '../../src/web/robust-image/thumbhash.ts';
-import type * as declared from '../../src/web/robust-image/types/robust-image.d.ts';
 import { makeRandom } from '../pictures.ts';
 
 const UUID = '019adf5c-6c5f-7000-8000-000000000000';

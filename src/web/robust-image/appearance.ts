@@ -2,9 +2,10 @@
  * Placeholder, fade and space of a picture. Styles are set by CSSOM, which a strict
  * Content-Security-Policy allows; attributes `style` in markup it does not.
  */
+
+import type { RobustImageState } from './declarations/robust-image.d.ts';
 import type { Settings } from './settings.ts';
 import { placeholderOf } from './thumbhash.ts';
-import type { RobustImageState } from './types/robust-image.d.ts';
 
 const FADE_MILLISECONDS = 200;
 const PULSE_MILLISECONDS = 1800;

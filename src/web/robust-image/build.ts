@@ -58,7 +58,7 @@ const page = () =>
   });
 
 const types = (name: string) =>
-  readFile(here(`types/${name}`), 'utf8').then((source) => ({ fileName: name, source }));
+  readFile(here(`declarations/${name}`), 'utf8').then((source) => ({ fileName: name, source }));
 
 export async function buildRobustImage(): Promise<BuiltFile[]> {
   const built = await Promise.all([

@@ -109,8 +109,8 @@ export interface RobustImageElementEventMap extends HTMLElementEventMap {
 
 /**
  * The element `<robust-image>`. Attributes: src, srcset, sizes, widths, format, alt, width, height,
- * thumbhash, loading, crossorigin, attempts, delay, max-delay (milliseconds), probe (`off`), gap, mark, store. Parts:
- * frame, image, mark.
+ * thumbhash, loading, crossorigin, attempts, delay and max-delay (milliseconds), probe (`off`), gap, mark,
+ * store. Parts: frame, image, mark.
  */
 export interface RobustImageElement extends HTMLElement {
   src: string;
