@@ -43,7 +43,7 @@ const prompts: string[] = [];
 const ids: string[] = [];
 let cursor: string | null | undefined = null;
 do {
-  const variables = { userId, count: 2, cursor };
+  const variables: documentsGalleryQuery['variables'] = { userId, count: 2, cursor };
   const data: documentsGalleryQuery['response'] | undefined = await fetchQuery<documentsGalleryQuery>(
     environment,
     gallery,
