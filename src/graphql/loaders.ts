@@ -11,6 +11,12 @@ import { findProvenances } from '../image/ingest/provenance.ts';
 import { findByHashes, findPurges } from '../image/related/duplicates.ts';
 import { type EditsKey, findByIds, findEdits, findParts } from '../image/related/family.ts';
 import type { Provenance } from '../provenance/provenance.ts';
+import {
+  countVerifiedSince,
+  findVerifyCoverage,
+  type VerifiedSince,
+  type VerifyCoverage,
+} from '../storage/coverage.ts';
 
 interface LoaderDeps {
   readonly database: Queryable;
@@ -108,6 +114,25 @@ export class Loaders {
   get tokenById(): DataLoader<string, ApiToken | null> {
     const { tokens } = this.#deps;
     return this.#make('tokenById', () => new DataLoader((ids) => tokens.find(ids)));
+  }
+
+  get verifyCoverage(): DataLoader<string, VerifyCoverage> {
+    const { database } = this.#deps;
+    return this.#make(
+      'verifyCoverage',
+      () => new DataLoader((stores) => findVerifyCoverage(database, stores)),
+    );
+  }
+
+  get verifiedSince(): DataLoader<VerifiedSince, number, string> {
+    const { database } = this.#deps;
+    return this.#make(
+      'verifiedSince',
+      () =>
+        new DataLoader((asked) => countVerifiedSince(database, asked), {
+          cacheKeyFn: ({ store, time }) => `${time.getTime()} ${store}`,
+        }),
+    );
   }
 
   /** Discards everything that was read, so that the next load reads the database. */
