@@ -8,6 +8,7 @@ import type { Generation } from '../image/generation/generation.ts';
 import { findGenerationsOfImages } from '../image/generation/generations-of-images.ts';
 import { findImages, type Image } from '../image/image.ts';
 import { findProvenances } from '../image/ingest/provenance.ts';
+import { findRuns, type MaintenanceRun } from '../image/maintenance/run.ts';
 import { findByHashes, findPurges } from '../image/related/duplicates.ts';
 import { type EditsKey, findByIds, findEdits, findParts } from '../image/related/family.ts';
 import type { Provenance } from '../provenance/provenance.ts';
@@ -133,6 +134,12 @@ export class Loaders {
           cacheKeyFn: ({ store, time }) => `${time.getTime()} ${store}`,
         }),
     );
+  }
+
+  /** Runs of maintenance. The caller of this loader must check the scope. */
+  get maintenanceRunById(): DataLoader<string, MaintenanceRun | null> {
+    const { database } = this.#deps;
+    return this.#make('maintenanceRunById', () => new DataLoader((ids) => findRuns(database, ids)));
   }
 
   /** Discards everything that was read, so that the next load reads the database. */

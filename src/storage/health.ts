@@ -84,7 +84,7 @@ async function probe(store: Store, seconds: number): Promise<string | null> {
   return withTimeLimit(seconds * 1000, answer, () => `${store.name} did not answer within ${seconds} s.`);
 }
 
-/** Returns why the disk of a store takes no writes; null: it does, or the store is not on a disk of the server. */
+/** Returns why the disk of a store takes no writes; null: it takes them, or the store is on no disk here. */
 async function diskErrorOf(
   { diskHealth, space }: Pick<StorageDeps, 'diskHealth' | 'space'>,
   { name, kind }: Store,
