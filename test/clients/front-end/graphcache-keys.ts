@@ -17,6 +17,8 @@ const EMBEDDED = [
   'GenerationAttempt',
   'SizeRange',
   'UploadHeader',
+  'MaintenanceProblem',
+  'QuarantinedFile',
 ];
 
 export const keys: KeyingConfig = {
