@@ -19,6 +19,8 @@ const EMBEDDED = [
   'Viewer',
   'Server',
   'UploadHeader',
+  'MaintenanceProblem',
+  'QuarantinedFile',
 ];
 
 export const keys: KeyingConfig = {
