@@ -1,4 +1,3 @@
-import { visibleFilter } from '../../auth/authorization.ts';
 import {
   countStats,
   type Figures,
@@ -10,7 +9,7 @@ import {
 } from '../../image/list/stats.ts';
 import { builder } from '../builder/builder.ts';
 import { LIST_COST } from '../builder/costs.ts';
-import { WHICH_IMAGES } from './image-filter.ts';
+import { conditionsOf, WHICH_IMAGES } from './image-filter.ts';
 
 const TOTAL = 'Number of images, whatever their status.';
 const FAILED = 'Number of images with the status FAILED.';
@@ -76,6 +75,7 @@ builder.queryField('imageStats', (t) =>
     args: {
       filter: t.arg(WHICH_IMAGES),
     },
-    resolve: (_root, { filter }, { services, caller }) => countStats(services, visibleFilter(caller, filter)),
+    resolve: async (_root, { filter }, context) =>
+      countStats(context.services, await conditionsOf(context, filter)),
   }),
 );

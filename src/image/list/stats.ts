@@ -120,7 +120,8 @@ function isInIndex(filter: ImageFilter): boolean {
  * count.
  */
 function divide(filter: ImageFilter): { indexed: ImageFilter; counted: ImageFilter; tag: string | null } {
-  const { tool, model, provider, origin, copies, status, trash, parts, ...remaining } = filter;
+  const { tool, model, provider, origin, copies, durability, stores, status, trash, parts, ...remaining } =
+    filter;
   const [tag, another] = filter.tags ?? [];
   if (tag !== undefined && another === undefined && areIndexed(filter, [tag])) {
     const { userId, createdAfter, createdBefore, tags: _tags, ...rest } = filter;
@@ -133,7 +134,10 @@ function divide(filter: ImageFilter): { indexed: ImageFilter; counted: ImageFilt
   const rare = status?.length && !status.includes('success') ? status : null;
   return {
     indexed: { ...remaining, status: rare, trash: trash === 'only' ? 'only' : 'include', parts: true },
-    counted: { tool, model, provider, origin, copies, status: rare ? null : status, trash, parts },
+    counted: {
+      ...{ tool, model, provider, origin, copies, durability, stores },
+      ...{ status: rare ? null : status, trash, parts },
+    },
     tag: null,
   };
 }
