@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DURABILITIES } from '../../src/image/copies.ts';
+import { DURABILITIES, type Durability } from '../../src/image/copies.ts';
 import { watchImages } from '../../src/image/events/watch.ts';
 import { findStores, withStores } from '../../src/image/list/durability.ts';
 import { makeChance } from '../compare/chance.ts';
@@ -56,7 +56,13 @@ async function listAll(filter: ImageFilter) {
     found.push(...images.nodes);
     after = images.pageInfo.endCursor;
     if (!images.pageInfo.hasNextPage)
-      return { found, count: images.totalCount, exact: images.totalCountIsExact, total: imageStats.total };
+      return {
+        found,
+        count: images.totalCount,
+        exact: images.totalCountIsExact,
+        total: imageStats.total,
+        by: imageStats.byDurability,
+      };
   }
 }
 const page = (filter: ImageFilter, after: string | null) => app.ask(DurabilityDocument, { filter, after });
@@ -72,7 +78,13 @@ async function compareAll(): Promise<Map<string | null, number>> {
       const about = JSON.stringify({ durability, ...more });
       const { found, ...counts } = await listAll({ durability, ...more });
       expect(found, about).toEqual(expected);
-      expect(counts, about).toEqual({ count: expected.length, exact: true, total: expected.length });
+      const of = (each: Durability) => found.filter((image) => image.durability === each).length;
+      expect(counts, about).toEqual({
+        count: expected.length,
+        exact: true,
+        total: expected.length,
+        by: { durable: of('DURABLE'), degraded: of('DEGRADED'), atRisk: of('AT_RISK'), lost: of('LOST') },
+      });
     }
   }
   return new Map(

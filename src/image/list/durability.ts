@@ -28,6 +28,9 @@ export const durabilityIn = (names: string) => `(SELECT CASE
     ELSE 'DEGRADED' END
   FROM copies c WHERE c.blob_id = i.blob_id)`;
 
+/** Blobs with a copy that is not healthy. Reads idx_copies_retry_at. */
+export const UNHEALTHY_BLOBS = `SELECT DISTINCT c.blob_id FROM copies c WHERE c.state <> 'STORED'`;
+
 /**
  * States that a copy of such a blob must have, in any store. The condition `state <> 'STORED'` matches
  * idx_copies_retry_at.
