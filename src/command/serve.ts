@@ -73,7 +73,7 @@ export async function serve(
   terminal.out(`
 Fixative is ready.
 
-  GraphiQL   ${url}/login?code=${app.authenticator.loginCode}
+  Gallery    ${url}/login?code=${app.authenticator.loginCode}
              (logs this browser in; valid for ${LOGIN_DAYS} days)
   GraphQL    ${url}/graphql
   Token      ${config.rootToken ? 'FIXATIVE_ROOT_TOKEN' : `${config.dataDirectory}/root-token`}
