@@ -106,7 +106,7 @@ describe.skipIf(!CHROMIUM || process.env.TEST_DATABASE_URL)('a robust image', ()
       };
       for (const [name, value] of Object.entries({ width: '200', height: '100', loading: 'eager' }))
         element.setAttribute(name, value);
-      // Due between two and seven seconds from now.
+      // Due between four and eight seconds from now.
       element.src = sign(12);
       document.body.append(element);
       await new Promise((resolve) => element.addEventListener('stored', resolve));
@@ -121,6 +121,27 @@ describe.skipIf(!CHROMIUM || process.env.TEST_DATABASE_URL)('a robust image', ()
       return { gaps, renewals, changed: image?.src !== first, state: element.state };
     });
     expect(gaps).toEqual({ gaps: 0, renewals: 1, changed: true, state: 'stored' });
+  });
+
+  test('keeps its picture when no new address can be had, and asks a few times only', async () => {
+    const asked = await page.evaluate(async () => {
+      const element = document.createElement('robust-image') as RobustImageElement;
+      let asked = 0;
+      element.renew = () => {
+        asked++;
+        return Promise.reject(new Error('logged out'));
+      };
+      for (const [name, value] of Object.entries({ attempts: '3', delay: '10', loading: 'eager' }))
+        element.setAttribute(name, value);
+      element.src = `/signed/x?expires=${Math.floor(Date.now() / 1000) + 3}&signature=s`;
+      document.body.append(element);
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+      const before = asked;
+      document.dispatchEvent(new Event('visibilitychange'));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return [before, asked, element.state];
+    });
+    expect(asked).toEqual([3, 6, 'stored']);
   });
 
   test('renews an address that was refused once, and then gives up', async () => {

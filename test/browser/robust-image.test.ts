@@ -136,6 +136,46 @@ describe.skipIf(!CHROMIUM || process.env.TEST_DATABASE_URL)('a robust image', ()
     expect(box).toEqual([null, 'hidden']);
   });
 
+  test('is never painted before it is there, from its first frame to its last', async () => {
+    const watched = page.evaluate(
+      () =>
+        new Promise<{ frames: number; painted: number }>((resolve) => {
+          const seen = { frames: 0, painted: 0 };
+          const look = () => {
+            const element = document.querySelector<RobustImageElement>('robust-image');
+            const image = element?.shadowRoot?.querySelector('img');
+            if (!element || !image) return void requestAnimationFrame(look);
+            seen.frames++;
+            const { opacity, visibility } = getComputedStyle(image);
+            if (opacity !== '0' && visibility !== 'hidden') seen.painted++;
+            if (element.state === 'failed') resolve(seen);
+            else requestAnimationFrame(look);
+          };
+          requestAnimationFrame(look);
+        }),
+    );
+    await show(page, { ...SIZE, delay: '200', 'max-delay': '200', attempts: '4', src: '/fails/99/frames' });
+    const { frames, painted } = await watched;
+    expect(frames).toBeGreaterThan(3);
+    expect(painted).toBe(0);
+  });
+
+  test('moves only for a visitor who has not asked for less motion', async () => {
+    const animations = async () => {
+      await page.evaluate(() => {
+        const element = document.createElement('robust-image');
+        element.setAttribute('width', '20');
+        element.setAttribute('height', '20');
+        document.querySelector('#images')?.replaceChildren(element);
+      });
+      await page.waitForTimeout(50);
+      return page.evaluate(() => document.querySelector('robust-image')?.shadowRoot?.getAnimations().length);
+    };
+    expect(await animations()).toBe(1);
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    expect(await animations()).toBe(0);
+  });
+
   test('takes no space when it is not there and the page asks for that', async () => {
     const { size } = await show(page, { ...SIZE, gap: 'collapse', src: '/status/404/f' });
     expect(size).toEqual([0, 0]);

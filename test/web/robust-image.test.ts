@@ -149,7 +149,7 @@ describe('a signed address', () => {
     expect([wait(3600, 0), wait(3600, 1)]).toEqual([3540, 3480]);
     expect([wait(60, 0), wait(60, 1)]).toEqual([54, 48]);
     expect([wait(20, 0), wait(20, 1)]).toEqual([15, 10]);
-    expect([wait(3, 0), wait(-10, 0)]).toEqual([0, 0]);
+    expect([wait(3, 0), wait(3, 1), wait(-10, 0)]).toEqual([2, 1, 0]);
   });
 });
 
