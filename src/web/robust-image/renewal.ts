@@ -53,7 +53,7 @@ export async function keepFresh(care: Care): Promise<void> {
     failures = isNew ? 0 : failures + 1;
     if (isNew) await replace(care);
     if (failures < care.settings.attempts) continue;
-    // A visitor who is logged out, for example. The picture stays, and the page asks when it is visible again.
+    // The visitor may be logged out. The picture stays, and the page asks when it is visible again.
     if (!(await pause(DAY, signal, visible.on))) return;
     failures = 0;
   }
