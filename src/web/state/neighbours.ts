@@ -22,7 +22,7 @@ const MARGIN = 10;
 
 const list = makeSignal<ImageList>(EMPTY);
 
-/** Images before and after the present one, for the page of an image. `list` can be watched by `useSignal`. */
+/** Neighbours of an image in the list that it was opened from, for its page. */
 export const neighbours = {
   list: list as Signal<ImageList>,
   set: list.set,
