@@ -35,6 +35,11 @@ export const formatDay = (value: string) =>
     ? new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(value))
     : day.format(new Date(value));
 
+const shortDay = new Intl.DateTimeFormat(locale(), { month: 'short', day: 'numeric', timeZone: 'UTC' });
+
+/** Formats a day in few characters, such as `Nov 21`; `value` is `YYYY-MM-DD`, a day in UTC. */
+export const formatDayShort = (value: string) => shortDay.format(new Date(value));
+
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 31_536_000],
   ['month', 2_592_000],
