@@ -1,4 +1,4 @@
-import { text } from '../text/common.ts';
+import { text } from '../text/shared.ts';
 import styles from './skeleton.module.css';
 
 /** Lines in place of content that is being read. It takes about as much room. */

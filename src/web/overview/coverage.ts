@@ -15,7 +15,12 @@ export interface CoverageCounts {
 }
 
 /** Divides the healthy copies. The server counts one number after the other, so none may become negative. */
-export function coverageOf({ copies, neverVerified, verifiedInWeek, verifiedInMonth }: StoreCopies): CoverageCounts {
+export function coverageOf({
+  copies,
+  neverVerified,
+  verifiedInWeek,
+  verifiedInMonth,
+}: StoreCopies): CoverageCounts {
   const month = Math.max(0, verifiedInMonth - verifiedInWeek);
   return {
     week: verifiedInWeek,

@@ -69,7 +69,9 @@ export default function DayPlot({ series, hrefOf }: DayPlotProps) {
           <p className={styles.part}>{text.failed}</p>
           <StackedBars {...shared} values={failed} labels={labels} height={HEIGHTS.failed} />
         </div>
-        {bucket && marked !== null ? <DayTooltip series={series} place={marked} title={nameOf(bucket)} /> : null}
+        {bucket && marked !== null ? (
+          <DayTooltip series={series} place={marked} title={nameOf(bucket)} />
+        ) : null}
       </Reader>
       <div className={styles.foot}>
         <p className={styles.hint}>

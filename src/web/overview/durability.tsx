@@ -36,7 +36,7 @@ export function DurabilityCard({ counts, filter }: DurabilityCardProps) {
     count: countOf(counts, name),
     share: formatShare(countOf(counts, name) / total),
     href: galleryPath({ ...filter, durability: [name] }),
-    ...text.durabilities[name],
+    hint: text.durabilities[name].hint,
     label: text.durabilities[name].name,
   }));
   return (

@@ -14,8 +14,8 @@ import {
   OverviewStoresDocument,
 } from '../generated/graphql.ts';
 import { type GalleryFilter, galleryPath } from '../state/filter.ts';
-import { shell } from '../text/common.ts';
 import { overview as text } from '../text/overview.ts';
+import { shell } from '../text/shared.ts';
 import { Breakdown, type Part } from './breakdown.tsx';
 import { ByDay } from './by-day.tsx';
 import { DurabilityCard } from './durability.tsx';
@@ -89,7 +89,12 @@ export default function OverviewPage() {
             always={galleryFilterOf(always, today)}
           />
           {data && !data.imageStats.complete ? <p className={styles.incomplete}>{text.incomplete}</p> : null}
-          <Plots stats={data?.imageStats} filter={filter} from={firstDayOf(selection.range, today)} today={today} />
+          <Plots
+            stats={data?.imageStats}
+            filter={filter}
+            from={firstDayOf(selection.range, today)}
+            today={today}
+          />
         </>
       )}
     </Page>
@@ -127,7 +132,11 @@ function Plots({ stats, filter, from, today }: PlotsProps) {
 /** Bars of tools, models and users, and durability. */
 function Breakdowns({ stats, filter }: Pick<PlotsProps, 'filter'> & { readonly stats: Stats }) {
   const { columns } = text;
-  const partOf = (label: string, figures: Omit<Part, 'label' | 'href' | 'failedHref'>, own?: GalleryFilter): Part => ({
+  const partOf = (
+    label: string,
+    figures: Omit<Part, 'label' | 'href' | 'failedHref'>,
+    own?: GalleryFilter,
+  ): Part => ({
     ...figures,
     label,
     href: own && galleryPath({ ...filter, ...own }),

@@ -19,6 +19,7 @@ export function Selectors({ selection, today, hasUsers, onChange }: SelectorsPro
   const { range, tool, user, ...rest } = selection;
   const filter = imageFilterOf({ range }, today);
   const [{ data }] = useQuery({ query: OverviewChoicesDocument, variables: { filter } });
+  const stats = data?.imageStats;
   return (
     <div className={styles.selectors}>
       <fieldset className={styles.ranges}>
@@ -40,16 +41,20 @@ export function Selectors({ selection, today, hasUsers, onChange }: SelectorsPro
         label={text.tool}
         every={text.everyTool}
         value={tool}
-        choices={data?.imageFacets.tools ?? []}
-        onChange={(chosen) => onChange({ ...rest, range, ...(user ? { user } : {}), ...(chosen ? { tool: chosen } : {}) })}
+        choices={(stats?.byTool ?? []).map((each) => ({ value: each.tool, count: each.total }))}
+        onChange={(chosen) =>
+          onChange({ ...rest, range, ...(user ? { user } : {}), ...(chosen ? { tool: chosen } : {}) })
+        }
       />
       {hasUsers ? (
         <Choice
           label={text.user}
           every={text.everyUser}
           value={user}
-          choices={data?.imageFacets.users ?? []}
-          onChange={(chosen) => onChange({ ...rest, range, ...(tool ? { tool } : {}), ...(chosen ? { user: chosen } : {}) })}
+          choices={(stats?.byUser ?? []).map((each) => ({ value: each.userId, count: each.total }))}
+          onChange={(chosen) =>
+            onChange({ ...rest, range, ...(tool ? { tool } : {}), ...(chosen ? { user: chosen } : {}) })
+          }
         />
       ) : null}
     </div>

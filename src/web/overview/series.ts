@@ -47,7 +47,10 @@ const nameOf = (number: number): string => new Date(number * DAY_MS).toISOString
  * @param from first day; undefined: the first day of the rows.
  */
 export function makeSeries(rows: readonly DayRow[], from: string | undefined, to: string): Series {
-  const first = Math.min(from === undefined ? numberOf(to) : numberOf(from), ...rows.map(({ day }) => numberOf(day)));
+  const first = Math.min(
+    from === undefined ? numberOf(to) : numberOf(from),
+    ...rows.map(({ day }) => numberOf(day)),
+  );
   const start = from === undefined ? first : numberOf(from);
   const last = numberOf(to);
   const step = stepOf(last - start + 1);

@@ -2,8 +2,8 @@ import { useEffect, useRef } from 'react';
 import UPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { formatShort } from '../design/format.ts';
-import styles from './plot.module.css';
 import { fillOf, type PlotColors, readColors } from './patterns.ts';
+import styles from './plot.module.css';
 import { stack, ticksOf } from './series.ts';
 
 export interface StackedBarsProps {
@@ -29,7 +29,16 @@ const LABEL = 72;
 const FONT = '12px system-ui, sans-serif';
 
 /** A plot of stacked bars on a canvas. */
-export function StackedBars({ values, hasOthers, labels, height, marked, onMark, onPick, theme }: StackedBarsProps) {
+export function StackedBars({
+  values,
+  hasOthers,
+  labels,
+  height,
+  marked,
+  onMark,
+  onPick,
+  theme,
+}: StackedBarsProps) {
   const container = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
   const callbacks = useRef({ onMark, onPick });
@@ -39,10 +48,14 @@ export function StackedBars({ values, hasOthers, labels, height, marked, onMark,
   useEffect(() => {
     const element = container.current;
     if (!element) return;
-    const made = makePlot(element, { values, hasOthers, labels, height }, {
-      onMark: (bucket) => callbacks.current.onMark(bucket),
-      onPick: (bucket) => callbacks.current.onPick(bucket),
-    });
+    const made = makePlot(
+      element,
+      { values, hasOthers, labels, height },
+      {
+        onMark: (bucket) => callbacks.current.onMark(bucket),
+        onPick: (bucket) => callbacks.current.onPick(bucket),
+      },
+    );
     plot.current = made;
     const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
     observer.observe(element);
@@ -132,7 +145,9 @@ function axesOf(colors: PlotColors, labels: readonly string[] | null, count: num
       gap: 6,
       space: 36,
       // Numbers of images are whole.
-      incrs: [1, 2, 5].flatMap((first) => Array.from({ length: 9 }, (_, power) => first * 10 ** power)).sort((a, b) => a - b),
+      incrs: [1, 2, 5]
+        .flatMap((first) => Array.from({ length: 9 }, (_, power) => first * 10 ** power))
+        .sort((a, b) => a - b),
       grid: lines,
       ticks: { show: false },
       values: (_plot, splits) => splits.map((value) => formatShort(value)),

@@ -16,7 +16,8 @@ export const overview = {
   choice: (value: string, count: string) => `${value} (${count})`,
   refresh: 'Refresh',
   refreshed: 'The figures are up to date.',
-  incomplete: 'There are very many images: the figures count the newest ones only. Choose a shorter time for exact ones.',
+  incomplete:
+    'There are very many images: the figures count the newest ones only. Choose a shorter time for exact ones.',
   spend: 'Spend is not known: the server keeps no prices.',
   empty: 'No images in this time',
   emptyHint: 'Choose a longer time, or make the first image.',

@@ -5,7 +5,7 @@ import { Button } from '../design/button.tsx';
 import { Dialog } from '../design/dialog.tsx';
 import { Field } from '../design/field.tsx';
 import { CreateTokenDocument, type Scope } from '../generated/graphql.ts';
-import { text as shared } from '../text/common.ts';
+import { text as shared } from '../text/shared.ts';
 import { tokens as text } from '../text/tokens.ts';
 import { type Expiry, expiryOf } from './expiry.ts';
 import { ExpiryField } from './expiry-field.tsx';

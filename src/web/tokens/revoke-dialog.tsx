@@ -5,7 +5,7 @@ import { Button } from '../design/button.tsx';
 import { Dialog } from '../design/dialog.tsx';
 import { showToast } from '../design/toast.tsx';
 import { RevokeTokenDocument } from '../generated/graphql.ts';
-import { text as shared } from '../text/common.ts';
+import { text as shared } from '../text/shared.ts';
 import { tokens as text } from '../text/tokens.ts';
 import styles from './tokens.module.css';
 

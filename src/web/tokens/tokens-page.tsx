@@ -9,7 +9,7 @@ import { ErrorNotice, Notice } from '../design/notice.tsx';
 import { Card, Page } from '../design/page.tsx';
 import { Skeleton } from '../design/skeleton.tsx';
 import { TokensDocument, type TokensQuery } from '../generated/graphql.ts';
-import { shell } from '../text/common.ts';
+import { shell } from '../text/shared.ts';
 import { tokens as text } from '../text/tokens.ts';
 import { CreateDialog } from './create-dialog.tsx';
 import { NewTokenDialog } from './new-token-dialog.tsx';
