@@ -54,7 +54,7 @@ export function Card({ title, actions, children }: CardProps) {
 interface TableProps {
   /** Title for screen readers. */
   readonly label: string;
-  /** Whether each row becomes a block on a narrow screen. Its cells need `data-label`, its first is a header. */
+  /** Whether each row becomes a block on a narrow screen. Its cells need `data-label`. */
   readonly stacks?: boolean;
   readonly children: ReactNode;
 }

@@ -6,7 +6,7 @@ import styles from './overview.module.css';
 
 interface ChartCardProps {
   readonly title: string;
-  /** What the numbers cover, where it is not the selection. */
+  /** Images that the numbers cover, where it is not the selection. */
   readonly note?: string;
   /** Head and body of the table with the same numbers. */
   readonly table: ReactNode;
@@ -22,6 +22,7 @@ export function ChartCard({ title, note, table, children }: ChartCardProps) {
       actions={
         <Button
           kind="quiet"
+          className={styles.toggle}
           aria-pressed={isTable}
           aria-label={text.showTable(title)}
           onClick={() => setTable(!isTable)}

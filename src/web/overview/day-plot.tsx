@@ -1,4 +1,13 @@
-import { type KeyboardEvent, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  type ReactNode,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react';
 import { Link, useLocation } from 'wouter';
 import { formatCount, formatDay, formatDayShort } from '../design/format.ts';
 import { useSignal } from '../state/signal.ts';
@@ -49,6 +58,9 @@ export default function DayPlot({ series, hrefOf }: DayPlotProps) {
   const failed = useMemo(() => tools.map((tool) => tool.failed), [tools]);
   const labels = useMemo(() => buckets.map(({ from }) => formatDayShort(from)), [buckets]);
   const isTouch = useRef(false);
+  const notePointer = ({ pointerType }: PointerEvent) => {
+    isTouch.current = pointerType === 'touch';
+  };
   const open = (bucket: number) => navigate(hrefOf({ bucket: buckets[bucket] as Bucket }));
   const shared = {
     hasOthers: tools.at(-1)?.tool === null,
@@ -63,7 +75,7 @@ export default function DayPlot({ series, hrefOf }: DayPlotProps) {
     <div className={styles.plot}>
       <Legend series={series} theme={present} hrefOf={hrefOf} />
       <Reader series={series} marked={marked} onMark={setMarked} onOpen={open}>
-        <div onPointerDown={(event) => void (isTouch.current = event.pointerType === 'touch')}>
+        <div onPointerDown={notePointer}>
           <p className={styles.part}>{text.made}</p>
           <StackedBars {...shared} values={made} labels={null} height={HEIGHTS.made} />
           <p className={styles.part}>{text.failed}</p>
@@ -87,7 +99,7 @@ interface ReaderProps {
   readonly marked: number | null;
   readonly onMark: (bucket: number | null) => void;
   readonly onOpen: (bucket: number) => void;
-  readonly children: React.ReactNode;
+  readonly children: ReactNode;
 }
 
 /** Lets the arrow keys read the plot day by day; screen readers say each day. */
@@ -177,5 +189,5 @@ function Swatch({ place, isOthers, theme: present }: SwatchProps) {
     context.fillStyle = fillOf(context, readColors(document.body), place, isOthers);
     context.fillRect(0, 0, side, side);
   }, [place, isOthers, present]);
-  return <canvas ref={canvas} className={styles.swatch} aria-hidden="true" />;
+  return <canvas ref={canvas} className={styles.swatch} />;
 }

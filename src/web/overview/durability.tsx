@@ -77,9 +77,9 @@ export function DurabilityCard({ counts, filter }: DurabilityCardProps) {
           children: (
             <span className={styles.part}>
               <Link href={href}>{label}</Link>
-              <span className={styles.note}>{hint}</span>
               <strong>{formatCount(count)}</strong>
               <span className={styles.share}>{share}</span>
+              <span className={styles.note}>{hint}</span>
             </span>
           ),
         }))}

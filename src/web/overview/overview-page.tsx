@@ -123,13 +123,16 @@ function Plots({ stats, filter, from, today }: PlotsProps) {
           <Breakdowns stats={stats} filter={filter} />
         </>
       )}
-      {maySeeStores ? <StoreCards today={today} /> : null}
+      <div className={styles.grid}>
+        {stats.total === 0 ? null : <DurabilityCard counts={stats.byDurability} filter={filter} />}
+        {maySeeStores ? <StoreCards today={today} /> : null}
+      </div>
       <p className={styles.note}>{text.spend}</p>
     </>
   );
 }
 
-/** Bars of tools, models and users, and durability. */
+/** Bars of tools, models and users. */
 function Breakdowns({ stats, filter }: Pick<PlotsProps, 'filter'> & { readonly stats: Stats }) {
   const { columns } = text;
   const partOf = (
@@ -163,7 +166,6 @@ function Breakdowns({ stats, filter }: Pick<PlotsProps, 'filter'> & { readonly s
           parts={stats.byUser.map(({ userId, ...figures }) => partOf(userId, figures, { user: userId }))}
         />
       </div>
-      <DurabilityCard counts={stats.byDurability} filter={filter} />
     </div>
   );
 }
@@ -181,9 +183,9 @@ function StoreCards({ today }: { readonly today: string }) {
   if (error && !data) return <ErrorNotice message={messageOf(error)} onRetry={refresh} />;
   if (!data) return <div className={styles.room} />;
   return (
-    <div className={styles.grid}>
+    <>
       <BytesByStore stores={data.stores} />
       <Coverage stores={data.stores} />
-    </div>
+    </>
   );
 }

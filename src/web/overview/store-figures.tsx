@@ -1,12 +1,11 @@
-import { formatAgo, formatBytes, formatCount, formatShare, formatTime } from '../design/format.ts';
-import { Meter } from '../design/meter.tsx';
+import { CoverageMeter } from '../design/coverage-meter.tsx';
+import { formatBytes, formatCount, formatTime } from '../design/format.ts';
 import { number } from '../design/page.tsx';
 import type { OverviewStoresQuery } from '../generated/graphql.ts';
 import { galleryPath } from '../state/filter.ts';
 import { overview as text } from '../text/overview.ts';
 import { BarList } from './bar-list.tsx';
 import { ChartCard } from './chart-card.tsx';
-import { coverageOf } from './coverage.ts';
 import styles from './overview.module.css';
 
 type Store = OverviewStoresQuery['stores'][number];
@@ -15,7 +14,7 @@ interface StoreFiguresProps {
   readonly stores: readonly Store[];
 }
 
-const { columns, coverages } = text;
+const { columns } = text;
 
 /** Size of the healthy copies in each store. */
 export const BytesByStore = ({ stores }: StoreFiguresProps) => (
@@ -59,56 +58,18 @@ export const BytesByStore = ({ stores }: StoreFiguresProps) => (
   </ChartCard>
 );
 
-/** How many copies were verified, how long ago, in each store. */
+/** Copies of each store by the time since they were verified. */
 export const Coverage = ({ stores }: StoreFiguresProps) => (
   <ChartCard title={text.coverage} note={text.everyImage} table={<CoverageTable stores={stores} />}>
     <ul className={styles.stores}>
       {stores.map((store) => (
-        <StoreCoverage key={store.name} store={store} />
+        <li key={store.name}>
+          <CoverageMeter store={store} named />
+        </li>
       ))}
     </ul>
   </ChartCard>
 );
-
-function StoreCoverage({ store }: { readonly store: Store }) {
-  const { week, month, older, never } = coverageOf(store);
-  const share = store.copies === 0 ? 1 : (week + month) / store.copies;
-  const parts = [
-    { key: 'week', value: week, tone: 'good', label: coverages.week },
-    { key: 'month', value: month, tone: 'fair', label: coverages.month },
-    { key: 'older', value: older, tone: 'warn', label: coverages.older },
-    { key: 'never', value: never, tone: 'none', label: coverages.never },
-  ] as const;
-  return (
-    <li className={styles.store}>
-      <p className={styles.storeHead}>
-        <strong>{store.name}</strong>
-        <span className={styles.note}>
-          {text.allVerified(formatShare(share))}
-          {' · '}
-          {store.oldestVerifiedAt ? (
-            <time dateTime={store.oldestVerifiedAt} title={formatTime(store.oldestVerifiedAt)}>
-              {text.oldest(formatAgo(store.oldestVerifiedAt))}
-            </time>
-          ) : (
-            text.notVerified
-          )}
-        </span>
-      </p>
-      <Meter
-        parts={parts.map(({ label, ...part }) => ({
-          ...part,
-          children: (
-            <span className={styles.part}>
-              <span>{label}</span>
-              <strong>{formatCount(part.value)}</strong>
-            </span>
-          ),
-        }))}
-      />
-    </li>
-  );
-}
 
 const CoverageTable = ({ stores }: StoreFiguresProps) => (
   <>

@@ -90,8 +90,4 @@ export const overview = {
   bytesByStore: 'Size by store',
   everyImage: 'all images, whatever the selection',
   coverage: 'Verified copies',
-  coverages: { week: 'Within 7 days', month: 'Within 30 days', older: 'Longer ago', never: 'Never' },
-  oldest: (ago: string) => `oldest check ${ago}`,
-  notVerified: 'not verified yet',
-  allVerified: (share: string) => `${share} verified within 30 days`,
 } as const;

@@ -1,4 +1,4 @@
-interface StoreCopies {
+export interface StoreCopies {
   readonly copies: number;
   readonly neverVerified: number;
   readonly verifiedInWeek: number;
