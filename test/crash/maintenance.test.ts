@@ -1,4 +1,4 @@
-/** Runs of maintenance over several servers, and over the stop and the death of the one that executes them. */
+/** Runs of maintenance over several servers, and over the end of the server that executes them. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -31,7 +31,7 @@ mutation({
   scope: 'admin',
   description: `Starts a run that reads copies and compares their hashes, those first that were verified longest ago. Bad copies are repaired in the background. ${ACTIVE_RUN}`,
   input: {
-    description: 'What to verify. A run ends when the first of its limits is reached.',
+    description: 'Copies to verify. A run ends when the first of its limits is reached.',
     fields: (t) => ({
       stores: t.stringList({ description: 'Names of the stores to verify. Default: all stores.' }),
       deep: t.boolean({
@@ -61,7 +61,7 @@ mutation({
   scope: 'admin',
   description: `Starts a run that restores copies. With a filter, it restores each image as \`restoreImage\` does. Without one, it checks that all copies exist, then restores those that are missing or corrupt, also into a store that was added today. ${ACTIVE_RUN}`,
   input: {
-    description: 'What to restore.',
+    description: 'Images to restore, and in which stores.',
     fields: (t) => ({
       filter: t.field({
         ...WHICH_IMAGES,

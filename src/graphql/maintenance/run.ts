@@ -35,7 +35,7 @@ const MaintenanceState = builder.enumType('MaintenanceState', {
 });
 
 const MaintenanceProblemState = builder.enumType('MaintenanceProblemState', {
-  description: 'What a maintenance run found wrong with a copy, or could not do.',
+  description: 'Kind of a problem that a maintenance run found.',
   values: {
     MISSING: { description: 'The store does not have the copy.' },
     CORRUPT: { description: 'The copy has a wrong length or hash.' },
@@ -107,15 +107,19 @@ export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement
       description:
         'Number of copies to check, or of images for a RESTORE by a filter; may be an estimate, and null while it is not known. A RESTORE without a filter first checks all copies, then adds those that it restores.',
     }),
-    checked: t.exposeInt('checked', { description: 'How many of `total` were checked so far.' }),
-    healthy: t.exposeInt('healthy', { description: 'How many were found healthy.' }),
-    missing: t.exposeInt('missing', { description: 'How many copies the store does not have.' }),
-    corrupt: t.exposeInt('corrupt', { description: 'How many copies have a wrong length or hash.' }),
-    unreachable: t.exposeInt('unreachable', {
-      description: 'How many copies could not be checked, because the store could not be asked.',
+    checked: t.exposeInt('checked', {
+      description: 'Number of copies and images that were checked so far, of `total`.',
     }),
-    restored: t.exposeInt('restored', { description: 'How many copies were restored.' }),
-    failed: t.exposeInt('failed', { description: 'How many copies could not be restored.' }),
+    healthy: t.exposeInt('healthy', {
+      description: 'Number of copies that were found healthy; of images for a RESTORE by a filter.',
+    }),
+    missing: t.exposeInt('missing', { description: 'Number of copies that the store does not have.' }),
+    corrupt: t.exposeInt('corrupt', { description: 'Number of copies with a wrong length or hash.' }),
+    unreachable: t.exposeInt('unreachable', {
+      description: 'Number of copies that could not be checked, because the store could not be asked.',
+    }),
+    restored: t.exposeInt('restored', { description: 'Number of copies that were restored.' }),
+    failed: t.exposeInt('failed', { description: 'Number of copies that could not be restored.' }),
     bytes: t.expose('bytes', {
       type: 'BigInt',
       description: 'Total size in bytes of the copies that were read, or restored.',

@@ -12,7 +12,7 @@ interface RestoreDeps {
   readonly storage: Storage;
 }
 
-/** What to restore: blobs that lack a healthy copy, or images by a filter or by their uuids. */
+/** Subjects to restore: blobs that lack a healthy copy, or images by a filter or by their uuids. */
 export type RestoreSubjects =
   | { readonly lacking: true }
   | { readonly filter: ImageFilter }

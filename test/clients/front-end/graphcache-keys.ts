@@ -23,6 +23,8 @@ const EMBEDDED = [
   'Viewer',
   'Server',
   'UploadHeader',
+  'MaintenanceProblem',
+  'QuarantinedFile',
 ];
 
 export const keys: KeyingConfig = {
