@@ -45,7 +45,7 @@ interface ProblemsProps {
 export function Problems({ problems, folded = false }: ProblemsProps) {
   if (problems.length === 0) return folded ? null : <p className={styles.note}>{text.noProblems}</p>;
   return (
-    <details className={styles.details} open={!folded}>
+    <details className={[styles.details, folded ? styles.folded : ''].join(' ')} open={!folded}>
       <summary>{text.problems(formatCount(problems.length))}</summary>
       <div className={styles.problems}>
         <Table label={text.problems(formatCount(problems.length))} stacks>

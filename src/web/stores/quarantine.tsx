@@ -23,7 +23,7 @@ export function Quarantine() {
       <p className={styles.note}>{text.quarantineHint}</p>
       {error && !data ? <ErrorNotice message={messageOf(error)} onRetry={refresh} /> : null}
       {files === undefined && !error ? <Skeleton lines={2} /> : null}
-      {files?.length === 0 ? <p>{text.quarantineEmpty}</p> : null}
+      {files?.length === 0 ? <p className={styles.note}>{text.quarantineEmpty}</p> : null}
       {files && files.length > 0 ? <Files files={files} /> : null}
       {files && files.length >= MOST ? (
         <p className={styles.note}>{text.mostQuarantined(formatCount(MOST))}</p>

@@ -63,6 +63,8 @@ export const StoreCard = ({ store, busy, onStart }: StoreCardProps) => (
   </li>
 );
 
+const STATES = ['stored', ...COPY_STATES.filter((state) => state !== 'stored')] as const;
+
 const TONES = { stored: '', pending: '', missing: styles.bad, corrupt: styles.bad, too_large: '' } as const;
 
 /** Copies by state, each with a way to the images. */
@@ -76,7 +78,7 @@ function CopyStates({ store }: { readonly store: Store }) {
   };
   return (
     <ul className={styles.states}>
-      {COPY_STATES.map((state) => (
+      {STATES.map((state) => (
         <li key={state} className={counts[state] > 0 ? TONES[state] : ''}>
           <Link href={galleryPath({ store: store.name, copyState: state })}>{text.states[state]}</Link>
           <span>{formatCount(counts[state])}</span>

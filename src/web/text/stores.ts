@@ -23,7 +23,7 @@ export const stores = {
   verifyOf: (store: string) => `Verify ${store}`,
   restoreOf: (store: string) => `Restore ${store}`,
   isRunning: { VERIFY: 'A verify is running.', RESTORE: 'A restore is running.' },
-  start: { VERIFY: 'Start to verify', RESTORE: 'Start to restore' },
+  start: { VERIFY: 'Verify', RESTORE: 'Restore' },
   dialogTitle: { VERIFY: 'Verify copies', RESTORE: 'Restore copies' },
   dialogHint: {
     VERIFY: 'Reads copies and compares their hashes. It changes no bytes; the server repairs what it finds.',
