@@ -193,6 +193,11 @@ const WAYS: Record<string, Way> = {
   },
   'Query.tools': { kind: 'open', ask: () => ({ query: '{ tools { name } }' }) },
   'Query.models': { kind: 'open', ask: () => ({ query: '{ models { id } }' }) },
+  'Query.imageFacets': {
+    kind: 'about',
+    ask: () => ({ query: '{ imageFacets(filter: { search: "secret" }) { users { value count bytes } } }' }),
+    finds: (data) => JSON.stringify(data).includes(OWNER),
+  },
   'Query.viewer': { kind: 'open', ask: () => ({ query: '{ viewer { userId scopes } }' }) },
   'Query.server': { kind: 'open', ask: () => ({ query: '{ server { version trashDays } }' }) },
   'Query.stores': { kind: 'open', ask: () => ({ query: '{ stores { name } }' }) },
@@ -743,7 +748,7 @@ describe('what leads round the way in', () => {
     await refused.text();
 
     const reader = await newToken(OWNER, ['images:write']);
-    for (const path of ['/api/images/generated', '/metrics']) {
+    for (const path of ['/api/images/generated', '/api/images/zip', '/metrics']) {
       const response = await app.fetch(path, { headers: { authorization: `Bearer ${reader}` } });
       expect(response.status).toBe(403);
       expect(response.headers.get('www-authenticate')).toContain('error="insufficient_scope"');

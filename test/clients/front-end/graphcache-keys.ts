@@ -16,6 +16,8 @@ const EMBEDDED = [
   'ImageUserStats',
   'ImageModelStats',
   'ImageDurabilityStats',
+  'ImageFacets',
+  'ImageFacet',
   'ImageError',
   'Provenance',
   'GenerationAttempt',
