@@ -27,7 +27,7 @@ export function ChartCard({ title, note, table, children }: ChartCardProps) {
           aria-label={text.showTable(title)}
           onClick={() => setTable(!isTable)}
         >
-          {isTable ? text.chart : text.table}
+          {text.table}
         </Button>
       }
     >

@@ -109,7 +109,7 @@ function Reader({ series: { buckets, tools }, marked, onMark, onOpen, children }
   const count = (name: 'made' | 'failed') => formatCount(sum(tools.map((tool) => tool[name][present] ?? 0)));
   const move = (event: KeyboardEvent) => {
     const next = placeAfter(event.key, marked, last);
-    if (event.key === 'Enter' && marked !== null) onOpen(marked);
+    if (event.key === 'Enter') onOpen(present);
     else if (event.key === 'Escape') onMark(null);
     else if (next === undefined) return;
     else onMark(next);

@@ -47,11 +47,8 @@ const nameOf = (number: number): string => new Date(number * DAY_MS).toISOString
  * @param from first day; undefined: the first day of the rows.
  */
 export function makeSeries(rows: readonly DayRow[], from: string | undefined, to: string): Series {
-  const first = Math.min(
-    from === undefined ? numberOf(to) : numberOf(from),
-    ...rows.map(({ day }) => numberOf(day)),
-  );
-  const start = from === undefined ? first : numberOf(from);
+  const start =
+    from === undefined ? Math.min(numberOf(to), ...rows.map(({ day }) => numberOf(day))) : numberOf(from);
   const last = numberOf(to);
   const step = stepOf(last - start + 1);
   const buckets = bucketsOf(start, last, step);
@@ -128,7 +125,7 @@ export function stack(series: readonly (readonly number[])[]): number[][] {
 
 /** Returns the indices of at most `most` ticks, evenly spaced. */
 export function ticksOf(count: number, most: number): number[] {
-  const every = Math.max(1, Math.ceil(count / Math.max(1, most)));
+  const every = Math.max(1, Math.ceil(count / Math.max(1, Math.floor(most))));
   return Array.from({ length: Math.ceil(count / every) }, (_, tick) => tick * every);
 }
 

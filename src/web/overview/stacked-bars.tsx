@@ -65,12 +65,13 @@ export function StackedBars({
     };
   }, [values, hasOthers, labels, height, theme]);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new plot needs its mark again.
   useEffect(() => {
     const present = plot.current;
     if (!present) return;
     const left = marked === null ? -10 : present.valToPos(marked, 'x');
     present.setCursor({ left, top: marked === null ? -10 : 0 }, false);
-  }, [marked]);
+  }, [marked, values, hasOthers, labels, height, theme]);
 
   return <div ref={container} className={styles.canvas} style={{ height }} aria-hidden="true" />;
 }
@@ -107,7 +108,8 @@ function makePlot(element: HTMLElement, data: PlotData, listeners: Listeners): U
         })),
       ],
       hooks: {
-        setCursor: [(self) => listeners.onMark(self.cursor.idx ?? null)],
+        // A new plot has no cursor either, but that says nothing of what is marked.
+        setCursor: [(self) => self.cursor.event && listeners.onMark(self.cursor.idx ?? null)],
         draw: [(self) => separate(self, colors)],
       },
     },

@@ -31,6 +31,8 @@ interface Runs {
   readonly running: readonly Run[];
   readonly fault: string | undefined;
   readonly refreshRuns: () => void;
+  /** Reads the runs again after one has started, which may end before the list has it. */
+  readonly noteStart: (id: string) => void;
 }
 
 /** Reads the runs, newest first. Says when one has ended, and calls `onEnd`. */
@@ -54,12 +56,17 @@ export function useRuns(onEnd: () => void): Runs {
   useEffect(() => {
     const runs = data?.maintenanceRuns ?? [];
     const ended = runs.filter((run) => before.current.includes(run.id) && !isActive(run));
-    before.current = runs.filter(isActive).map(({ id }) => id);
+    const unknown = before.current.filter((id) => !runs.some((run) => run.id === id));
+    before.current = [...unknown, ...runs.filter(isActive).map(({ id }) => id)];
     for (const run of ended) sayEnd(run);
     if (ended.length > 0) latest.current.onEnd();
   }, [data]);
+  const noteStart = (id: string) => {
+    before.current = [...before.current, id];
+    refreshRuns();
+  };
   const fault = error && !data ? messageOf(error) : undefined;
-  return { runs: data?.maintenanceRuns, running, fault, refreshRuns };
+  return { runs: data?.maintenanceRuns, running, fault, refreshRuns, noteStart };
 }
 
 function sayEnd({ kind, state }: Run): void {

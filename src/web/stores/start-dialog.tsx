@@ -18,7 +18,7 @@ interface StartDialogProps {
   /** Names of the stores. */
   readonly stores: readonly string[];
   readonly onClose: () => void;
-  readonly onStarted: () => void;
+  readonly onStarted: (id: string) => void;
 }
 
 /** Asks what to verify or restore, then starts it. */
@@ -46,9 +46,9 @@ export function StartDialog({ request, stores, onClose, onStarted }: StartDialog
         stores={stores}
         chosen={request?.store === undefined ? stores : [request.store]}
         onBusy={setBusy}
-        onStarted={() => {
+        onStarted={(id) => {
           onClose();
-          onStarted();
+          onStarted(id);
         }}
       />
     </Dialog>

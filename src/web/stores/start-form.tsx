@@ -24,7 +24,7 @@ interface StartFormProps {
   /** Stores that are chosen at first. */
   readonly chosen: readonly string[];
   readonly onBusy: (busy: boolean) => void;
-  readonly onStarted: () => void;
+  readonly onStarted: (id: string) => void;
 }
 
 export function StartForm({ id, kind, stores, chosen, onBusy, onStarted }: StartFormProps) {
@@ -43,6 +43,14 @@ export function StartForm({ id, kind, stores, chosen, onBusy, onStarted }: Start
   const sends = useRef(false);
   const change = (changed: Partial<StartChoice>) => setChoice({ ...choice, ...changed });
 
+  const startVerify = async () => {
+    const result = await verify({ input: verifyInputOf(choice, stores) });
+    return { fault: faultOf(result), id: result.data?.startVerify?.run?.id };
+  };
+  const startRestore = async () => {
+    const result = await restore({ input: restoreInputOf(choice, stores) });
+    return { fault: faultOf(result), id: result.data?.startRestore?.run?.id };
+  };
   const submit = async (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const found = faultsOf(kind, choice);
@@ -50,15 +58,11 @@ export function StartForm({ id, kind, stores, chosen, onBusy, onStarted }: Start
     if (sends.current || Object.keys(found).length > 0) return;
     sends.current = true;
     onBusy(true);
-    const result =
-      kind === 'VERIFY'
-        ? await verify({ input: verifyInputOf(choice, stores) })
-        : await restore({ input: restoreInputOf(choice, stores) });
+    const outcome = kind === 'VERIFY' ? await startVerify() : await startRestore();
     sends.current = false;
     onBusy(false);
-    const fault = faultOf(result);
-    setFailure(fault);
-    if (fault === null) onStarted();
+    setFailure(outcome.fault);
+    if (outcome.id !== undefined) onStarted(outcome.id);
   };
 
   return (

@@ -45,7 +45,7 @@ function Stores() {
   });
   const refresh = () => read({ requestPolicy: 'network-only' });
   useRefreshWhenShown(refresh);
-  const { runs, running, fault, refreshRuns } = useRuns(refresh);
+  const { runs, running, fault, refreshRuns, noteStart } = useRuns(refresh);
   const busy = running.map(({ kind }) => kind);
   const start = mayAct
     ? (kind: MaintenanceKind, store?: string) =>
@@ -73,7 +73,7 @@ function Stores() {
         request={request}
         stores={data?.stores.map(({ name }) => name) ?? []}
         onClose={() => setRequest(null)}
-        onStarted={refreshRuns}
+        onStarted={noteStart}
       />
     </Page>
   );

@@ -102,7 +102,6 @@ export const stores = {
   },
   problemColumns: { state: 'Problem', store: 'Store', image: 'Image', message: 'Message' },
   everyStore: 'every store',
-  showImages: 'Show images',
   columns: {
     run: 'Run',
     state: 'State',
