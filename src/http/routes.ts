@@ -7,6 +7,7 @@ import type { Services } from '../graphql/context.ts';
 import type { Admission } from './admission.ts';
 import { type BytesDeps, serveFilename, serveImage } from './bytes/serve-image.ts';
 import { servePlainImage } from './bytes/serve-public-image.ts';
+import { serveZip } from './bytes/serve-zip.ts';
 import { serveUpload, type UploadsDeps } from './bytes/upload.ts';
 import type { Exchange } from './exchange.ts';
 import { makeHostCheck } from './host-header.ts';
@@ -85,6 +86,7 @@ function routesOf(deps: RouteDeps): readonly Route[] {
         serveImageFiles(services, { response, caller }, new URLSearchParams(search)),
       ),
     },
+    { path: ZIP, methods: ['GET', 'POST'], ...SHARED, limited, serve: zipHandler(deps) },
     { path: '/', methods: READ, ...UNSHARED, limited, serve: homeHandler(deps) },
     { path: '/login', methods: ['GET', 'HEAD', 'POST'], ...UNSHARED, limited, serve: admission.logIn },
     { path: '/logout', methods: ['POST'], ...UNSHARED, limited, serve: admission.logOut },
@@ -191,6 +193,13 @@ const uploadHandler =
     if (refusal) return sendRefusal(exchange, refusal);
     return serveUpload(uploads, exchange, { id, query: new URLSearchParams(search) });
   };
+
+const ZIP = '/api/images/zip';
+
+const zipHandler = ({ admission, services, bytes }: RouteDeps): Route['serve'] =>
+  admitted(admission, ZIP, (exchange, caller, search) =>
+    serveZip({ ...services, log: bytes.log }, exchange, { caller, search }),
+  );
 
 function homeHandler(deps: RouteDeps): Route['serve'] {
   const isReady = makeReadinessCache(deps);

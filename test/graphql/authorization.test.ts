@@ -703,7 +703,7 @@ describe('what leads round the way in', () => {
     await refused.text();
 
     const reader = await newToken(OWNER, ['images:write']);
-    for (const path of ['/api/images/generated', '/metrics']) {
+    for (const path of ['/api/images/generated', '/api/images/zip', '/metrics']) {
       const response = await app.fetch(path, { headers: { authorization: `Bearer ${reader}` } });
       expect(response.status).toBe(403);
       expect(response.headers.get('www-authenticate')).toContain('error="insufficient_scope"');

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticator, LOGIN_DAYS, type Session } from '../../auth/authenticator.ts';
-import { sendContinue } from '../body/request-body.ts';
+import { readForm } from '../body/form.ts';
 import { sendHtml } from '../response/send.ts';
 import { type Refusal, sendRefusal } from '../traffic/refusal.ts';
 import { page } from './page.ts';
@@ -20,7 +20,7 @@ export async function serveLogin(
 ): Promise<void> {
   const isForm = request.method === 'POST';
   const sent = isForm
-    ? new URLSearchParams(await readForm(request, response)).get('token')
+    ? ((await readForm({ request, response }, MAX_FORM_BYTES))?.get('token') ?? null)
     : (URL.parse(request.url ?? '/', 'http://localhost')?.searchParams.get('code') ?? null);
   const value = sent?.trim() ?? '';
   const session =
@@ -72,20 +72,4 @@ or the root token (<code>FIXATIVE_ROOT_TOKEN</code>, or the file <code>root-toke
     // the page.
     { 'Referrer-Policy': 'same-origin' },
   );
-}
-
-async function readForm(request: IncomingMessage, response: ServerResponse): Promise<string> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_FORM_BYTES) return '';
-  sendContinue(request, response);
-  let text = '';
-  try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      text += chunk;
-      if (text.length > MAX_FORM_BYTES) return '';
-    }
-  } catch {
-    // The client has hung up.
-    return '';
-  }
-  return text;
 }
