@@ -283,6 +283,20 @@ describe('a restore', () => {
     expect(await second.stat(keys[11] ?? '')).not.toBeNull();
   });
 
+  test('by durability restores the images that are on record as damaged', async () => {
+    const sha256 = /[0-9a-f]{64}/.exec(keys[12] ?? '')?.[0] ?? '';
+    await second.delete(keys[12] ?? '');
+    await app.database.query(
+      `UPDATE copies SET state = 'MISSING' WHERE store = 'second'
+       AND blob_id = (SELECT blob_id FROM generated_images WHERE sha256 = $1)`,
+      [sha256],
+    );
+    const filter = { durability: ['DEGRADED', 'AT_RISK'] };
+    const last = (await allEvents(app, idOf(await startRestore({ filter })))).at(-1)?.run;
+    expect(last).toMatchObject({ state: 'COMPLETED', filter, total: 1, checked: 1, restored: 1, failed: 0 });
+    expect(await second.stat(keys[12] ?? '')).not.toBeNull();
+  });
+
   test('says what is lost', async () => {
     const sha256 = /[0-9a-f]{64}/.exec(keys[30] ?? '')?.[0] ?? '';
     for (const store of [first, second]) await store.delete(keys[30] ?? '');

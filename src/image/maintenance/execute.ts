@@ -4,6 +4,7 @@ import { type ErrorCode, FixativeError } from '../../errors.ts';
 import { countLacking } from '../../storage/blob.ts';
 import type { Verification } from '../../storage/service.ts';
 import { countImages } from '../list/count.ts';
+import { withStores } from '../list/durability.ts';
 import { parseImageFilter } from '../list/filter-json.ts';
 import { keepWriting, Progress } from './progress.ts';
 import { restoreMany } from './restore-many.ts';
@@ -131,7 +132,8 @@ async function restore(
   const { database, storage } = deps;
   if (filter) {
     const images = parseImageFilter(JSON.stringify(filter));
-    progress.expect((await countImages(database, images, COUNT_LIMIT)).count);
+    const counted = await withStores({ database, stores: storage.stores }, images);
+    progress.expect((await countImages(database, counted, COUNT_LIMIT)).count);
     for await (const outcome of restoreMany(deps, { filter: images }, { stores, signal }))
       progress.restored(outcome);
     return;
