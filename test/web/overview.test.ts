@@ -47,6 +47,7 @@ describe.skipIf(!CHROMIUM)('the overview', () => {
   /** Returns the main numbers by their names. */
   const readFigures = async (page: Page) => {
     const figures = page.getByRole('list', { name: 'Figures' });
+    await figures.waitFor();
     await figures.getByText('…').first().waitFor({ state: 'hidden' });
     const texts = await figures
       .getByRole('listitem')
