@@ -283,6 +283,18 @@ describe('a restore', () => {
     expect(await second.stat(keys[11] ?? '')).not.toBeNull();
   });
 
+  test('finds damaged images by their durability', async () => {
+    await app.database.query(
+      `UPDATE copies SET state = 'MISSING' WHERE store = 'second' AND blob_id = (SELECT min(id) FROM blobs)`,
+    );
+    const filter = { durability: ['DEGRADED', 'AT_RISK'] as const };
+    const last = (
+      await allEvents(app, idOf(await startRestore({ filter: { durability: [...filter.durability] } })))
+    ).at(-1)?.run;
+    // The repairer may have been faster.
+    expect(last).toMatchObject({ state: 'COMPLETED', filter, failed: 0, checked: last?.total });
+  });
+
   test('says what is lost', async () => {
     const sha256 = /[0-9a-f]{64}/.exec(keys[30] ?? '')?.[0] ?? '';
     for (const store of [first, second]) await store.delete(keys[30] ?? '');

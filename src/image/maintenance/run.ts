@@ -3,6 +3,7 @@ import type { Database, Queryable } from '../../database/database.ts';
 import { type ErrorCode, InputError, NotFoundError } from '../../errors.ts';
 import type { Storage } from '../../storage/service.ts';
 import { Conditions, type ImageFilter } from '../list/conditions.ts';
+import { withStores } from '../list/durability.ts';
 import { parseImageFilter } from '../list/filter-json.ts';
 import { requireStores } from '../restore.ts';
 
@@ -155,7 +156,8 @@ export async function recordRun(
   requireOptions(options);
   const text = filter ? JSON.stringify(filter) : null;
   // Rejects a wrong filter now, and not when the run begins.
-  if (text !== null) new Conditions(parseImageFilter(text));
+  if (text !== null)
+    new Conditions(await withStores({ database, stores: storage.stores }, parseImageFilter(text)));
   const values = [kind, stores, text, JSON.stringify(options), startedBy];
   const recorded = await database.transaction(async (transaction) => {
     await failDeadRuns(transaction);
