@@ -131,9 +131,11 @@ async function restore(
 ): Promise<void> {
   const { database, storage } = deps;
   if (filter) {
-    const images = parseImageFilter(JSON.stringify(filter));
-    const counted = await withStores({ database, stores: storage.stores }, images);
-    progress.expect((await countImages(database, counted, COUNT_LIMIT)).count);
+    const images = await withStores(
+      { database, stores: storage.stores },
+      parseImageFilter(JSON.stringify(filter)),
+    );
+    progress.expect((await countImages(database, images, COUNT_LIMIT)).count);
     for await (const outcome of restoreMany(deps, { filter: images }, { stores, signal }))
       progress.restored(outcome);
     return;

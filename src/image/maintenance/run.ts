@@ -156,10 +156,8 @@ export async function recordRun(
   requireOptions(options);
   const text = filter ? JSON.stringify(filter) : null;
   // Rejects a wrong filter now, and not when the run begins.
-  if (text !== null) {
-    const images = await withStores({ database, stores: storage.stores }, parseImageFilter(text));
-    new Conditions(images);
-  }
+  if (text !== null)
+    new Conditions(await withStores({ database, stores: storage.stores }, parseImageFilter(text)));
   const values = [kind, stores, text, JSON.stringify(options), startedBy];
   const recorded = await database.transaction(async (transaction) => {
     await failDeadRuns(transaction);
