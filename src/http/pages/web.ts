@@ -12,7 +12,7 @@ export const WEB_PATHS = ['/make', '/upload', '/overview', '/stores', '/tokens',
 /** Path of the page of one image; its uuid follows. */
 export const WEB_IMAGE_PATH = '/image';
 
-/** Path below which the scripts and styles of the gallery lie. Their names contain the hash of the content. */
+/** Path of the scripts and styles of the gallery. Their names contain the hash of their content. */
 export const WEB_ASSETS_PATH = '/assets';
 
 export interface WebDeps {
@@ -85,8 +85,8 @@ function readPage(directory: string): string | null {
 }
 
 /**
- * Returns the Content-Security-Policy of the gallery: nothing from another origin but images of PUBLIC_URL, no
- * inline scripts or styles. Placeholders are `data:` images; painted masks and chosen files are `blob:`.
+ * Returns the Content-Security-Policy of the gallery: nothing from another origin but images of PUBLIC_URL,
+ * no inline scripts or styles. Placeholders are `data:` images; painted masks and chosen files are `blob:`.
  */
 const policyOf = (publicUrl: string): string =>
   [
