@@ -7,7 +7,7 @@ import type { Tool } from './tool.ts';
 export const MIN_SIDE = 16;
 export const MAX_SIDE = 4096;
 
-/** Returns the sides of the images that this server finishes or draws; null: the model decides their sizes. */
+/** Returns the range of sides of images that this server finishes or draws; null: the model decides. */
 export function sizeRangeOf({ finish, plan }: Tool): { minSide: number; maxSide: number } | null {
   return finish !== null || plan === 'chart' ? { minSide: MIN_SIDE, maxSide: MAX_SIDE } : null;
 }

@@ -4,6 +4,7 @@ const images = (shown: string) => (shown === '1' ? '1 image' : `${shown} images`
 /** Texts of the page that uploads images. Numbers and sizes come as texts. */
 export const upload = {
   drop: 'Drop images anywhere on this page',
+  choose: 'Choose images to upload',
   dropNow: 'Drop to upload',
   dropHint: 'PNG, JPEG, WebP, GIF or AVIF',
   limit: (size: string) => `up to ${size} each. You can also paste.`,
@@ -18,8 +19,9 @@ export const upload = {
   noAddresses: 'Give at least one address.',
   importThem: 'Import',
   options: 'For what you add next',
-  visibility: 'Who can fetch the image',
-  visibilities: { PUBLIC: 'Anyone with its address', PRIVATE: 'Only with a token or a signed address' },
+  visibility: 'Visibility',
+  visibilityHint: 'Public: anyone with the address can fetch the image.',
+  visibilities: { PUBLIC: 'Public', PRIVATE: 'Private' },
   byDefault: (name: string) => `Default: ${name}`,
   onDuplicate: 'If you have the same image already',
   onDuplicates: {
@@ -51,7 +53,6 @@ export const upload = {
   paused: 'Paused',
   retryIn: (seconds: string) => `Next try in ${seconds} s`,
   open: 'Open',
-  openExisting: 'Open the existing image',
   cancelOne: (name: string) => `Cancel ${name}`,
   retryOne: (name: string) => `Try ${name} again`,
   pause: 'Pause',

@@ -1,6 +1,6 @@
 import type { OnDuplicate, Visibility } from '../generated/graphql.ts';
 
-/** What applies to every image of a batch. Empty texts mean that nothing is sent. */
+/** Options of every image of a batch; an empty text is not sent. */
 export interface UploadOptions {
   readonly tags: readonly string[];
   readonly visibility: Visibility | '';
