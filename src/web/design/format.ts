@@ -54,3 +54,11 @@ export function formatAgo(value: string, now = Date.now()): string {
 /** Formats a share from 0 to 1 in per cent. */
 export const formatShare = (value: number) =>
   new Intl.NumberFormat(locale(), { style: 'percent', maximumFractionDigits: 1 }).format(value);
+
+/** Formats an amount of US dollars, with as many digits as a price of one picture needs. */
+export const formatUsd = (value: number) =>
+  new Intl.NumberFormat(locale(), {
+    style: 'currency',
+    currency: 'USD',
+    maximumFractionDigits: value < 1 ? 4 : 2,
+  }).format(value);
