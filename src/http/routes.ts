@@ -6,6 +6,7 @@ import type { Services } from '../graphql/context.ts';
 import type { Admission } from './admission.ts';
 import { type BytesDeps, serveFilename, serveImage } from './bytes/serve-image.ts';
 import { servePlainImage } from './bytes/serve-public-image.ts';
+import { serveZip } from './bytes/serve-zip.ts';
 import { serveUpload, type UploadsDeps } from './bytes/upload.ts';
 import type { Exchange } from './exchange.ts';
 import { makeHostCheck } from './host-header.ts';
@@ -13,6 +14,7 @@ import { serveImageFiles } from './image-list.ts';
 import { serveMetrics } from './metrics.ts';
 import type { GraphqlHandler } from './operations/graphql.ts';
 import { serveHome } from './pages/home.ts';
+import { EXAMPLES_PATH, MODULE_PATHS } from './pages/modules.ts';
 import { WEB_ASSETS_PATH, WEB_IMAGE_PATH, WEB_PATHS, type Web } from './pages/web.ts';
 import { serveReady, type Workers } from './readiness.ts';
 import { sendProblem } from './response/problem.ts';
@@ -84,6 +86,7 @@ function routesOf(deps: RouteDeps): readonly Route[] {
         serveImageFiles(services, { response, caller }, new URLSearchParams(search)),
       ),
     },
+    { path: ZIP, methods: ['GET', 'POST'], ...SHARED, limited, serve: zipHandler(deps) },
     { path: '/', methods: READ, ...UNSHARED, limited, serve: (exchange) => serveHome(exchange, web) },
     ...webRoutes(web),
     { path: '/login', methods: ['GET', 'HEAD', 'POST'], ...UNSHARED, limited, serve: admission.logIn },
@@ -192,6 +195,13 @@ const uploadHandler =
     return serveUpload(uploads, exchange, { id, query: new URLSearchParams(search) });
   };
 
+const ZIP = '/api/images/zip';
+
+const zipHandler = ({ admission, services, bytes }: RouteDeps): Route['serve'] =>
+  admitted(admission, ZIP, (exchange, caller, search) =>
+    serveZip({ ...services, log: bytes.log }, exchange, { caller, search }),
+  );
+
 /** Returns the routes of the gallery. They are public: its data comes from `/graphql`. */
 function webRoutes(web: Web): Route[] {
   const common = { methods: READ, ...UNSHARED, limited: true };
@@ -199,6 +209,8 @@ function webRoutes(web: Web): Route[] {
     ...WEB_PATHS.map((path) => ({ path, ...common, serve: web.servePage })),
     { path: WEB_IMAGE_PATH, segments: 1, ...common, serve: web.servePage },
     { path: WEB_ASSETS_PATH, segments: 1, ...common, serve: web.serveAsset },
+    { path: EXAMPLES_PATH, ...common, serve: web.serveExamples },
+    ...MODULE_PATHS.map((path) => ({ path, ...common, ...SHARED, serve: web.serveModule })),
   ];
 }
 

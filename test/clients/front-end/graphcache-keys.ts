@@ -12,6 +12,12 @@ const EMBEDDED = [
   'ImageStats',
   'ImageToolStats',
   'ImageDayStats',
+  'ImageDayToolStats',
+  'ImageUserStats',
+  'ImageModelStats',
+  'ImageDurabilityStats',
+  'ImageFacets',
+  'ImageFacet',
   'ImageError',
   'Provenance',
   'GenerationAttempt',
@@ -19,6 +25,8 @@ const EMBEDDED = [
   'Viewer',
   'Server',
   'UploadHeader',
+  'MaintenanceProblem',
+  'QuarantinedFile',
 ];
 
 export const keys: KeyingConfig = {

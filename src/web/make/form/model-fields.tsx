@@ -13,7 +13,11 @@ export function ModelFields(form: Form) {
   const { draft, set, offers, faultOf } = form;
   return (
     <div className={styles.pairs}>
-      {offers.model ? <ModelField {...form} /> : null}
+      {offers.model ? (
+        <div className={styles.whole}>
+          <ModelField {...form} />
+        </div>
+      ) : null}
       <SizeField {...form} />
       {offers.qualities.length > 0 ? (
         <Choice

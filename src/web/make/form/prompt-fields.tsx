@@ -88,7 +88,7 @@ function PartFields({ draft, set, offers, faultOf }: Form) {
   const fault = faultOf('parts');
   return (
     <fieldset className={styles.parts}>
-      <legend>{text.partsTitle[field]}</legend>
+      <legend className={styles.hiddenLegend}>{text.partsTitle[field]}</legend>
       {parts.map((part, index) => (
         <div key={nameOf(index)} className={styles.part}>
           <Field label={nameOf(index)} error={fault && part.trim() === '' ? fault : undefined}>

@@ -35,11 +35,9 @@ export const referenceOfFile = (file: File): Reference => ({
   url: URL.createObjectURL(file),
 });
 
-export const referenceOfImage = (image: SourceImageFragment): Reference => ({
-  key: image.uuid,
-  image,
-  url: image.url ?? '',
-});
+export function referenceOfImage(image: SourceImageFragment): Reference {
+  return { key: image.uuid, image, url: image.url ?? '' };
+}
 
 /**
  * Replaces the references. A mask stays as long as the first reference does. Returns whether the mask went.
@@ -76,5 +74,6 @@ function readKept(): readonly Reference[] {
   }
 }
 
-const isImage = (value: unknown): value is SourceImageFragment =>
-  typeof (value as SourceImageFragment | null)?.uuid === 'string' && 'url' in (value as object);
+function isImage(value: unknown): value is SourceImageFragment {
+  return typeof (value as SourceImageFragment | null)?.uuid === 'string' && 'url' in (value as object);
+}

@@ -31,7 +31,7 @@ export function MadeCard({ image }: { readonly image: MadeImageFragment }) {
       </div>
       <div className={styles.cardFoot}>
         <p className={styles.cardPrompt} title={image.prompt}>
-          {image.prompt || text.chart}
+          {image.prompt || nameOf(image)}
         </p>
         <div className={styles.cardLine}>
           <Badge tone={TONES[image.status]}>{text.states[image.status]}</Badge>
@@ -41,6 +41,9 @@ export function MadeCard({ image }: { readonly image: MadeImageFragment }) {
     </article>
   );
 }
+
+/** Returns the name of an image without a prompt. */
+const nameOf = ({ tool }: MadeImageFragment) => text.tools[tool] ?? tool;
 
 /** Returns the shape of the card: that of the picture, or of the requested size. */
 function ratioOf({ width, height, size }: MadeImageFragment): string {
@@ -58,7 +61,7 @@ function Content({ image }: { readonly image: MadeImageFragment }) {
         <p className={styles.code}>{image.error?.code}</p>
       </div>
     );
-  const picture = <Picture image={image} sizes="(max-width: 40rem) 92vw, 20rem" alt={image.prompt} eager />;
+  const picture = <Picture image={image} sizes="(max-width: 40rem) 92vw, 20rem" alt={image.prompt || nameOf(image)} eager />;
   return image.kept ? <Link href={`/image/${image.uuid}`}>{picture}</Link> : picture;
 }
 
