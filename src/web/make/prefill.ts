@@ -6,7 +6,7 @@ import { MakeFromDocument } from '../generated/graphql.ts';
 import { make as text } from '../text/make.ts';
 import { draftFrom, EMPTY_DRAFT } from './draft.ts';
 import { setDraft } from './form-state.ts';
-import type { Model, Tool } from './offers.ts';
+import { defaultModelOf, faultOfSize, type Model, offersOf, type Tool } from './offers.ts';
 import { referenceOfImage, setReferences } from './references/pictures.ts';
 
 /**
@@ -28,7 +28,13 @@ export function usePrefill(tools: readonly Tool[], models: readonly Model[]): vo
       const image = data?.image;
       if (!image) return showToast(text.notFound, { tone: 'bad' });
       if (edit !== null) {
-        setDraft({ ...EMPTY_DRAFT, tool: editorOf(tools), parent: image.uuid, tags: image.tags });
+        const tool = editorOf(tools);
+        const size = sizeToKeep(
+          image,
+          tools.find(({ name }) => name === tool),
+          models,
+        );
+        setDraft({ ...EMPTY_DRAFT, tool, size, parent: image.uuid, tags: image.tags });
         setReferences([referenceOfImage(image)]);
         return undefined;
       }
@@ -42,6 +48,17 @@ export function usePrefill(tools: readonly Tool[], models: readonly Model[]): vo
     };
     void fill();
   }, [client, from, edit, tools, models, navigate]);
+}
+
+/** Returns the size of an image where the default model can keep it; empty: it cannot. */
+function sizeToKeep(
+  { width, height }: { readonly width: number | null; readonly height: number | null },
+  tool: Tool | undefined,
+  models: readonly Model[],
+): string {
+  if (!tool || width === null || height === null) return '';
+  const size = `${width}x${height}`;
+  return faultOfSize(size, offersOf(tool, defaultModelOf(tool, models)).size) === null ? size : '';
 }
 
 /** Returns the tool that edits one image. */

@@ -61,7 +61,9 @@ function Content({ image }: { readonly image: MadeImageFragment }) {
         <p className={styles.code}>{image.error?.code}</p>
       </div>
     );
-  const picture = <Picture image={image} sizes="(max-width: 40rem) 92vw, 20rem" alt={image.prompt || nameOf(image)} eager />;
+  const picture = (
+    <Picture image={image} sizes="(max-width: 40rem) 92vw, 20rem" alt={image.prompt || nameOf(image)} eager />
+  );
   return image.kept ? <Link href={`/image/${image.uuid}`}>{picture}</Link> : picture;
 }
 
