@@ -151,6 +151,12 @@ test.each(Array.from({ length: 30 }, (_, seed) => seed))('holds its promises in 
   expect(milestoneOf(summarise(queue))).toBe(1);
 });
 
+test('counts a file whose bytes another file of the queue has as one that exists', () => {
+  const stored = (id: number): QueueEvent => ({ type: 'stored', id, image: 'same', isNew: true });
+  const queue = run(startAll(run(EMPTY_QUEUE, added(2)), 0), stored(1), stored(0));
+  expect(queue.items.map(({ state }) => state)).toEqual(['existing', 'stored']);
+});
+
 test('tells of a quarter, a half, three quarters and the end', () => {
   let queue = run(EMPTY_QUEUE, added(100));
   const said: number[] = [];

@@ -93,11 +93,17 @@ type ItemEvent = Extract<QueueEvent, { readonly id: number }>;
 function reduceItem(queue: Queue, event: ItemEvent): Queue {
   const item = queue.items[event.id];
   if (!item) return queue;
-  const next = afterEvent(item, event);
+  const next = afterEvent(item, withRepeats(queue, event));
   if (next === item) return queue;
   const items = queue.items.with(event.id, next);
   if (event.type !== 'failed' || !event.holds) return { ...queue, items };
   return { ...queue, items, holdUntil: Math.max(queue.holdUntil, next.notBefore) };
+}
+
+/** An image that another item of the queue has made is not new: the two files have the same bytes. */
+function withRepeats({ items }: Queue, event: ItemEvent): ItemEvent {
+  if (event.type !== 'stored' || !event.isNew) return event;
+  return { ...event, isNew: !items.some(({ id, image }) => id !== event.id && image === event.image) };
 }
 
 function afterEvent(item: UploadItem, event: ItemEvent): UploadItem {
