@@ -4,6 +4,7 @@ import { Button } from '../../design/button.tsx';
 import { Icon } from '../../design/icon.tsx';
 import { showToast } from '../../design/toast.tsx';
 import { MakeFromDocument } from '../../generated/graphql.ts';
+import { useKeys } from '../../state/keys.ts';
 import { useSignal } from '../../state/signal.ts';
 import { make as text } from '../../text/make.ts';
 import { faultsOfDraft, inputOf } from '../draft.ts';
@@ -36,6 +37,7 @@ export function MakeForm({ tools, models }: MakeFormProps) {
   const form = useForm(tools, models, submit.faults, isTried);
   const element = useRef<HTMLFormElement>(null);
   const isOver = useReferences(form);
+  useKeys([{ key: 'mod+Enter', label: text.submitKey, run: () => element.current?.requestSubmit() }]);
   useFirstFault(element, submit.faults);
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
@@ -54,6 +56,9 @@ export function MakeForm({ tools, models }: MakeFormProps) {
       ref={element}
       className={[styles.form, isOver ? styles.over : ''].join(' ')}
       onSubmit={onSubmit}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.currentTarget.requestSubmit();
+      }}
       noValidate
     >
       <ToolPicker {...form} />

@@ -12,7 +12,7 @@ export function PromptFields(form: Form) {
     return (
       <>
         <ChartField {...form} />
-        <Field label={text.chartTitle} error={faultOf('prompt')}>
+        <Field label={text.chartText} hint={text.chartTextHint} error={faultOf('prompt')}>
           {(control) => (
             <input
               {...control}
