@@ -105,6 +105,7 @@ export const make = {
   retry: 'Try again',
   open: 'Open',
   editThis: 'Edit',
+  saveFile: 'Save',
   notKept: 'This server does not keep what it makes. Save the picture before you leave.',
   ready: (count: string) => (count === '1' ? '1 image is ready' : `${count} images are ready`),
   failedCount: (count: string) => (count === '1' ? '1 image failed' : `${count} images failed`),

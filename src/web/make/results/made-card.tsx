@@ -33,6 +33,7 @@ export function MadeCard({ image }: { readonly image: MadeImageFragment }) {
         <p className={styles.cardPrompt} title={image.prompt}>
           {image.prompt || nameOf(image)}
         </p>
+        {image.status === 'SUCCESS' && !image.kept ? <p className={styles.soft}>{text.notKept}</p> : null}
         <div className={styles.cardLine}>
           <Badge tone={TONES[image.status]}>{text.states[image.status]}</Badge>
           <CardActions image={image} />
@@ -110,7 +111,13 @@ function CardActions({ image }: { readonly image: MadeImageFragment }) {
         {text.cancel}
       </Button>
     );
-  if (!image.kept && image.status === 'SUCCESS') return <span className={styles.soft}>{text.notKept}</span>;
+  if (!image.kept && image.status === 'SUCCESS')
+    return (
+      <a className={buttonClass('plain')} href={image.url ?? ''} download={`${image.tool}-${image.uuid}`}>
+        <Icon name="download" />
+        {text.saveFile}
+      </a>
+    );
   if (image.status === 'FAILED')
     return (
       <Button busy={isBusy} icon="restore" onClick={() => void change(RetryMadeDocument)}>
