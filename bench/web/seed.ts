@@ -8,7 +8,16 @@ export interface Target {
 }
 
 /** Sizes in pixels: those of providers, and a few wide and tall ones. */
-const SIZES = ['1024x1024', '1024x768', '768x1024', '1280x720', '720x1280', '1536x640', '512x512', '896x1152'];
+const SIZES = [
+  '1024x1024',
+  '1024x768',
+  '768x1024',
+  '1280x720',
+  '720x1280',
+  '1536x640',
+  '512x512',
+  '896x1152',
+];
 const SUBJECTS = ['a valley at dawn', 'hills under snow', 'the sea in autumn', 'a forest at night'];
 /** Images of one request. */
 const IMAGES = 10;
