@@ -8,6 +8,7 @@ export const text = {
   undo: 'Undo',
   copy: 'Copy',
   copied: 'Copied',
+  notCopied: 'The browser does not allow copying here. Select the text, then copy it by hand.',
   loading: 'Loading …',
   failed: 'That did not work',
   tryAgain: 'Try again',
