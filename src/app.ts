@@ -7,7 +7,7 @@ import { openAccess } from './app/open-access.ts';
 import { openArrivals } from './app/open-arrivals.ts';
 import { type DatabaseOptions, openDatabase } from './app/open-database.ts';
 import { openGeneration } from './app/open-generation.ts';
-import { openServer } from './app/open-server.ts';
+import { openServer, WEB_DIRECTORY } from './app/open-server.ts';
 import { openStorage } from './app/open-storage.ts';
 import { makeServices } from './app/services.ts';
 import { startErrorOf } from './app/start-error.ts';
@@ -61,6 +61,8 @@ export interface AppOptions extends Omit<DatabaseOptions, 'diskHealth'> {
   readonly stores?: (database: Database) => Promise<Store[]>;
   /** For tests: names of the required stores, instead of REQUIRED_STORES. */
   readonly required?: readonly string[];
+  /** For tests: directory of the built gallery, instead of `dist/web`. */
+  readonly webDirectory?: string;
 }
 
 /**
@@ -152,6 +154,7 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
     variants,
     delivery: makeDelivery(config, storage, { copyUrls, presigners }),
     workers: jobs,
+    webDirectory: options.webDirectory ?? WEB_DIRECTORY,
   });
   closing.add('requests', (seconds) => server.close(Math.max(0, seconds - AFTER_REQUESTS_SECONDS)));
   const { defaultVisibility } = config;

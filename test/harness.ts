@@ -60,7 +60,7 @@ const ONE_CONNECTION_EACH = new Agent({ pipelining: 0 });
  */
 export async function openTestApp(
   settings: Record<string, string> = {},
-  options: Pick<AppOptions, 'stores' | 'required'> & Partial<Pick<AppOptions, 'log'>> = {},
+  options: Pick<AppOptions, 'stores' | 'required' | 'webDirectory'> & Partial<Pick<AppOptions, 'log'>> = {},
 ): Promise<TestApp> {
   const directory = await mkdtemp(path.join(tmpdir(), 'fixative-test-'));
   const database = await makeDatabase();

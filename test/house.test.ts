@@ -13,7 +13,11 @@ import {
 import { lintWords } from './house/words.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const SOURCES = await readSourceTree(path.join(ROOT, 'src'));
+const ALL = await readSourceTree(path.join(ROOT, 'src'));
+/** Files of the server. */
+const SOURCES = ALL.filter(({ name }) => !name.startsWith('web/'));
+/** Files of the gallery, which runs in browsers. */
+const WEB = await readSourceTree(path.join(ROOT, 'src/web'));
 
 /**
  * Order of imports (docs/architecture.md): a room imports only from earlier ones. Rooms of one row do not
@@ -62,8 +66,50 @@ test('every file is reached from main.ts or from the program of a child process'
   expect(SOURCES.map(({ name }) => name).filter((name) => !reached.has(name))).toEqual([]);
 });
 
+/**
+ * Order of imports in the gallery: a folder or file imports only from earlier ones. Those of one row may not
+ * import each other.
+ */
+const WEB_ORDER = [
+  ['text', 'state'],
+  ['robust-image'],
+  ['design'],
+  ['client'],
+  ['gallery'],
+  ['image', 'make', 'upload', 'overview', 'stores', 'tokens', 'trash'],
+  ['shell'],
+  ['app.tsx'],
+  ['main.tsx'],
+];
+
+test('a folder of the gallery imports from folders to its left only, and nothing of the server', () => {
+  const place = (name: string) => WEB_ORDER.findIndex((row) => row.includes(name.split('/')[0] ?? ''));
+  const wrong: string[] = [];
+  for (const { name, imports } of WEB.filter(({ name }) => name !== 'vite.config.ts')) {
+    expect(place(name), `${name} is in a folder that the order does not have`).toBeGreaterThanOrEqual(0);
+    for (const imported of imports.filter(
+      (other) => /\.tsx?$/.test(other) && !other.startsWith('generated/'),
+    )) {
+      const isSameFolder = imported.split('/')[0] === name.split('/')[0];
+      if (imported.startsWith('..') || (!isSameFolder && place(imported) >= place(name)))
+        wrong.push(`${name} imports ${imported}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('every file of the gallery is reached from what is built', () => {
+  const imports = fileGraph(WEB);
+  const reached = new Set(WEB_ENTRIES);
+  for (const name of reached) for (const imported of imports.get(name) ?? []) reached.add(imported);
+  expect(WEB.map(({ name }) => name).filter((name) => !reached.has(name))).toEqual([]);
+});
+
+/** Files that the build begins with, and its configuration. */
+const WEB_ENTRIES = ['main.tsx', 'vite.config.ts'];
+
 test('no file has a name that says nothing', () => {
-  expect(SOURCES.filter(({ name }) => EMPTY_NAMES.test(name))).toEqual([]);
+  expect(ALL.filter(({ name }) => EMPTY_NAMES.test(name))).toEqual([]);
 });
 
 test('only main touches the process', () => {
@@ -109,7 +155,7 @@ test('a folder inside a room imports from folders to its left only', () => {
 });
 
 test('there is no circle of imports, imports of types included', () => {
-  expect(circlesOf(fileGraph(SOURCES))).toEqual([]);
+  expect(circlesOf(fileGraph(ALL))).toEqual([]);
   const rooms = new Set(
     SOURCES.map(({ name }) => name.split('/')[0] as string).filter((room) => !room.endsWith('.ts')),
   );
@@ -118,14 +164,12 @@ test('there is no circle of imports, imports of types included', () => {
 });
 
 test('no file has over 300 lines of code without a reason in its header', () => {
-  const long = SOURCES.filter(
-    ({ text }) => codeLines(text) > MAX_FILE_LINES && !/\bOver 300 lines/.test(text),
-  );
+  const long = ALL.filter(({ text }) => codeLines(text) > MAX_FILE_LINES && !/\bOver 300 lines/.test(text));
   expect(long.map(({ name }) => name)).toEqual([]);
 });
 
 test('no folder has over 20 files', () => {
-  expect([...folderSizes(SOURCES)].filter(([, count]) => count > 20)).toEqual([]);
+  expect([...folderSizes(ALL)].filter(([, count]) => count > 20)).toEqual([]);
 });
 
 test('comments, descriptions and documents keep to docs/style.md', async () => {

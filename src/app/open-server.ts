@@ -12,7 +12,7 @@ import type { DirectoryArrivals } from '../storage/arrivals/directory.ts';
 import type { Variants } from '../storage/variants/variants.ts';
 
 /** Directory that `npm run build` writes. */
-const WEB_DIRECTORY = fileURLToPath(new URL('../../dist/web', import.meta.url));
+export const WEB_DIRECTORY = fileURLToPath(new URL('../../dist/web', import.meta.url));
 
 interface ServerDeps {
   readonly services: Services;
@@ -23,6 +23,8 @@ interface ServerDeps {
   readonly variants: Variants;
   readonly delivery: Delivery | null;
   readonly workers: Workers;
+  /** Directory of the built gallery. */
+  readonly webDirectory: string;
 }
 
 /** Makes the HTTP server. It does not listen yet. */
@@ -35,7 +37,7 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Http
     limits: { ...config, persisted: await readPersisted(config) },
     uploads: { database, storage, arrivals: directoryArrivals, uploadAddress },
     workers: deps.workers,
-    webDirectory: WEB_DIRECTORY,
+    webDirectory: deps.webDirectory,
     bytes: {
       images: imageBytes,
       variants,

@@ -13,7 +13,10 @@ import type { Traffic } from './traffic/traffic.ts';
 
 /** Authenticates requests. A method that returns null has answered the request. */
 export interface Admission {
-  /** Returns the caller, before the body is read. @param options.page whether browsers get the login page, which leads back to GraphiQL. */
+  /**
+   * Returns the caller, before the body is read.
+   * @param options.page whether browsers get the login page, which leads back to GraphiQL
+   */
   authenticate(exchange: Exchange, options: { page: boolean }): Promise<Caller | null>;
   /** Returns the caller if it has the scope of the path. */
   admit(exchange: Exchange, path: keyof typeof ROUTE_SCOPES): Promise<Caller | null>;

@@ -13,6 +13,7 @@ import { serveImageFiles } from './image-list.ts';
 import { serveMetrics } from './metrics.ts';
 import type { GraphqlHandler } from './operations/graphql.ts';
 import { serveHome } from './pages/home.ts';
+import { EXAMPLES_PATH, MODULE_PATHS } from './pages/modules.ts';
 import { WEB_ASSETS_PATH, WEB_IMAGE_PATH, WEB_PATHS, type Web } from './pages/web.ts';
 import { serveReady, type Workers } from './readiness.ts';
 import { sendProblem } from './response/problem.ts';
@@ -199,6 +200,8 @@ function webRoutes(web: Web): Route[] {
     ...WEB_PATHS.map((path) => ({ path, ...common, serve: web.servePage })),
     { path: WEB_IMAGE_PATH, segments: 1, ...common, serve: web.servePage },
     { path: WEB_ASSETS_PATH, segments: 1, ...common, serve: web.serveAsset },
+    { path: EXAMPLES_PATH, ...common, serve: web.serveExamples },
+    ...MODULE_PATHS.map((path) => ({ path, ...common, ...SHARED, serve: web.serveModule })),
   ];
 }
 

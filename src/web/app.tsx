@@ -7,7 +7,7 @@ import { SessionProvider } from './client/session.tsx';
 import { Notice } from './design/notice.tsx';
 import GalleryPage from './gallery/gallery-page.tsx';
 import { Shell } from './shell/shell.tsx';
-import { text } from './text/common.ts';
+import { text } from './text/shared.ts';
 
 const ImagePage = lazy(() => import('./image/image-page.tsx'));
 const MakePage = lazy(() => import('./make/make-page.tsx'));

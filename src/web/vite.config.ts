@@ -4,8 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
+import { robustImageFiles } from './robust-image/build.ts';
 
 const fromRoot = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+
+/** Pages, to which the server adds its path before it sends them. */
+const PAGES = new Set(['index.html', 'robust-image.html']);
 
 /**
  * Builds the gallery into `dist/web`. `npm ci` runs it; `npm run dev:web` serves the sources beside a server
@@ -37,7 +41,7 @@ export default defineConfig({
       ]),
     ),
   },
-  plugins: [compressFiles()],
+  plugins: [robustImageFiles(), compressFiles()],
 });
 
 /** Writes `.br` and `.gz` beside each text file of the build. */
@@ -47,7 +51,7 @@ function compressFiles(): Plugin {
     apply: 'build',
     async writeBundle({ dir = '' }) {
       const names = await readdir(dir, { recursive: true });
-      const texts = names.filter((name) => /\.(js|css|svg|html)$/.test(name) && name !== 'index.html');
+      const texts = names.filter((name) => /\.(js|css|svg|html)$/.test(name) && !PAGES.has(name));
       await Promise.all(
         texts.map(async (name) => {
           const file = path.join(dir, name);

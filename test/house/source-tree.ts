@@ -16,11 +16,11 @@ export interface SourceFile {
 /** Matches `from './x.ts'`, `import './x.ts'` and `import('./x.ts')`. */
 const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;
 
-/** Returns every TypeScript file below `root`, without generated ones, sorted by name. */
+/** Returns every TypeScript file below `root` (`.ts`, `.tsx`), without generated ones, sorted by name. */
 export async function readSourceTree(root: string): Promise<SourceFile[]> {
   const names = (await readdir(root, { recursive: true }))
     .map((name) => name.replaceAll(path.sep, '/'))
-    .filter((name) => name.endsWith('.ts') && !/(^|\/)(generated|node_modules)\//.test(name))
+    .filter((name) => /\.tsx?$/.test(name) && !/(^|\/)(generated|node_modules)\//.test(name))
     .sort();
   return Promise.all(
     names.map(async (name) => {

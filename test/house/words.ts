@@ -158,6 +158,7 @@ export async function textFiles(root: string): Promise<string[]> {
     for (const name of await readdir(path.join(root, folder), { recursive: true }))
       found.push(`${folder}/${name.replaceAll(path.sep, '/')}`);
   const isText = (file: string) =>
-    /\.(ts|md|sql|prisma)$|^schema\.graphql$/.test(file) && !/\/(generated|node_modules|inputs)\//.test(file);
+    /\.(tsx?|md|sql|prisma)$|^schema\.graphql$/.test(file) &&
+    !/\/(generated|node_modules|inputs)\//.test(file);
   return found.filter((file) => isText(file)).sort();
 }

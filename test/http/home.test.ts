@@ -1,36 +1,72 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { eventually, openTestApp, type TestApp } from '../harness.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WEB_PATHS } from '../../src/http/pages/web.ts';
+import { openTestApp, type TestApp } from '../harness.ts';
 
-describe('the first page', () => {
+const BROWSER = 'text/html,application/xhtml+xml';
+
+describe('the pages of the gallery', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await openTestApp();
   });
   afterAll(() => app.close());
 
-  const ask = (accept: string, method = 'GET') =>
-    app.fetch('/', { method, headers: { accept, authorization: '' } });
+  const ask = (accept: string, address = '/', method = 'GET') =>
+    app.fetch(address, { method, headers: { accept, authorization: '' } });
 
-  test('leads a person on, and its links are answered', async () => {
-    const response = await ask('text/html,application/xhtml+xml');
+  test.each(['/', '/image/some-uuid', ...WEB_PATHS])('%s is served without a token', async (address) => {
+    const response = await ask(BROWSER, address);
     expect(response.status).toBe(200);
-    expect(response.headers.get('content-security-policy')).toBe(
-      "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    );
-    expect(response.headers.get('vary')).toContain('Accept');
-    const text = await response.text();
-    expect(text).toContain('The server is ready.');
-    const links = [...text.matchAll(/href="([^"]+)"/g)].map(([, link]) => link as string);
-    expect(new Set(links)).toEqual(new Set(['/ready', '/graphql', '/login', '/health']));
-    for (const link of links)
-      expect((await app.fetch(link, { headers: { accept: 'text/html' } })).status, link).toBeLessThan(402);
-    expect(text).not.toMatch(/<script|\d+\.\d+\.\d+|https?:/);
-    expect(await (await ask('text/html', 'HEAD')).text()).toBe('');
+    expect(response.headers.get('content-type')).toContain('text/html');
+    expect(response.headers.get('cache-control')).toBe('no-cache');
+    expect(await response.text()).toContain('<div id="app"></div>');
+    expect(await (await ask(BROWSER, address, 'HEAD')).text()).toBe('');
   });
 
-  test('names the addresses to a program', async () => {
+  test('have a strict policy: no inline script or style, nothing from another origin', async () => {
+    const response = await ask(BROWSER);
+    const policy = response.headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self'; ");
+    expect(policy).not.toMatch(/unsafe|\*/);
+    const html = await response.text();
+    expect(html).not.toMatch(/<style|style=|<script(?! type="module" crossorigin src="\.\/assets\/)/);
+    expect(html).not.toMatch(/https?:/);
+  });
+
+  test('have assets that are compressed and never change', async () => {
+    const html = await (await ask(BROWSER)).text();
+    const names = [...html.matchAll(/(?:src|href)="\.(\/assets\/[^"]+\.(?:js|css))"/g)];
+    expect(names.length).toBeGreaterThan(1);
+    for (const [, name = ''] of names) {
+      const plain = await app.fetch(name, { headers: { authorization: '', 'accept-encoding': 'identity' } });
+      expect(plain.headers.get('cache-control')).toBe('public,max-age=31536000,immutable');
+      expect(plain.headers.get('x-content-type-options')).toBe('nosniff');
+      const text = await plain.text();
+      for (const coding of ['br', 'gzip']) {
+        const coded = await app.fetch(name, { headers: { authorization: '', 'accept-encoding': coding } });
+        expect(coded.headers.get('content-encoding')).toBe(coding);
+        expect(Number(coded.headers.get('content-length'))).toBeLessThan(text.length);
+        expect(await coded.text()).toBe(text);
+      }
+    }
+  });
+
+  test.each([
+    '/assets/nothing.js',
+    '/assets/..%2findex.html',
+    '/assets/..%2f..%2f..%2fpackage.json',
+    '/assets/%2e%2e%2findex.html',
+  ])('%s is not there', async (address) => {
+    expect((await ask('*/*', address)).status).toBe(404);
+  });
+
+  test('are beside the addresses for programs', async () => {
     for (const accept of ['*/*', 'application/json', '']) {
       const response = await ask(accept);
+      expect(response.headers.get('vary')).toContain('Accept');
       expect(response.headers.get('content-type')).toContain('application/json');
       expect(await response.json()).toEqual({
         name: 'Fixative',
@@ -44,23 +80,27 @@ describe('the first page', () => {
       });
     }
   });
-
-  test('says within seconds that the server is not ready when its database is away, and asks it no more often', async () => {
-    const spy = vi.spyOn(app.database, 'query').mockRejectedValue(new Error('away'));
-    const isOfHome = () => spy.mock.calls.filter(([text]) => text === 'SELECT 1').length;
-    await eventually(async () =>
-      expect(await (await ask('text/html')).text()).toContain('The server is not ready.'),
-    );
-    const asked = isOfHome();
-    for (let time = 0; time < 5; time++) await (await ask('text/html')).text();
-    expect(isOfHome() - asked).toBeLessThan(5);
-    spy.mockRestore();
-  });
 });
 
-test('does not lead to GraphiQL where there is none', async () => {
-  const app = await openTestApp({ GRAPHIQL: 'false' });
-  const response = await app.fetch('/', { headers: { accept: 'text/html' } });
-  expect(await response.text()).not.toContain('GraphiQL');
+test('the pages name the path of PUBLIC_URL, which a proxy strips', async () => {
+  const app = await openTestApp({ PUBLIC_URL: 'https://example.com/pictures/' });
+  const response = await app.fetch('/make', { headers: { accept: BROWSER } });
+  expect(await response.text()).toContain('<base href="/pictures/" />');
+  expect(response.headers.get('content-security-policy')).toContain(
+    "img-src 'self' data: blob: https://example.com;",
+  );
   await app.close();
+});
+
+test('without a build, a page names the command that makes it', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'fixative-web-'));
+  const app = await openTestApp({}, { webDirectory: directory });
+  const response = await app.fetch('/image/some-uuid', { headers: { accept: BROWSER } });
+  expect(response.status).toBe(503);
+  const html = await response.text();
+  expect(html).toContain('npm run build');
+  expect(html).toContain('<base href="/">');
+  expect((await app.fetch('/assets/x.js')).status).toBe(404);
+  await app.close();
+  await rm(directory, { recursive: true });
 });

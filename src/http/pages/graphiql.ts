@@ -20,7 +20,7 @@ const BROTLI_QUALITY = 5;
  */
 const KEEP_TABS_IN_PLACE = '.graphiql-tab{transform:none!important}';
 
-type Coding = keyof typeof CODINGS;
+export type Coding = keyof typeof CODINGS;
 
 /** Returns whether a browser asks for the page. */
 export function wantsGraphiql({ method, headers }: IncomingMessage): boolean {
@@ -83,7 +83,7 @@ export function makeGraphiql({ compressed }: { readonly compressed: boolean }) {
  * Returns the best coding that a browser accepts; null: none.
  * @param header Accept-Encoding (RFC 9110, 12.5.3)
  */
-function codingOf(header: string): Coding | null {
+export function codingOf(header: string): Coding | null {
   const taken = weightsOf(header);
   const takes = (name: Coding) => (taken.get(name) ?? 0) > 0;
   if (takes('br')) return 'br';

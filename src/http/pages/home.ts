@@ -16,7 +16,7 @@ const ADDRESSES = {
 /** Answers `/`: the gallery for a browser, the addresses in JSON for a program. Both are public. */
 export function serveHome(exchange: Exchange, web: Web): void {
   const { request, response } = exchange;
-  if (request.headers.accept?.includes('text/html')) return web.servePage(exchange);
   const vary = { Vary: 'Accept, Accept-Encoding' };
-  sendJson(response, 200, { name: 'Fixative', ...ADDRESSES }, vary);
+  if (request.headers.accept?.includes('text/html')) web.servePage(exchange);
+  else sendJson(response, 200, { name: 'Fixative', ...ADDRESSES }, vary);
 }

@@ -9,8 +9,8 @@ const MAX_FORM_BYTES = 4096;
 
 /**
  * Answers `GET /login?code=…` (the link that the server prints) and `POST /login` (a form with the root token
- * or an API token, and the page to go on to). GET accepts no token: URLs stay in browser histories, and the link of an attacker would
- * log its reader in to the attacker's account (login CSRF).
+ * or an API token, and the page to go on to). GET accepts no token: URLs stay in browser histories, and the
+ * link of an attacker would log its reader in to the attacker's account (login CSRF).
  * @param onFailure counts an invalid code or token; returns a refusal after too many.
  */
 export async function serveLogin(

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import sirv from 'sirv';
 import type { Exchange } from '../exchange.ts';
-import { page } from '../response/page.ts';
-import { sendProblem } from '../response/problem.ts';
-import { sendHtml } from '../response/send.ts';
+import { page, page } from '../response/page.ts';
+import { sendProblem, sendProblem } from '../response/problem.ts';
+import { sendHtml, sendHtml } from '../response/send.ts';
+import { readModules, sendModule } from './modules.ts';
 
 /** Paths of the pages of the gallery. The browser chooses by the path what to show. */
 export const WEB_PATHS = ['/make', '/upload', '/overview', '/stores', '/tokens', '/trash'] as const;
@@ -12,7 +13,7 @@ export const WEB_PATHS = ['/make', '/upload', '/overview', '/stores', '/tokens',
 /** Path of the page of one image; its uuid follows. */
 export const WEB_IMAGE_PATH = '/image';
 
-/** Path below which the scripts and styles of the gallery lie. Their names contain the hash of the content. */
+/** Path of the scripts and styles of the gallery. Their names contain the hash of their content. */
 export const WEB_ASSETS_PATH = '/assets';
 
 export interface WebDeps {
@@ -25,32 +26,47 @@ export interface WebDeps {
 export interface Web {
   /** Serves the page of the gallery. */
   servePage(exchange: Exchange): void;
+  /** Serves the page of examples of RobustImage. */
+  serveExamples(exchange: Exchange): void;
   /** Serves a script or a style of the gallery. */
   serveAsset(exchange: Exchange): void;
+  /** Serves a module for the pages of other origins, or its types. */
+  serveModule(exchange: Exchange): void;
 }
 
 /** Serves the built gallery. Without it, `servePage` sends a page that names the command that builds it. */
 export function makeWeb({ directory, publicUrl }: WebDeps): Web {
-  const html = readPage(directory);
+  const html = readPage(directory, 'index.html');
+  const examples = readPage(directory, 'robust-image.html');
   // Without the build there is no directory to serve.
   const assets = html === null ? null : serveDirectory(directory);
+  const modules = readModules(directory);
+
+  function sendPage({ response }: Exchange, text: string | null): void {
+    const base = basePathOf(publicUrl());
+    if (text === null) sendHtml(response, 503, page(NOT_BUILT, { base }));
+    else sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
+      'Content-Security-Policy': policyOf(publicUrl()),
+      'Cache-Control': 'no-cache',
+      Vary: 'Accept, Accept-Encoding',
+      'Referrer-Policy': 'same-origin',
+    });
+  }
+  const sendNotFound = (exchange: Exchange) =>
+    sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });
+
   return {
-    servePage({ response }) {
-      const base = basePathOf(publicUrl());
-      if (html === null) return sendHtml(response, 503, page(NOT_BUILT, { base }));
-      sendHtml(response, 200, html.replace(BASE, `<base href="${base}" />`), {
-        'Content-Security-Policy': policyOf(publicUrl()),
-        'Cache-Control': 'no-cache',
-        Vary: 'Accept, Accept-Encoding',
-        'Referrer-Policy': 'same-origin',
-      });
-    },
+    servePage: (exchange) => sendPage(exchange, html),
+    serveExamples: (exchange) => sendPage(exchange, examples),
     serveAsset(exchange) {
       const { request, response } = exchange;
-      const sendNotFound = () =>
-        sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });
-      if (assets) assets(request, response, sendNotFound);
-      else sendNotFound();
+      if (assets) assets(request, response, () => sendNotFound(exchange));
+      else sendNotFound(exchange);
+    },
+    serveModule(exchange) {
+      const module = modules.get((exchange.request.url ?? '').replace(/^.*\/|\?.*$/g, ''));
+      if (module) sendModule(exchange, module);
+      else sendNotFound(exchange);
     },
   };
 }
@@ -75,9 +91,9 @@ const serveDirectory = (directory: string) =>
   });
 
 /** Returns the page; null: the gallery is not built. */
-function readPage(directory: string): string | null {
+function readPage(directory: string, name: string): string | null {
   try {
-    return readFileSync(path.join(directory, 'index.html'), 'utf8');
+    return readFileSync(path.join(directory, name), 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
@@ -85,8 +101,8 @@ function readPage(directory: string): string | null {
 }
 
 /**
- * Returns the Content-Security-Policy of the gallery: nothing from another origin but images of PUBLIC_URL, no
- * inline scripts or styles. Placeholders are `data:` images; painted masks and chosen files are `blob:`.
+ * Returns the Content-Security-Policy of the gallery: nothing from another origin but images of PUBLIC_URL,
+ * no inline scripts or styles. Placeholders are `data:` images; painted masks and chosen files are `blob:`.
  */
 const policyOf = (publicUrl: string): string =>
   [

@@ -20,7 +20,8 @@ export function page(body: string, { base, refresh }: PageOptions = {}): string 
 
 /** Colours and sizes are those of the gallery (src/web/design/tokens.css). */
 const STYLE = `:root{color-scheme:light dark;--bg:light-dark(#f6f6f4,#131416);--card:light-dark(#fff,#1c1d20);--line:light-dark(#d9d9d4,#34363b);
---text:light-dark(#1b1c1e,#ecedee);--soft:light-dark(#585b60,#a7abb1);--accent:light-dark(#0b5c55,#5fd0c2);--on-accent:light-dark(#fff,#06211e);--bad:light-dark(#a3211b,#ff8f87)}
+--text:light-dark(#1b1c1e,#ecedee);--soft:light-dark(#585b60,#a7abb1);--bad:light-dark(#a3211b,#ff8f87);
+--accent:light-dark(#0b5c55,#5fd0c2);--on-accent:light-dark(#fff,#06211e)}
 body{font:15px/1.6 system-ui,sans-serif;margin:0;color:var(--text);background:var(--bg)}
 main{max-width:26rem;margin:14vh auto 3rem;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:16px}
 @media(max-width:32rem){main{margin:1rem;padding:1.25rem}}

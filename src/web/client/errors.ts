@@ -1,5 +1,5 @@
 import type { CombinedError } from 'urql';
-import { text } from '../text/common.ts';
+import { text } from '../text/shared.ts';
 
 /** Returns the message of a failed request, for people. */
 export function messageOf(error: CombinedError | undefined): string {
@@ -18,8 +18,8 @@ interface UserErrorLike {
 }
 
 /**
- * Returns why a mutation failed; null: it succeeded. Every mutation returns one payload with `userErrors`, and
- * a document here has one mutation.
+ * Returns why a mutation failed; null: it succeeded. Every mutation returns one payload with `userErrors`.
+ * A document of the gallery has one mutation.
  */
 export function faultOf({ data, error }: Outcome): string | null {
   if (error) return messageOf(error);

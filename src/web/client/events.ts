@@ -6,7 +6,7 @@ import { HEADERS } from './headers.ts';
 type Listener = () => void;
 const listeners = new Set<Listener>();
 
-/** Calls `listener` after each reconnection: changes may have been missed. Returns a function that ends it. */
+/** Calls `listener` after each reconnection: changes may have been missed. Returns a function to stop it. */
 export function onReconnect(listener: Listener): () => void {
   listeners.add(listener);
   return () => void listeners.delete(listener);

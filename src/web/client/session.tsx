@@ -1,7 +1,8 @@
-import { createContext, type ReactNode, useContext } from 'react';
+import { createContext, type ReactNode, useContext, useEffect } from 'react';
 import { useQuery } from 'urql';
 import { ErrorNotice } from '../design/notice.tsx';
 import { SessionDocument, type SessionQuery } from '../generated/graphql.ts';
+import { variantWidths } from '../state/variant-widths.ts';
 import { addressOf } from './address.ts';
 import { messageOf } from './errors.ts';
 
@@ -12,6 +13,8 @@ const SessionContext = createContext<SessionQuery | null>(null);
 /** Reads who is logged in before it renders the pages. Without a session it opens the login page. */
 export function SessionProvider({ children }: { readonly children: ReactNode }) {
   const [{ data, error, fetching }, retry] = useQuery({ query: SessionDocument });
+  const widths = data?.server.variantWidths;
+  useEffect(() => variantWidths.set(widths ?? []), [widths]);
   if (data) return <SessionContext value={data}>{children}</SessionContext>;
   if (fetching) return null;
   if ((error?.response as Response | undefined)?.status === 401) {

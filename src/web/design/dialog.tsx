@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useId, useRef } from 'react';
-import { text } from '../text/common.ts';
+import { text } from '../text/shared.ts';
 import { IconButton } from './button.tsx';
 import styles from './dialog.module.css';
 

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { text } from '../text/common.ts';
+import { text } from '../text/shared.ts';
 import { Button } from './button.tsx';
 import { Icon, type IconName } from './icon.tsx';
 import styles from './notice.module.css';

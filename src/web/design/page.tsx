@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect } from 'react';
-import { text } from '../text/common.ts';
+import { text } from '../text/shared.ts';
 import styles from './page.module.css';
 
 interface PageProps {

@@ -1,3 +1,6 @@
+import { RobustImage } from '../robust-image/react.tsx';
+import { useSignal } from '../state/signal.ts';
+import { variantWidths } from '../state/variant-widths.ts';
 import styles from './picture.module.css';
 
 /** Fields of an image that `Picture` needs. */
@@ -14,21 +17,25 @@ interface PictureProps {
   /** Width at which it is shown, in CSS pixels or as a `sizes` attribute. */
   readonly sizes: string;
   readonly alt: string;
-  readonly className?: string;
+  readonly className?: string | undefined;
   /** Whether to load it before it is near the screen. */
   readonly eager?: boolean;
 }
 
-/** An image of this server, in the right size. */
-export const Picture = ({ image, sizes, alt, className, eager = false }: PictureProps) => (
-  <img
-    className={[styles.picture, className].filter(Boolean).join(' ')}
-    src={image.url ?? ''}
-    sizes={sizes}
-    alt={alt}
-    width={image.width ?? undefined}
-    height={image.height ?? undefined}
-    loading={eager ? 'eager' : 'lazy'}
-    decoding="async"
-  />
-);
+/** An image of this server, in the right size. It fills its frame; `className` may change that. */
+export function Picture({ image, sizes, alt, className, eager = false }: PictureProps) {
+  const widths = useSignal(variantWidths);
+  return (
+    <RobustImage
+      className={[styles.picture, className].filter(Boolean).join(' ')}
+      src={image.url}
+      widths={widths}
+      sizes={sizes}
+      alt={alt}
+      width={image.width}
+      height={image.height}
+      thumbhash={image.thumbhash}
+      loading={eager ? 'eager' : 'lazy'}
+    />
+  );
+}

@@ -1,6 +1,6 @@
 import { useEffect } from 'react';
 import { makeSignal, useSignal } from '../state/signal.ts';
-import { text } from '../text/common.ts';
+import { text } from '../text/shared.ts';
 import { Button, IconButton } from './button.tsx';
 import styles from './toast.module.css';
 

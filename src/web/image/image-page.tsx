@@ -1,5 +1,5 @@
 import { Page } from '../design/page.tsx';
-import { shell } from '../text/common.ts';
+import { shell } from '../text/shared.ts';
 
 /** Page of one image. @param props.uuid `Image.uuid` */
 export default function ImagePage({ uuid }: { readonly uuid: string }) {

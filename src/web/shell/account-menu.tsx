@@ -4,7 +4,7 @@ import { IconButton } from '../design/button.tsx';
 import { Menu, MenuItem, MenuLabel, MenuLine } from '../design/menu.tsx';
 import { useSignal } from '../state/signal.ts';
 import { setTheme, THEMES, theme } from '../state/theme.ts';
-import { shell } from '../text/common.ts';
+import { shell } from '../text/shared.ts';
 
 /** Menu of the account: whose images are shown, appearance, GraphiQL, log out. */
 export function AccountMenu() {

@@ -3,7 +3,7 @@ import { session } from '../client/session-state.ts';
 import { buttonClass } from '../design/button.tsx';
 import { Dialog } from '../design/dialog.tsx';
 import { useSignal } from '../state/signal.ts';
-import { text } from '../text/common.ts';
+import { text } from '../text/shared.ts';
 
 /** Says that the session has ended, and keeps the page: what was typed is not lost. */
 export function EndedSession() {

@@ -1,7 +1,7 @@
 import { Dialog } from '../design/dialog.tsx';
 import { keyGroups } from '../state/keys.ts';
 import { useSignal } from '../state/signal.ts';
-import { shell } from '../text/common.ts';
+import { shell } from '../text/shared.ts';
 import styles from './keys-dialog.module.css';
 
 const SIGNS: Readonly<Record<string, string>> = {

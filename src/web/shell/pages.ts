@@ -1,5 +1,5 @@
 import type { IconName } from '../design/icon.tsx';
-import { shell } from '../text/common.ts';
+import { shell } from '../text/shared.ts';
 
 interface PageLink {
   readonly path: string;

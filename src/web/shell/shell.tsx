@@ -6,7 +6,7 @@ import { Icon } from '../design/icon.tsx';
 import { Toasts } from '../design/toast.tsx';
 import logo from '../logo.svg';
 import { useKeys } from '../state/keys.ts';
-import { shell, text } from '../text/common.ts';
+import { shell, text } from '../text/shared.ts';
 import { AccountMenu } from './account-menu.tsx';
 import { EndedSession } from './ended-session.tsx';
 import { KeysDialog } from './keys-dialog.tsx';

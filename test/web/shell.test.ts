@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CHROMIUM, openBrowser, type TestBrowser } from '../browser/chromium.ts';
+import { openTestApp, type TestApp } from '../harness.ts';
+import { collectFaults, expectAccessible, openGallery } from './pages.ts';
+
+describe.skipIf(!CHROMIUM)('the frame of the gallery', () => {
+  let app: TestApp;
+  let opened: TestBrowser;
+  let browser: TestBrowser['browser'];
+  beforeAll(async () => {
+    app = await openTestApp();
+    opened = await openBrowser();
+    ({ browser } = opened);
+  });
+  afterAll(async () => {
+    await opened?.close();
+    await app.close();
+  });
+
+  test.each(['desktop', 'phone'] as const)('leads to every page without a fault, on a %s', async (screen) => {
+    const { page, faults } = await openGallery(app, browser, { screen });
+    for (const name of ['Make', 'Upload', 'Overview', 'Stores', 'Tokens', 'Trash', 'Gallery']) {
+      await page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+      await page.waitForFunction((title) => document.title.startsWith(title), name);
+      await expectAccessible(page);
+      const [wide, shown] = await page.evaluate(() => [document.body.scrollWidth, innerWidth]);
+      expect(wide, name).toBeLessThanOrEqual(shown as number);
+    }
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('shows the keys, and keeps the appearance that was chosen', async () => {
+    const { page, faults } = await openGallery(app, browser);
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').getByText('?', { exact: true }).waitFor();
+    await expectAccessible(page);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Account' }).click();
+    await page.getByRole('menuitem', { name: 'Dark' }).click();
+    await page.reload();
+    expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('logs out, and asks a browser without a session to log in', async () => {
+    const { page } = await openGallery(app, browser);
+    await page.getByRole('button', { name: 'Account' }).click();
+    await page.getByRole('menuitem', { name: 'Log out' }).click();
+    await page.waitForURL(`${app.url}/logout`);
+    await page.goto(`${app.url}/overview`);
+    await page.waitForURL(`${app.url}/login`);
+    await page.fill('input[name=token]', 'test-root-token-0123456789');
+    await page.click('button');
+    await page.waitForURL(`${app.url}/`);
+    await page.close();
+  });
+
+  test('shows a user of a token only the pages that the token may use', async () => {
+    const { token } = await app.services.tokens.create({
+      name: 'of a reader',
+      userId: 'ann',
+      scopes: ['images:read'],
+    });
+    await browser.clearCookies();
+    const page = await browser.newPage();
+    const faults = collectFaults(app, page);
+    await page.goto(`${app.url}/login`);
+    await page.fill('input[name=token]', token);
+    await page.click('button');
+    await page.waitForURL(`${app.url}/`);
+    const links = page.getByRole('navigation').getByRole('link');
+    await links.first().waitFor();
+    expect(await links.evaluateAll((all) => all.map((link) => link.getAttribute('aria-label')))).toEqual([
+      'Gallery',
+      'Overview',
+      'Trash',
+    ]);
+    await page.getByRole('button', { name: 'Account' }).click();
+    await page.getByText('Images of ann').waitFor();
+    // The login page has the status 401.
+    expect(faults.filter((fault) => !fault.includes('401'))).toEqual([]);
+    await page.close();
+  });
+
+  test('keeps the page when the session ends', async () => {
+    const { token, apiToken } = await app.services.tokens.create({ name: 'short', scopes: ['admin'] });
+    await browser.clearCookies();
+    const page = await browser.newPage();
+    await page.goto(`${app.url}/login`);
+    await page.fill('input[name=token]', token);
+    await page.click('button');
+    await page.waitForURL(`${app.url}/`);
+    await page.getByRole('navigation').waitFor();
+    await app.services.tokens.revoke(apiToken.id);
+    await page.getByRole('navigation').getByRole('link', { name: 'Tokens' }).click();
+    await page.getByRole('dialog', { name: 'You are logged out' }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/tokens');
+    await page.close();
+  });
+});
