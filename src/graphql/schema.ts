@@ -16,6 +16,7 @@ import './image/family.ts';
 import './image/generation.ts';
 import './image/image-list.ts';
 import './image/image-stats.ts';
+import './image/image-facets.ts';
 import './image/image-subscription.ts';
 import './mutations/generate-image.ts';
 import './mutations/upload-image.ts';

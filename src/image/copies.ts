@@ -32,3 +32,26 @@ export async function findCopiesOfBlobs(
   );
   return blobIds.map((id) => byBlob.get(id) ?? []);
 }
+
+export const DURABILITIES = ['DURABLE', 'DEGRADED', 'AT_RISK', 'LOST'] as const;
+/** How safe the bytes of an image are. The schema describes each value. */
+export type Durability = (typeof DURABILITIES)[number];
+
+/**
+ * Returns how safe the bytes of a blob are. Statements use `durabilityIn` (list/durability.ts), which must
+ * agree.
+ * @param stores names of the configured stores.
+ */
+export function durabilityOf(
+  copies: readonly Pick<CopyRow, 'store' | 'state'>[],
+  stores: readonly string[],
+): Durability {
+  const isIn = (store: string, state: CopyState) =>
+    copies.some((copy) => copy.store === store && copy.state === state);
+  const healthy = stores.filter((store) => isIn(store, 'STORED'));
+  const accepting = stores.filter((store) => !isIn(store, 'TOO_LARGE'));
+  if (healthy.length === accepting.length && healthy.length > 0) return 'DURABLE';
+  if (healthy.length === 0) return 'LOST';
+  const lost = copies.some((copy) => copy.state === 'MISSING' || copy.state === 'CORRUPT');
+  return healthy.length === 1 && lost ? 'AT_RISK' : 'DEGRADED';
+}

@@ -17,6 +17,7 @@ import { forEachConcurrently } from './import/concurrency.ts';
 import { makeSidecar } from './import/sidecar.ts';
 import type { ImageFilter } from './list/conditions.ts';
 import { parseCursor } from './list/cursor.ts';
+import { withStores } from './list/durability.ts';
 import { listImages, MAX_PAGE_SIZE } from './list/list.ts';
 
 export interface Export {
@@ -46,7 +47,7 @@ export async function exportImages(
 ): Promise<void> {
   await mkdir(options.directory, { recursive: true });
   await forEachConcurrently(
-    imagesOf(deps, options.filter),
+    imagesOf(deps, await withStores({ ...deps, stores: deps.storage.stores }, options.filter)),
     async ({ image, createdAt }) => onImage(await exportImage(deps, image, { ...options, createdAt })),
     { count: IMAGES_AT_A_TIME, signal: options.signal },
   );

@@ -189,6 +189,11 @@ const WAYS: Record<string, Way> = {
   },
   'Query.tools': { kind: 'open', ask: () => ({ query: '{ tools { name } }' }) },
   'Query.models': { kind: 'open', ask: () => ({ query: '{ models { id } }' }) },
+  'Query.imageFacets': {
+    kind: 'about',
+    ask: () => ({ query: '{ imageFacets(filter: { search: "secret" }) { users { value count bytes } } }' }),
+    finds: (data) => JSON.stringify(data).includes(OWNER),
+  },
   'Query.viewer': { kind: 'open', ask: () => ({ query: '{ viewer { userId scopes } }' }) },
   'Query.server': { kind: 'open', ask: () => ({ query: '{ server { version trashDays } }' }) },
   'Query.stores': { kind: 'open', ask: () => ({ query: '{ stores { name } }' }) },

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countStats } from '../../src/image/list/stats.ts';
-import { type ImageFilter, ImageStatsDocument } from '../generated/graphql.ts';
+import {
+  type ImageFilter,
+  ImageStatsByModelDocument,
+  ImageStatsDocument,
+  ImageStatsMoreDocument,
+} from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 
 describe('imageStats', () => {
@@ -108,6 +113,89 @@ describe('imageStats', () => {
       total: 15,
       complete: true,
     });
+  });
+
+  test('counts by status, user, model, and day with tool', async () => {
+    const sum = async (columns: string, where: string) =>
+      app.database.query<Record<string, unknown>>(
+        `SELECT ${columns}, count(*) AS total, count(*) FILTER (WHERE status = 'failed') AS failed, coalesce(sum(bytes), 0)::bigint AS bytes
+         FROM generated_images i WHERE deleted_at IS NULL AND part_of IS NULL AND ${where} GROUP BY 1, ${columns.includes(',') ? 2 : 1}`,
+      );
+    await app.database.query(`INSERT INTO generated_images (user_id, prompt, status, created_at, tool_name)
+      VALUES ('user-9', 'a wolf', 'pending', '2026-01-03T05:00:00Z', 'tool-9'), ('user-9', 'a wolf', 'pending', '2026-01-04', 'tool-9')`);
+    const cases: [ImageFilter, string][] = [
+      [{}, 'true'],
+      [{ userId: 'user-1' }, `user_id = 'user-1'`],
+      [{ tags: ['six'] }, `tags @> ARRAY['six']`],
+      [{ search: 'wolf' }, `prompt LIKE '%wolf%'`],
+      [{ status: ['FAILED', 'PENDING'] }, `status IN ('failed', 'pending')`],
+    ];
+    for (const [filter, where] of cases) {
+      const about = JSON.stringify(filter);
+      const { imageStats: told } = await app.ask(ImageStatsMoreDocument, { filter });
+      const [row] = await app.database.query<Record<string, number | Date | null>>(
+        `SELECT count(*) FILTER (WHERE status = 'pending') AS pending, count(*) FILTER (WHERE status = 'processing') AS processing,
+           min(created_at) FILTER (WHERE status = 'pending') AS oldest
+         FROM generated_images WHERE deleted_at IS NULL AND part_of IS NULL AND ${where}`,
+      );
+      const oldest = row?.oldest instanceof Date ? row.oldest.toISOString() : null;
+      expect([told.pending, told.processing, told.oldestPendingAt, told.complete], about).toEqual([
+        ...[row?.pending, row?.processing, oldest, true],
+      ]);
+      const day = `to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day`;
+      const days = (await sum(`${day}, tool_name AS tool`, where)).map(({ bytes: _, ...rest }) => rest);
+      for (const [list, expected] of [
+        [told.byUser, await sum(`user_id AS "userId"`, where)],
+        [told.byModel, await sum('model', where)],
+        [told.byDayAndTool, days],
+      ] as const) {
+        expect(list.length, about).toBe(expected.length);
+        expect(list, about).toEqual(expect.arrayContaining(expected));
+      }
+      for (const list of [told.byUser, told.byModel])
+        expect(list.map(({ total }) => total)).toEqual(
+          list.map(({ total }) => total).toSorted((a, b) => b - a),
+        );
+      const order = told.byDayAndTool.map((each) => each.day);
+      expect(order, about).toEqual(order.toSorted().reverse());
+    }
+  });
+
+  test('reads the table only for a field that needs it, and the index only for others', async () => {
+    const { imageStats } = await app.ask(ImageStatsByModelDocument, { filter: { userId: 'user-1' } });
+    expect(imageStats).toEqual({ byModel: [{ model: 'm1', total: 15 }], complete: true });
+    const begun: string[] = [];
+    const database = {
+      ...app.database,
+      transaction: ((work) =>
+        app.database.transaction((transaction) =>
+          work({
+            query: (text, ...rest) => {
+              begun.push(text);
+              return transaction.query(text, ...rest);
+            },
+          } as Parameters<typeof work>[0]),
+        )) as typeof app.database.transaction,
+    };
+    const run = async (...fields: string[]) => {
+      begun.length = 0;
+      await countStats({ database }, {}, { fields: new Set(fields) });
+      return begun.filter((text) => text.startsWith('WITH')).map((text) => /model/.test(text));
+    };
+    expect(await run('total', 'byUser')).toEqual([false]);
+    expect(await run('byModel')).toEqual([true]);
+    expect((await run('total', 'byModel')).sort()).toEqual([false, true]);
+  });
+
+  test('looks at the newest only for models too', async () => {
+    const fields = new Set(['byModel', 'total']);
+    const some = await countStats(
+      app.services,
+      { createdBefore: new Date('2026-01-07') },
+      { fields, maxCounted: 25 },
+    );
+    expect(some.byModel.reduce((sum, { total }) => sum + total, 0)).toBe(25);
+    expect(some.complete).toBe(false);
   });
 
   test('refuses a filter that cannot be', async () => {

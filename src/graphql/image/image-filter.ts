@@ -1,6 +1,11 @@
+import { visibleFilter } from '../../auth/authorization.ts';
+import type { ImageFilter as Conditions } from '../../image/list/conditions.ts';
+import { withStores } from '../../image/list/durability.ts';
 import { builder } from '../builder/builder.ts';
+import type { GraphqlContext } from '../context.ts';
 import { CopyState } from './copy.ts';
 import { ImageOrigin, ImageStatus, Visibility } from './image.ts';
+import { Durability } from './image-copies.ts';
 
 const CopyFilter = builder.inputType('CopyFilter', {
   description: 'Conditions for copies. A copy must match all given fields.',
@@ -61,6 +66,10 @@ const ImageFilter = builder.inputType('ImageFilter', {
       type: CopyFilter,
       description: 'Return images with such a copy; `{}` matches any copy.',
     }),
+    durability: t.field({
+      type: [Durability],
+      description: 'Durabilities, one of which the image must have (`Image.durability`).',
+    }),
     visibility: t.field({ type: Visibility, description: 'Visibility that the image must have.' }),
     parts: t.boolean({
       description:
@@ -72,6 +81,17 @@ const ImageFilter = builder.inputType('ImageFilter', {
     }),
   }),
 });
+
+/**
+ * Returns the conditions of a filter, limited to the images that the caller may see.
+ * @throws FixativeError FORBIDDEN if it names another user.
+ */
+export function conditionsOf(
+  { caller, services: { database, storage } }: GraphqlContext,
+  filter: Conditions | null | undefined,
+): Promise<Conditions> {
+  return withStores({ database, stores: storage.stores }, visibleFilter(caller, filter));
+}
 
 /** Options of the argument of every field that finds images by a filter. */
 export const WHICH_IMAGES = {

@@ -1,4 +1,5 @@
-import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
+import type { FieldNode, GraphQLResolveInfo } from 'graphql';
+import { fieldsOf } from '../builder/selected-fields.ts';
 
 /** Which parts of a page of images a document selects. */
 export interface ListSelection {
@@ -45,16 +46,11 @@ export function selectionOf({ fieldNodes, fragments }: GraphQLResolveInfo): List
   if (!node || fieldNodes.length > 1) return { list: true, cards: false, pageInfo: BOTH_ENDS };
   const found = known.get(node);
   if (found) return found;
-  const fieldsOf = (set: SelectionSetNode | undefined): FieldNode[] =>
-    (set?.selections ?? []).flatMap((each) => {
-      if (each.kind === 'Field') return [each];
-      return fieldsOf(
-        each.kind === 'InlineFragment' ? each.selectionSet : fragments[each.name.value]?.selectionSet,
-      );
-    });
   const within = (fields: readonly FieldNode[], name: string) =>
-    fields.filter((field) => field.name.value === name).flatMap((field) => fieldsOf(field.selectionSet));
-  const page = fieldsOf(node.selectionSet);
+    fields
+      .filter((field) => field.name.value === name)
+      .flatMap((field) => fieldsOf(field.selectionSet, fragments));
+  const page = fieldsOf(node.selectionSet, fragments);
   const images = [...within(page, 'nodes'), ...within(within(page, 'edges'), 'node')];
   const selection = {
     list: page.some(({ name }) => !COUNT_FIELDS.has(name.value)),

@@ -1,10 +1,8 @@
-import { visibleFilter } from '../../auth/authorization.ts';
-import type { ImageFilter as ImageConditions } from '../../image/list/conditions.ts';
 import { countImages, type ImageCount } from '../../image/list/count.ts';
 import { listImagesOrCards, listNothing } from '../../image/list/list.ts';
 import { builder } from '../builder/builder.ts';
 import { Image } from './image.ts';
-import { ImageOrder, WHICH_IMAGES } from './image-filter.ts';
+import { conditionsOf, ImageOrder, WHICH_IMAGES } from './image-filter.ts';
 import { selectionOf } from './image-list-selection.ts';
 
 builder.queryField('images', (t) =>
@@ -18,11 +16,11 @@ builder.queryField('images', (t) =>
         filter: t.arg(WHICH_IMAGES),
         orderBy: t.arg({ type: ImageOrder, description: 'Order of the images. Default: newest first.' }),
       },
-      resolve: async (_root, { filter, orderBy, ...page }, { services, caller }, info) => {
-        const conditions: ImageConditions = visibleFilter(caller, filter);
+      resolve: async (_root, { filter, orderBy, ...page }, context, info) => {
+        const conditions = await conditionsOf(context, filter);
         // A document that selects only the count needs no page, but its arguments must be valid.
         const { list, cards, pageInfo } = selectionOf(info);
-        const { database, totalCountLimit } = services;
+        const { database, totalCountLimit } = context.services;
         const args = { ...page, order: orderBy, cards, pageInfo };
         const found = list ? await listImagesOrCards(database, conditions, args) : listNothing(args);
         let counted: Promise<ImageCount> | null = null;

@@ -1,10 +1,10 @@
-import { visibleFilter, visibleTo } from '../../auth/authorization.ts';
+import { visibleTo } from '../../auth/authorization.ts';
 import { type Watched, type WatchedImage, watchImage, watchImages } from '../../image/events/watch.ts';
 import { builder } from '../builder/builder.ts';
 import { MAX_RELATED_PER_REQUEST } from '../builder/related-limit.ts';
 import type { GraphqlContext } from '../context.ts';
 import { Image } from './image.ts';
-import { WHICH_IMAGES } from './image-filter.ts';
+import { conditionsOf, WHICH_IMAGES } from './image-filter.ts';
 import { parseImageId } from './image-id.ts';
 import type { ImageShape } from './image-shape.ts';
 
@@ -36,9 +36,10 @@ builder.subscriptionFields((t) => ({
     args: {
       filter: t.arg(WHICH_IMAGES),
     },
-    subscribe: (_root, { filter }, context) => {
-      const { services, caller, events } = context;
-      return whileAuthorized(context, watchImages(services, visibleFilter(caller, filter), events.lastId));
+    subscribe: async (_root, { filter }, context) => {
+      const conditions = await conditionsOf(context, filter);
+      const { services, events } = context;
+      return whileAuthorized(context, watchImages(services, conditions, events.lastId));
     },
     resolve: beginEvent,
   }),

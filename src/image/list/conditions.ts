@@ -3,9 +3,10 @@ import { FIRST_TIME } from '../../time.ts';
 import type { ImageOrigin, ImageStatus, Visibility } from '../image.ts';
 import { checkCharacters } from '../input.ts';
 import { faultOfJson, faultOfText } from '../json.ts';
+import { type DurabilityFilter, durabilityTerms } from './durability.ts';
 
 /** Filter of images. An image matches when it meets all given conditions. */
-export interface ImageFilter {
+export interface ImageFilter extends DurabilityFilter {
   readonly userId?: string | null | undefined;
   readonly tool?: string | null | undefined;
   /** Matches images with all of these tags. */
@@ -160,15 +161,20 @@ export class Conditions {
     const trash = filter.trash ?? 'exclude';
     if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
     if (!filter.parts) this.add('i.part_of IS NULL');
-    if (filter.copies) {
-      const terms = ['c.blob_id = i.blob_id'];
-      if (filter.copies.store != null) {
-        checkCharacters('filter.copies.store', filter.copies.store);
-        terms.push(`c.store = ${this.value(filter.copies.store)}`);
-      }
-      if (filter.copies.state != null) terms.push(`c.state = ${this.value(filter.copies.state)}`);
-      this.add(`EXISTS (SELECT 1 FROM copies c WHERE ${terms.join(' AND ')})`);
+    this.#addCopies(filter);
+    const use = wording === 'once' ? 'estimate' : byIndex ? 'find' : 'check';
+    for (const term of durabilityTerms(filter, (each) => this.value(each), use)) this.add(term);
+  }
+
+  #addCopies({ copies }: ImageFilter): void {
+    if (!copies) return;
+    const terms = ['c.blob_id = i.blob_id'];
+    if (copies.store != null) {
+      checkCharacters('filter.copies.store', copies.store);
+      terms.push(`c.store = ${this.value(copies.store)}`);
     }
+    if (copies.state != null) terms.push(`c.state = ${this.value(copies.state)}`);
+    this.add(`EXISTS (SELECT 1 FROM copies c WHERE ${terms.join(' AND ')})`);
   }
 
   /**

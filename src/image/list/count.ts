@@ -1,5 +1,6 @@
 import type { Queryable } from '../../database/database.ts';
 import { areIndexed, Conditions, type ImageFilter } from './conditions.ts';
+import { isRareDurability } from './durability.ts';
 import { estimateImages } from './estimate.ts';
 
 export interface ImageCount {
@@ -16,8 +17,8 @@ const ROW_COST = 10;
  * statistics. So the cost depends on the limit and not on the number of images. An estimate is never less
  * than what was counted.
  * @param limit entries to count when one index answers the filter (all, a user, a time, a tag); a tenth of it
- *   otherwise. Conditions that no index answers (`copies`, `status: SUCCESS`) are checked for each counted
- *   image, so the result may be an estimate below the limit.
+ *   otherwise. Conditions that no index answers (`copies`, `durability: DURABLE`, `status: SUCCESS`) are
+ *   checked for each counted image, so the result may be an estimate below the limit.
  */
 export async function countImages(db: Queryable, filter: ImageFilter, limit: number): Promise<ImageCount> {
   const parts = divide(filter);
@@ -70,18 +71,24 @@ interface FilterParts {
 
 /** Divides a filter into what an index answers and what must be checked for each image. */
 function divide(filter: ImageFilter): FilterParts {
-  const { copies, status, visibility, ...rest } = filter;
+  const { copies, durability, stores, status, visibility, ...rest } = filter;
+  const isRare = isRareDurability(filter);
   const rare = {
     copies: copies?.state != null && copies.state !== 'STORED' ? copies : null,
     status: status?.length && !status.includes('success') ? status : null,
     visibility: visibility === 'private' ? visibility : null,
+    ...(isRare && { durability, stores }),
   };
   const checked = {
     copies: rare.copies ? null : copies,
     status: rare.status ? null : status,
     visibility: rare.visibility ? null : visibility,
+    ...(!isRare && { durability, stores }),
   };
-  const isChecked = checked.copies != null || checked.visibility != null || (checked.status?.length ?? 0) > 0;
+  const isChecked =
+    checked.copies != null ||
+    checked.visibility != null ||
+    [checked.status, checked.durability].some((values) => values?.length);
   const { userId: _user, createdAfter: _after, createdBefore: _before, tags, trash, parts, ...others } = rest;
   const isShown = (trash ?? 'exclude') === 'exclude' && !parts;
   const isPlain =

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InputError } from '../../errors.ts';
 import { parseTime } from '../../time.ts';
+import { DURABILITIES } from '../copies.ts';
 import { IMAGE_ORIGINS, IMAGE_STATUSES, VISIBILITIES } from '../image.ts';
 import type { ImageFilter } from './conditions.ts';
 
@@ -39,6 +40,7 @@ const FILTER = z.strictObject({
   visibility: oneOf(VISIBILITIES).nullish(),
   parts: z.boolean().nullish(),
   trash: oneOf(['exclude', 'include', 'only']).nullish(),
+  durability: z.array(z.string().toUpperCase().pipe(z.enum(DURABILITIES))).nullish(),
   copies: z.strictObject({ store: text, state: z.string().toUpperCase().nullish() }).nullish(),
 }) satisfies z.ZodType<ImageFilter>;
 

@@ -4,6 +4,7 @@
  */
 import type { Queryable } from '../../database/database.ts';
 import { areIndexed, type ImageFilter } from './conditions.ts';
+import { isRareDurability } from './durability.ts';
 import type { ListOrder, Scan } from './page-query.ts';
 
 /** Fields that rarely match more than one image. */
@@ -39,6 +40,7 @@ export function isFoundByIndex(checked: ImageFilter): boolean {
     [tags, anyTag, search?.trim(), filename?.trim()].some((value) => value?.length) ||
     (status != null && status.length > 0 && !status.includes('success')) ||
     (copies?.state != null && copies.state !== 'STORED') ||
+    isRareDurability(checked) ||
     checked.visibility === 'private' ||
     checked.trash === 'only'
   );

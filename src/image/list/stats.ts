@@ -1,5 +1,8 @@
 import type { Database } from '../../database/database.ts';
-import { areIndexed, Conditions, type ImageFilter, TAGGED_IMAGES } from './conditions.ts';
+import type { Durability } from '../copies.ts';
+import type { ImageFilter } from './conditions.ts';
+import { durabilityIn, type JudgingStores, UNHEALTHY_BLOBS } from './durability.ts';
+import { isInIndex, MAX_COUNTED, MAX_READ, newestImages, sumUp } from './newest-images.ts';
 
 export interface Figures {
   readonly total: number;
@@ -7,8 +10,13 @@ export interface Figures {
   readonly bytes: number;
 }
 
-export interface ImageStats extends Figures {
+/** Statistics by what idx_generated_images_created_at_id has. */
+interface IndexedStats extends Figures {
   readonly succeeded: number;
+  readonly pending: number;
+  readonly processing: number;
+  /** null: none is pending. */
+  readonly oldestPendingAt: Date | null;
   readonly uniqueUsers: number;
   /** Average of the images that have bytes; null: none has. */
   readonly averageBytes: number | null;
@@ -16,74 +24,75 @@ export interface ImageStats extends Figures {
   readonly byTool: readonly (Figures & { readonly tool: string })[];
   /** Newest day first. A day is `2026-11-21`, in UTC. */
   readonly byDay: readonly (Figures & { readonly day: string })[];
+  readonly byDayAndTool: readonly (Figures & { readonly day: string; readonly tool: string })[];
+  /** Users with the most images first. */
+  readonly byUser: readonly (Figures & { readonly userId: string })[];
+}
+
+/** Statistics by what only the table has. */
+interface TableStats {
+  /** Models with the most images first. null: images without a model. */
+  readonly byModel: readonly (Figures & { readonly model: string | null })[];
+  readonly byDurability: Readonly<Record<Durability, number>>;
+}
+
+export interface ImageStats extends IndexedStats, TableStats {
   /** Whether all matching images were counted. */
   readonly complete: boolean;
 }
 
-/** Most images to count when an index answers the filter: the newest. */
-export const MAX_COUNTED = 1_000_000;
-/** Most images to count when the table must be read, which takes about ten times as long. */
-export const MAX_READ = 200_000;
 export const MAX_TOOLS = 100;
 export const MAX_DAYS = 366;
+export const MAX_USERS = 50;
+export const MAX_MODELS = 100;
+/** Most tools of `byDayAndTool`. */
+export const MAX_TOOLS_A_DAY = 20;
+
+const TABLE_FIELDS = ['byModel', 'byDurability'] as const;
+
+export interface StatsOptions {
+  /** Fields to compute; others are empty. Default: all but `byModel` and `byDurability`. */
+  readonly fields?: ReadonlySet<string>;
+  /** The configured stores, for `byDurability`. */
+  readonly stores?: JudgingStores | null;
+  /** Most images to count. */
+  readonly maxCounted?: number;
+}
 
 /**
- * Counts images, their bytes and their users, by tool and by day, in one pass over at most `maxCounted` rows,
- * newest first.
- *
- * The part of the filter that an index answers (a user, a time, a tag, …) selects the rows to read. The rest
- * only selects which of them count: a search for a rare model must not read the whole table. Unless the
- * filter needs other columns, idx_generated_images_created_at_id has everything that is read
- * (docs/performance.md has the times).
+ * Counts images, their bytes and their users, newest first, in one pass over at most MAX_COUNTED rows, and in
+ * a second pass over at most MAX_READ rows for what only the table has. Unless the filter needs other
+ * columns, idx_generated_images_created_at_id has everything that the first one reads (docs/performance.md
+ * has the times).
  */
 export async function countStats(
   { database }: { database: Database },
   filter: ImageFilter,
-  { maxCounted = isInIndex(filter) ? MAX_COUNTED : MAX_READ }: { maxCounted?: number } = {},
+  { fields, stores = null, maxCounted }: StatsOptions = {},
 ): Promise<ImageStats> {
-  const { indexed, counted, tag } = divide(filter);
-  const looked = new Conditions(indexed);
-  if (tag !== null) looked.add(`i.tag = ${looked.value(tag)}`);
-  const found = new Conditions(counted, looked.values);
-  const newest = `${looked.where()} ORDER BY i.created_at DESC, i.id DESC LIMIT ${looked.value(maxCounted)}`;
-  // One pass groups the rows by tool and day, and by user. The few sums are then summed up by tool, by day
-  // and in all.
-  const text = `WITH looked AS (
-      SELECT i.tool_name, i.user_id, ${DAY} AS day, i.status, i.bytes, (${found.all()}) AS found
-      FROM ${tag === null ? `generated_images i${newest}` : `(SELECT i.id FROM ${TAGGED_IMAGES} i${newest}) w JOIN generated_images i USING (id)`}
-    ), groups AS (
-      SELECT tool_name, day, GROUPING(user_id) = 0 AS of_user, count(*) AS looked, count(*) FILTER (WHERE found) AS total,
-        count(*) FILTER (WHERE found AND status = 'success') AS succeeded, count(*) FILTER (WHERE found AND status = 'failed') AS failed,
-        count(bytes) FILTER (WHERE found) AS sized, sum(bytes) FILTER (WHERE found) AS bytes
-      FROM looked GROUP BY GROUPING SETS ((tool_name, day), (user_id))
-    ), sums AS (
-      SELECT tool_name, day, GROUPING(tool_name, day) AS level, sum(looked)::bigint AS looked, coalesce(sum(total), 0)::bigint AS total,
-        coalesce(sum(succeeded), 0)::bigint AS succeeded, coalesce(sum(failed), 0)::bigint AS failed,
-        coalesce(sum(sized), 0)::bigint AS sized, coalesce(sum(bytes), 0)::bigint AS bytes
-      FROM groups WHERE NOT of_user GROUP BY GROUPING SETS ((), (tool_name), (day))
-    ), placed AS (
-      SELECT *, row_number() OVER (PARTITION BY level ORDER BY day DESC NULLS LAST, total DESC, tool_name) AS place
-      FROM sums WHERE total > 0 OR level = ${LEVELS.all}
-    )
-    SELECT level, tool_name AS tool, to_char(day, 'YYYY-MM-DD') AS day, looked, total, succeeded, failed, sized, bytes,
-      CASE level WHEN ${LEVELS.all} THEN (SELECT count(*) FROM groups WHERE of_user AND total > 0) END AS users
-    FROM placed WHERE place <= CASE level WHEN ${LEVELS.tool} THEN ${MAX_TOOLS} ELSE ${MAX_DAYS} END ORDER BY level, place`;
-  const rows = await database.transaction(async (transaction) => {
-    await transaction.query(SETTINGS);
-    return transaction.query<StatsRow>(text, looked.values);
-  });
-  const all = rows.find(({ level }) => level === LEVELS.all);
-  const figures = ({ total, failed, bytes }: StatsRow) => ({ total, failed, bytes });
+  const asks = (field: string) => fields?.has(field) ?? true;
+  const tableFields = TABLE_FIELDS.filter((field) => fields?.has(field));
+  const isFirst = !fields || [...fields].some((field) => !tableFields.some((each) => each === field));
+  const first = maxCounted ?? (isInIndex(filter) ? MAX_COUNTED : MAX_READ);
+  const second = maxCounted ?? MAX_READ;
+  const [indexed, table] = await Promise.all([
+    isFirst ? countIndexed(database, filter, { asks, limit: first }) : null,
+    tableFields.length > 0 ? countTable(database, filter, { asks, stores, limit: second }) : null,
+  ]);
   return {
-    ...(all ? figures(all) : { total: 0, failed: 0, bytes: 0 }),
-    succeeded: all?.succeeded ?? 0,
-    uniqueUsers: all?.users ?? 0,
-    averageBytes: all?.sized ? all.bytes / all.sized : null,
-    byTool: rows.flatMap((row) => (row.level === LEVELS.tool ? [{ tool: row.tool, ...figures(row) }] : [])),
-    byDay: rows.flatMap((row) => (row.level === LEVELS.day ? [{ day: row.day, ...figures(row) }] : [])),
-    complete: (all?.looked ?? 0) < maxCounted,
+    ...(indexed?.stats ?? NO_INDEXED),
+    ...(table?.stats ?? NO_TABLE),
+    complete: (indexed?.looked ?? 0) < first && (table?.looked ?? 0) < second,
   };
 }
+
+const NO_INDEXED: IndexedStats = {
+  ...{ total: 0, failed: 0, bytes: 0, succeeded: 0, pending: 0, processing: 0, uniqueUsers: 0 },
+  ...{ oldestPendingAt: null, averageBytes: null },
+  ...{ byTool: [], byDay: [], byDayAndTool: [], byUser: [] },
+};
+const NO_DURABILITY = { DURABLE: 0, DEGRADED: 0, AT_RISK: 0, LOST: 0 };
+const NO_TABLE: TableStats = { byModel: [], byDurability: NO_DURABILITY };
 
 /** Day in UTC, clamped to the years 1 to 9999, which clients can read. */
 const DAY = `least(greatest((i.created_at AT TIME ZONE 'UTC')::date, '0001-01-01'), '9999-12-31')`;
@@ -92,48 +101,125 @@ interface StatsRow extends Figures {
   readonly level: number;
   readonly tool: string;
   readonly day: string;
+  readonly user: string;
   readonly looked: number;
   readonly succeeded: number;
+  readonly pending: number;
+  readonly processing: number;
+  readonly oldest: Date | null;
   readonly sized: number;
   readonly users: number;
 }
 
-/** Values of GROUPING(tool_name, day): one bit for each column that a row sums over. */
-const LEVELS = { tool: 1, day: 2, all: 3 } as const;
+/** Values of GROUPING(tool_name, day): one bit for each column that a row sums over; and rows of users. */
+const LEVELS = { dayAndTool: 0, tool: 1, day: 2, all: 3, user: 4 } as const;
 
-/**
- * Settings for one transaction. A sequential scan would not be bounded by the limit. A generic plan does not
- * know how many rows a tag has. The sums fit into this work_mem.
- */
-const SETTINGS = `SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
-  set_config('work_mem', '32MB', true), set_config('jit', 'off', true)`;
+const figures = ({ total, failed, bytes }: Figures): Figures => ({ total, failed, bytes });
 
-/** Returns whether idx_generated_images_created_at_id has all columns that the filter needs. */
-function isInIndex(filter: ImageFilter): boolean {
-  const { userId: _user, createdAfter: _after, createdBefore: _before, tool: _tool, ...more } = filter;
-  const { status, trash: _trash, parts: _parts, ...others } = more;
-  return (!status || status.includes('success')) && Object.values(others).every((value) => value == null);
+async function countIndexed(
+  database: Database,
+  filter: ImageFilter,
+  { asks, limit }: { asks: (field: string) => boolean; limit: number },
+): Promise<{ stats: IndexedStats; looked: number }> {
+  const columns = `i.tool_name, i.user_id, i.created_at, ${DAY} AS day, i.status, i.bytes`;
+  const { text, values } = newestImages(filter, columns, limit);
+  const rows = await sumUp<StatsRow>(database, sumsOf(text, asks), values);
+  const all = rows.find(({ level }) => level === LEVELS.all);
+  const at = (level: number) => rows.filter((row) => row.level === level);
+  const stats = {
+    ...(all ? figures(all) : { total: 0, failed: 0, bytes: 0 }),
+    succeeded: all?.succeeded ?? 0,
+    pending: all?.pending ?? 0,
+    processing: all?.processing ?? 0,
+    oldestPendingAt: all?.oldest ?? null,
+    uniqueUsers: all?.users ?? 0,
+    averageBytes: all?.sized ? all.bytes / all.sized : null,
+    byTool: at(LEVELS.tool).map((row) => ({ tool: row.tool, ...figures(row) })),
+    byDay: at(LEVELS.day).map((row) => ({ day: row.day, ...figures(row) })),
+    byDayAndTool: at(LEVELS.dayAndTool).map((row) => ({ day: row.day, tool: row.tool, ...figures(row) })),
+    byUser: at(LEVELS.user).map((row) => ({ userId: row.user, ...figures(row) })),
+  };
+  return { stats, looked: all?.looked ?? 0 };
 }
 
-/**
- * Divides a filter into the part that selects the rows to read, and the part that selects which of them
- * count.
- */
-function divide(filter: ImageFilter): { indexed: ImageFilter; counted: ImageFilter; tag: string | null } {
-  const { tool, model, provider, origin, copies, status, trash, parts, ...remaining } = filter;
-  const [tag, another] = filter.tags ?? [];
-  if (tag !== undefined && another === undefined && areIndexed(filter, [tag])) {
-    const { userId, createdAfter, createdBefore, tags: _tags, ...rest } = filter;
-    return {
-      indexed: { userId, createdAfter, createdBefore, trash: 'include', parts: true },
-      counted: rest,
-      tag,
-    };
+/** Returns the statement that sums up the images of a query. */
+function sumsOf(newest: string, asks: (field: string) => boolean): string {
+  // One pass groups the rows by tool and day, and by user. The few sums are then summed up by tool, by day
+  // and in all.
+  const rest = 'succeeded, failed, pending, processing, oldest, sized, bytes';
+  const perUser = `UNION ALL SELECT ${LEVELS.user}, NULL, NULL, user_id, place, looked, total, ${rest}, NULL FROM (
+      SELECT *, row_number() OVER (ORDER BY total DESC, user_id) AS place FROM groups WHERE of_user AND total > 0
+      ORDER BY total DESC, user_id LIMIT ${MAX_USERS}) each`;
+  const perDayAndTool = `UNION ALL SELECT ${LEVELS.dayAndTool}, g.tool_name, to_char(g.day, 'YYYY-MM-DD'), NULL, d.place * ${MAX_TOOLS} + t.place,
+      g.looked, g.total, g.succeeded, g.failed, g.pending, g.processing, g.oldest, g.sized, g.bytes, NULL
+    FROM groups g JOIN placed d ON d.level = ${LEVELS.day} AND d.day = g.day AND d.place <= ${MAX_DAYS}
+      JOIN placed t ON t.level = ${LEVELS.tool} AND t.tool_name = g.tool_name AND t.place <= ${MAX_TOOLS_A_DAY}
+    WHERE NOT g.of_user AND g.total > 0`;
+  return `WITH looked AS (${newest}), groups AS (
+      SELECT tool_name, day, user_id, GROUPING(user_id) = 0 AS of_user, count(*) AS looked, count(*) FILTER (WHERE found) AS total,
+        count(*) FILTER (WHERE found AND status = 'success') AS succeeded, count(*) FILTER (WHERE found AND status = 'failed') AS failed,
+        count(*) FILTER (WHERE found AND status = 'pending') AS pending, count(*) FILTER (WHERE found AND status = 'processing') AS processing,
+        min(created_at) FILTER (WHERE found AND status = 'pending') AS oldest,
+        count(bytes) FILTER (WHERE found) AS sized, coalesce(sum(bytes) FILTER (WHERE found), 0)::bigint AS bytes
+      FROM looked GROUP BY GROUPING SETS ((tool_name, day), (user_id))
+    ), sums AS (
+      SELECT tool_name, day, GROUPING(tool_name, day) AS level, min(oldest) AS oldest, ${SUMMED.map((name) => `coalesce(sum(${name}), 0)::bigint AS ${name}`).join(', ')}
+      FROM groups WHERE NOT of_user GROUP BY GROUPING SETS ((), (tool_name), (day))
+    ), placed AS (
+      SELECT *, row_number() OVER (PARTITION BY level ORDER BY day DESC NULLS LAST, total DESC, tool_name) AS place
+      FROM sums WHERE total > 0 OR level = ${LEVELS.all}
+    )
+    SELECT level, tool_name AS tool, to_char(day, 'YYYY-MM-DD') AS day, NULL AS "user", place, looked, total, ${rest},
+      CASE level WHEN ${LEVELS.all} THEN (SELECT count(*) FROM groups WHERE of_user AND total > 0) END AS users
+    FROM placed WHERE place <= CASE level WHEN ${LEVELS.tool} THEN ${MAX_TOOLS} ELSE ${MAX_DAYS} END
+    ${asks('byUser') ? perUser : ''} ${asks('byDayAndTool') ? perDayAndTool : ''} ORDER BY level, place`;
+}
+
+const SUMMED = ['looked', 'total', 'succeeded', 'failed', 'pending', 'processing', 'sized', 'bytes'] as const;
+
+interface TableRow extends Figures {
+  readonly isModel: boolean;
+  readonly model: string | null;
+  readonly durability: Durability | null;
+  readonly looked: number;
+}
+
+async function countTable(
+  database: Database,
+  filter: ImageFilter,
+  options: { asks: (field: string) => boolean; stores: JudgingStores | null; limit: number },
+): Promise<{ stats: TableStats; looked: number }> {
+  const { asks, stores, limit } = options;
+  const { text, values } = newestImages(filter, 'i.model, i.blob_id, i.status, i.bytes', limit);
+  let judged = 'SELECT i.*, NULL AS durability FROM looked i';
+  if (asks('byDurability')) {
+    if (!stores) throw new Error('Statistics by durability need the configured stores.');
+    const durability = durabilityIn(`$${values.push(stores.names)}`);
+    // With all copies on record, a blob without an unhealthy one is durable.
+    const unhealthy = `LEFT JOIN (${UNHEALTHY_BLOBS}) u ON u.blob_id = i.blob_id`;
+    judged = `SELECT i.*, CASE WHEN i.blob_id IS NULL OR NOT i.found THEN NULL ${stores.allOnRecord ? `WHEN u.blob_id IS NULL THEN 'DURABLE'` : ''}
+        ELSE ${durability} END AS durability FROM looked i ${stores.allOnRecord ? unhealthy : ''}`;
   }
-  const rare = status?.length && !status.includes('success') ? status : null;
+  const rows = await sumUp<TableRow>(
+    database,
+    `WITH looked AS (${text}), judged AS (${judged}), groups AS (
+       SELECT GROUPING(model) = 0 AS is_model, model, durability, count(*) AS looked, count(*) FILTER (WHERE found) AS total,
+         count(*) FILTER (WHERE found AND status = 'failed') AS failed, coalesce(sum(bytes) FILTER (WHERE found), 0)::bigint AS bytes
+       FROM judged GROUP BY GROUPING SETS ((model), (durability))
+     )
+     SELECT is_model AS "isModel", model, durability, total, failed, bytes, (sum(looked) OVER () / 2)::bigint AS looked
+     FROM groups ORDER BY total DESC, model`,
+    values,
+  );
+  const models = rows.filter(({ isModel, total }) => isModel && total > 0).slice(0, MAX_MODELS);
+  const counts = rows.flatMap((row) =>
+    row.durability === null ? [] : [[row.durability, row.total] as const],
+  );
   return {
-    indexed: { ...remaining, status: rare, trash: trash === 'only' ? 'only' : 'include', parts: true },
-    counted: { tool, model, provider, origin, copies, status: rare ? null : status, trash, parts },
-    tag: null,
+    stats: {
+      byModel: models.map((row) => ({ model: row.model, ...figures(row) })),
+      byDurability: { ...NO_DURABILITY, ...Object.fromEntries(counts) },
+    },
+    looked: rows[0]?.looked ?? 0,
   };
 }
