@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { copyText } from '../state/clipboard.ts';
-import { text } from '../text/common.ts';
+import { text } from '../text/shared.ts';
 import { IconButton } from './button.tsx';
 import { showToast } from './toast.tsx';
 

@@ -1,5 +1,5 @@
-import { text } from '../text/common.ts';
 import { page } from '../text/image.ts';
+import { text } from '../text/shared.ts';
 import styles from './image-page.module.css';
 import stageStyles from './stage/stage.module.css';
 

@@ -29,9 +29,7 @@ export function Copies({ image }: { readonly image: ImageDetailsFragment }) {
   });
   return (
     <Section title={text.title} actions={button}>
-      {image.durability ? (
-        <p className={styles.soft}>{durabilityHint[image.durability]}</p>
-      ) : null}
+      {image.durability ? <p className={styles.soft}>{durabilityHint[image.durability]}</p> : null}
       {image.sha256 ? null : <p className={styles.soft}>{text.none}</p>}
       <ul className={styles.list}>
         {image.copies.map((copy) => (

@@ -1,5 +1,6 @@
 import { formatBytes, formatCount, formatTime } from '../../design/format.ts';
 import type { ImageDetailsFragment } from '../../generated/graphql.ts';
+import type { GalleryFilter } from '../../state/filter.ts';
 import { origin } from '../../text/image.ts';
 import { facts } from '../../text/image-details.ts';
 
@@ -10,6 +11,8 @@ export interface Fact {
   readonly copy?: string;
   /** Whether the value is a code, which may be cut. */
   readonly isCode?: boolean;
+  /** Filter of the images that share the value. */
+  readonly filter?: GalleryFilter;
 }
 
 export interface FactGroup {
@@ -29,15 +32,19 @@ type Value = string | null | undefined;
 
 const plain = (name: string, value: Value): Fact[] => (value ? [{ name, value }] : []);
 
+/** Returns a fact that leads to the images that share it. */
+const shared = (name: string, value: Value, filter: (value: string) => GalleryFilter): Fact[] =>
+  plain(name, value).map((fact) => ({ ...fact, filter: filter(fact.value) }));
+
 const code = (name: string, value: Value): Fact[] =>
   value ? [{ name, value, copy: value, isCode: true }] : [];
 
 const time = (name: string, value: Value): Fact[] => plain(name, value && formatTime(value));
 
 const makingOf = (image: ImageDetailsFragment): Fact[] => [
-  ...plain(facts.model, image.model),
-  ...plain(facts.provider, image.provider),
-  ...plain(facts.tool, image.tool),
+  ...shared(facts.model, image.model, (model) => ({ model })),
+  ...shared(facts.provider, image.provider, (provider) => ({ provider })),
+  ...shared(facts.tool, image.tool, (tool) => ({ tool })),
   ...plain(facts.requestedSize, image.size?.replace('x', ' × ')),
   ...plain(facts.quality, image.quality),
   ...plain(facts.style, image.style),
@@ -69,12 +76,14 @@ const withExactBytes = ({ copy, ...fact }: Fact & { readonly copy: string }): Fa
   Number(copy) < 1000 ? fact : { ...fact, value: `${fact.value} (${formatCount(Number(copy))})` };
 
 const recordOf = (image: ImageDetailsFragment): Fact[] => [
-  ...plain(facts.user, image.username ? `${image.username} (${image.userId})` : image.userId),
+  ...shared(facts.user, image.username ? `${image.username} (${image.userId})` : image.userId, () => ({
+    user: image.userId,
+  })),
   ...time(facts.created, image.createdAt),
   ...time(facts.updated, image.updatedAt === image.createdAt ? null : image.updatedAt),
   ...time(facts.deleted, image.deletedAt),
   ...time(facts.purgedBefore, image.purgedBefore),
-  ...code(facts.requestId, image.requestId),
+  ...code(facts.requestId, image.requestId).map((fact) => ({ ...fact, filter: { request: fact.value } })),
   ...code(facts.messageId, image.messageId),
   ...code(facts.uuid, image.uuid),
   ...plain(facts.databaseId, String(image.databaseId)),

@@ -1,5 +1,7 @@
+import { Link } from 'wouter';
 import { CopyButton } from '../../design/copy-button.tsx';
 import type { ImageDetailsFragment } from '../../generated/graphql.ts';
+import { type GalleryFilter, galleryPath } from '../../state/filter.ts';
 import { facts } from '../../text/image-details.ts';
 import { Section } from '../section.tsx';
 import styles from './facts.module.css';
@@ -16,17 +18,11 @@ export const Facts = ({ image }: { readonly image: ImageDetailsFragment }) =>
 /** Names and values, in two columns. */
 export const FactList = ({ facts: list }: { readonly facts: readonly Fact[] }) => (
   <dl className={styles.list}>
-    {list.map(({ name, value, copy, isCode }) => (
+    {list.map(({ name, value, copy, isCode, filter }) => (
       <div key={name} className={styles.row}>
         <dt>{name}</dt>
         <dd>
-          {isCode ? (
-            <code className={styles.code} title={value}>
-              {value}
-            </code>
-          ) : (
-            <span className={styles.value}>{value}</span>
-          )}
+          <Value isCode={isCode ?? false} value={value} filter={filter} />
           {copy === undefined ? null : (
             <CopyButton className={styles.copy ?? ''} value={copy} label={facts.copy(name)} />
           )}
@@ -35,3 +31,19 @@ export const FactList = ({ facts: list }: { readonly facts: readonly Fact[] }) =
     ))}
   </dl>
 );
+
+interface ValueProps {
+  readonly value: string;
+  readonly isCode: boolean;
+  readonly filter: GalleryFilter | undefined;
+}
+
+function Value({ value, isCode, filter }: ValueProps) {
+  const link = filter ? <Link href={galleryPath(filter)}>{value}</Link> : value;
+  if (!isCode) return <span className={styles.value}>{link}</span>;
+  return (
+    <code className={styles.code} title={value}>
+      {link}
+    </code>
+  );
+}

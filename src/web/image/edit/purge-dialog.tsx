@@ -1,7 +1,7 @@
 import { Button } from '../../design/button.tsx';
 import { Dialog } from '../../design/dialog.tsx';
-import { text } from '../../text/common.ts';
 import { actions } from '../../text/image.ts';
+import { text } from '../../text/shared.ts';
 import { useWayBack } from '../way-back.ts';
 import { useImageActions } from './use-actions.ts';
 

@@ -1,9 +1,12 @@
 import { type FormEvent, useId, useRef, useState } from 'react';
+import { useQuery } from 'urql';
+import { Link } from 'wouter';
 import { useMay } from '../../client/session.tsx';
 import { Button } from '../../design/button.tsx';
 import { Icon } from '../../design/icon.tsx';
 import { showToast } from '../../design/toast.tsx';
-import type { ImageDetailsFragment } from '../../generated/graphql.ts';
+import { type ImageDetailsFragment, TagSuggestionsDocument } from '../../generated/graphql.ts';
+import { galleryPath } from '../../state/filter.ts';
 import { useKeys } from '../../state/keys.ts';
 import { keys } from '../../text/image.ts';
 import { edit } from '../../text/image-details.ts';
@@ -33,7 +36,7 @@ export function Tags({ image }: TagsProps) {
         <ul className={styles.list}>
           {image.tags.map((tag) => (
             <li key={tag} className={styles.tag}>
-              <span>{tag}</span>
+              <Link href={galleryPath({ tags: [tag] })}>{tag}</Link>
               {mayEdit ? (
                 <button
                   type="button"
@@ -62,6 +65,8 @@ function AddTag({ image }: TagsProps) {
   const [value, setValue] = useState('');
   const [fault, setFault] = useState<string | null>(null);
   const input = useRef<HTMLInputElement>(null);
+  const [isUsed, setUsed] = useState(false);
+  const suggestions = useSuggestions(image, isUsed);
   const id = useId();
   useKeys([{ key: 't', label: keys.tags, run: () => input.current?.focus() }]);
   const add = async (event: FormEvent) => {
@@ -87,9 +92,16 @@ function AddTag({ image }: TagsProps) {
         aria-invalid={fault === null ? undefined : true}
         aria-describedby={fault === null ? undefined : `${id}-fault`}
         autoComplete="off"
+        list={`${id}-list`}
+        onFocus={() => setUsed(true)}
         enterKeyHint="done"
         onKeyDown={(event) => event.key === 'Escape' && input.current?.blur()}
       />
+      <datalist id={`${id}-list`}>
+        {suggestions.map((tag) => (
+          <option key={tag} value={tag} />
+        ))}
+      </datalist>
       <Button type="submit" icon="plus" busy={isBusy}>
         {edit.add}
       </Button>
@@ -100,4 +112,10 @@ function AddTag({ image }: TagsProps) {
       )}
     </form>
   );
+}
+
+/** Returns the tags that are used most and that the image does not have. They are read when `isUsed`. */
+function useSuggestions(image: ImageDetailsFragment, isUsed: boolean): readonly string[] {
+  const [{ data }] = useQuery({ query: TagSuggestionsDocument, pause: !isUsed });
+  return (data?.imageFacets.tags ?? []).map(({ value }) => value).filter((tag) => !image.tags.includes(tag));
 }

@@ -9,8 +9,8 @@ import {
   TrashImageDocument,
   UntrashImageDocument,
 } from '../../generated/graphql.ts';
-import { text } from '../../text/common.ts';
 import { actions } from '../../text/image.ts';
+import { text } from '../../text/shared.ts';
 
 interface Target {
   readonly id: string;
