@@ -10,6 +10,8 @@ const EMBEDDED = [
   'ImageDayStats',
   'ImageEdge',
   'ImageError',
+  'ImageFacet',
+  'ImageFacets',
   'ImageStats',
   'ImageToolStats',
   'Provenance',
