@@ -1,9 +1,9 @@
 import { memo } from 'react';
-import { thumbHashToDataURL } from 'thumbhash';
 import { addressOf } from '../client/address.ts';
 import { Icon, type IconName } from '../design/icon.tsx';
 import { Badge, type Tone } from '../design/notice.tsx';
 import { Picture } from '../design/picture.tsx';
+import { placeholderOf } from '../robust-image/thumbhash.ts';
 import { grid as text } from '../text/gallery.ts';
 import type { Tile } from './list/list.ts';
 import styles from './tile.module.css';
@@ -85,18 +85,8 @@ function Content({ tile, width }: { readonly tile: Tile; readonly width: number 
 
 /** The blurred placeholder of an image that has no address, such as one in the trash. */
 function Blurred({ thumbhash }: { readonly thumbhash: string | null }) {
-  return thumbhash ? <img className={styles.picture} src={placeholderOf(thumbhash)} alt="" /> : null;
-}
-
-const placeholders = new Map<string, string>();
-
-function placeholderOf(thumbhash: string): string {
-  const known = placeholders.get(thumbhash);
-  if (known) return known;
-  const url = thumbHashToDataURL(Uint8Array.from(atob(thumbhash), (letter) => letter.charCodeAt(0)));
-  if (placeholders.size > 500) placeholders.clear();
-  placeholders.set(thumbhash, url);
-  return url;
+  const url = thumbhash ? placeholderOf(thumbhash) : null;
+  return url ? <img className={styles.picture} src={url} alt="" /> : null;
 }
 
 interface Mark {

@@ -1,5 +1,4 @@
-import { formatCount } from '../design/format.ts';
-
+const formatCount = (count: number) => count.toLocaleString();
 const images = (count: number) => (count === 1 ? '1 image' : `${formatCount(count)} images`);
 
 /** Texts of tiles, selection and bulk actions, in the gallery and the trash. */
@@ -84,4 +83,86 @@ export const bulk = {
   applyTags: 'Change tags',
   purgeTitle: (count: number) => `Delete ${images(count)} permanently?`,
   purgeHint: 'The bytes are deleted from every store. This cannot be undone.',
+} as const;
+
+/** Texts of the page of the gallery. */
+export const gallery = {
+  title: 'Gallery',
+  search: 'Search the prompts',
+  searchLabel: 'Words in the prompt',
+  clearSearch: 'Clear the words',
+  keySearch: 'Search',
+  keyFilter: 'Show or hide the filters',
+  filters: 'Filters',
+  filtersOf: (count: number) => `Filters, ${count} chosen`,
+  closeFilters: 'Close the filters',
+  order: 'Order',
+  orders: { newest: 'Newest', oldest: 'Oldest', largest: 'Largest', smallest: 'Smallest' },
+  count: (count: number, isExact: boolean) => `${isExact ? '' : 'about '}${images(count)}`,
+  clearAll: 'Clear all',
+  chosen: 'Chosen filters',
+  removeFilter: (label: string) => `Remove ${label}`,
+  jump: 'Go to a date',
+  jumpLabel: 'Date',
+  jumpHint: 'Newer images are above it, older ones below.',
+  months: 'Months with images',
+  rail: 'Months',
+  monthCount: (month: string, count: number) => `${month}: ${images(count)}`,
+  partOfDays: 'The counts cover the newest images only.',
+  empty: 'No images yet',
+  emptyHint: 'Make one from a prompt, or upload those that you have.',
+  make: 'Make an image',
+  upload: 'Upload images',
+  noMatch: 'No image matches',
+  noMatchHint: 'Remove a filter, or clear all of them.',
+  parts: {
+    words: 'Words',
+    user: 'User',
+    tool: 'Tool',
+    model: 'Model',
+    provider: 'Provider',
+    tags: 'Tags',
+    status: 'Status',
+    durability: 'Safety of the bytes',
+    visibility: 'Visibility',
+    trash: 'Trash',
+    from: 'From',
+    to: 'To',
+    sha256: 'SHA-256',
+    request: 'Request',
+    store: 'Store',
+    copyState: 'State of the copy',
+  },
+  statuses: { pending: 'Waiting', processing: 'Generating', success: 'Complete', failed: 'Failed' },
+  durabilities: { durable: 'Durable', degraded: 'Degraded', at_risk: 'At risk', lost: 'Lost' },
+  damaged: 'Damaged',
+  copyStates: {
+    pending: 'Pending',
+    stored: 'Stored',
+    missing: 'Missing',
+    corrupt: 'Corrupt',
+    too_large: 'Too large',
+  },
+  visibilities: { public: 'Public', private: 'Private' },
+  trashes: { include: 'With the trash', only: 'Only the trash' },
+  any: 'Any',
+  noTrash: 'Without the trash',
+  dates: 'Dates',
+  showAll: (count: number) => `Show all ${formatCount(count)}`,
+  showFewer: 'Show fewer',
+  facetsPartly: 'The counts cover the newest 200,000 images only.',
+  shaHint: '64 hexadecimal digits',
+} as const;
+
+/** Texts of the trash. */
+export const trash = {
+  title: 'Trash',
+  empty: 'The trash is empty',
+  emptyHint: (days: number) =>
+    `Deleted images stay here for ${days} days. Until then you can take them out again.`,
+  hint: (days: number) => `Images are deleted permanently ${days} days after they were moved here.`,
+  emptyNow: 'Empty the trash',
+  emptyTitle: (count: number, isExact: boolean) =>
+    `Delete ${isExact ? 'all' : 'about'} ${images(count)} of the trash permanently?`,
+  emptying: 'Emptying the trash',
 } as const;

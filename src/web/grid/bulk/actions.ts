@@ -11,8 +11,8 @@ import {
   UpdateTileDocument,
 } from '../../generated/graphql.ts';
 import { makeSignal } from '../../state/signal.ts';
-import { text as common } from '../../text/common.ts';
 import { bulk as text } from '../../text/gallery.ts';
+import { text as common } from '../../text/shared.ts';
 import type { ImageList, Tile } from '../list/list.ts';
 import { runQueue } from './queue.ts';
 
@@ -46,9 +46,13 @@ export const bulkState = makeSignal<BulkState | null>(null);
 
 const CONCURRENCY = 4;
 
-/** Runs an action on images, shows its progress, and offers to undo it. */
-export async function runBulk(action: BulkAction, tiles: readonly Tile[]): Promise<void> {
-  if (tiles.length === 0 || bulkState.get()?.isRunning) return;
+/**
+ * Runs an action on images, shows its progress, and offers to undo it. Does nothing while another one runs.
+ * Returns whether every image was changed.
+ */
+export async function runBulk(action: BulkAction, tiles: readonly Tile[]): Promise<boolean> {
+  if (bulkState.get()?.isRunning) return false;
+  if (tiles.length === 0) return true;
   const controller = new AbortController();
   const base = { label: action.label, total: tiles.length, failures: [], retry: () => {} };
   const stop = () => controller.abort();
@@ -69,13 +73,14 @@ export async function runBulk(action: BulkAction, tiles: readonly Tile[]): Promi
     );
   const end = { ...base, done: outcomes.length, isRunning: false, failures, stop, retry };
   bulkState.set(failures.length > 0 ? end : null);
-  if (changed.length === 0) return;
+  if (changed.length === 0) return false;
   const { undo } = action;
   const back: BulkAction | undefined = undo && { label: text.undoing, done: text.undone, run: undo };
   showToast(
     action.done(changed.length),
     back ? { action: { label: common.undo, run: () => void runBulk(back, changed) } } : {},
   );
+  return changed.length === tiles.length;
 }
 
 /** Makes the actions on the images of a list. */

@@ -1,7 +1,7 @@
 import { Button } from '../../design/button.tsx';
 import { Dialog } from '../../design/dialog.tsx';
-import { text as common } from '../../text/common.ts';
 import { bulk as text } from '../../text/gallery.ts';
+import { text as common } from '../../text/shared.ts';
 import type { Tile } from '../list/list.ts';
 
 interface PurgeDialogProps {

@@ -3,8 +3,8 @@ import { Button } from '../../design/button.tsx';
 import { Dialog } from '../../design/dialog.tsx';
 import { Field } from '../../design/field.tsx';
 import { formatCount } from '../../design/format.ts';
-import { text as common } from '../../text/common.ts';
 import { bulk as text } from '../../text/gallery.ts';
+import { text as common } from '../../text/shared.ts';
 import type { Tile } from '../list/list.ts';
 import styles from './tags-dialog.module.css';
 
