@@ -17,7 +17,10 @@ export default function ImagePage({ uuid }: { readonly uuid: string }) {
   const around = useNeighbours(uuid, image);
   useTitle(image ? titleOf(image) : image === null ? page.missing : text.loading);
   // biome-ignore lint/correctness/useExhaustiveDependencies: each image begins at the top.
-  useLayoutEffect(() => scrollTo(0, 0), [uuid]);
+  useLayoutEffect(() => {
+    // Chromium returns a promise here, which React would take for a function that ends the effect.
+    scrollTo(0, 0);
+  }, [uuid]);
   if (image) return <ImageView image={image} around={around} />;
   if (image === null) return <Missing />;
   if (error) return <ErrorNotice message={messageOf(error)} onRetry={reload} />;

@@ -67,6 +67,7 @@ export const provenance = {
 
 export const attempts = {
   title: 'Attempts',
+  table: 'Times and results of the attempts',
   number: 'No.',
   started: 'Started',
   duration: 'Duration',
@@ -158,6 +159,7 @@ export const edit = {
   metadata: 'Metadata',
   noMetadata: 'No metadata.',
   editMetadata: 'Edit the metadata',
+  addMetadata: 'Add metadata',
   edit: 'Edit',
   add: 'Add',
   json: 'JSON object',
@@ -167,7 +169,7 @@ export const edit = {
   metadataSaved: 'Metadata saved',
   settings: 'Name and visibility',
   name: 'Name',
-  rename: 'Rename the file',
+  rename: 'Edit the name',
   nameHint: 'The address changes with it. Older addresses stay valid.',
   nameEmpty: 'Enter a name.',
   renamed: 'File renamed',

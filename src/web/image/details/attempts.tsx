@@ -13,7 +13,7 @@ export function Attempts({ image: { attempts } }: { readonly image: ImageDetails
   if (attempts.length === 0) return null;
   return (
     <Section title={text.title}>
-      <Table label={text.title}>
+      <Table label={text.table}>
         <thead>
           <tr>
             <th scope="col" className={number}>

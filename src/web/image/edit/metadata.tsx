@@ -27,7 +27,11 @@ export function Metadata({ image }: MetadataProps) {
     <>
       {source === '' ? null : <CopyButton value={source} label={facts.copy(edit.metadata)} />}
       {mayEdit ? (
-        <Button icon="edit" aria-label={edit.editMetadata} onClick={() => setEditing(true)}>
+        <Button
+          icon="edit"
+          aria-label={source === '' ? edit.addMetadata : edit.editMetadata}
+          onClick={() => setEditing(true)}
+        >
           {source === '' ? edit.add : edit.edit}
         </Button>
       ) : null}
