@@ -113,7 +113,7 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
     await viewer.waitFor();
     await expectAccessible(page);
     await viewer.getByRole('button', { name: 'Previous image' }).click();
-    await isAt(1);
+    await page.waitForURL(`${app.url}/image/${images[1]?.uuid}`);
     // Keys of the page do nothing behind the viewer.
     await page.keyboard.press('x');
     await page.keyboard.press('Escape');

@@ -12,6 +12,16 @@ export function onReconnect(listener: Listener): () => void {
   return () => void listeners.delete(listener);
 }
 
+type Variables = Readonly<Record<string, unknown>>;
+type EndListener = (variables: Variables) => void;
+const endListeners = new Set<EndListener>();
+
+/** Calls `listener` when the server ends a subscription, with its variables. Returns a function that ends it. */
+export function onEnd(listener: EndListener): () => void {
+  endListeners.add(listener);
+  return () => void endListeners.delete(listener);
+}
+
 /** Most seconds between two attempts to connect. */
 const MAX_RETRY_SECONDS = 30;
 
@@ -41,7 +51,20 @@ interface EventSink {
 
 /** Starts a subscription for urql. */
 export const forwardSubscription = ({ query, variables }: SubscriptionOperation) => ({
-  subscribe: (sink: EventSink) => ({
-    unsubscribe: client.subscribe({ query: query ?? '', variables: variables ?? {} }, sink),
-  }),
+  subscribe(sink: EventSink) {
+    let isUnsubscribed = false;
+    const complete = () => {
+      sink.complete();
+      // graphql-sse completes a subscription too that this page has ended.
+      if (!isUnsubscribed) for (const listener of endListeners) listener(variables ?? {});
+    };
+    const request = { query: query ?? '', variables: variables ?? {} };
+    const end = client.subscribe(request, { next: sink.next, error: sink.error, complete });
+    return {
+      unsubscribe() {
+        isUnsubscribed = true;
+        end();
+      },
+    };
+  },
 });

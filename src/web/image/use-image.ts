@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { type CombinedError, useQuery, useSubscription } from 'urql';
-import { onReconnect } from '../client/events.ts';
+import { onEnd, onReconnect } from '../client/events.ts';
 import { ImageChangedDocument, type ImageDetailsFragment, ImagePageDocument } from '../generated/graphql.ts';
 
 export interface ImageState {
@@ -15,7 +15,6 @@ export function useImage(uuid: string): ImageState {
   const [result, read] = useQuery({
     query: ImagePageDocument,
     variables: { id: uuid },
-    requestPolicy: 'cache-and-network',
   });
   const found = result.data?.image;
   // The hook returns the former image until the next one is there.
@@ -36,35 +35,49 @@ export function useImage(uuid: string): ImageState {
 const RESUBSCRIBE_SECONDS = 5;
 
 /**
- * Subscribes to the changes of an image. A hidden page ends its subscription, because browsers open only six
- * connections to a server over HTTP/1.1. The server ends it when the image is purged, or when it stops.
+ * Subscribes to the changes of an image, the first of which is its present state. A hidden page ends its
+ * subscription, because browsers open only six connections to a server over HTTP/1.1.
  */
 function useChanges(uuid: string, exists: boolean, reload: () => void): void {
   const isVisible = useVisibility();
-  const latest = useRef(reload);
-  latest.current = reload;
-  const pause = !exists || !isVisible;
-  const [{ fetching, data, error }, subscribe] = useSubscription({
+  const latest = useRef({ reload, exists });
+  latest.current = { reload, exists };
+  const [{ error }, subscribe] = useSubscription({
     query: ImageChangedDocument,
     variables: { id: uuid },
-    pause,
+    pause: !exists || !isVisible,
   });
-  const isOver = !pause && !fetching && !error && data?.imageUpdated.uuid === uuid;
-  const again = useRef(subscribe);
-  again.current = subscribe;
+  const isRefused = Boolean(error);
   useEffect(() => {
-    if (!isOver) return;
-    latest.current();
-    const timer = setTimeout(() => again.current(), RESUBSCRIBE_SECONDS * 1000);
-    return () => clearTimeout(timer);
-  }, [isOver]);
+    if (isRefused) latest.current.reload();
+  }, [isRefused]);
+  useEnd(uuid, () => {
+    latest.current.reload();
+    return setTimeout(() => latest.current.exists && subscribe(), RESUBSCRIBE_SECONDS * 1000);
+  });
   // Damage of a copy is no change of the image, so it is read again when the person comes back.
   const wasHidden = useRef(false);
   useEffect(() => {
-    if (isVisible && wasHidden.current) latest.current();
+    if (isVisible && wasHidden.current) latest.current.reload();
     wasHidden.current = !isVisible;
   }, [isVisible]);
-  useEffect(() => onReconnect(() => latest.current()), []);
+  useEffect(() => onReconnect(() => latest.current.reload()), []);
+}
+
+/** Calls `handle` when the server ends the subscription: the image was purged, or the server stops. */
+function useEnd(uuid: string, handle: () => ReturnType<typeof setTimeout>): void {
+  const latest = useRef(handle);
+  latest.current = handle;
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ended = onEnd(({ id }) => {
+      if (id === uuid) timer = latest.current();
+    });
+    return () => {
+      ended();
+      clearTimeout(timer);
+    };
+  }, [uuid]);
 }
 
 function useVisibility(): boolean {
