@@ -54,9 +54,10 @@ export const forwardSubscription = ({ query, variables }: SubscriptionOperation)
   subscribe(sink: EventSink) {
     let isUnsubscribed = false;
     const complete = () => {
+      // graphql-sse completes a subscription too that this page has ended. urql then unsubscribes.
+      const isEnded = !isUnsubscribed;
       sink.complete();
-      // graphql-sse completes a subscription too that this page has ended.
-      if (!isUnsubscribed) for (const listener of endListeners) listener(variables ?? {});
+      if (isEnded) for (const listener of endListeners) listener(variables ?? {});
     };
     const request = { query: query ?? '', variables: variables ?? {} };
     const end = client.subscribe(request, { next: sink.next, error: sink.error, complete });
