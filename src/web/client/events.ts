@@ -16,7 +16,7 @@ type Variables = Readonly<Record<string, unknown>>;
 type EndListener = (variables: Variables) => void;
 const endListeners = new Set<EndListener>();
 
-/** Calls `listener` when the server ends a subscription, with its variables. Returns a function that ends it. */
+/** Calls `listener` with the variables of each subscription that the server ends. Returns how to stop that. */
 export function onEnd(listener: EndListener): () => void {
   endListeners.add(listener);
   return () => void endListeners.delete(listener);

@@ -10,8 +10,8 @@ import { type Neighbours, neighbours } from '../state/neighbours.ts';
 import { useSignal } from '../state/signal.ts';
 
 /**
- * Returns the images before and after this one: in the list that the person came from, else in the list of all
- * images. `undefined` while they are being looked up.
+ * Returns the images before and after this one, in the list that the person came from, else among all images.
+ * Returns undefined while they are looked up.
  */
 export function useNeighbours(uuid: string, image: ImageDetailsFragment | null | undefined) {
   const isListed = useSignal(neighbours.list).uuids.includes(uuid);

@@ -30,7 +30,7 @@ export function useWayBack(): () => void {
   };
 }
 
-/** Returns a function that shows another image in place of this one, so that Back still leads to the gallery. */
+/** Returns a function that shows another image in place of this one: Back still leads to the gallery. */
 export function useShowImage(): (uuid: string) => void {
   const [, navigate] = useLocation();
   return (uuid) => navigate(`/image/${uuid}`, { replace: true, state: { depth: depthOf() } });

@@ -1,6 +1,6 @@
 /**
- * Copies a text. Returns whether the browser allowed it. Over plain HTTP, where `navigator.clipboard` does not
- * exist, a hidden field is copied.
+ * Copies a text. Returns whether the browser allowed it. Copies a hidden field over plain HTTP, where
+ * `navigator.clipboard` does not exist.
  */
 export async function copyText(value: string): Promise<boolean> {
   try {

@@ -24,7 +24,7 @@ const escapeAttribute = (value: string) => value.replace(/[&"<>]/g, (sign) => SI
 
 const oneLine = (value: string) => value.trim().replace(/\s+/g, ' ');
 
-/** Returns the width and height of a variant of `width` pixels; a variant is never larger than its original. */
+/** Returns the size of a variant that is `width` pixels wide. It is never larger than the original. */
 export function sizeOfVariant(original: { width: number; height: number }, width: number | null) {
   if (width === null || width >= original.width) return original;
   return { width, height: Math.max(1, Math.round((original.height * width) / original.width)) };

@@ -9,7 +9,7 @@ import styles from './provenance.module.css';
 
 type Provenance = NonNullable<ImageDetailsFragment['provenance']>;
 
-/** What generators and cameras wrote into the file. */
+/** Statements that generators and cameras wrote into the file. */
 export function FileProvenance({ image: { provenance } }: { readonly image: ImageDetailsFragment }) {
   if (!provenance) return null;
   const hasTexts = Object.keys(provenance.raw as object).length > 0;

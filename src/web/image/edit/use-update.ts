@@ -3,7 +3,7 @@ import { faultOf } from '../../client/errors.ts';
 import { showToast } from '../../design/toast.tsx';
 import { ChangeImageDocument, type UpdateImageInput } from '../../generated/graphql.ts';
 
-/** Returns a function that changes an image, says `message`, and returns why it failed; null: it succeeded. */
+/** Returns a function that changes an image and says `message`. It returns why that failed, or null. */
 export function useUpdate({ id }: { readonly id: string }) {
   const [{ fetching }, run] = useMutation(ChangeImageDocument);
   const update = async (change: Omit<UpdateImageInput, 'id'>, message: string): Promise<string | null> => {

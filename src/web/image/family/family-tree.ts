@@ -21,8 +21,8 @@ interface Identified {
 }
 
 /**
- * Returns the family of an image as trees. The first one leads from its oldest known ancestor to its edits, with
- * its parts below it. Its references follow; one that is the parent too is shown once.
+ * Returns the family of an image as trees. The first one leads from its oldest ancestor to its parts and edits.
+ * References that are no ancestors follow.
  */
 export function familyOf<Member extends Identified>(
   image: Member & Relatives<Member>,
