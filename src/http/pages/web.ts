@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import sirv from 'sirv';
 import type { Exchange } from '../exchange.ts';
-import { page, page } from '../response/page.ts';
-import { sendProblem, sendProblem } from '../response/problem.ts';
-import { sendHtml, sendHtml } from '../response/send.ts';
+import { page } from '../response/page.ts';
+import { sendProblem } from '../response/problem.ts';
+import { sendHtml } from '../response/send.ts';
 import { readModules, sendModule } from './modules.ts';
 
 /** Paths of the pages of the gallery. The browser chooses by the path what to show. */
