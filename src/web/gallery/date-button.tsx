@@ -37,7 +37,7 @@ export function DateButton({ filter, day, onJump }: DateButtonProps) {
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Positioner sideOffset={6} align="end" className={styles.positioner}>
-          <Popover.Popup className={styles.popup}>
+          <Popover.Popup className={styles.popup} data-popup>
             <Popover.Title className={styles.title}>{text.jump}</Popover.Title>
             <Choice {...{ filter, present, jump }} />
           </Popover.Popup>

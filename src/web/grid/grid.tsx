@@ -6,7 +6,7 @@ import { grid as text } from '../text/gallery.ts';
 import styles from './grid.module.css';
 import type { ImageList, ListState, Tile } from './list/list.ts';
 import type { Selection } from './list/selection.ts';
-import { GAP, type GridRow, makeLayout, rowOf } from './rows.ts';
+import { GAP, type GridRow, makeLayout, rowAt, rowOf, topsOf } from './rows.ts';
 import { TileView } from './tile.tsx';
 import { useFocus } from './use-focus.ts';
 import { useInput } from './use-input.ts';
@@ -53,7 +53,9 @@ export function Grid({ address, list, onRetry, onCurrent, onFirst }: GridProps) 
   const items = virtualizer.getVirtualItems();
   const range = virtualizer.range ?? { startIndex: 0, endIndex: 0 };
   useLoading(list, state, range, rows.length);
-  useFirst(rows, range.startIndex, onFirst);
+  const tops = useMemo(() => topsOf(rows), [rows]);
+  const first = rowAt(tops, (virtualizer.scrollOffset ?? 0) + box.covered - box.top + GAP);
+  useFirst(rows, first, onFirst);
   const behaviour = {
     ...ROLES.grid,
     ...input,
@@ -80,7 +82,7 @@ export function Grid({ address, list, onRetry, onCurrent, onFirst }: GridProps) 
           top={item.start - box.top}
           stale={state.stale}
           selection={selection}
-          current={focus.current ?? rows[range.startIndex]?.tiles[0]?.entry.node.id}
+          current={focus.current ?? rows[first]?.tiles[0]?.entry.node.id}
         />
       ))}
     </div>

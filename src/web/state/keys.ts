@@ -49,8 +49,10 @@ function matches(binding: string, event: KeyboardEvent): boolean {
   return event.key.toLowerCase() === key.toLowerCase();
 }
 
-/** Whether the event goes to a field, or to a dialog above the page. */
+/** Whether the event goes to a field, or to a dialog, a menu or a `data-popup` above the page. */
 function isTyping({ target }: KeyboardEvent): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || target.closest('input:not([type=checkbox]), textarea, select') !== null;
+  if (target.isContentEditable) return true;
+  const others = 'input:not([type=checkbox]), textarea, select, dialog, [role=menu], [data-popup]';
+  return target.closest(others) !== null;
 }

@@ -149,7 +149,7 @@ function makePages(state: Signal<ListState>, source: ListSource): Pages {
     async open(start) {
       const mine = ++turn;
       isBusy = true;
-      update({ ...EMPTY, start, opened: state.get().opened });
+      update({ phase: 'loading', error: null, start, before: 'idle', after: 'idle' });
       const result = await openAt(start, source);
       if (mine !== turn) return;
       isBusy = false;
@@ -159,7 +159,8 @@ function makePages(state: Signal<ListState>, source: ListSource): Pages {
         hasAfter: result.hasNextPage,
       });
       const since = sinceOf(window, new Date().toISOString());
-      update({ window, since, phase: 'ready', opened: state.get().opened + 1 });
+      const opened = state.get().opened + 1;
+      update({ window, since, phase: 'ready', opened, arrivals: new Set(), stale: new Set() });
     },
     async loadBefore() {
       const { window } = state.get();
