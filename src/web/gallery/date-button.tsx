@@ -79,7 +79,7 @@ function Choice({ filter, present, jump }: ChoiceProps) {
           )}
         </Field>
         <button type="submit" className={buttonClass('primary')}>
-          {text.jump}
+          {text.go}
         </button>
       </form>
       <ul className={styles.months} aria-label={text.months}>

@@ -81,6 +81,7 @@ export function Grid({ address, list, onRetry, onCurrent, onFirst }: GridProps) 
           index={item.index}
           top={item.start - box.top}
           stale={state.stale}
+          isTrash={list.filter.trash !== undefined}
           selection={selection}
           current={focus.current ?? rows[first]?.tiles[0]?.entry.node.id}
         />
@@ -155,11 +156,13 @@ interface RowViewProps {
   readonly index: number;
   readonly top: number;
   readonly stale: ReadonlySet<string>;
+  /** Whether the list shows images in the trash. */
+  readonly isTrash: boolean;
   readonly selection: Selection;
   readonly current: string | undefined;
 }
 
-function RowView({ row, index, top, stale, selection, current }: RowViewProps) {
+function RowView({ row, index, top, stale, isTrash, selection, current }: RowViewProps) {
   const mayRetry = useMay('IMAGES_GENERATE');
   const { trashDays } = useSession().server;
   if (!row) return null;
@@ -178,7 +181,7 @@ function RowView({ row, index, top, stale, selection, current }: RowViewProps) {
           isSelected={selection.ids.has(node.id)}
           isStale={stale.has(node.id)}
           isCurrent={node.id === current}
-          daysLeft={daysLeftOf(node, trashDays)}
+          daysLeft={isTrash ? daysLeftOf(node, trashDays) : null}
           mayRetry={mayRetry}
         />
       ))}

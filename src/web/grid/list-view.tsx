@@ -104,7 +104,8 @@ function Arrivals({ list }: { readonly list: ImageList }) {
   const { arrivals, phase } = useSignal(list.state);
   const show = () => {
     scrollTo({ top: 0, behavior: 'instant' });
-    void list.showArrivals();
+    // The place is the start of the list only after the event of the scroll.
+    requestAnimationFrame(() => void list.showArrivals());
   };
   const isShown = arrivals.size > 0 && phase === 'ready';
   return (

@@ -104,6 +104,7 @@ export const gallery = {
   removeFilter: (label: string) => `Remove ${label}`,
   jump: 'Go to a date',
   jumpLabel: 'Date',
+  go: 'Go',
   jumpHint: 'Newer images are above it, older ones below.',
   months: 'Months with images',
   rail: 'Months',
