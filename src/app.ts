@@ -142,7 +142,7 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
   const opened = { database, storage, providers, fetcher, imageEvents, imageBytes, arrivals, log };
   const services = makeServices(
     config,
-    { ...opened, queue: jobs, tokens, imageAddress, publicUrl },
+    { ...opened, queue: jobs, maintenanceQueue: jobs.maintenance, tokens, imageAddress, publicUrl },
     copyUrls,
   );
   const server: HttpServer = await openServer(config, {

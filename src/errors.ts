@@ -26,8 +26,8 @@ export const ERROR_CODES = {
   PROVIDER_FAILED: 'The provider failed or could not be reached.',
   PROVIDER_UNAUTHORIZED: 'The provider did not accept the API key of this server.',
   INTERRUPTED:
-    'The server stopped while the provider was working. The request may have been charged, so it is not repeated automatically.',
-  CANCELLED: 'The generation was cancelled.',
+    'The server stopped while the provider was working. The request may have been charged, so it is not repeated automatically. Of a maintenance run: the server that executed it stopped.',
+  CANCELLED: 'The generation or the maintenance run was cancelled.',
   STORE_UNAVAILABLE: 'A store could not be read or written.',
   DATABASE_UNAVAILABLE:
     'The database cannot be reached at the moment; try again. A mutation that had begun may have been completed.',

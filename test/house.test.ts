@@ -135,8 +135,8 @@ const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
   provider: ['models', 'sample'],
   provenance: ['generators', 'carriers'],
   tool: ['finish'],
-  image: ['related', 'list', 'ingest', 'trash', 'events', 'upload', 'import', 'generation'],
-  graphql: ['builder', 'image', 'mutations'],
+  image: ['related', 'list', 'ingest', 'trash', 'events', 'maintenance', 'upload', 'import', 'generation'],
+  graphql: ['builder', 'image', 'mutations', 'maintenance'],
   config: ['sections'],
   http: ['body', 'response', 'traffic', 'bytes', 'pages', 'operations'],
 };

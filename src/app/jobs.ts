@@ -8,12 +8,14 @@ import type { openGenerationJobs } from '../job/generations.ts';
 import { runScheduledPurge } from '../job/purge.ts';
 import { startSchedule } from '../job/schedule.ts';
 import { clearUploads } from '../job/uploads.ts';
-import { runScheduledVerify } from '../job/verify.ts';
+import { startScheduledVerify } from '../job/verify.ts';
 import type { Logger } from '../log.ts';
 import { type Closing, endsWithin } from './closing.ts';
 
 /** Seconds that a stop waits for a run of a job. The next run does what this one did not finish. */
 const JOB_SECONDS = 5;
+/** Seconds that a stop waits for runs of maintenance to be interrupted. */
+const MAINTENANCE_SECONDS = 5;
 /** Seconds that a stop waits for the queue to pause. */
 const PAUSE_SECONDS = 3;
 
@@ -34,7 +36,7 @@ interface JobDeps {
   readonly log: Logger;
 }
 
-/** Begins to take generations from the queue. */
+/** Begins to take generations, and runs of maintenance, from the queue. */
 export async function beginGenerating(
   config: Config,
   { services, jobs, closing, isClosing, log }: JobDeps,
@@ -57,6 +59,11 @@ export async function beginGenerating(
     log.warn({ err: error }, 'generations are not resumed: the disk takes no writes');
   });
   if (isClosing()) return;
+  const { database, storage } = services;
+  const maintenance = await jobs.maintenance.work({ database, storage, log });
+  closing.add('maintenance', (seconds) =>
+    endsWithin(Math.min(seconds, MAINTENANCE_SECONDS), maintenance.stop()),
+  );
   await jobs.work(worker, { perProvider: config.generationsPerProvider, perUser });
 }
 
@@ -72,7 +79,7 @@ export async function beginJobs(config: Config, deps: JobDeps): Promise<void> {
 }
 
 function startSchedules(config: Config, { services, log }: JobDeps) {
-  const { database, storage, arrivals } = services;
+  const { database, storage, arrivals, maintenanceQueue } = services;
   const deps = { database, storage, log };
   const schedules = [
     startSchedule(
@@ -95,7 +102,7 @@ function startSchedules(config: Config, { services, log }: JobDeps) {
   }
   if (config.verifySchedule !== null) {
     const limits = { seconds: config.verifySeconds, maxBytesPerSecond: config.verifyBytesPerSecond };
-    const run = (signal: AbortSignal) => runScheduledVerify(deps, limits, signal);
+    const run = () => startScheduledVerify({ ...deps, maintenanceQueue }, limits);
     schedules.push(startSchedule({ expression: config.verifySchedule }, run, log));
   }
   return schedules;

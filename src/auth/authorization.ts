@@ -14,6 +14,7 @@ import type { Caller, Scope } from './caller.ts';
 /** Scopes of the routes outside GraphQL. */
 export const ROUTE_SCOPES = {
   '/api/images/generated': 'images:read',
+  '/api/images/zip': 'images:read',
   /** For private images; public ones need no token. */
   '/images': 'images:read',
   '/metrics': 'stores:read',

@@ -1,11 +1,8 @@
 import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
-import { findImages, parseUuid } from '../image/image.ts';
 import type { ImageFilter } from '../image/list/conditions.ts';
-import { type ImagePage, listImages, MAX_PAGE_SIZE } from '../image/list/list.ts';
-import { restoreImage } from '../image/restore.ts';
-import { walkLacking } from '../storage/blob.ts';
-import type { Restoration, Storage } from '../storage/service.ts';
+import { restoreMany } from '../image/maintenance/restore-many.ts';
+import type { Storage } from '../storage/service.ts';
 import { EXIT, type ExitCode, makeProgress, type Terminal } from './terminal.ts';
 
 interface RestoreDeps {
@@ -62,14 +59,10 @@ export async function runRestore(
     });
     for (const store of stores) if (store.unreachable > 0) unreachable.add(store.store);
   }
-  for await (const { subject, restore } of subjects(deps, options)) {
-    const outcome = await restore().catch((error) => {
-      if (error instanceof FixativeError) return error;
-      throw error;
-    });
+  const wanted = options.all ? ({ lacking: true } as const) : wantedImages(options);
+  for await (const outcome of restoreMany(deps, wanted, { dryRun: options.dryRun })) {
+    const { subject, restored, source, failed } = outcome;
     tally.looked++;
-    const { restored, source, failed } =
-      outcome instanceof FixativeError ? { restored: [], source: null, failed: [outcome] } : outcome;
     tally.restored += restored.length;
     tally.failed += failed.length;
     const verb = options.dryRun ? 'would restore' : 'restored';
@@ -102,41 +95,8 @@ export async function runRestore(
   return tally.failed > 0 || unreachable.size > 0 ? EXIT.notRight : EXIT.ok;
 }
 
-async function* subjects(
-  deps: RestoreDeps,
-  options: Pick<RestoreCommand, 'ids' | 'all' | 'filter' | 'dryRun'>,
-): AsyncGenerator<{ subject: string; restore: () => Promise<Restoration> }> {
-  const { dryRun } = options;
-  if (options.all) {
-    for await (const id of walkLacking(deps.database, deps.storage.stores)) {
-      yield { subject: `blob ${id}`, restore: () => deps.storage.restore(id, { dryRun }) };
-    }
-    return;
-  }
-  if (options.filter) {
-    for (let after: string | null = null; ; ) {
-      const page: ImagePage = await listImages(deps.database, options.filter, {
-        first: MAX_PAGE_SIZE,
-        after,
-      });
-      for (const { node } of page.edges) {
-        if (node.blobId === null) continue;
-        yield { subject: node.uuid, restore: () => restoreImage(deps, node, { dryRun }) };
-      }
-      if (!page.pageInfo.hasNextPage) return;
-      after = page.pageInfo.endCursor;
-    }
-  }
-  for (const id of options.ids) {
-    const uuid = parseUuid(id);
-    const [image] = uuid ? await findImages(deps.database, [uuid]) : [null];
-    if (!image) {
-      const message = `There is no image ${JSON.stringify(id)}. Use the uuid of an image.`;
-      throw new FixativeError('NOT_FOUND', message);
-    }
-    yield { subject: image.uuid, restore: () => restoreImage(deps, image, { dryRun }) };
-  }
-}
+const wantedImages = ({ ids, filter }: Pick<RestoreCommand, 'ids' | 'filter'>) =>
+  filter ? { filter } : { ids };
 
 async function quarantine(
   storage: Storage,

@@ -75,7 +75,7 @@ Fixative is ready.
 
   Gallery    ${url}/login?code=${app.authenticator.loginCode}
              (logs this browser in; valid for ${LOGIN_DAYS} days)
-  GraphQL    ${url}/graphql${config.graphiql ? ' (GraphiQL, in a browser)' : ''}
+  GraphQL    ${url}/graphql
   Token      ${config.rootToken ? 'FIXATIVE_ROOT_TOKEN' : `${config.dataDirectory}/root-token`}
   Stores     ${app.storage.stores.map((store) => store.name).join(', ')}
   Database   ${database}${app.migrated.length > 0 ? ` (${app.migrated.length} migrations applied)` : ''}

@@ -4,12 +4,14 @@ import type { Tokens } from '../auth/tokens.ts';
 import type { ForgetsImages } from '../image/bytes.ts';
 import type { GenerateDeps } from '../image/generation/generate.ts';
 import type { Visibility } from '../image/image.ts';
+import type { MaintenanceQueue } from '../image/maintenance/run.ts';
 import type { UploadTargetDeps } from '../image/upload/upload-target.ts';
 import type { Loaders } from './loaders.ts';
 
 /** Services that resolvers call; one object serves all requests. */
 export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof UploadTargetDeps> {
   readonly tokens: Tokens;
+  readonly maintenanceQueue: MaintenanceQueue;
   /** Address under which clients reach the server, without a trailing slash. */
   readonly publicUrl: () => string;
   readonly imageAddress: ImageAddress;

@@ -8,9 +8,16 @@ import type { Generation } from '../image/generation/generation.ts';
 import { findGenerationsOfImages } from '../image/generation/generations-of-images.ts';
 import { findImages, type Image } from '../image/image.ts';
 import { findProvenances } from '../image/ingest/provenance.ts';
+import { findRuns, type MaintenanceRun } from '../image/maintenance/run.ts';
 import { findByHashes, findPurges } from '../image/related/duplicates.ts';
 import { type EditsKey, findByIds, findEdits, findParts } from '../image/related/family.ts';
 import type { Provenance } from '../provenance/provenance.ts';
+import {
+  countVerifiedSince,
+  findVerifyCoverage,
+  type VerifiedSince,
+  type VerifyCoverage,
+} from '../storage/coverage.ts';
 
 interface LoaderDeps {
   readonly database: Queryable;
@@ -108,6 +115,31 @@ export class Loaders {
   get tokenById(): DataLoader<string, ApiToken | null> {
     const { tokens } = this.#deps;
     return this.#make('tokenById', () => new DataLoader((ids) => tokens.find(ids)));
+  }
+
+  get verifyCoverage(): DataLoader<string, VerifyCoverage> {
+    const { database } = this.#deps;
+    return this.#make(
+      'verifyCoverage',
+      () => new DataLoader((stores) => findVerifyCoverage(database, stores)),
+    );
+  }
+
+  get verifiedSince(): DataLoader<VerifiedSince, number, string> {
+    const { database } = this.#deps;
+    return this.#make(
+      'verifiedSince',
+      () =>
+        new DataLoader((asked) => countVerifiedSince(database, asked), {
+          cacheKeyFn: ({ store, time }) => `${time.getTime()} ${store}`,
+        }),
+    );
+  }
+
+  /** Runs of maintenance. The caller of this loader must check the scope. */
+  get maintenanceRunById(): DataLoader<string, MaintenanceRun | null> {
+    const { database } = this.#deps;
+    return this.#make('maintenanceRunById', () => new DataLoader((ids) => findRuns(database, ids)));
   }
 
   /** Discards everything that was read, so that the next load reads the database. */

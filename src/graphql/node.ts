@@ -10,13 +10,14 @@ import { decodeId, type GlobalId, type NodeType } from './builder/global-id.ts';
 import type { GraphqlContext } from './context.ts';
 import { Copy, type CopyOfImage, copiesOf, copyKey } from './image/copy.ts';
 import { Image } from './image/image.ts';
+import { MaintenanceRun } from './maintenance/run.ts';
 import { ApiToken } from './token.ts';
 
 const MAX_NODES = 100;
 
 /** How objects of one type are found. */
 interface Finder {
-  readonly type: typeof ApiToken | typeof Copy | typeof Image;
+  readonly type: typeof ApiToken | typeof Copy | typeof Image | typeof MaintenanceRun;
   /** Scope that the caller must have; without it the object is not found. */
   readonly scope: Scope;
   /** Returns the canonical form of a key; null if it cannot be a key of this type. */
@@ -37,6 +38,12 @@ const FINDERS: Readonly<Record<NodeType, Finder>> = {
     scope: 'images:read',
     parse: parseUuid,
     find: (key, { loaders }) => loaders.imageByUuid.load(key),
+  },
+  MaintenanceRun: {
+    type: MaintenanceRun,
+    scope: 'stores:read',
+    parse: parseUuid,
+    find: (key, { loaders }) => loaders.maintenanceRunById.load(key),
   },
 };
 

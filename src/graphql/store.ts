@@ -12,6 +12,11 @@ const Store = builder.objectRef<StoreHealth>('Store').implement({
     reachable: t.exposeBoolean('reachable', {
       description: 'Whether the store responded when this field was read.',
     }),
+    error: t.exposeString('error', {
+      nullable: true,
+      description:
+        'Why the store is not reachable, or why it accepted no writes in the last minutes; null if no reason is known to this server.',
+    }),
     copies: t.exposeInt('copies', { description: 'Number of healthy copies (STORED) on record.' }),
     bytes: t.expose('bytes', { type: 'BigInt', description: 'Total size of the healthy copies in bytes.' }),
     missing: t.exposeInt('missing', {
@@ -28,6 +33,34 @@ const Store = builder.objectRef<StoreHealth>('Store').implement({
       type: 'DateTime',
       nullable: true,
       description: 'When the hash of one of its copies was last verified; null if none ever was.',
+    }),
+    verifiedSince: t.int({
+      description:
+        'Number of healthy copies whose hash was verified at or after a time. `copies` is the number of all healthy copies.',
+      extensions: { cost: { extra: 200 } },
+      args: {
+        time: t.arg({
+          type: 'DateTime',
+          required: true,
+          description: 'Count copies verified at this time or later.',
+        }),
+      },
+      resolve: ({ name }, { time }, { loaders }) => loaders.verifiedSince.load({ store: name, time }),
+    }),
+    neverVerified: t.int({
+      description: 'Number of healthy copies whose hash was never verified.',
+      extensions: { cost: { extra: 200 } },
+      resolve: async ({ name }, _args, { loaders }) =>
+        (await loaders.verifyCoverage.load(name)).neverVerified,
+    }),
+    oldestVerifiedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When the healthy copy that was verified longest ago was verified; null if no healthy copy was.',
+      extensions: { cost: { extra: 200 } },
+      resolve: async ({ name }, _args, { loaders }) =>
+        (await loaders.verifyCoverage.load(name)).oldestVerifiedAt,
     }),
   }),
 });

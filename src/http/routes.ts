@@ -6,6 +6,7 @@ import type { Services } from '../graphql/context.ts';
 import type { Admission } from './admission.ts';
 import { type BytesDeps, serveFilename, serveImage } from './bytes/serve-image.ts';
 import { servePlainImage } from './bytes/serve-public-image.ts';
+import { serveZip } from './bytes/serve-zip.ts';
 import { serveUpload, type UploadsDeps } from './bytes/upload.ts';
 import type { Exchange } from './exchange.ts';
 import { makeHostCheck } from './host-header.ts';
@@ -85,6 +86,7 @@ function routesOf(deps: RouteDeps): readonly Route[] {
         serveImageFiles(services, { response, caller }, new URLSearchParams(search)),
       ),
     },
+    { path: ZIP, methods: ['GET', 'POST'], ...SHARED, limited, serve: zipHandler(deps) },
     { path: '/', methods: READ, ...UNSHARED, limited, serve: (exchange) => serveHome(exchange, web) },
     ...webRoutes(web),
     { path: '/login', methods: ['GET', 'HEAD', 'POST'], ...UNSHARED, limited, serve: admission.logIn },
@@ -192,6 +194,13 @@ const uploadHandler =
     if (refusal) return sendRefusal(exchange, refusal);
     return serveUpload(uploads, exchange, { id, query: new URLSearchParams(search) });
   };
+
+const ZIP = '/api/images/zip';
+
+const zipHandler = ({ admission, services, bytes }: RouteDeps): Route['serve'] =>
+  admitted(admission, ZIP, (exchange, caller, search) =>
+    serveZip({ ...services, log: bytes.log }, exchange, { caller, search }),
+  );
 
 /** Returns the routes of the gallery. They are public: its data comes from `/graphql`. */
 function webRoutes(web: Web): Route[] {

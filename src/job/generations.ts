@@ -5,6 +5,8 @@ import { isDatabaseAway } from '../database/driver/errors.ts';
 import { diskFaultOf } from '../database/pglite/disk-fault.ts';
 import { type GenerationQueue, LOCAL_QUEUE } from '../image/generation/generation.ts';
 import type { GenerationWorker } from '../image/generation/worker.ts';
+import { MAINTENANCE_QUEUE, type MaintenanceJobs, makeMaintenanceJobs } from './maintenance.ts';
+import { dbOf } from './transaction.ts';
 
 /**
  * Job queues of generations, on pg-boss (https://pgboss.io) in the same database. Each provider has a queue
@@ -13,6 +15,7 @@ import type { GenerationWorker } from '../image/generation/worker.ts';
  * gets the job.
  */
 export interface GenerationJobs extends GenerationQueue {
+  readonly maintenance: MaintenanceJobs;
   /** Starts the workers of this process. */
   work(worker: GenerationWorker, limits: WorkLimits): Promise<void>;
   /**
@@ -83,7 +86,7 @@ export async function openGenerationJobs(
     // pg-boss has a lock of its own, but a server that has waited for it may still see the schema as missing,
     // and fail.
     await database.exclusively('queue', () => boss.start());
-    await setUpQueues(boss, providers.map(queueNameOf));
+    await setUpQueues(boss, [...providers.map(queueNameOf), MAINTENANCE_QUEUE]);
   } catch (error) {
     // Parts of pg-boss may be running, also after a failed start. They would keep the process alive.
     await boss.stop({ graceful: false, close: false }).catch(() => {});
@@ -91,8 +94,10 @@ export async function openGenerationJobs(
   }
 
   let working = false;
+  const maintenance = makeMaintenanceJobs(boss);
 
   return {
+    maintenance,
     push: (transaction, generations) => push(boss, transaction, generations),
     async work(worker, limits) {
       working = true;
@@ -101,6 +106,7 @@ export async function openGenerationJobs(
     secondsSincePoll: () => (working ? longestSinceFetch(boss) : null),
     async pause() {
       if (!working) return;
+      await maintenance.pause();
       for (const provider of providers) await boss.offWork(queueNameOf(provider), { wait: false });
     },
     stop: () => boss.stop({ graceful: true, timeout: STOP_SECONDS * 1000, close: false }),
@@ -220,10 +226,3 @@ async function setUpQueues(boss: PgBoss, names: readonly string[]): Promise<void
 const hasSettings = (queue: QueueResult | undefined) =>
   queue !== undefined &&
   Object.entries(SETTINGS).every(([name, value]) => queue[name as keyof QueueResult] === value);
-
-/** Returns pg-boss's interface to a transaction. */
-function dbOf(transaction: Queryable) {
-  return {
-    executeSql: async (text: string, values?: unknown[]) => ({ rows: await transaction.query(text, values) }),
-  };
-}

@@ -44,14 +44,14 @@ export const BLOB_COLUMNS = `b.id, b.sha256, b.bytes, b.mime_type AS "mimeType",
 
 const BY_SHA256 = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.sha256 = $1`;
 const BY_ID = `SELECT ${BLOB_COLUMNS} FROM blobs b WHERE b.id = $1 AND b.condemned_at IS NULL`;
-const LACKING = `SELECT b.id FROM blobs b
-  WHERE b.id > $1 AND b.condemned_at IS NULL AND EXISTS (
+const LACKS = `b.id > $1 AND b.condemned_at IS NULL AND EXISTS (
     SELECT FROM unnest($2::text[], $3::float8[]) AS s (name, max_bytes)
     LEFT JOIN copies c ON c.blob_id = b.id AND c.store = s.name
     WHERE c.state IS DISTINCT FROM 'STORED'
       AND (b.bytes <= s.max_bytes OR c.state <> 'TOO_LARGE')
-  )
-  ORDER BY b.id LIMIT $4`;
+  )`;
+const LACKING = `SELECT b.id, b.sha256 FROM blobs b WHERE ${LACKS} ORDER BY b.id LIMIT $4`;
+const COUNT_LACKING = `SELECT count(*) FROM blobs b WHERE ${LACKS}`;
 
 /**
  * Finds a blob. By id, condemned blobs are left out. By hash they are included, because a put pardons them.
@@ -63,26 +63,36 @@ export async function findBlob(db: Queryable, by: { id: number } | { sha256: str
 }
 
 /**
- * Yields the ids of blobs without a healthy copy on record in one of the stores. Stores in which a blob is
+ * Yields blobs without a healthy copy on record in one of the stores. Stores in which a blob is
  * too large do not count. A new store lacks all blobs.
  */
 export async function* walkLacking(
   db: Queryable,
   stores: readonly Pick<Store, 'name' | 'maxBytes'>[],
   pageSize = 500,
-): AsyncGenerator<number> {
+): AsyncGenerator<Pick<Blob, 'id' | 'sha256'>> {
   for (let after = 0; ; ) {
-    const page = await db.query<{ id: number }>(LACKING, [
+    const page = await db.query<Pick<Blob, 'id' | 'sha256'>>(LACKING, [
       after,
       stores.map(({ name }) => name),
       stores.map(({ maxBytes }) => maxBytes),
       pageSize,
     ]);
-    for (const { id } of page) yield id;
+    yield* page;
     const last = page.at(-1);
     if (!last || page.length < pageSize) return;
     after = last.id;
   }
+}
+
+/** Counts the blobs that `walkLacking` yields. */
+export async function countLacking(
+  db: Queryable,
+  stores: readonly Pick<Store, 'name' | 'maxBytes'>[],
+): Promise<number> {
+  const values = [0, stores.map(({ name }) => name), stores.map(({ maxBytes }) => maxBytes)];
+  const [row] = await db.query<{ count: number }>(COUNT_LACKING, values);
+  return row?.count ?? 0;
 }
 
 /**

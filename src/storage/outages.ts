@@ -11,16 +11,23 @@ export interface Outages {
    */
   suspect(store: string): void;
   isAway(store: string): boolean;
+  /** Returns why requests to the store failed in the last minutes; null: none did. */
+  reasonOf(store: string): string | null;
   /** @param listener is called with the name of each store whose outage ends. */
   onEnd(listener: (store: string) => void): void;
 }
 
+/** Time for which a failure counts. The repairer tries a store that is away each half minute. */
+const REMEMBER_MS = 120_000;
+
 export function makeOutages(log: Logger): Outages {
   /** Start of each outage, in milliseconds since 1970; null: suspected only and not logged. */
   const away = new Map<string, number | null>();
+  const failures = new Map<string, { readonly reason: string; readonly at: number }>();
   const listeners: ((store: string) => void)[] = [];
   return {
     failed(store, error) {
+      failures.set(store, { reason: error.message, at: Date.now() });
       if (typeof away.get(store) === 'number') return;
       away.set(store, Date.now());
       log.warn(
@@ -29,6 +36,7 @@ export function makeOutages(log: Logger): Outages {
       );
     },
     answered(store) {
+      failures.delete(store);
       const since = away.get(store);
       if (since === undefined) return;
       away.delete(store);
@@ -40,6 +48,10 @@ export function makeOutages(log: Logger): Outages {
       if (!away.has(store)) away.set(store, null);
     },
     isAway: (store) => away.has(store),
+    reasonOf(store) {
+      const last = failures.get(store);
+      return last && Date.now() - last.at < REMEMBER_MS ? last.reason : null;
+    },
     onEnd: (listener) => void listeners.push(listener),
   };
 }

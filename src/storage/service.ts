@@ -12,14 +12,25 @@ import { makeBlobServer } from './read/serve-blob.ts';
 import type { ServedBlob } from './read/whole-reads.ts';
 import { removeBlob, removeCondemned } from './remove.ts';
 import { emptyQuarantine, type QuarantineOptions, quarantineOrphans } from './repair/orphans.ts';
+import { findQuarantined, type QuarantinedFile } from './repair/quarantined.ts';
 import { makeRepairer } from './repair/repairer.ts';
 import { type Restoration, type RestoreOptions, restoreBlob } from './repair/restore.ts';
-import { type Verification, type VerifyOptions, verifyCopies } from './repair/verify.ts';
+import { type Verification, type VerifyOptions, type VerifyProgress, verifyCopies } from './repair/verify.ts';
 import type { Spool, Spooler } from './spool/spool.ts';
 import type { FilesystemStore } from './stores/filesystem/filesystem.ts';
 import type { ByteRange, Store } from './stores/store.ts';
 
-export type { OpenBlob, Recorder, Restoration, ServedBlob, StoreHealth, Verification, VerifyOptions };
+export type {
+  OpenBlob,
+  QuarantinedFile,
+  Recorder,
+  Restoration,
+  ServedBlob,
+  StoreHealth,
+  Verification,
+  VerifyOptions,
+  VerifyProgress,
+};
 
 /**
  * The storage service: blobs and their copies. It knows no users and no prompts. Other rooms use storage only
@@ -93,6 +104,9 @@ export interface Storage {
     options: Omit<QuarantineOptions, 'directory'>,
   ): Promise<{ moved: number; young: number }>;
 
+  /** Lists files in the quarantine of this server, newest first. */
+  quarantined(first: number): Promise<QuarantinedFile[]>;
+
   /**
    * Removes a reference to a blob: `forget` deletes or changes the rows of the caller, in a transaction. If
    * no reference is left, the bytes are deleted from every store. `removeCondemned` repeats deletions that
@@ -160,6 +174,7 @@ export function makeStorage(deps: StorageDeps): Storage {
     restore: (blobId, options) => restoreBlob(deps, blobId, options),
     verify: (options) => verifyCopies(deps, options),
     quarantine: (storeName, options) => sweepAndQuarantine(deps, storeName, options),
+    quarantined: (first) => findQuarantined(deps.quarantineDirectory, deps.quarantineDays, first),
     remove: (blobId, forget) => removeBlob(removing, blobId, forget),
     removeCondemned: (signal) => removeCondemned(removing, signal),
     health: () => readStoreHealth(deps),

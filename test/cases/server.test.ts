@@ -141,6 +141,8 @@ describe('a refusal', () => {
     ['POST', '/api/images/generated', 405, 'BAD_REQUEST'],
     ['GET', '/images/none', 404, 'NOT_FOUND'],
     ['GET', '/api/images/generated?first=x', 400, 'INVALID_INPUT'],
+    ['PUT', '/api/images/zip', 405, 'BAD_REQUEST'],
+    ['GET', '/api/images/zip?ids=x', 400, 'INVALID_ID'],
   ])('of %s %s is %d in the one shape', async (method, target, status, code) => {
     const answer = await sendRaw([`${method} ${target} HTTP/1.1`, HOST, AUTH]);
     expect(answer.status).toBe(status);

@@ -171,6 +171,10 @@ const make = (field: string, input: string, more: () => Record<string, unknown>,
 });
 const address = () => `http://127.0.0.1:${(files.address() as AddressInfo).port}/x.png`;
 
+const maintenance = (field: string, input: string): Asked => ({
+  query: `mutation { ${field}(input: { ${input} }) { run { id } userErrors { code } } }`,
+});
+
 const WAYS: Record<string, Way> = {
   'Query.image': byId('image(id: $id)'),
   'Query.node': byId('node(id: $id)'),
@@ -197,6 +201,17 @@ const WAYS: Record<string, Way> = {
   'Query.viewer': { kind: 'open', ask: () => ({ query: '{ viewer { userId scopes } }' }) },
   'Query.server': { kind: 'open', ask: () => ({ query: '{ server { version trashDays } }' }) },
   'Query.stores': { kind: 'open', ask: () => ({ query: '{ stores { name } }' }) },
+  'Query.maintenanceRuns': { kind: 'open', ask: () => ({ query: '{ maintenanceRuns { id state } }' }) },
+  'Query.quarantine': { kind: 'open', ask: () => ({ query: '{ quarantine { store key } }' }) },
+  'Mutation.startVerify': { kind: 'open', ask: () => maintenance('startVerify', 'limit: 1') },
+  'Mutation.startRestore': {
+    kind: 'open',
+    ask: () => maintenance('startRestore', 'filter: { userId: "none" }'),
+  },
+  'Mutation.cancelMaintenanceRun': {
+    kind: 'open',
+    ask: () => maintenance('cancelMaintenanceRun', `id: "${globalId('MaintenanceRun', randomUUID())}"`),
+  },
   'Query.tokens': { kind: 'open', ask: () => ({ query: '{ tokens { id name start } }' }) },
   'Mutation.updateImage': change('updateImage', 'addTags: ["tried"]'),
   'Mutation.deleteImage': change('deleteImage'),
@@ -262,6 +277,7 @@ const WAYS: Record<string, Way> = {
   },
   'Subscription.imageUpdated': { kind: 'follows' },
   'Subscription.imagesUpdated': { kind: 'follows' },
+  'Subscription.maintenanceRunUpdated': { kind: 'follows' },
   'Image.parent': { kind: 'leads', field: 'parent { id prompt }', link: set('parent_id = $1') },
   'Image.whole': { kind: 'leads', field: 'whole { id prompt }', link: set(`part = 'p', part_of = $1`) },
   'Image.parts': {
@@ -341,6 +357,10 @@ describe.each(Object.entries(WAYS))('%s', (name, way) => {
     if (way.kind === 'open') return way.ask();
     if (way.kind === 'follows') {
       const field = name.split('.')[1];
+      if (field === 'maintenanceRunUpdated') {
+        const id = globalId('MaintenanceRun', await makeRun());
+        return { query: `subscription { maintenanceRunUpdated(id: "${id}") { id } }` };
+      }
       return {
         query: `subscription { ${field === 'imageUpdated' ? `imageUpdated(id: "${base.id}")` : field} { id } }`,
       };
@@ -454,6 +474,12 @@ const NODES: Record<string, { make: () => Promise<string>; absent: () => string;
       absent: () => globalId('Copy', `${randomUUID()}:filesystem`),
       seenBy: ['owner', 'service', 'admin'],
     },
+    MaintenanceRun: {
+      make: async () => globalId('MaintenanceRun', await makeRun()),
+      absent: () => globalId('MaintenanceRun', randomUUID()),
+      // Every token here but the admin's has all scopes; a run belongs to no user.
+      seenBy: ['other', 'owner', 'service', 'admin'],
+    },
     ApiToken: {
       make: async () => {
         const scopes = ['images:read'];
@@ -464,6 +490,14 @@ const NODES: Record<string, { make: () => Promise<string>; absent: () => string;
       seenBy: ['admin'],
     },
   };
+/** Records a run that has ended. */
+async function makeRun(): Promise<string> {
+  const [row] = await app.database.query<{ id: string }>(
+    `INSERT INTO maintenance_runs (kind, state, stores, options, started_by)
+     VALUES ('VERIFY', 'COMPLETED', '{}', '{}', 'root') RETURNING id`,
+  );
+  return row?.id ?? '';
+}
 const globalId = (type: string, key: string) => Buffer.from(`${type}:${key}`).toString('base64');
 
 describe('node', () => {
@@ -571,6 +605,17 @@ describe('subscriptions', () => {
   test('refuse a filter for somebody else', async () => {
     const query = parse(`subscription { imagesUpdated(filter: { userId: "${OWNER}" }) { id } }`) as never;
     await expect(follow(app, query, {} as never, tokens.other).next()).rejects.toThrow('FORBIDDEN');
+  });
+
+  test('follow a run of maintenance for all who may read the state of the stores', async () => {
+    const run = parse('subscription ($id: ID!) { maintenanceRunUpdated(id: $id) { id state } }') as never;
+    const id = globalId('MaintenanceRun', await makeRun());
+    for (const token of Object.values(tokens)) {
+      const event = (await follow(app, run, { id } as never, token).next()).value;
+      expect(event).toEqual({ maintenanceRunUpdated: { id, state: 'COMPLETED' } });
+    }
+    const reader = await newToken(null, ['images:read', 'images:write', 'images:generate']);
+    await expect(follow(app, run, { id } as never, reader).next()).rejects.toThrow('FORBIDDEN');
   });
 
   test('end when the token is revoked', async () => {
@@ -703,7 +748,7 @@ describe('what leads round the way in', () => {
     await refused.text();
 
     const reader = await newToken(OWNER, ['images:write']);
-    for (const path of ['/api/images/generated', '/metrics']) {
+    for (const path of ['/api/images/generated', '/api/images/zip', '/metrics']) {
       const response = await app.fetch(path, { headers: { authorization: `Bearer ${reader}` } });
       expect(response.status).toBe(403);
       expect(response.headers.get('www-authenticate')).toContain('error="insufficient_scope"');

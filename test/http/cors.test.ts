@@ -39,6 +39,8 @@ const asked = (image: Kept): readonly [status: number, path: string, init: Reque
   [200, '/api/images/generated', { headers: bearer }],
   [400, '/api/images/generated?first=x', { headers: bearer }],
   [401, '/api/images/generated', {}],
+  [400, '/api/images/zip', { headers: bearer }],
+  [401, '/api/images/zip', {}],
   [404, '/api/nothing', {}],
   [403, '/uploads/019adf5c-6c5f-7000-8000-000000000000', { method: 'PUT', body: 'x' }],
   [405, '/uploads/019adf5c-6c5f-7000-8000-000000000000', {}],
@@ -65,7 +67,14 @@ const preflight = (origin: string, method = 'POST', headers = 'authorization,con
   },
 });
 
-const shared = ['/graphql', '/api/images/generated', '/uploads/x?expires=1', '/images/x', '/generated/x.png'];
+const shared = [
+  '/graphql',
+  '/api/images/generated',
+  '/api/images/zip',
+  '/uploads/x?expires=1',
+  '/images/x',
+  '/generated/x.png',
+];
 const sharing = (response: Response) =>
   [...response.headers.keys()].filter((name) => name.startsWith('access-control-'));
 

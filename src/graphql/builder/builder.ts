@@ -88,13 +88,13 @@ export type InputFields = PothosSchemaTypes.InputFieldBuilder<SchemaTypes, 'Inpu
 
 builder.queryType({
   description:
-    'Read operations. They need the scope IMAGES_READ; `stores` needs STORES_READ, `tokens` needs ADMIN, `tools`, `models`, `viewer` and `server` accept every token. A token of one user sees only the images of that user.',
+    'Read operations. They need the scope IMAGES_READ; `stores` and `maintenanceRuns` need STORES_READ, `tokens` and `quarantine` need ADMIN, `tools`, `models`, `viewer` and `server` accept every token. A token of one user sees only the images of that user.',
 });
 builder.mutationType({
   description:
-    'Write operations. They need the scope IMAGES_WRITE; `generateImage`, `regenerateImage` and `cancelGeneration` need IMAGES_GENERATE, `createToken` and `revokeToken` need ADMIN. The mutations of a document run one after another. If one has an error of the request, only its payload is null, and the others still run.',
+    'Write operations. They need the scope IMAGES_WRITE; `generateImage`, `regenerateImage` and `cancelGeneration` need IMAGES_GENERATE, `createToken`, `revokeToken`, `startVerify`, `startRestore` and `cancelMaintenanceRun` need ADMIN. The mutations of a document run one after another. If one has an error of the request, only its payload is null, and the others still run.',
 });
 builder.subscriptionType({
   description:
-    'Events, sent as server-sent events: GET or POST /graphql with `Accept: text/event-stream`. They need the scope IMAGES_READ.',
+    'Events, sent as server-sent events: GET or POST /graphql with `Accept: text/event-stream`. They need the scope IMAGES_READ; `maintenanceRunUpdated` needs STORES_READ.',
 });

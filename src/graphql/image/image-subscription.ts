@@ -2,6 +2,7 @@ import { visibleTo } from '../../auth/authorization.ts';
 import { type Watched, type WatchedImage, watchImage, watchImages } from '../../image/events/watch.ts';
 import { builder } from '../builder/builder.ts';
 import { MAX_RELATED_PER_REQUEST } from '../builder/related-limit.ts';
+import { whileAuthorized } from '../builder/while-authorized.ts';
 import type { GraphqlContext } from '../context.ts';
 import { Image } from './image.ts';
 import { conditionsOf, WHICH_IMAGES } from './image-filter.ts';
@@ -22,10 +23,7 @@ builder.subscriptionFields((t) => ({
       }),
     },
     subscribe: (_root, { id }, context) =>
-      whileAuthorized(
-        context,
-        watchImage(context.services, parseImageId(String(id)), visibleTo(context.caller)),
-      ),
+      follow(context, watchImage(context.services, parseImageId(String(id)), visibleTo(context.caller))),
     resolve: beginEvent,
   }),
   imagesUpdated: t.field({
@@ -39,7 +37,7 @@ builder.subscriptionFields((t) => ({
     subscribe: async (_root, { filter }, context) => {
       const conditions = await conditionsOf(context, filter);
       const { services, events } = context;
-      return whileAuthorized(context, watchImages(services, conditions, events.lastId));
+      return follow(context, watchImages(services, conditions, events.lastId));
     },
     resolve: beginEvent,
   }),
@@ -61,24 +59,7 @@ function beginEvent(
   return image;
 }
 
-/** Ends the subscription before the first event after the caller's token has expired or was revoked. */
-function whileAuthorized(
-  { isStillAuthorized, events }: GraphqlContext,
-  images: Watched,
-): AsyncIterableIterator<WatchedImage> {
-  events.position = () => images.position();
-  const end = async () => {
-    await images.return?.();
-    return { done: true, value: undefined } as const;
-  };
-  return {
-    async next() {
-      const result = await images.next();
-      return result.done || (await isStillAuthorized()) ? result : end();
-    },
-    return: end,
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+function follow(context: GraphqlContext, images: Watched): AsyncIterableIterator<WatchedImage> {
+  context.events.position = () => images.position();
+  return whileAuthorized(context, images);
 }

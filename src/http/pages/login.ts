@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticator, LOGIN_DAYS, type Session } from '../../auth/authenticator.ts';
-import { sendContinue } from '../body/request-body.ts';
+import { readForm } from '../body/form.ts';
 import { page } from '../response/page.ts';
 import { sendHtml } from '../response/send.ts';
 import { type Refusal, sendRefusal } from '../traffic/refusal.ts';
@@ -19,9 +19,9 @@ export async function serveLogin(
   onFailure: () => Refusal | null,
 ): Promise<void> {
   const isForm = request.method === 'POST';
-  const fields = isForm ? new URLSearchParams(await readForm(request, response)) : null;
-  const sent = fields
-    ? fields.get('token')
+  const fields = isForm ? await readForm({ request, response }, MAX_FORM_BYTES) : null;
+  const sent = isForm
+    ? (fields?.get('token') ?? null)
     : (URL.parse(request.url ?? '/', 'http://localhost')?.searchParams.get('code') ?? null);
   const value = sent?.trim() ?? '';
   const session =
@@ -93,19 +93,3 @@ administrator makes API tokens for others: a token of a user shows only the imag
 const JWT_NOTE = `
 <p>The users of this server log in at its identity provider. Their application sends the provider’s JWT with each request;
 this page does not accept it. To look around here, ask an administrator of this server for an API token.</p>`;
-
-async function readForm(request: IncomingMessage, response: ServerResponse): Promise<string> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_FORM_BYTES) return '';
-  sendContinue(request, response);
-  let text = '';
-  try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      text += chunk;
-      if (text.length > MAX_FORM_BYTES) return '';
-    }
-  } catch {
-    // The client has hung up.
-    return '';
-  }
-  return text;
-}

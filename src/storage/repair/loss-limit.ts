@@ -18,6 +18,6 @@ export function requireFewMissing(
   if (count <= ALWAYS_ALLOWED || count * 100 <= of * maxPercent) return;
   throw new FixativeError(
     'STOPPED',
-    `Stopped: ${count} of ${of} in ${store} are ${what}, more than ${maxPercent} %. Is it the right place? If it is, go on with --max-missing 100.`,
+    `Stopped: ${count} of ${of} in ${store} are ${what}, more than ${maxPercent} %. Is it the right place? If it is, go on with --max-missing 100, or maxMissingPercent: 100 in GraphQL.`,
   );
 }

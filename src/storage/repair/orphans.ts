@@ -7,6 +7,7 @@ import { NotFoundError, StoreError } from '../../errors.ts';
 import { deleteUnrecorded } from '../retired-keys.ts';
 import type { ListedObject, Store } from '../stores/store.ts';
 import { DEFAULT_MAX_MISSING_PERCENT, requireFewMissing } from './loss-limit.ts';
+import { deletionTimeOf, isDay } from './quarantined.ts';
 
 /**
  * An object in a store that is not on record, for example because of a crash between the put and its
@@ -152,8 +153,7 @@ async function copyToQuarantine(store: Store, orphan: Orphan, directory: string)
 export async function emptyQuarantine(directory: string, days: number): Promise<number> {
   let lines = 0;
   for (const name of await readdir(directory).catch(() => [])) {
-    const day = Date.parse(name);
-    if (!/^\d{4}-\d{2}-\d{2}$/.test(name) || !(Date.now() - day > (days + 1) * 86_400_000)) continue;
+    if (!isDay(name) || !(Date.now() > deletionTimeOf(name, days).getTime())) continue;
     const manifest = await readFile(path.join(directory, name, 'manifest.ndjson'), 'utf8').catch(() => '');
     lines += manifest.split('\n').filter(Boolean).length;
     await rm(path.join(directory, name), { recursive: true, force: true });

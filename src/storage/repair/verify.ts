@@ -35,11 +35,19 @@ export interface VerifyOptions {
   readonly orphans?: boolean;
   /** Whether to record the run, so that the next one counts repairs since this one. Default: true. */
   readonly records?: boolean;
-  readonly onProgress?: (progress: { copies: number; of: number; bytes: number }) => void;
+  readonly onProgress?: (progress: VerifyProgress) => void;
   /** Called for each copy that is not healthy. */
   readonly onBad?: (bad: BadCopy) => void;
   readonly onOrphan?: (orphan: Orphan) => void;
   readonly signal?: AbortSignal;
+}
+
+export interface VerifyProgress {
+  readonly copies: number;
+  readonly of: number;
+  readonly bytes: number;
+  /** Live tallies of the run. */
+  readonly stores: Iterable<Readonly<VerifiedStore>>;
 }
 
 export interface BadCopy {
@@ -117,11 +125,12 @@ export async function verifyCopies(deps: VerifyDeps, options: VerifyOptions = {}
       const bad = await noteBad(deps, subject, finding, tally);
       if (!bad) continue;
       options.onBad?.(bad);
-      const of = totals.get(store.name) ?? 0;
-      const missing = { what: 'missing', count: tally.missing, of, store: store.name };
-      requireFewMissing(missing, maxMissingPercent);
     }
-    options.onProgress?.({ copies, of, bytes });
+    options.onProgress?.({ copies, of, bytes, stores: tallies.values() });
+    if (finding.state === 'MISSING') {
+      const missing = { what: 'missing', count: tally.missing, of: totals.get(store.name) ?? 0 };
+      requireFewMissing({ ...missing, store: store.name }, maxMissingPercent);
+    }
     await limitRate(begun, bytes, options);
   }
 

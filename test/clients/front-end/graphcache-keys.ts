@@ -25,6 +25,8 @@ const EMBEDDED = [
   'Viewer',
   'Server',
   'UploadHeader',
+  'MaintenanceProblem',
+  'QuarantinedFile',
 ];
 
 export const keys: KeyingConfig = {

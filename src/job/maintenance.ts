@@ -1,0 +1,80 @@
+import type { PgBoss } from 'pg-boss';
+import type { Logger } from 'pino';
+import type { Queryable } from '../database/database.ts';
+import { executeRun } from '../image/maintenance/execute.ts';
+import {
+  DEAD_AFTER_SECONDS,
+  failDeadRuns,
+  type MaintenanceDeps,
+  type MaintenanceQueue,
+} from '../image/maintenance/run.ts';
+import { dbOf } from './transaction.ts';
+
+/**
+ * Queue of runs of maintenance. A job only triggers its run: a job that comes twice, or late, does nothing. A
+ * run that still waits when its server stops or dies is given to another one.
+ */
+export interface MaintenanceJobs extends MaintenanceQueue {
+  /** Begins to execute runs in this process. */
+  work(deps: MaintenanceDeps & { readonly log: Logger }): Promise<MaintenanceWork>;
+  /** Stops taking jobs. */
+  pause(): Promise<void>;
+}
+
+export interface MaintenanceWork {
+  /** Interrupts the runs that this process executes. Resolves when this is on record. */
+  stop(): Promise<void>;
+}
+
+export const MAINTENANCE_QUEUE = 'maintenance';
+
+/** Runs that one process executes at once: a verify and a restore. */
+const WORKERS = 2;
+const POLL_SECONDS = 3;
+/** Pause between two polls where a new job is notified. */
+const SELDOM_SECONDS = 30;
+
+const WAITING = `SELECT id FROM maintenance_runs WHERE state = 'PENDING'`;
+
+export function makeMaintenanceJobs(boss: PgBoss): MaintenanceJobs {
+  async function push(transaction: Queryable, id: string): Promise<void> {
+    await boss.insert(MAINTENANCE_QUEUE, [{ data: { id } }], { db: dbOf(transaction) });
+  }
+
+  return {
+    push,
+    async work(deps) {
+      const stopping = new AbortController();
+      const stopped = new Promise<never>((_resolve, reject) => {
+        stopping.signal.addEventListener('abort', () => reject(new Error('The server stops.')));
+      });
+      stopped.catch(() => {});
+      const running = new Set<Promise<void>>();
+      const { database } = deps;
+      // The embedded database has one process, so a run of before this start is dead.
+      await failDeadRuns(database, database.kind === 'pglite' ? 0 : DEAD_AFTER_SECONDS);
+      // Their jobs may be lost, for example in a backup without the queue.
+      for (const { id } of await database.query<{ id: string }>(WAITING)) await push(database, id);
+
+      const options = { pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: SELDOM_SECONDS };
+      for (let i = 0; i < WORKERS; i++) {
+        await boss.work<{ id: string }>(MAINTENANCE_QUEUE, options, async ([job]) => {
+          if (!job) return;
+          const run = executeRun(deps, job.data.id, stopping.signal);
+          running.add(run);
+          const done = run.finally(() => running.delete(run));
+          // A run may wait for the lock that another server holds. Its job then fails, and is given to
+          // another server.
+          await Promise.race([done, stopped]);
+        });
+      }
+      return {
+        async stop() {
+          stopping.abort();
+          await Promise.allSettled(running);
+        },
+      };
+    },
+    pause: () => boss.offWork(MAINTENANCE_QUEUE, { wait: false }),
+  };
+}
