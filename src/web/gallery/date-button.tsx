@@ -27,12 +27,9 @@ export function DateButton({ filter, day, onJump }: DateButtonProps) {
   };
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
-      <Popover.Trigger
-        className={buttonClass('plain', styles.button)}
-        aria-label={text.jump}
-        title={text.jump}
-      >
+      <Popover.Trigger className={buttonClass('plain', styles.button)} title={text.jump}>
         <Icon name="calendar" />
+        <span className={styles.name}>{text.jump}</span>
         <span className={styles.day}>{present === '' ? '' : formatDay(present)}</span>
       </Popover.Trigger>
       <Popover.Portal>

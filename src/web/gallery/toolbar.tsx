@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { useQuery } from 'urql';
 import { Button, IconButton } from '../design/button.tsx';
+import { formatCount } from '../design/format.ts';
 import { Icon } from '../design/icon.tsx';
 import { GalleryCountDocument } from '../generated/graphql.ts';
 import type { ImageList } from '../grid/list/list.ts';
@@ -35,11 +36,10 @@ export function Toolbar({ list, filter, setFilter, isFiltering, onToggle, onJump
         icon="filter"
         className={styles.filters ?? ''}
         aria-expanded={isFiltering}
-        aria-label={chosen > 0 ? text.filtersOf(chosen) : text.filters}
         onClick={onToggle}
       >
         <span className={styles.wide}>{text.filters}</span>
-        {chosen > 0 ? <span className={styles.badge}>{chosen}</span> : null}
+        {chosen > 0 ? <span className={styles.badge}>{formatCount(chosen)}</span> : null}
       </Button>
       <Search filter={filter} setFilter={setFilter} />
       <Count filter={filter} list={list} />

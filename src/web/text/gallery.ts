@@ -94,7 +94,6 @@ export const gallery = {
   keySearch: 'Search',
   keyFilter: 'Show or hide the filters',
   filters: 'Filters',
-  filtersOf: (count: number) => `Filters, ${count} chosen`,
   closeFilters: 'Close the filters',
   order: 'Order',
   orders: { newest: 'Newest', oldest: 'Oldest', largest: 'Largest', smallest: 'Smallest' },
