@@ -75,6 +75,7 @@ const WEB_ORDER = [
   ['robust-image'],
   ['design'],
   ['client'],
+  ['grid'],
   ['gallery'],
   ['image', 'make', 'upload', 'overview', 'stores', 'tokens', 'trash'],
   ['shell'],
