@@ -61,6 +61,8 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
     serveExamples: (exchange) => sendPage(exchange, examples),
     serveAsset(exchange) {
       const { request, response } = exchange;
+      // sirv throws for a range that ends before it begins. Browsers ask for none here.
+      delete request.headers.range;
       if (assets) assets(request, response, () => sendNotFound(exchange));
       else sendNotFound(exchange);
     },
