@@ -86,3 +86,11 @@ export function formatDuration(seconds: number): string {
     )
     .join(' ');
 }
+
+/** Formats an amount of US dollars, with as many digits as a price of one picture needs. */
+export const formatUsd = (value: number) =>
+  new Intl.NumberFormat(locale(), {
+    style: 'currency',
+    currency: 'USD',
+    maximumFractionDigits: value < 1 ? 4 : 2,
+  }).format(value);
