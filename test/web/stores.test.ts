@@ -77,7 +77,7 @@ describe.skipIf(!CHROMIUM)('the page of stores', () => {
   });
 
   test.each(['desktop', 'phone'] as const)(
-    'watches a run of another client and cancels it, on a %s',
+    'shows a run that waits, and cancels it, on a %s',
     async (screen) => {
       const { page, faults } = await openGallery(app, browser, { path: '/stores', screen });
       await card(page, 'filesystem').waitFor();
