@@ -1,7 +1,7 @@
 /**
- * `npm run bench:web [-- --rows 10000] [--images 100000]`: what a browser measures of the gallery, in Chromium
- * at a quarter of the speed of its CPU, over images generated for the run. The server and PostgreSQL run on
- * the same machine.
+ * `npm run bench:web [-- --rows 10000] [--images 100000]`: what a browser measures of the gallery. Chromium
+ * runs at a quarter of the speed of its CPU, over images generated for the run. The server and PostgreSQL
+ * run on the same machine.
  *
  * Compare machines with care: Chromium paints without a graphics card here.
  */

@@ -45,6 +45,8 @@ describe('the pages of the gallery', () => {
       expect(plain.headers.get('cache-control')).toBe('public,max-age=31536000,immutable');
       expect(plain.headers.get('x-content-type-options')).toBe('nosniff');
       const text = await plain.text();
+      const ranged = await app.fetch(name, { headers: { authorization: '', range: 'bytes=5-2' } });
+      expect([ranged.status, await ranged.text()]).toEqual([200, text]);
       for (const coding of ['br', 'gzip']) {
         const coded = await app.fetch(name, { headers: { authorization: '', 'accept-encoding': coding } });
         expect(coded.headers.get('content-encoding')).toBe(coding);

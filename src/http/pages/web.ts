@@ -45,12 +45,13 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
   function sendPage({ response }: Exchange, text: string | null): void {
     const base = basePathOf(publicUrl());
     if (text === null) sendHtml(response, 503, page(NOT_BUILT, { base }));
-    else sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
-      'Content-Security-Policy': policyOf(publicUrl()),
-      'Cache-Control': 'no-cache',
-      Vary: 'Accept, Accept-Encoding',
-      'Referrer-Policy': 'same-origin',
-    });
+    else
+      sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
+        'Content-Security-Policy': policyOf(publicUrl()),
+        'Cache-Control': 'no-cache',
+        Vary: 'Accept, Accept-Encoding',
+        'Referrer-Policy': 'same-origin',
+      });
   }
   const sendNotFound = (exchange: Exchange) =>
     sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });
@@ -60,6 +61,8 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
     serveExamples: (exchange) => sendPage(exchange, examples),
     serveAsset(exchange) {
       const { request, response } = exchange;
+      // sirv throws for a range that ends before it begins. Browsers ask for none here.
+      delete request.headers.range;
       if (assets) assets(request, response, () => sendNotFound(exchange));
       else sendNotFound(exchange);
     },
