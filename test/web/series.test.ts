@@ -10,7 +10,7 @@ import {
   RANGES,
   type Selection,
 } from '../../src/web/overview/selection.ts';
-import { type DayRow, makeSeries, stack, sum, ticksOf } from '../../src/web/overview/series.ts';
+import { type DayRow, makeSeries, ROOM, stack, sum, ticksOf } from '../../src/web/overview/series.ts';
 import { makeRandom, type Random } from './random.ts';
 
 const TODAY = '2026-11-30';
@@ -60,6 +60,19 @@ describe('the series of the overview', () => {
         if (step === 'week') expect(new Date(first).getUTCDay()).toBe(1);
         if (step === 'month') expect(first.slice(8)).toBe('01');
       }
+    }
+  });
+
+  test('have fewer and wider buckets on a phone', () => {
+    for (const [days, wide, narrow] of [
+      [30, 'day', 'day'],
+      [90, 'day', 'week'],
+      [365, 'week', 'week'],
+      [700, 'week', 'month'],
+    ] as const) {
+      const from = daysBefore(TODAY, days - 1);
+      expect(makeSeries([], from, TODAY).step).toBe(wide);
+      expect(makeSeries([], from, TODAY, ROOM.narrow).step).toBe(narrow);
     }
   });
 

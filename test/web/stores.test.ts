@@ -1,4 +1,5 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -77,7 +78,7 @@ describe.skipIf(!CHROMIUM)('the page of stores', () => {
   });
 
   test.each(['desktop', 'phone'] as const)(
-    'watches a run of another client and cancels it, on a %s',
+    'shows a run that waits, and cancels it, on a %s',
     async (screen) => {
       const { page, faults } = await openGallery(app, browser, { path: '/stores', screen });
       await card(page, 'filesystem').waitFor();
@@ -103,6 +104,49 @@ describe.skipIf(!CHROMIUM)('the page of stores', () => {
       await page.close();
     },
   );
+
+  test('lists what is in quarantine, and reads it again when the page is shown again', async () => {
+    const { page, faults } = await openGallery(app, browser, { path: '/stores', screen: 'phone' });
+    await page.getByText('The quarantine of this server is empty.').waitFor();
+    const content = await makePicture({ seed: 99 });
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const key = `${sha256.slice(0, 2)}/${sha256.slice(2, 4)}/${sha256}.png`;
+    const file = path.join(app.directory, 'images', key);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, content);
+    await app.storage.quarantine('filesystem', { graceSeconds: 0 });
+    await page.evaluate(() => {
+      const now = Date.now;
+      const show = (hidden: boolean) => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      };
+      show(true);
+      Date.now = () => now() + 60_000;
+      show(false);
+      Date.now = now;
+    });
+    const row = page.getByRole('table', { name: 'Quarantine' }).getByRole('row', { name: sha256 });
+    await row.getByText('filesystem', { exact: true }).waitFor();
+    await expectAccessible(page);
+    const [wide, shown] = await page.evaluate(() => [document.body.scrollWidth, innerWidth]);
+    expect(wide).toBeLessThanOrEqual(shown as number);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('says that the server does not respond, and reads again when asked', async () => {
+    const { page } = await openGallery(app, browser);
+    await page.route('**/graphql', (route) => route.abort());
+    await page.getByRole('navigation').getByRole('link', { name: 'Stores' }).click();
+    await page.getByText('The server does not respond', { exact: false }).first().waitFor();
+    await expectAccessible(page);
+    await page.unroute('**/graphql');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await card(page, 'filesystem').waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await page.close();
+  });
 
   test('shows the states without buttons to a token that may only read them', async () => {
     const { token } = await app.services.tokens.create({ name: 'monitor', scopes: ['stores:read'] });

@@ -36,7 +36,7 @@ describe.skipIf(!CHROMIUM)('the page of tokens', () => {
       await page.getByRole('button', { name: 'Create token' }).click();
       const dialog = page.getByRole('dialog');
       await dialog.getByRole('textbox', { name: 'Name' }).fill(name);
-      await dialog.getByRole('textbox', { name: 'User' }).fill('ada');
+      await dialog.getByRole('combobox', { name: 'User' }).fill('ada');
       await dialog.getByLabel('Write images').check();
       await dialog.getByLabel('Expires').selectOption('In 7 days');
       await expectAccessible(page);

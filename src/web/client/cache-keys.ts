@@ -19,6 +19,7 @@ const EMBEDDED = [
   'ImageToolStats',
   'ImageUserStats',
   'MaintenanceProblem',
+  'ModelPrice',
   'Provenance',
   'QuarantinedFile',
   'Server',

@@ -3,10 +3,11 @@ import { Link } from 'wouter';
 import { formatCount, formatDay } from '../design/format.ts';
 import { number } from '../design/page.tsx';
 import { type GalleryFilter, galleryPath } from '../state/filter.ts';
+import { useMedia } from '../state/media.ts';
 import { overview as text } from '../text/overview.ts';
 import { ChartCard } from './chart-card.tsx';
 import styles from './overview.module.css';
-import { type Bucket, type DayRow, makeSeries, type Series, sum } from './series.ts';
+import { type Bucket, type DayRow, makeSeries, ROOM, type Series, sum } from './series.ts';
 
 const DayPlot = lazy(() => import('./day-plot.tsx'));
 
@@ -19,7 +20,8 @@ interface ByDayProps {
 
 /** Made and failed images by day and tool. */
 export function ByDay({ rows, from, today, filter }: ByDayProps) {
-  const series = useMemo(() => makeSeries(rows, from, today), [rows, from, today]);
+  const room = useMedia('(max-width: 40rem)') ? ROOM.narrow : ROOM.wide;
+  const series = useMemo(() => makeSeries(rows, from, today, room), [rows, from, today, room]);
   const hrefOf = ({ bucket, tool }: { bucket?: Bucket; tool?: string }) =>
     galleryPath({ ...filter, ...(bucket ?? {}), ...(tool === undefined ? {} : { tool }) });
   return (

@@ -6,10 +6,10 @@ import {
   useMemo,
   useRef,
   useState,
-  useSyncExternalStore,
 } from 'react';
 import { Link, useLocation } from 'wouter';
 import { formatCount, formatDay, formatDayShort } from '../design/format.ts';
+import { useMedia } from '../state/media.ts';
 import { useSignal } from '../state/signal.ts';
 import { theme } from '../state/theme.ts';
 import { overview as text } from '../text/overview.ts';
@@ -30,19 +30,7 @@ export interface DayPlotProps {
 const HEIGHTS = { made: 200, failed: 110 };
 
 /** Returns a text that changes with the colours of the page. */
-function useThemeName(): string {
-  const chosen = useSignal(theme);
-  const isDark = useSyncExternalStore(watchSystem, () => matchMedia(DARK).matches);
-  return `${chosen} ${isDark}`;
-}
-
-const DARK = '(prefers-color-scheme: dark)';
-
-function watchSystem(listener: () => void): () => void {
-  const query = matchMedia(DARK);
-  query.addEventListener('change', listener);
-  return () => query.removeEventListener('change', listener);
-}
+const useThemeName = () => `${useSignal(theme)} ${useMedia('(prefers-color-scheme: dark)')}`;
 
 /** Returns the days of a bucket as a text. */
 export const nameOf = ({ from, to }: Bucket) =>

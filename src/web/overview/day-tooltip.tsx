@@ -15,7 +15,7 @@ export function DayTooltip({ series: { buckets, tools }, place, title }: DayTool
   const rows = tools.filter(({ made, failed }) => (made[place] ?? 0) + (failed[place] ?? 0) > 0);
   const total = (name: 'made' | 'failed') => formatCount(sum(tools.map((tool) => tool[name][place] ?? 0)));
   // It stands on the side with more room.
-  const left = `calc(44px + (100% - 52px) * ${share} ${share > 0.5 ? '-' : '+'} 12px)`;
+  const left = `calc(44px + (100% - 64px) * ${share} ${share > 0.5 ? '-' : '+'} 12px)`;
   return (
     <div
       className={styles.tooltip}

@@ -33,9 +33,11 @@ export interface Series {
 
 /** Most tools with a series of their own. More colours and patterns are hard to tell apart. */
 const MAX_TOOLS = 6;
-/** Most days that the plot shows as days; up to the second number, as weeks. */
-const MAX_DAYS = 92;
-const MAX_WEEK_DAYS = 750;
+/** Most days and most weeks that the plot shows as such. A phone has room for fewer. */
+export const ROOM = { wide: { days: 92, weeks: 107 }, narrow: { days: 45, weeks: 53 } } as const;
+
+export type Room = (typeof ROOM)[keyof typeof ROOM];
+
 const DAY_MS = 86_400_000;
 
 const numberOf = (day: string): number => Date.parse(`${day}T00:00:00Z`) / DAY_MS;
@@ -46,11 +48,16 @@ const nameOf = (number: number): string => new Date(number * DAY_MS).toISOString
  * weeks (from Monday) or months.
  * @param from first day; undefined: the first day of the rows.
  */
-export function makeSeries(rows: readonly DayRow[], from: string | undefined, to: string): Series {
+export function makeSeries(
+  rows: readonly DayRow[],
+  from: string | undefined,
+  to: string,
+  room: Room = ROOM.wide,
+): Series {
   const start =
     from === undefined ? Math.min(numberOf(to), ...rows.map(({ day }) => numberOf(day))) : numberOf(from);
   const last = numberOf(to);
-  const step = stepOf(last - start + 1);
+  const step = stepOf(last - start + 1, room);
   const buckets = bucketsOf(start, last, step);
   const starts = buckets.map((bucket) => numberOf(bucket.from));
   const named = topTools(rows);
@@ -69,9 +76,9 @@ export function makeSeries(rows: readonly DayRow[], from: string | undefined, to
   return { step, buckets, tools: [...series.values()].filter(({ tool }) => tool !== null || hasOthers) };
 }
 
-function stepOf(days: number): Step {
-  if (days <= MAX_DAYS) return 'day';
-  return days <= MAX_WEEK_DAYS ? 'week' : 'month';
+function stepOf(count: number, { days, weeks }: Room): Step {
+  if (count <= days) return 'day';
+  return count <= weeks * 7 ? 'week' : 'month';
 }
 
 function bucketsOf(start: number, last: number, step: Step): Bucket[] {

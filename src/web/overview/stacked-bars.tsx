@@ -24,6 +24,8 @@ export interface StackedBarsProps {
 
 /** Width of the axis of numbers, the same in each plot, so that days stand below each other. */
 const AXIS = 44;
+/** Room after the last bar, which holds half of its label. */
+const END = 20;
 /** Room that a label of a day needs, in CSS pixels. */
 const LABEL = 72;
 const FONT = '12px system-ui, sans-serif';
@@ -92,7 +94,7 @@ function makePlot(element: HTMLElement, data: PlotData, listeners: Listeners): U
     {
       width: element.clientWidth,
       height,
-      padding: [8, 8, labels ? 0 : 8, 0],
+      padding: [8, END, labels ? 0 : 8, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { time: false, range: [-0.5, Math.max(0.5, count - 0.5)] }, y: { range: rangeOf } },

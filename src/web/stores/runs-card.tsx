@@ -126,7 +126,7 @@ function RunRow({ run, onShow }: { readonly run: Run; readonly onShow: (id: stri
 
 function RunDialog({ run, onClose }: { readonly run: Run | null; readonly onClose: () => void }) {
   return (
-    <Dialog title={run ? text.kinds[run.kind] : ''} open={run !== null} onClose={onClose}>
+    <Dialog title={run ? text.kinds[run.kind] : ''} open={run !== null} onClose={onClose} isWide>
       {run ? (
         <>
           <p className={styles.runHead}>

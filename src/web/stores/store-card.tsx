@@ -11,7 +11,7 @@ import styles from './stores.module.css';
 
 type Store = StoresQuery['stores'][number];
 
-interface StoreCardProps {
+export interface StoreCardProps {
   readonly store: Store;
   /** Kinds of runs that are active: another of that kind cannot start. */
   readonly busy: readonly MaintenanceKind[];

@@ -14,7 +14,7 @@ import { Quarantine } from './quarantine.tsx';
 import { RunningRuns, useRuns } from './runs.tsx';
 import { RunsCard } from './runs-card.tsx';
 import { StartDialog, type StartRequest } from './start-dialog.tsx';
-import { StoreCard } from './store-card.tsx';
+import { StoreCard, type StoreCardProps } from './store-card.tsx';
 import styles from './stores.module.css';
 
 export default function StoresPage() {
@@ -51,22 +51,22 @@ function Stores() {
     ? (kind: MaintenanceKind, store?: string) =>
         setRequest({ kind, ...(store === undefined ? {} : { store }) })
     : undefined;
+  if (error && !data) {
+    const readAll = () => {
+      refresh();
+      refreshRuns();
+    };
+    return (
+      <Page title={shell.stores}>
+        <ErrorNotice message={messageOf(error)} onRetry={readAll} />
+      </Page>
+    );
+  }
   return (
     <Page title={shell.stores} actions={start ? <Actions busy={busy} onStart={start} /> : null}>
       {mayAct ? null : <p className={styles.note}>{text.adminOnly}</p>}
       <RunningRuns runs={running} mayCancel={mayAct} />
-      {error && !data ? <ErrorNotice message={messageOf(error)} onRetry={refresh} /> : null}
-      {data ? (
-        <ul className={styles.cards} aria-label={text.listTitle}>
-          {data.stores.map((store) => (
-            <StoreCard key={store.name} store={store} busy={busy} onStart={start} />
-          ))}
-        </ul>
-      ) : error ? null : (
-        <Card>
-          <Skeleton lines={8} />
-        </Card>
-      )}
+      <StoreCards stores={data?.stores} busy={busy} onStart={start} />
       <RunsCard runs={runs} fault={fault} onRetry={refreshRuns} />
       {mayAct ? <Quarantine /> : null}
       <StartDialog
@@ -78,6 +78,24 @@ function Stores() {
     </Page>
   );
 }
+
+interface StoreCardsProps extends Omit<StoreCardProps, 'store'> {
+  /** undefined: they are being read. */
+  readonly stores: readonly StoreCardProps['store'][] | undefined;
+}
+
+const StoreCards = ({ stores, ...rest }: StoreCardsProps) =>
+  stores === undefined ? (
+    <Card>
+      <Skeleton lines={8} />
+    </Card>
+  ) : (
+    <ul className={styles.cards} aria-label={text.listTitle}>
+      {stores.map((store) => (
+        <StoreCard key={store.name} store={store} {...rest} />
+      ))}
+    </ul>
+  );
 
 interface ActionsProps {
   readonly busy: readonly MaintenanceKind[];

@@ -17,7 +17,7 @@ export const overview = {
   refresh: 'Refresh',
   incomplete:
     'There are very many images: the figures count the newest ones only. Choose a shorter time for exact ones.',
-  spend: 'Spend is not known: the server keeps no prices.',
+  spend: 'Spend is not known: providers do not report what a picture has cost.',
   empty: 'No images in this time',
   emptyHint: 'Choose a longer time, or make the first image.',
   figuresTitle: 'Figures',

@@ -1,8 +1,8 @@
-import { useId } from 'react';
+import { useId, useState } from 'react';
 import { Button } from '../design/button.tsx';
 import { Dialog } from '../design/dialog.tsx';
 import { Icon } from '../design/icon.tsx';
-import { showToast } from '../design/toast.tsx';
+import { copyText } from '../state/clipboard.ts';
 import { text as shared } from '../text/shared.ts';
 import { tokens as text } from '../text/tokens.ts';
 import styles from './tokens.module.css';
@@ -16,13 +16,20 @@ interface NewTokenDialogProps {
 /** Shows a new token, this once. */
 export function NewTokenDialog({ made, onClose }: NewTokenDialogProps) {
   const id = useId();
+  // A toast would stand behind the dialog.
+  const [isCopied, setCopied] = useState<boolean | null>(null);
+  const copy = async () => setCopied(await copyText(made?.token ?? ''));
+  const close = () => {
+    setCopied(null);
+    onClose();
+  };
   return (
     <Dialog
       title={text.newTitle}
       open={made !== null}
-      onClose={onClose}
+      onClose={close}
       actions={
-        <Button kind="primary" onClick={onClose}>
+        <Button kind="primary" onClick={close}>
           {text.done}
         </Button>
       }
@@ -41,10 +48,13 @@ export function NewTokenDialog({ made, onClose }: NewTokenDialogProps) {
             value={made?.token ?? ''}
             onFocus={(event) => event.target.select()}
           />
-          <Button icon="copy" data-autofocus onClick={() => copy(made?.token ?? '', id)}>
-            {shared.copy}
+          <Button icon={isCopied ? 'check' : 'copy'} data-autofocus onClick={copy}>
+            {isCopied ? shared.copied : shared.copy}
           </Button>
         </div>
+        <p className={isCopied === false ? styles.fault : styles.note} role="status">
+          {isCopied === null ? '' : isCopied ? text.copied : text.notCopied}
+        </p>
       </div>
       <div className={styles.made}>
         <p>{text.newUse}</p>
@@ -52,16 +62,4 @@ export function NewTokenDialog({ made, onClose }: NewTokenDialogProps) {
       </div>
     </Dialog>
   );
-}
-
-/** Copies the token. Without access to the clipboard, which plain HTTP lacks, it selects the text. */
-async function copy(token: string, id: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(token);
-    showToast(text.copied);
-  } catch {
-    const field = document.getElementById(id);
-    if (field instanceof HTMLInputElement) field.select();
-    showToast(text.notCopied, { tone: 'bad' });
-  }
 }
