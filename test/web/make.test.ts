@@ -229,6 +229,37 @@ describe.skipIf(!CHROMIUM)('the page that makes images', () => {
     await page.close();
   });
 
+  test('takes what is dropped, and chooses the tool that edits', async () => {
+    const { images } = (
+      await app.ask(GenerateImageDocument, { input: { prompt: 'a dropped fox', waitSeconds: 60 } })
+    ).generateImage;
+    const { page, faults } = await open('/make');
+    const uuid = /images\/([0-9a-f-]+)/.exec(images[0]?.url ?? '')?.[1] ?? '';
+    await page.getByRole('radio', { name: 'Avatar' }).check();
+    const drop = (type: string, value: string) =>
+      page.evaluate(
+        ([kind = '', text = '']) => {
+          const data = new DataTransfer();
+          if (kind === 'file') data.items.add(new File([text], 'fox.png', { type: 'image/png' }));
+          else data.setData(kind, text);
+          document.body.dispatchEvent(
+            new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }),
+          );
+        },
+        [type, value],
+      );
+    await drop('application/x-fixative-image', uuid);
+    const tiles = page.locator('form ol li');
+    await eventually(async () =>
+      expect(await tiles.locator('img').getAttribute('alt')).toBe('a dropped fox'),
+    );
+    expect(await page.getByRole('radio', { name: 'Edit an image' }).isChecked()).toBe(true);
+    await drop('file', 'a new one takes its place');
+    await eventually(async () => expect(await tiles.locator('img').getAttribute('alt')).toBe('fox.png'));
+    expect(faults.filter((fault) => !fault.includes('blob:'))).toEqual([]);
+    await page.close();
+  });
+
   async function pixelsOf(url: string | null | undefined): Promise<Buffer> {
     const response = await app.fetch(new URL(url ?? '', app.url).pathname);
     return sharp(Buffer.from(await response.arrayBuffer()))

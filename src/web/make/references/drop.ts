@@ -1,7 +1,5 @@
 import { useEffect, useRef } from 'react';
-
-/** Type of the data that a tile of the gallery is dragged with: the uuid of the image. */
-export const IMAGE_TYPE = 'application/x-fixative-image';
+import { IMAGE_TYPE } from '../../state/image-drag.ts';
 
 interface Dropped {
   readonly onFiles: (files: readonly File[]) => void;
