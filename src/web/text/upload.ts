@@ -59,6 +59,8 @@ export const upload = {
   resume: 'Continue',
   cancelAll: 'Cancel all',
   retryFailed: (count: string) => `Try ${images(count)} again`,
+  showProblems: 'Only problems',
+  showAll: 'Show all',
   clear: 'Clear the list',
   seeThem: 'See them in the gallery',
   progress: 'Progress of all uploads',
