@@ -14,15 +14,20 @@ interface DialogProps {
   readonly isWide?: boolean;
 }
 
-/** A modal dialog by the browser's own `<dialog>`: it traps the focus, and Escape closes it. */
+/**
+ * A modal dialog by the browser's own `<dialog>`: it traps the focus, and Escape closes it. An element with
+ * `data-autofocus` gets the focus first.
+ */
 export function Dialog({ title, open, onClose, children, actions, isWide = false }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const element = dialog.current;
     if (!element || element.open === open) return;
-    if (open) element.showModal();
-    else element.close();
+    if (open) {
+      element.showModal();
+      element.querySelector<HTMLElement>('[data-autofocus]')?.focus();
+    } else element.close();
   }, [open]);
   if (!open) return null;
   return (
