@@ -138,6 +138,12 @@ describe.skipIf(!CHROMIUM)('the page that uploads images', () => {
     await dialog.getByLabel('Addresses of images').fill(`${app.url}/fox.png\n`);
     await dialog.getByRole('button', { name: 'Import', exact: true }).click();
     await row(page, 'fox.png').getByText('Refused').waitFor();
+    await page.evaluate((url) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData('text/plain', url);
+      document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+    }, `${app.url}/pasted.png`);
+    await row(page, 'pasted.png').getByText('Refused').waitFor();
     expect(faults).toEqual([]);
     await page.close();
   });

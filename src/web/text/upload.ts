@@ -7,7 +7,7 @@ export const upload = {
   choose: 'Choose images to upload',
   dropNow: 'Drop to upload',
   dropHint: 'PNG, JPEG, WebP, GIF or AVIF',
-  limit: (size: string) => `up to ${size} each. You can also paste.`,
+  limit: (size: string) => `up to ${size} each. You can also paste them, or their addresses.`,
   chooseFiles: 'Choose files',
   chooseFolder: 'Choose a folder',
   takePhoto: 'Take a photo',

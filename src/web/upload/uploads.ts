@@ -66,7 +66,7 @@ export function addAddresses(urls: readonly string[], options: UploadOptions): v
   );
 }
 
-// What stopped because the browser was offline goes on by itself.
+// Uploads that stopped because the browser was offline go on by themselves.
 addEventListener('online', () => {
   if (uploads.stopped.get() === shared.offline) uploads.dispatch({ type: 'resume' });
 });

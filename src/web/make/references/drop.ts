@@ -26,6 +26,8 @@ export function useDrop(handlers: Dropped): void {
     };
     const take = (event: Event, data: DataTransfer | null) => {
       latest.current.onOver(false);
+      // A copied text may come with a picture of itself.
+      if (event.type === 'paste' && data?.types.includes('text/plain')) return;
       const uuid = data?.getData(IMAGE_TYPE);
       const files = [...(data?.files ?? [])];
       if (!uuid && files.length === 0) return;
