@@ -204,6 +204,7 @@ describe.skipIf(!CHROMIUM)('the page that makes images', () => {
   });
 
   test('takes references from disk and from the gallery, and moves them', async () => {
+    await app.ask(GenerateImageDocument, { input: { prompt: 'an owl in the night', waitSeconds: 60 } });
     const { page, faults } = await open('/make');
     await page.getByRole('radio', { name: 'Edit with context' }).check();
     const buffer = await makePicture({ width: 80, height: 60 });
@@ -211,14 +212,14 @@ describe.skipIf(!CHROMIUM)('the page that makes images', () => {
       .locator('form input[type=file]')
       .setInputFiles({ name: 'fox.png', mimeType: 'image/png', buffer });
     await page.getByRole('button', { name: 'From the gallery' }).click();
-    await page.getByLabel('Search the prompts').fill('snow');
-    await page.locator('dialog').getByRole('button', { name: 'a fox in the snow' }).first().click();
+    await page.getByLabel('Search the prompts').fill('owl');
+    await page.locator('dialog').getByRole('button', { name: 'an owl in the night' }).first().click();
     await expectAccessible(page);
     await page.getByRole('button', { name: 'Done' }).click();
     const tiles = page.locator('form ol li');
     expect(await tiles.count()).toBe(2);
     await page.getByRole('button', { name: 'Move picture 2 to the left' }).click();
-    expect(await tiles.first().locator('img').getAttribute('alt')).toBe('a fox in the snow');
+    expect(await tiles.first().locator('img').getAttribute('alt')).toBe('an owl in the night');
     await page.getByLabel('Prompt').fill('both of them');
     await submit(page);
     await eventually(async () => expect(await cards(page).locator('img').count()).toBe(1));
@@ -226,6 +227,43 @@ describe.skipIf(!CHROMIUM)('the page that makes images', () => {
     await page.getByRole('radio', { name: 'Edit with context' }).waitFor();
     expect(await tiles.count(), 'an image of the gallery is kept, a file is not').toBe(1);
     expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('takes what is dropped, and chooses the tool that edits', async () => {
+    const { images } = (
+      await app.ask(GenerateImageDocument, { input: { prompt: 'a dropped fox', waitSeconds: 60 } })
+    ).generateImage;
+    const { page, faults } = await open('/make');
+    const uuid = /images\/([0-9a-f-]+)/.exec(images[0]?.url ?? '')?.[1] ?? '';
+    await page.getByRole('radio', { name: 'Avatar' }).check();
+    const drop = (type: string, value: string) =>
+      page.evaluate(
+        ([kind = '', text = '']) => {
+          const data = new DataTransfer();
+          if (kind === 'file') data.items.add(new File([text], 'fox.png', { type: 'image/png' }));
+          else data.setData(kind, text);
+          document.body.dispatchEvent(
+            new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }),
+          );
+        },
+        [type, value],
+      );
+    await drop('application/x-fixative-image', uuid);
+    const tiles = page.locator('form ol li');
+    await eventually(async () =>
+      expect(await tiles.locator('img').getAttribute('alt')).toBe('a dropped fox'),
+    );
+    expect(await page.getByRole('radio', { name: 'Edit an image' }).isChecked()).toBe(true);
+    await page.getByRole('button', { name: 'Remove picture 1' }).click();
+    await drop('text/uri-list', 'https://example.org/image/of-another-server');
+    await drop('text/uri-list', `${app.url}/image/${uuid}`);
+    await eventually(async () =>
+      expect(await tiles.locator('img').getAttribute('alt')).toBe('a dropped fox'),
+    );
+    await drop('file', 'a new one takes its place');
+    await eventually(async () => expect(await tiles.locator('img').getAttribute('alt')).toBe('fox.png'));
+    expect(faults.filter((fault) => !fault.includes('blob:'))).toEqual([]);
     await page.close();
   });
 

@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CHROMIUM, openBrowser, type TestBrowser } from '../browser/chromium.ts';
@@ -135,6 +138,12 @@ describe.skipIf(!CHROMIUM)('the page that uploads images', () => {
     await dialog.getByLabel('Addresses of images').fill(`${app.url}/fox.png\n`);
     await dialog.getByRole('button', { name: 'Import', exact: true }).click();
     await row(page, 'fox.png').getByText('Refused').waitFor();
+    await page.evaluate((url) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData('text/plain', url);
+      document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+    }, `${app.url}/pasted.png`);
+    await row(page, 'pasted.png').getByText('Refused').waitFor();
     expect(faults).toEqual([]);
     await page.close();
   });
@@ -176,12 +185,42 @@ describe.skipIf(!CHROMIUM)('the page that uploads images', () => {
     const pictures = await page.evaluate(() => document.querySelectorAll('li img[src^="blob:"]').length);
     expect(pictures).toBeLessThan(60);
     await page.evaluate(() => scrollTo(0, 0));
+    await choose(page, [{ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') }]);
+    await page.getByRole('button', { name: 'Only problems' }).click();
+    await eventually(async () => expect(await page.getByRole('listitem').count()).toBe(1));
+    await row(page, 'notes.txt').waitFor();
+    await page.getByRole('button', { name: 'Show all' }).click();
     await page.getByRole('button', { name: 'Cancel all' }).click();
     await page.getByRole('button', { name: 'Clear the list' }).click();
     await page.getByRole('heading', { name: 'Drop images anywhere on this page' }).waitFor();
     expect(await page.getByRole('listitem').count()).toBe(0);
     expect(faults).toEqual([]);
     await page.close();
+  });
+
+  test('waits while the browser is offline, and goes on by itself', async () => {
+    const { page } = await open();
+    await page.context().setOffline(true);
+    await choose(page, [await picture('patient-offline.png', 80)]);
+    await page.getByRole('alert').getByText('You are offline').waitFor();
+    await page.context().setOffline(false);
+    await row(page, 'patient-offline.png').getByText('Stored').waitFor();
+    expect(await named('patient-offline')).toHaveLength(1);
+    await page.close();
+  });
+
+  test('uploads a folder, without the hidden files of the system', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'fixative-folder-'));
+    await mkdir(path.join(directory, 'inner'));
+    await writeFile(path.join(directory, 'inner', 'deep.png'), await makePicture({ seed: 90 }));
+    await writeFile(path.join(directory, '.DS_Store'), 'x');
+    const { page, faults } = await open();
+    await page.setInputFiles('input[webkitdirectory]', directory);
+    await row(page, 'deep.png').getByText('Stored').waitFor();
+    expect(await page.getByRole('listitem').count()).toBe(1);
+    expect(faults).toEqual([]);
+    await page.close();
+    await rm(directory, { recursive: true });
   });
 
   test('asks before the tab is closed while files are under way', async () => {

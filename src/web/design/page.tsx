@@ -6,6 +6,8 @@ interface PageProps {
   readonly title: string;
   /** Buttons beside the title. */
   readonly actions?: ReactNode;
+  /** Whether it takes the width of a large screen. */
+  readonly isWide?: boolean;
   readonly children: ReactNode;
 }
 
@@ -17,10 +19,10 @@ export function useTitle(title: string): void {
 }
 
 /** A page with a title, its actions, and its content in a column. */
-export function Page({ title, actions, children }: PageProps) {
+export function Page({ title, actions, isWide = false, children }: PageProps) {
   useTitle(title);
   return (
-    <div className={styles.page}>
+    <div className={[styles.page, isWide ? styles.wide : ''].join(' ')}>
       <header className={styles.head}>
         <h1>{title}</h1>
         {actions ? <div className={styles.actions}>{actions}</div> : null}

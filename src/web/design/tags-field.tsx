@@ -1,19 +1,25 @@
-import { type KeyboardEvent, useState } from 'react';
+import { type KeyboardEvent, useId, useState } from 'react';
 import { text } from '../text/shared.ts';
 import { Field } from './field.tsx';
 import { Icon } from './icon.tsx';
 import styles from './tags-field.module.css';
 
-interface TagsFieldProps {
+export interface TagsFieldProps {
   readonly label: string;
   readonly value: readonly string[];
   readonly onChange: (tags: readonly string[]) => void;
   readonly hint?: string | undefined;
   readonly error?: string | undefined;
+  /** Tags to choose from. */
+  readonly suggestions?: readonly string[];
+  /** Called when the field gets the focus. */
+  readonly onUse?: () => void;
 }
 
 /** A list of tags. Enter or a comma ends a tag; Backspace in the empty field removes the last. */
-export function TagsField({ label, value, onChange, hint = text.tagsHint, error }: TagsFieldProps) {
+export function TagsField(props: TagsFieldProps) {
+  const { label, value, onChange, hint = text.tagsHint, error, suggestions = [], onUse } = props;
+  const list = useId();
   const [draft, setDraft] = useState('');
   const put = (content: string) => {
     const added = content
@@ -55,9 +61,18 @@ export function TagsField({ label, value, onChange, hint = text.tagsHint, error 
             }
             onKeyDown={onKeyDown}
             onBlur={() => put(draft)}
+            onFocus={onUse}
+            list={list}
             autoComplete="off"
             autoCapitalize="off"
           />
+          <datalist id={list}>
+            {suggestions
+              .filter((tag) => !value.includes(tag))
+              .map((tag) => (
+                <option key={tag} value={tag} />
+              ))}
+          </datalist>
         </div>
       )}
     </Field>

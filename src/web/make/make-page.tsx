@@ -13,7 +13,7 @@ import { Results } from './results/results.tsx';
 export default function MakePage() {
   const mayMake = useMay('IMAGES_GENERATE');
   return (
-    <Page title={shell.make}>
+    <Page title={shell.make} isWide>
       {mayMake ? (
         <Studio />
       ) : (

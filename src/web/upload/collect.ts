@@ -38,6 +38,9 @@ async function readEntry(entry: FileSystemEntry, found: File[], depth: number): 
   }
 }
 
+/** Leaves out files of the system, such as `.DS_Store`, which a chosen folder contains. */
+export const withoutHidden = (files: readonly File[]) => files.filter(({ name }) => !name.startsWith('.'));
+
 /** Returns why a file would be refused, by its size and its first bytes; null: it may be sent. */
 export async function refusalOf(file: File, maxBytes: number): Promise<string | null> {
   if (file.size === 0) return text.empty;

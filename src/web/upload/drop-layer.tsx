@@ -1,14 +1,20 @@
 import { useEffect, useRef, useState } from 'react';
 import { Icon } from '../design/icon.tsx';
 import { upload as text } from '../text/upload.ts';
+import { addressesOf } from './addresses.ts';
 import { filesOf } from './collect.ts';
 import styles from './upload.module.css';
 
-/** Takes files that are dropped anywhere on the page, or pasted. */
-export function DropLayer({ onFiles }: { readonly onFiles: (files: readonly File[]) => void }) {
+interface DropLayerProps {
+  readonly onFiles: (files: readonly File[]) => void;
+  readonly onAddresses: (urls: readonly string[]) => void;
+}
+
+/** Takes files that are dropped anywhere on the page, and files and addresses that are pasted. */
+export function DropLayer(props: DropLayerProps) {
   const [isOver, setOver] = useState(false);
-  const receive = useRef(onFiles);
-  receive.current = onFiles;
+  const latest = useRef(props);
+  latest.current = props;
   useEffect(() => {
     // Elements of the page send `dragleave` too; the drag has left when each `dragenter` has its `dragleave`.
     let depth = 0;
@@ -28,9 +34,15 @@ export function DropLayer({ onFiles }: { readonly onFiles: (files: readonly File
     const take = async (event: Event, data: DataTransfer | null) => {
       depth = 0;
       setOver(false);
+      if (event.type === 'paste' && data?.types.includes('text/plain')) {
+        const { urls, wrong } = addressesOf(data.getData('text/plain'));
+        const isTyping = event.target instanceof Element && event.target.closest('input, textarea') !== null;
+        if (!isTyping && urls.length > 0 && wrong.length === 0) latest.current.onAddresses(urls);
+        return;
+      }
       if (!data?.types.includes('Files')) return;
       event.preventDefault();
-      receive.current(await filesOf(data));
+      latest.current.onFiles(await filesOf(data));
     };
     const events = new AbortController();
     const { signal } = events;

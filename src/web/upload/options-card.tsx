@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { useSession } from '../client/session.tsx';
+import { SuggestedTags } from '../client/suggested-tags.tsx';
 import { Field } from '../design/field.tsx';
-import { TagsField } from '../design/tags-field.tsx';
 import { text as common } from '../text/shared.ts';
 import { upload as text } from '../text/upload.ts';
 import type { UploadOptions } from './options.ts';
@@ -23,7 +23,7 @@ export function OptionsCard({ options, onChange }: OptionsProps) {
       <summary>
         <h2>{text.options}</h2>
       </summary>
-      <TagsField label={common.tags} value={options.tags} onChange={(tags) => set({ tags })} />
+      <SuggestedTags label={common.tags} value={options.tags} onChange={(tags) => set({ tags })} />
       <Field label={text.visibility} hint={text.visibilityHint}>
         {(control) => (
           <select

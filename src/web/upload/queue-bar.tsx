@@ -10,7 +10,7 @@ import { useSignal } from '../state/signal.ts';
 import { upload as text } from '../text/upload.ts';
 import { milestoneOf, type Summary, summarise } from './summary.ts';
 import styles from './upload.module.css';
-import { batchId, clearUploads, uploads } from './uploads.ts';
+import { batchId, clearUploads, onlyProblems, uploads } from './uploads.ts';
 
 /** The progress of the whole queue, and what can be done with it. */
 export function QueueBar() {
@@ -73,8 +73,14 @@ const Counts = ({ summary }: { readonly summary: Summary }) => (
 function Actions({ summary, isPaused }: { readonly summary: Summary; readonly isPaused: boolean }) {
   const { dispatch } = uploads;
   const isDone = summary.open === 0;
+  const filters = useSignal(onlyProblems);
   return (
     <div className={styles.buttons}>
+      {filters || (summary.refused + summary.failed > 0 && summary.total > 8) ? (
+        <Button kind="quiet" icon="filter" aria-pressed={filters} onClick={() => onlyProblems.set(!filters)}>
+          {filters ? text.showAll : text.showProblems}
+        </Button>
+      ) : null}
       {summary.failed > 0 ? (
         <Button icon="restore" onClick={() => dispatch({ type: 'retryAll' })}>
           {text.retryFailed(formatCount(summary.failed))}

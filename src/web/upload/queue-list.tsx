@@ -1,17 +1,20 @@
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { useLayoutEffect, useRef, useState } from 'react';
+import { useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { useSignal } from '../state/signal.ts';
 import { upload as text } from '../text/upload.ts';
+import { isProblem } from './queue.ts';
 import { QueueRow } from './queue-row.tsx';
 import styles from './upload.module.css';
-import { uploads } from './uploads.ts';
+import { onlyProblems, uploads } from './uploads.ts';
 
 /** Height of a row in pixels; `.row` has the same. */
 const ROW = 72;
 
 /** The items of the queue. Only those near the screen are elements of the page. */
 export function QueueList() {
-  const { items } = useSignal(uploads.queue);
+  const all = useSignal(uploads.queue).items;
+  const filters = useSignal(onlyProblems);
+  const items = useMemo(() => (filters ? all.filter(isProblem) : all), [all, filters]);
   const list = useRef<HTMLOListElement>(null);
   const [top, setTop] = useState(0);
   // The parts above may grow or shrink.

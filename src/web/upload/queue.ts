@@ -169,6 +169,9 @@ const again = (item: UploadItem): UploadItem => ({
 /** Whether the item waits or is being sent. */
 export const isOpen = ({ state }: UploadItem) => state === 'waiting' || state === 'sending';
 
+/** Whether the item needs the person: it was refused or has failed. */
+export const isProblem = ({ state }: UploadItem) => state === 'refused' || state === 'failed';
+
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 30_000;
 

@@ -91,7 +91,8 @@ export function makeRunner(
   }
 
   function finish(id: number, outcome: Outcome): void {
-    if (outcome.type === 'failed' && outcome.isUncertain) work.uncertain.add(id);
+    if (outcome.type === 'stopped' || (outcome.type === 'failed' && outcome.isUncertain))
+      work.uncertain.add(id);
     if (outcome.type === 'stopped') {
       stopped.set(outcome.problem);
       queue.set(reduce(queue.get(), { type: 'pause' }));

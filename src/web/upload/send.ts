@@ -1,5 +1,6 @@
 import { NoResponse, type Posted, post } from '../client/post.ts';
 import { ImportImageDocument, type OnDuplicate, UploadImageDocument } from '../generated/graphql.ts';
+import { text as shared } from '../text/shared.ts';
 import { inputOf, type UploadOptions } from './options.ts';
 import { type AddPayload, isOwnImage, type Outcome, outcomeOf, unanswered } from './outcome.ts';
 
@@ -37,7 +38,8 @@ export async function send(source: Source, attempt: Attempt): Promise<Outcome> {
     if (isOwnImage(existing, source)) return { type: 'stored', image: existing.uuid, isNew: true };
     return outcomeFor(source, onDuplicate === 'ERROR' ? asked : await add(source, 'CREATE', attempt));
   } catch (error) {
-    if (error instanceof NoResponse) return unanswered();
+    if (error instanceof NoResponse)
+      return navigator.onLine ? unanswered() : { type: 'stopped', problem: shared.offline };
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { formatBytes } from '../design/format.ts';
 import { Icon, type IconName } from '../design/icon.tsx';
 import { upload as text } from '../text/upload.ts';
 import { AddressDialog } from './address-dialog.tsx';
+import { withoutHidden } from './collect.ts';
 import styles from './upload.module.css';
 
 /** Types that the server keeps. With them, phones convert their own formats. */
@@ -86,7 +87,7 @@ function FileButton({ kind = 'plain', icon, label, onFiles, ...rest }: FileButto
         hidden
         aria-label={label}
         onChange={({ target }) => {
-          onFiles([...(target.files ?? [])]);
+          onFiles(withoutHidden([...(target.files ?? [])]));
           // Lets the person choose a file a second time.
           target.value = '';
         }}

@@ -36,9 +36,10 @@ function Uploader() {
   const { items } = useSignal(uploads.queue);
   const { maxUploadBytes } = useSession().server;
   const onFiles = (files: readonly File[]) => void addFiles(files, options.get(), maxUploadBytes);
+  const onAddresses = (urls: readonly string[]) => addAddresses(urls, options.get());
   return (
     <div className={styles.columns}>
-      <SourceCard onFiles={onFiles} onAddresses={(urls) => addAddresses(urls, options.get())} />
+      <SourceCard onFiles={onFiles} onAddresses={onAddresses} />
       <OptionsCard options={chosen} onChange={options.set} />
       <div className={styles.main}>
         {items.length > 0 ? (
@@ -48,7 +49,7 @@ function Uploader() {
           </>
         ) : null}
       </div>
-      <DropLayer onFiles={onFiles} />
+      <DropLayer onFiles={onFiles} onAddresses={onAddresses} />
     </div>
   );
 }

@@ -1,4 +1,6 @@
 import { randomId } from '../state/random-id.ts';
+import { makeSignal } from '../state/signal.ts';
+import { text as shared } from '../text/shared.ts';
 import { nameOfAddress } from './addresses.ts';
 import { refusalOf } from './collect.ts';
 import type { UploadOptions } from './options.ts';
@@ -20,9 +22,13 @@ export function batchId(): string {
   return requestId;
 }
 
+/** Whether the list shows only what was refused or has failed. */
+export const onlyProblems = makeSignal(false);
+
 /** Empties the list. The next one is a new batch. */
 export function clearUploads(): void {
   uploads.dispatch({ type: 'clear' });
+  onlyProblems.set(false);
   if (uploads.queue.get().items.length === 0) requestId = null;
 }
 
@@ -59,6 +65,11 @@ export function addAddresses(urls: readonly string[], options: UploadOptions): v
     })),
   );
 }
+
+// Uploads that stopped because the browser was offline go on by themselves.
+addEventListener('online', () => {
+  if (uploads.stopped.get() === shared.offline) uploads.dispatch({ type: 'resume' });
+});
 
 const warn = (event: BeforeUnloadEvent) => event.preventDefault();
 

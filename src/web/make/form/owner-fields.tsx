@@ -1,6 +1,6 @@
 import { useSession } from '../../client/session.tsx';
+import { SuggestedTags } from '../../client/suggested-tags.tsx';
 import { Field } from '../../design/field.tsx';
-import { TagsField } from '../../design/tags-field.tsx';
 import { make as text } from '../../text/make.ts';
 import { text as shared } from '../../text/shared.ts';
 import type { Draft } from '../draft.ts';
@@ -12,7 +12,7 @@ export function OwnerFields({ draft, set, faultOf }: Form) {
   const { viewer, server } = useSession();
   return (
     <>
-      <TagsField
+      <SuggestedTags
         label={shared.tags}
         value={draft.tags}
         onChange={(tags) => set({ tags })}

@@ -1,7 +1,16 @@
 import { useEffect, useRef } from 'react';
+import { addressOf } from '../../client/address.ts';
+import { IMAGE_TYPE } from '../../state/image-drag.ts';
 
-/** Type of the data that a tile of the gallery is dragged with: the uuid of the image. */
-export const IMAGE_TYPE = 'application/x-fixative-image';
+/** Type of a dragged link, such as a tile of the gallery in another window. */
+const LINK_TYPE = 'text/uri-list';
+const TYPES: readonly string[] = ['Files', IMAGE_TYPE, LINK_TYPE];
+
+/** Returns the uuid of the image of this server that a link leads to; null: it leads elsewhere. */
+function uuidOf(link: string): string | null {
+  const path = link.startsWith(addressOf('')) ? link.slice(addressOf('').length) : '';
+  return /^images?\/([0-9a-f-]{36})(?![0-9a-f-])/.exec(path)?.[1] ?? null;
+}
 
 interface Dropped {
   readonly onFiles: (files: readonly File[]) => void;
@@ -17,7 +26,7 @@ export function useDrop(handlers: Dropped): void {
     const events = new AbortController();
     const { signal } = events;
     const fits = ({ dataTransfer }: DragEvent) =>
-      dataTransfer?.types.some((type) => type === 'Files' || type === IMAGE_TYPE) ?? false;
+      dataTransfer?.types.some((type) => TYPES.includes(type)) ?? false;
     const over = (event: DragEvent) => {
       if (!fits(event)) return;
       event.preventDefault();
@@ -28,7 +37,9 @@ export function useDrop(handlers: Dropped): void {
     };
     const take = (event: Event, data: DataTransfer | null) => {
       latest.current.onOver(false);
-      const uuid = data?.getData(IMAGE_TYPE);
+      // A copied text may come with a picture of itself.
+      if (event.type === 'paste' && data?.types.includes('text/plain')) return;
+      const uuid = data?.getData(IMAGE_TYPE) || uuidOf(data?.getData(LINK_TYPE) ?? '');
       const files = [...(data?.files ?? [])];
       if (!uuid && files.length === 0) return;
       event.preventDefault();
