@@ -12,6 +12,8 @@ const EMBEDDED = [
   'ImageDurabilityStats',
   'ImageEdge',
   'ImageError',
+  'ImageFacet',
+  'ImageFacets',
   'ImageModelStats',
   'ImageStats',
   'ImageToolStats',

@@ -11,6 +11,7 @@ export const text = {
   tags: 'Tags',
   tagsHint: 'Enter or a comma ends a tag.',
   removeTag: (tag: string) => `Remove the tag ${tag}`,
+  notCopied: 'The browser does not allow copying here. Select the text, then copy it by hand.',
   loading: 'Loading …',
   failed: 'That did not work',
   tryAgain: 'Try again',

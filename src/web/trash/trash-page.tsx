@@ -1,6 +1,75 @@
-import { Page } from '../design/page.tsx';
-import { shell } from '../text/shared.ts';
+import { useMemo, useState } from 'react';
+import { useClient, useQuery } from 'urql';
+import { useMay, useSession } from '../client/session.tsx';
+import { Button } from '../design/button.tsx';
+import { Notice } from '../design/notice.tsx';
+import { useTitle } from '../design/page.tsx';
+import { GalleryCountDocument } from '../generated/graphql.ts';
+import { makeActions } from '../grid/bulk/actions.ts';
+import type { ImageList } from '../grid/list/list.ts';
+import { useList } from '../grid/list/use-list.ts';
+import { ListView } from '../grid/list-view.tsx';
+import { formatFilter } from '../state/filter.ts';
+import { trash as text } from '../text/gallery.ts';
+import { EmptyDialog } from './empty-dialog.tsx';
+import { emptyTrash } from './empty-trash.ts';
+import styles from './trash-page.module.css';
 
+const QUERY = formatFilter({ trash: 'only' });
+
+/** Images in the trash, with the days that each is still there. */
 export default function TrashPage() {
-  return <Page title={shell.trash}>{null}</Page>;
+  useTitle(text.title);
+  const { trashDays } = useSession().server;
+  const list = useList('trash', QUERY);
+  return (
+    <div className={styles.page}>
+      <ListView
+        address="trash"
+        list={list}
+        isTrash
+        toolbar={<Toolbar list={list} />}
+        head={<p className={styles.hint}>{text.hint(trashDays)}</p>}
+        empty={
+          <Notice icon="trash" title={text.empty}>
+            <p>{text.emptyHint(trashDays)}</p>
+          </Notice>
+        }
+      />
+    </div>
+  );
+}
+
+function Toolbar({ list }: { readonly list: ImageList }) {
+  const client = useClient();
+  const actions = useMemo(() => makeActions(client, list), [client, list]);
+  const mayPurge = useMay('IMAGES_WRITE');
+  const [isAsking, setAsking] = useState(false);
+  const [{ data }, count] = useQuery({
+    query: GalleryCountDocument,
+    variables: { filter: { trash: 'ONLY' } },
+    requestPolicy: 'cache-and-network',
+  });
+  const { totalCount = 0, totalCountIsExact = true } = data?.images ?? {};
+  const ask = () => {
+    count({ requestPolicy: 'network-only' });
+    setAsking(true);
+  };
+  return (
+    <div className={styles.toolbar}>
+      <h1>{text.title}</h1>
+      {mayPurge && totalCount > 0 ? (
+        <Button icon="trash" kind="danger" onClick={ask}>
+          {text.emptyNow}
+        </Button>
+      ) : null}
+      <EmptyDialog
+        open={isAsking}
+        count={totalCount}
+        isExact={totalCountIsExact}
+        onClose={() => setAsking(false)}
+        onConfirm={() => void emptyTrash(list, actions.purge)}
+      />
+    </div>
+  );
 }

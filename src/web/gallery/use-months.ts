@@ -1,0 +1,34 @@
+import { useMemo } from 'react';
+import { useQuery } from 'urql';
+import { GalleryDaysDocument } from '../generated/graphql.ts';
+import { toImageFilter } from '../grid/list/matching.ts';
+import type { GalleryFilter } from '../state/filter.ts';
+import { type Month, monthsOf } from './days.ts';
+
+/** Returns the months with images that a filter finds, in the order of the list. */
+export function useMonths(filter: GalleryFilter): {
+  readonly months: readonly Month[];
+  readonly complete: boolean;
+} {
+  const [{ data }] = useQuery({
+    query: GalleryDaysDocument,
+    variables: { filter: toImageFilter(filter) },
+    requestPolicy: 'cache-and-network',
+  });
+  const stats = data?.imageStats;
+  const isOldestFirst = filter.order === 'oldest';
+  const months = useMemo(() => {
+    const days = stats?.byDay ?? [];
+    return monthsOf(isOldestFirst ? days.toReversed() : days);
+  }, [stats, isOldestFirst]);
+  return { months, complete: stats?.complete ?? true };
+}
+
+const long = new Intl.DateTimeFormat(undefined, { month: 'long', year: 'numeric', timeZone: 'UTC' });
+const short = new Intl.DateTimeFormat(undefined, { month: 'short', timeZone: 'UTC' });
+
+/** Formats a month, `YYYY-MM`, such as `November 2026`. */
+export const monthName = (month: string) => long.format(new Date(`${month}-01`));
+
+/** Formats a month without its year, such as `Nov`. */
+export const monthShort = (month: string) => short.format(new Date(`${month}-01`));

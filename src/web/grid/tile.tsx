@@ -1,0 +1,139 @@
+import { memo } from 'react';
+import { addressOf } from '../client/address.ts';
+import { Icon, type IconName } from '../design/icon.tsx';
+import { Badge, type Tone } from '../design/notice.tsx';
+import { Picture } from '../design/picture.tsx';
+import { placeholderOf } from '../robust-image/thumbhash.ts';
+import { grid as text } from '../text/gallery.ts';
+import type { Tile } from './list/list.ts';
+import styles from './tile.module.css';
+
+export interface TileViewProps {
+  readonly tile: Tile;
+  readonly width: number;
+  readonly height: number;
+  readonly isSelected: boolean;
+  /** Whether the filter no longer finds it. */
+  readonly isStale: boolean;
+  /** Whether the Tab key reaches it. */
+  readonly isCurrent: boolean;
+  /** Days until it is purged from the trash; null: it is not there. */
+  readonly daysLeft: number | null;
+  readonly mayRetry: boolean;
+}
+
+/** Most letters of a prompt that serve as a title. */
+const MAX_TITLE = 140;
+
+/** Returns what an image is called: its prompt, else the name of its file, else its tool. */
+export function titleOf({ prompt, originalFilename, tool }: Tile): string {
+  if (prompt === '') return originalFilename ?? text.untitled(tool);
+  return prompt.length > MAX_TITLE ? `${prompt.slice(0, MAX_TITLE)} …` : prompt;
+}
+
+/** Role of a tile. The link inside has the focus. */
+const cell = (isSelected: boolean) => ({ role: 'gridcell', 'aria-selected': isSelected });
+
+/** One image of the grid. The grid handles its clicks and keys, so that tiles are cheap. */
+export const TileView = memo(function TileView(props: TileViewProps) {
+  const { tile, width, height, isSelected, isStale, isCurrent } = props;
+  const title = titleOf(tile);
+  const classes = [styles.tile, isSelected && styles.selected, isStale && styles.stale];
+  return (
+    <div
+      {...cell(isSelected)}
+      className={classes.filter(Boolean).join(' ')}
+      style={{ width, height }}
+      data-id={tile.id}
+    >
+      <a
+        className={styles.link}
+        href={addressOf(`image/${tile.uuid}`)}
+        tabIndex={isCurrent ? 0 : -1}
+        aria-label={[title, ...marksOf(props).map(({ label }) => label)].join(', ')}
+      >
+        <Content tile={tile} width={width} />
+      </a>
+      <button
+        type="button"
+        className={styles.check}
+        data-action="toggle"
+        tabIndex={-1}
+        aria-label={text.select(title)}
+        aria-pressed={isSelected}
+      >
+        <Icon name="check" size={16} />
+      </button>
+      <Marks {...props} />
+      {tile.status === 'FAILED' && props.mayRetry && !isSelected ? <Retry /> : null}
+    </div>
+  );
+});
+
+function Content({ tile, width }: { readonly tile: Tile; readonly width: number }) {
+  if (tile.status === 'PENDING' || tile.status === 'PROCESSING') return <span className={styles.shimmer} />;
+  if (tile.status === 'FAILED')
+    return (
+      <span className={styles.failed}>
+        <Icon name="warning" size={20} />
+        <span>{tile.error?.message ?? text.failed}</span>
+      </span>
+    );
+  if (!tile.url) return <Blurred thumbhash={tile.thumbhash} />;
+  return <Picture image={tile} sizes={`${width}px`} alt="" className={styles.picture as string} />;
+}
+
+/** The blurred placeholder of an image that has no address, such as one in the trash. */
+function Blurred({ thumbhash }: { readonly thumbhash: string | null }) {
+  const url = thumbhash ? placeholderOf(thumbhash) : null;
+  return url ? <img className={styles.picture} src={url} alt="" /> : null;
+}
+
+interface Mark {
+  readonly icon: IconName;
+  readonly label: string;
+  readonly tone: Tone;
+}
+
+/** Returns what a person must know of an image beside its picture. */
+function marksOf({ tile, isStale, daysLeft }: TileViewProps): Mark[] {
+  const { status, durability, visibility, deletedAt } = tile;
+  const found: (Mark | false)[] = [
+    status === 'PENDING' && { icon: 'make', label: text.pending, tone: 'neutral' },
+    status === 'PROCESSING' && { icon: 'make', label: text.processing, tone: 'neutral' },
+    status === 'FAILED' && { icon: 'warning', label: text.failed, tone: 'bad' },
+    durability === 'DEGRADED' && { icon: 'stores', label: text.degraded, tone: 'warn' },
+    durability === 'AT_RISK' && { icon: 'warning', label: text.atRisk, tone: 'warn' },
+    durability === 'LOST' && { icon: 'warning', label: text.lost, tone: 'bad' },
+    visibility === 'PRIVATE' && { icon: 'lock', label: text.private, tone: 'neutral' },
+    deletedAt !== null && {
+      icon: 'trash',
+      label: daysLeft === null ? text.inTrash : text.daysLeft(daysLeft),
+      tone: daysLeft !== null && daysLeft <= 1 ? 'bad' : 'neutral',
+    },
+    isStale && deletedAt === null && { icon: 'filter', label: text.stale, tone: 'neutral' },
+  ];
+  return found.filter((mark) => mark !== false);
+}
+
+/** Marks over the picture. Screen readers get them with the name of the link. */
+function Marks(props: TileViewProps) {
+  const marks = marksOf(props);
+  if (marks.length === 0) return null;
+  return (
+    <span className={styles.marks} aria-hidden="true">
+      {marks.map(({ icon, label, tone }) => (
+        <Badge key={label} tone={tone}>
+          <Icon name={icon} size={12} />
+          {icon === 'lock' ? null : label}
+        </Badge>
+      ))}
+    </span>
+  );
+}
+
+const Retry = () => (
+  <button type="button" className={styles.retry} data-action="retry" tabIndex={-1}>
+    {text.retry}
+  </button>
+);
