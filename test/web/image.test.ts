@@ -146,6 +146,25 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
     await page.close();
   });
 
+  test('says that the bytes are lost, and generates the image again', async () => {
+    const alone = await openTestApp({ STORES: 'filesystem', PROVIDERS: 'sample' });
+    const input = { prompt: 'To be lost', model: 'sample', size: '192x128' };
+    const { generateImage } = await alone.ask(GenerateImageDocument, { input });
+    const [file] = await alone.files('images');
+    await rm(path.join(alone.directory, 'images', file ?? '?'));
+    const id = generateImage.images[0]?.id ?? '?';
+    const uuid = (await alone.ask(ImageOnPageDocument, { id })).image?.uuid;
+    const { page } = await openGallery(alone, browser, { path: `/image/${uuid}` });
+    await section(page, 'Picture').getByText('Its bytes are lost').waitFor();
+    await section(page, 'Copies').getByText('Missing').waitFor();
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Generate again' }).click();
+    await page.getByRole('button', { name: /^Look at it full screen/ }).waitFor();
+    await section(page, 'Copies').getByText('Healthy').waitFor();
+    await page.close();
+    await alone.close();
+  });
+
   test('edits tags, metadata, name and visibility in place', async () => {
     const { uuid } = await generate({ prompt: 'To be edited', tags: ['old'] });
     const { page, faults } = await open(uuid);

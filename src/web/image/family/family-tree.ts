@@ -21,7 +21,7 @@ interface Identified {
 }
 
 /**
- * Returns the family of an image as trees. The first one leads from its oldest ancestor to its parts and edits.
+ * Returns the family of an image as trees. The first leads from its oldest ancestor to its parts and edits.
  * References that are no ancestors follow.
  */
 export function familyOf<Member extends Identified>(
