@@ -21,7 +21,7 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
   let opened: TestBrowser;
   let browser: TestBrowser['browser'];
   beforeAll(async () => {
-    app = await openTestApp({ STORES: 'filesystem,database', PROVIDERS: 'sample' });
+    app = await openTestApp({ STORES: 'filesystem,database' });
     opened = await openBrowser();
     ({ browser } = opened);
     await browser.grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -147,7 +147,7 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
   });
 
   test('says that the bytes are lost, and generates the image again', async () => {
-    const alone = await openTestApp({ STORES: 'filesystem', PROVIDERS: 'sample' });
+    const alone = await openTestApp({ STORES: 'filesystem' });
     const input = { prompt: 'To be lost', model: 'sample', size: '192x128' };
     const { generateImage } = await alone.ask(GenerateImageDocument, { input });
     const [file] = await alone.files('images');
@@ -160,7 +160,7 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
     await expectAccessible(page);
     await page.getByRole('button', { name: 'Generate again' }).click();
     await page.getByRole('button', { name: /^Look at it full screen/ }).waitFor();
-    await section(page, 'Copies').getByText('Healthy').waitFor();
+    await section(page, 'Copies').getByText('Healthy', { exact: true }).waitFor();
     await page.close();
     await alone.close();
   });

@@ -53,9 +53,9 @@ export function Stage({ image, around, onLoss }: StageProps) {
   );
 }
 
-/** Returns what a failure to load is remembered by: with other copies the picture is tried again. */
+/** Returns what a failure to load is remembered by. After a check of the copies the picture is tried again. */
 const attemptOf = ({ uuid, copies }: ImageDetailsFragment) =>
-  `${uuid} ${copies.map(({ state }) => state).join(' ')}`;
+  [uuid, ...copies.map(({ state, verifiedAt }) => `${state} ${verifiedAt}`)].join(', ');
 
 interface StageKeys {
   readonly around: Neighbours | undefined;
