@@ -53,7 +53,7 @@ export function Stage({ image, around, onLoss }: StageProps) {
   );
 }
 
-/** Returns what a failure to load is remembered by. After a check of the copies the picture is tried again. */
+/** Returns the key of a failure to load. A check of the copies changes it, so the picture is tried again. */
 const attemptOf = ({ uuid, copies }: ImageDetailsFragment) =>
   [uuid, ...copies.map(({ state, verifiedAt }) => `${state} ${verifiedAt}`)].join(', ');
 
