@@ -27,17 +27,14 @@ export function DateButton({ filter, day, onJump }: DateButtonProps) {
   };
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
-      <Popover.Trigger
-        className={buttonClass('plain', styles.button)}
-        aria-label={text.jump}
-        title={text.jump}
-      >
+      <Popover.Trigger className={buttonClass('plain', styles.button)} title={text.jump}>
         <Icon name="calendar" />
+        <span className={styles.name}>{text.jump}</span>
         <span className={styles.day}>{present === '' ? '' : formatDay(present)}</span>
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Positioner sideOffset={6} align="end" className={styles.positioner}>
-          <Popover.Popup className={styles.popup}>
+          <Popover.Popup className={styles.popup} data-popup>
             <Popover.Title className={styles.title}>{text.jump}</Popover.Title>
             <Choice {...{ filter, present, jump }} />
           </Popover.Popup>
@@ -79,7 +76,7 @@ function Choice({ filter, present, jump }: ChoiceProps) {
           )}
         </Field>
         <button type="submit" className={buttonClass('primary')}>
-          {text.jump}
+          {text.go}
         </button>
       </form>
       <ul className={styles.months} aria-label={text.months}>

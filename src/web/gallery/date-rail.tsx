@@ -25,7 +25,10 @@ export function DateRail({ filter, day, onJump }: DateRailProps) {
             <button
               type="button"
               className={styles.month}
-              aria-label={text.monthCount(monthName(month.month), month.count)}
+              aria-label={text.monthCount(
+                `${monthShort(month.month)} ${month.month.slice(0, 4)}`,
+                month.count,
+              )}
               title={text.monthCount(monthName(month.month), month.count)}
               aria-current={month.month === present || undefined}
               onClick={() => onJump(startOfMonth(month, filter.order === 'oldest'))}

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'react';
 import { useSession } from '../client/session.tsx';
 import { Button, IconButton } from '../design/button.tsx';
 import { Field } from '../design/field.tsx';
-import { DURABILITIES, type GalleryFilter, STATUSES } from '../state/filter.ts';
+import { DURABILITIES, type GalleryFilter, ORDERS, type Order, STATUSES } from '../state/filter.ts';
 import { gallery as text } from '../text/gallery.ts';
 import { countOf, omit, toggled, withPart } from './conditions.ts';
 import { FacetList, OptionList } from './filter-lists.tsx';
@@ -50,6 +50,24 @@ export default function FilterPanel({ filter, onChange, onClose, className }: Fi
     </aside>
   );
 }
+
+const OrderField = ({ filter, onChange }: PartProps) => (
+  <Field label={text.order}>
+    {(control) => (
+      <select
+        {...control}
+        value={filter.order ?? 'newest'}
+        onChange={({ target }) => onChange({ ...filter, order: target.value as Order })}
+      >
+        {ORDERS.map((order) => (
+          <option key={order} value={order}>
+            {text.orders[order]}
+          </option>
+        ))}
+      </select>
+    )}
+  </Field>
+);
 
 type PartProps = Pick<FilterPanelProps, 'filter' | 'onChange'>;
 
@@ -132,6 +150,7 @@ const Dates = ({ filter, onChange }: PartProps) => (
 
 const Rest = ({ filter, onChange }: PartProps) => (
   <>
+    <OrderField filter={filter} onChange={onChange} />
     <Field label={text.parts.visibility}>
       {(control) => (
         <select

@@ -64,7 +64,7 @@ export default function GalleryPage() {
           list={list}
           isTrash={filter.trash === 'only'}
           onFirst={onFirst}
-          toolbar={<Toolbar {...{ filter, setFilter, isFiltering, onToggle, onJump, day }} />}
+          toolbar={<Toolbar {...{ list, filter, setFilter, isFiltering, onToggle, onJump, day }} />}
           head={<Chips filter={filter} onChange={setFilter} />}
           empty={<Empty filter={filter} onClear={() => setFilter({})} />}
         />

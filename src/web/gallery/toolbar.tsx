@@ -1,18 +1,21 @@
 import { useEffect, useRef, useState } from 'react';
 import { useQuery } from 'urql';
 import { Button, IconButton } from '../design/button.tsx';
+import { formatCount } from '../design/format.ts';
 import { Icon } from '../design/icon.tsx';
 import { GalleryCountDocument } from '../generated/graphql.ts';
+import type { ImageList } from '../grid/list/list.ts';
 import { toImageFilter } from '../grid/list/matching.ts';
 import { type GalleryFilter, ORDERS, type Order } from '../state/filter.ts';
 import { useKeys } from '../state/keys.ts';
-import type { Signal } from '../state/signal.ts';
+import { type Signal, useSignal } from '../state/signal.ts';
 import { gallery as text } from '../text/gallery.ts';
 import { countOf, omit, withPart } from './conditions.ts';
 import { DateButton } from './date-button.tsx';
 import styles from './toolbar.module.css';
 
 export interface ToolbarProps {
+  readonly list: ImageList;
   readonly filter: GalleryFilter;
   readonly setFilter: (filter: GalleryFilter, replace?: boolean) => void;
   readonly isFiltering: boolean;
@@ -23,7 +26,7 @@ export interface ToolbarProps {
 }
 
 /** Search, filters, order, and the way to a date. */
-export function Toolbar({ filter, setFilter, isFiltering, onToggle, onJump, day }: ToolbarProps) {
+export function Toolbar({ list, filter, setFilter, isFiltering, onToggle, onJump, day }: ToolbarProps) {
   const chosen = countOf(filter);
   const isByDate = filter.order !== 'largest' && filter.order !== 'smallest';
   return (
@@ -33,14 +36,13 @@ export function Toolbar({ filter, setFilter, isFiltering, onToggle, onJump, day 
         icon="filter"
         className={styles.filters ?? ''}
         aria-expanded={isFiltering}
-        aria-label={chosen > 0 ? text.filtersOf(chosen) : text.filters}
         onClick={onToggle}
       >
         <span className={styles.wide}>{text.filters}</span>
-        {chosen > 0 ? <span className={styles.badge}>{chosen}</span> : null}
+        {chosen > 0 ? <span className={styles.badge}>{formatCount(chosen)}</span> : null}
       </Button>
       <Search filter={filter} setFilter={setFilter} />
-      <Count filter={filter} />
+      <Count filter={filter} list={list} />
       <div className={styles.end}>
         <select
           className={styles.order}
@@ -63,12 +65,21 @@ export function Toolbar({ filter, setFilter, isFiltering, onToggle, onJump, day 
   );
 }
 
-function Count({ filter }: { readonly filter: GalleryFilter }) {
-  const [{ data }] = useQuery({
+/** Milliseconds after a change at which the images are counted again. */
+const COUNT_AGAIN = 1500;
+
+function Count({ filter, list }: Pick<ToolbarProps, 'filter' | 'list'>) {
+  const { changes } = useSignal(list.state);
+  const [{ data }, count] = useQuery({
     query: GalleryCountDocument,
     variables: { filter: toImageFilter(filter) },
     requestPolicy: 'cache-and-network',
   });
+  useEffect(() => {
+    if (changes === 0) return;
+    const timer = setTimeout(() => count({ requestPolicy: 'network-only' }), COUNT_AGAIN);
+    return () => clearTimeout(timer);
+  }, [changes, count]);
   return (
     <output className={styles.count}>
       {data ? text.count(data.images.totalCount, data.images.totalCountIsExact) : ''}

@@ -6,7 +6,7 @@ import { grid as text } from '../text/gallery.ts';
 import styles from './grid.module.css';
 import type { ImageList, ListState, Tile } from './list/list.ts';
 import type { Selection } from './list/selection.ts';
-import { GAP, type GridRow, makeLayout, rowOf } from './rows.ts';
+import { GAP, type GridRow, makeLayout, rowAt, rowOf, topsOf } from './rows.ts';
 import { TileView } from './tile.tsx';
 import { useFocus } from './use-focus.ts';
 import { useInput } from './use-input.ts';
@@ -53,7 +53,9 @@ export function Grid({ address, list, onRetry, onCurrent, onFirst }: GridProps) 
   const items = virtualizer.getVirtualItems();
   const range = virtualizer.range ?? { startIndex: 0, endIndex: 0 };
   useLoading(list, state, range, rows.length);
-  useFirst(rows, range.startIndex, onFirst);
+  const tops = useMemo(() => topsOf(rows), [rows]);
+  const first = rowAt(tops, (virtualizer.scrollOffset ?? 0) + box.covered - box.top + GAP);
+  useFirst(rows, first, onFirst);
   const behaviour = {
     ...ROLES.grid,
     ...input,
@@ -79,8 +81,9 @@ export function Grid({ address, list, onRetry, onCurrent, onFirst }: GridProps) 
           index={item.index}
           top={item.start - box.top}
           stale={state.stale}
+          isTrash={list.filter.trash !== undefined}
           selection={selection}
-          current={focus.current ?? rows[range.startIndex]?.tiles[0]?.entry.node.id}
+          current={focus.current ?? rows[first]?.tiles[0]?.entry.node.id}
         />
       ))}
     </div>
@@ -153,11 +156,13 @@ interface RowViewProps {
   readonly index: number;
   readonly top: number;
   readonly stale: ReadonlySet<string>;
+  /** Whether the list shows images in the trash. */
+  readonly isTrash: boolean;
   readonly selection: Selection;
   readonly current: string | undefined;
 }
 
-function RowView({ row, index, top, stale, selection, current }: RowViewProps) {
+function RowView({ row, index, top, stale, isTrash, selection, current }: RowViewProps) {
   const mayRetry = useMay('IMAGES_GENERATE');
   const { trashDays } = useSession().server;
   if (!row) return null;
@@ -176,7 +181,7 @@ function RowView({ row, index, top, stale, selection, current }: RowViewProps) {
           isSelected={selection.ids.has(node.id)}
           isStale={stale.has(node.id)}
           isCurrent={node.id === current}
-          daysLeft={daysLeftOf(node, trashDays)}
+          daysLeft={isTrash ? daysLeftOf(node, trashDays) : null}
           mayRetry={mayRetry}
         />
       ))}

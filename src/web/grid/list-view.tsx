@@ -1,8 +1,9 @@
-import { type ReactNode, useCallback, useMemo, useRef } from 'react';
+import { type ReactNode, useCallback, useEffect, useMemo, useRef } from 'react';
 import { useClient } from 'urql';
 import { Button } from '../design/button.tsx';
 import { Icon } from '../design/icon.tsx';
 import { ErrorNotice } from '../design/notice.tsx';
+import { showToast } from '../design/toast.tsx';
 import { useSignal } from '../state/signal.ts';
 import { grid as text } from '../text/gallery.ts';
 import { text as common } from '../text/shared.ts';
@@ -59,6 +60,10 @@ interface ImagesProps extends Pick<ListViewProps, 'address' | 'list' | 'empty' |
 
 function Images({ address, list, actions, empty, onCurrent, onFirst }: ImagesProps) {
   const { phase, error, window, opened } = useSignal(list.state);
+  const isStuck = phase === 'failed' && window.pages.length > 0;
+  useEffect(() => {
+    if (isStuck) showToast(error ?? common.unexpected, { tone: 'bad' });
+  }, [isStuck, error]);
   if (phase === 'loading' && opened === 0) return <Skeleton />;
   if (phase === 'failed' && window.pages.length === 0)
     return (
@@ -99,7 +104,8 @@ function Arrivals({ list }: { readonly list: ImageList }) {
   const { arrivals, phase } = useSignal(list.state);
   const show = () => {
     scrollTo({ top: 0, behavior: 'instant' });
-    void list.showArrivals();
+    // The place is the start of the list only after the event of the scroll.
+    requestAnimationFrame(() => void list.showArrivals());
   };
   const isShown = arrivals.size > 0 && phase === 'ready';
   return (

@@ -65,7 +65,9 @@ export const TileView = memo(function TileView(props: TileViewProps) {
         <Icon name="check" size={16} />
       </button>
       <Marks {...props} />
-      {tile.status === 'FAILED' && props.mayRetry && !isSelected ? <Retry /> : null}
+      {tile.status === 'FAILED' && tile.deletedAt === null && props.mayRetry && !isSelected ? (
+        <Retry />
+      ) : null}
     </div>
   );
 });
@@ -118,7 +120,8 @@ function marksOf({ tile, isStale, daysLeft }: TileViewProps): Mark[] {
 
 /** Marks over the picture. Screen readers get them with the name of the link. */
 function Marks(props: TileViewProps) {
-  const marks = marksOf(props);
+  // The content of a failed image says that it failed.
+  const marks = marksOf(props).filter(({ label }) => label !== text.failed);
   if (marks.length === 0) return null;
   return (
     <span className={styles.marks} aria-hidden="true">

@@ -1,4 +1,4 @@
-import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { type RefObject, useCallback, useLayoutEffect, useRef, useState } from 'react';
 import type { ImageList, ListState, Tile } from './list/list.ts';
 import { keepPlace, type Place, placeOf } from './list/place.ts';
 import { type GridRow, rowAt, rowOf, topsOf } from './rows.ts';
@@ -59,8 +59,12 @@ export function useKeptPlace({ address, list, state, rows, box }: ScrollOptions)
   const anchor = useRef<Place | null>(null);
   const restored = useRef<Place | undefined>(placeOf(address));
   const handled = useRef(-1);
-  const latest = useRef({ rows, box, state });
-  latest.current = { rows, box, state };
+  const remember = useRef(() => {});
+  remember.current = () => {
+    const isAtStart = !state.window.hasBefore && scrollY <= AT_START;
+    anchor.current = isAtStart ? null : findPlace(rows, box);
+    list.setAtStart(isAtStart);
+  };
   useLayoutEffect(() => {
     if (rows.length === 0) return;
     const opened = state.opened;
@@ -71,27 +75,23 @@ export function useKeptPlace({ address, list, state, rows, box }: ScrollOptions)
     const target = place ? positionOf(place, rows, box) : null;
     if (target !== null) scrollToExactly(target);
     else if (isNew) scrollToExactly(state.start.at === 'start' ? 0 : box.top - box.covered);
+    remember.current();
   }, [rows, box, state.opened, state.start]);
-  useEffect(() => {
-    const remember = () => {
-      const { rows, box, state } = latest.current;
-      const isAtStart = !state.window.hasBefore && scrollY <= AT_START;
-      anchor.current = isAtStart ? null : findPlace(rows, box);
-      list.setAtStart(isAtStart);
-    };
+  // Before the elements go, because without them the document scrolls to its start.
+  useLayoutEffect(() => {
     const keep = () => keepPlace(address, anchor.current);
     const before = history.scrollRestoration;
     history.scrollRestoration = 'manual';
-    remember();
-    addEventListener('scroll', remember, { passive: true });
+    const listener = () => remember.current();
+    addEventListener('scroll', listener, { passive: true });
     addEventListener('pagehide', keep);
     return () => {
       history.scrollRestoration = before;
-      removeEventListener('scroll', remember);
+      removeEventListener('scroll', listener);
       removeEventListener('pagehide', keep);
       keep();
     };
-  }, [address, list]);
+  }, [address]);
 }
 
 /** Scrolls unless it would change nothing that can be seen. */

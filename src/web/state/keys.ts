@@ -50,7 +50,8 @@ function matches(binding: string, event: KeyboardEvent): boolean {
 }
 
 /** Fields, and what opens above the page: they handle their keys themselves. */
-const OTHERS = 'input:not([type=checkbox]), textarea, select, [role=menu], [role=dialog], [aria-modal=true]';
+const OTHERS =
+  'input:not([type=checkbox]), textarea, select, [role=menu], [role=dialog], [aria-modal=true], [data-popup]';
 
 /** Whether the event goes to a field, or to a dialog or menu above the page. */
 function isElsewhere({ target }: KeyboardEvent): boolean {

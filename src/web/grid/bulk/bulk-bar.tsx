@@ -159,9 +159,11 @@ const ListActions = ({ list, mayWrite, actions, act, targets, onTags }: ListActi
           <MenuItem icon="stores" onSelect={() => act(actions.restore)}>
             {text.restore}
           </MenuItem>
-          <MenuItem icon="restore" onSelect={() => act(actions.undelete)}>
-            {text.restoreFromTrash}
-          </MenuItem>
+          {targets().some(({ deletedAt }) => deletedAt !== null) ? (
+            <MenuItem icon="restore" onSelect={() => act(actions.undelete)}>
+              {text.restoreFromTrash}
+            </MenuItem>
+          ) : null}
         </>
       ) : null}
     </Menu>

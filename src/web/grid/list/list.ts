@@ -41,6 +41,8 @@ export interface ListState {
   readonly stale: ReadonlySet<string>;
   /** Time of the newest image that was loaded: what is created later has arrived since. */
   readonly since: string;
+  /** Number of changes by which images entered or left the list. */
+  readonly changes: number;
   /** Place at which the window was opened. */
   readonly start: Start;
   /** Number of times that the window was opened; the view goes to its start then. */
@@ -79,6 +81,7 @@ const EMPTY: ListState = {
   arrivals: new Set(),
   stale: new Set(),
   since: '',
+  changes: 0,
   start: { at: 'start' },
   opened: 0,
 };
@@ -109,7 +112,7 @@ export function openImageList(filter: GalleryFilter, source: ListSource, start: 
     remove(ids) {
       const gone = new Set(ids);
       const present = state.get();
-      state.set({ ...present, window: remove(present.window, gone) });
+      state.set({ ...present, window: remove(present.window, gone), changes: present.changes + 1 });
       selection.set(deselect(selection.get(), gone));
     },
     tileOf: remembered.tileOf,
@@ -149,7 +152,7 @@ function makePages(state: Signal<ListState>, source: ListSource): Pages {
     async open(start) {
       const mine = ++turn;
       isBusy = true;
-      update({ ...EMPTY, start, opened: state.get().opened });
+      update({ phase: 'loading', error: null, start, before: 'idle', after: 'idle' });
       const result = await openAt(start, source);
       if (mine !== turn) return;
       isBusy = false;
@@ -159,7 +162,8 @@ function makePages(state: Signal<ListState>, source: ListSource): Pages {
         hasAfter: result.hasNextPage,
       });
       const since = sinceOf(window, new Date().toISOString());
-      update({ window, since, phase: 'ready', opened: state.get().opened + 1 });
+      const opened = state.get().opened + 1;
+      update({ window, since, phase: 'ready', opened, arrivals: new Set(), stale: new Set() });
     },
     async loadBefore() {
       const { window } = state.get();
@@ -200,7 +204,10 @@ function makeLive(filter: GalleryFilter, state: Signal<ListState>, pages: Pages)
     await pages.loadBefore();
   };
   const apply = (images: readonly Tile[]) => {
-    update(applyChanges(filter, state.get(), images));
+    const before = state.get();
+    const after = applyChanges(filter, before, images);
+    const isSame = after.stale.size === before.stale.size && after.arrivals.size === before.arrivals.size;
+    update({ ...after, changes: before.changes + (isSame ? 0 : 1) });
     if (isAtStart) void showArrivals();
   };
   const flush = () => {
