@@ -126,6 +126,28 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
     await page.close();
   });
 
+  test('follows the list that it was opened from, and goes back there from any of its images', async () => {
+    const tag = ['of-a-list'];
+    const parent = await generate({ prompt: 'The elder', tags: ['other'] });
+    const older = await generate({ prompt: 'The older', tags: tag, parentId: parent.id });
+    await generate({ prompt: 'Between them', tags: ['other'] });
+    const newer = await generate({ prompt: 'The newer', tags: tag });
+    const { page, faults } = await openGallery(app, browser, { path: '/?tag=of-a-list' });
+    await page.locator(`main a[href$="${newer.uuid}"]`).click();
+    await page.getByRole('button', { name: 'Next image' }).waitFor();
+    await page.keyboard.press('ArrowRight');
+    await page.waitForURL(`${app.url}/image/${older.uuid}`);
+    await section(page, 'Family')
+      .getByRole('link', { name: /The elder/ })
+      .click();
+    await page.waitForURL(`${app.url}/image/${parent.uuid}`);
+    await page.waitForFunction(() => document.title.startsWith('The elder'));
+    await page.keyboard.press('Escape');
+    await page.waitForURL(`${app.url}/?tag=of-a-list`);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
   test('restores a copy that was deleted from the disk, and says from which store', async () => {
     const { uuid, sha256 } = await generate({ prompt: 'A copy that will be lost' });
     const hash = sha256 ?? '';
