@@ -21,7 +21,7 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
   let opened: TestBrowser;
   let browser: TestBrowser['browser'];
   beforeAll(async () => {
-    app = await openTestApp({ STORES: 'filesystem,database', PROVIDERS: 'sample' });
+    app = await openTestApp({ STORES: 'filesystem,database' });
     opened = await openBrowser();
     ({ browser } = opened);
     await browser.grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -126,6 +126,28 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
     await page.close();
   });
 
+  test('follows the list that it was opened from, and goes back there from any of its images', async () => {
+    const tag = ['of-a-list'];
+    const parent = await generate({ prompt: 'The elder', tags: ['other'] });
+    const older = await generate({ prompt: 'The older', tags: tag, parentId: parent.id });
+    await generate({ prompt: 'Between them', tags: ['other'] });
+    const newer = await generate({ prompt: 'The newer', tags: tag });
+    const { page, faults } = await openGallery(app, browser, { path: '/?tag=of-a-list' });
+    await page.locator(`main a[href$="${newer.uuid}"]`).click();
+    await page.getByRole('button', { name: 'Next image' }).waitFor();
+    await page.keyboard.press('ArrowRight');
+    await page.waitForURL(`${app.url}/image/${older.uuid}`);
+    await section(page, 'Family')
+      .getByRole('link', { name: /The elder/ })
+      .click();
+    await page.waitForURL(`${app.url}/image/${parent.uuid}`);
+    await page.waitForFunction(() => document.title.startsWith('The elder'));
+    await page.keyboard.press('Escape');
+    await page.waitForURL(`${app.url}/?tag=of-a-list`);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
   test('restores a copy that was deleted from the disk, and says from which store', async () => {
     const { uuid, sha256 } = await generate({ prompt: 'A copy that will be lost' });
     const hash = sha256 ?? '';
@@ -144,6 +166,25 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
     await said(page, 'Checked: the copy in database is healthy.');
     expect(faults).toEqual([]);
     await page.close();
+  });
+
+  test('says that the bytes are lost, and generates the image again', async () => {
+    const alone = await openTestApp({ STORES: 'filesystem' });
+    const input = { prompt: 'To be lost', model: 'sample', size: '192x128' };
+    const { generateImage } = await alone.ask(GenerateImageDocument, { input });
+    const [file] = await alone.files('images');
+    await rm(path.join(alone.directory, 'images', file ?? '?'));
+    const id = generateImage.images[0]?.id ?? '?';
+    const uuid = (await alone.ask(ImageOnPageDocument, { id })).image?.uuid;
+    const { page } = await openGallery(alone, browser, { path: `/image/${uuid}` });
+    await section(page, 'Picture').getByText('Its bytes are lost').waitFor();
+    await section(page, 'Copies').getByText('Missing').waitFor();
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Generate again' }).click();
+    await page.getByRole('button', { name: /^Look at it full screen/ }).waitFor();
+    await section(page, 'Copies').getByText('Healthy', { exact: true }).waitFor();
+    await page.close();
+    await alone.close();
   });
 
   test('edits tags, metadata, name and visibility in place', async () => {

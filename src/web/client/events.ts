@@ -16,10 +16,7 @@ type Variables = Readonly<Record<string, unknown>>;
 type EndListener = (variables: Variables) => void;
 const endListeners = new Set<EndListener>();
 
-/**
- * Calls `listener` with the variables of each subscription that the server ends. Returns a function to stop
- * it.
- */
+/** Calls `listener` with the variables of each subscription that the server ends. Returns a way to stop. */
 export function onEnd(listener: EndListener): () => void {
   endListeners.add(listener);
   return () => void endListeners.delete(listener);

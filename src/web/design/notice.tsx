@@ -10,14 +10,17 @@ interface NoticeProps {
   readonly children?: ReactNode;
   /** Whether screen readers are told at once. */
   readonly alert?: boolean;
+  /** Whether it stands in place of a whole page, so that its title is that of the page. */
+  readonly isPage?: boolean;
 }
 
 /** A message in place of content: nothing here yet, or an error. */
-export function Notice({ icon, title, children, alert = false }: NoticeProps) {
+export function Notice({ icon, title, children, alert = false, isPage = false }: NoticeProps) {
+  const Title = isPage ? 'h1' : 'h2';
   return (
     <div className={styles.notice} role={alert ? 'alert' : undefined}>
       <Icon name={icon} size={36} />
-      <h2>{title}</h2>
+      <Title>{title}</Title>
       {children}
     </div>
   );
@@ -27,12 +30,14 @@ export function Notice({ icon, title, children, alert = false }: NoticeProps) {
 export function ErrorNotice({
   message,
   onRetry,
+  isPage = false,
 }: {
   readonly message: string;
   readonly onRetry?: () => void;
+  readonly isPage?: boolean;
 }) {
   return (
-    <Notice icon="warning" title={text.failed} alert>
+    <Notice icon="warning" title={text.failed} alert isPage={isPage}>
       <p>{message}</p>
       {onRetry ? (
         <Button icon="restore" onClick={onRetry}>

@@ -20,10 +20,12 @@ interface PictureProps {
   readonly className?: string | undefined;
   /** Whether to load it before it is near the screen. */
   readonly eager?: boolean;
+  /** Called when the picture is finally not there. */
+  readonly onFailure?: (() => void) | undefined;
 }
 
 /** An image of this server, in the right size. It fills its frame; `className` may change that. */
-export function Picture({ image, sizes, alt, className, eager = false }: PictureProps) {
+export function Picture({ image, sizes, alt, className, eager = false, onFailure }: PictureProps) {
   const widths = useSignal(variantWidths);
   return (
     <RobustImage
@@ -35,6 +37,7 @@ export function Picture({ image, sizes, alt, className, eager = false }: Picture
       width={image.width}
       height={image.height}
       thumbhash={image.thumbhash}
+      onPermanentFailure={onFailure}
       loading={eager ? 'eager' : 'lazy'}
     />
   );

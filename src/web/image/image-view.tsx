@@ -23,14 +23,16 @@ import { Stage } from './stage/stage.tsx';
 interface ImageViewProps {
   readonly image: ImageDetailsFragment;
   readonly around: Neighbours | undefined;
+  /** Called when the picture is finally not there. */
+  readonly onLoss: () => void;
 }
 
 /** An image: its picture, and everything that is known about it. */
-export function ImageView({ image, around }: ImageViewProps) {
+export function ImageView({ image, around, onLoss }: ImageViewProps) {
   useActionKeys(image);
   return (
     <article className={styles.page}>
-      <Stage image={image} around={around} />
+      <Stage image={image} around={around} onLoss={onLoss} />
       <section className={styles.panel} aria-label={page.details}>
         <Head image={image} />
         <Prompts image={image} />

@@ -136,7 +136,7 @@ export const addresses = {
   address: 'Address',
   signed: 'Signed address',
   signedLabel: 'Signed',
-  signedHint: 'Whoever has it can fetch the picture until it expires, also when it is private.',
+  signedHint: 'Anyone who has it can fetch the picture until it expires, also when it is private.',
   hours: 'Valid for',
   hour: (count: number) => (count === 1 ? '1 hour' : count % 24 ? `${count} hours` : dayCount(count / 24)),
   sign: 'Make the address',

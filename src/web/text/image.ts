@@ -43,6 +43,8 @@ export const stage = {
   trash: 'In the trash',
   trashHint: (day: string) =>
     `It is deleted permanently after ${day}. Until then its addresses return nothing.`,
+  unloaded: 'The picture could not be loaded',
+  unloadedHint: 'The server may be away, or a copy may be damaged.',
   notKept: 'Its bytes were not kept',
   notKeptHint: 'The server is set not to keep generated images. What is known about it stays here.',
 } as const;

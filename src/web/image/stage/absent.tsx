@@ -61,6 +61,16 @@ const Card = ({ icon, title, isRunning = false, children }: CardProps) => (
   </div>
 );
 
+/** A card in place of a picture that should be there, but could not be loaded. */
+export const Unloaded = ({ onRetry }: { readonly onRetry: () => void }) => (
+  <Card icon="warning" title={stage.unloaded}>
+    <p>{stage.unloadedHint}</p>
+    <Button icon="restore" onClick={onRetry}>
+      {actions.retry}
+    </Button>
+  </Card>
+);
+
 function Pending({ image }: AbsentProps) {
   const retryAt = image.attempts.at(-1)?.retryAt;
   return (

@@ -7,7 +7,7 @@ import type { Neighbours } from '../../state/neighbours.ts';
 import { keys, page, stage } from '../../text/image.ts';
 import { altOf } from '../title.ts';
 import { useShowImage, useWayBack } from '../way-back.ts';
-import { Absent, absenceOf } from './absent.tsx';
+import { Absent, absenceOf, Unloaded } from './absent.tsx';
 import styles from './stage.module.css';
 
 const Viewer = lazy(() => import('./viewer.tsx'));
@@ -15,48 +15,35 @@ const Viewer = lazy(() => import('./viewer.tsx'));
 interface StageProps {
   readonly image: ImageDetailsFragment;
   readonly around: Neighbours | undefined;
+  /** Called when the picture is finally not there. */
+  readonly onLoss: () => void;
 }
 
 /** The picture, large, with the ways to its neighbours and to the full-screen view. */
-export function Stage({ image, around }: StageProps) {
+export function Stage({ image, around, onLoss }: StageProps) {
   const [isZoomed, setZoomed] = useState(false);
+  const [failed, setFailed] = useState<string | null>(null);
   const show = useShowImage();
-  const goBack = useWayBack();
-  const { previous, next } = around ?? {};
-  const isAbsent = absenceOf(image) !== null;
-  const bindings: (KeyBinding | false)[] = [
-    previous !== undefined && { key: 'ArrowLeft', label: keys.previous, run: () => show(previous) },
-    next !== undefined && { key: 'ArrowRight', label: keys.next, run: () => show(next) },
-    !isAbsent && { key: 'z', label: keys.zoom, run: () => setZoomed(true) },
-    { key: 'Escape', label: keys.back, run: goBack },
-  ];
-  useKeys(isZoomed ? [] : bindings.filter((binding) => binding !== false));
-  useEnter(isAbsent || isZoomed ? undefined : () => setZoomed(true));
+  const isAbsent = absenceOf(image) !== null || failed === attemptOf(image);
+  const zoom = isAbsent ? undefined : () => setZoomed(true);
+  useStageKeys({ around, isZoomed, zoom });
   return (
     <section className={styles.stage} aria-label={page.picture}>
-      {isAbsent ? <Absent image={image} /> : <ZoomButton image={image} onZoom={() => setZoomed(true)} />}
-      <IconButton
-        className={[styles.round, styles.back].join(' ')}
-        icon="close"
-        label={page.back}
-        onClick={goBack}
-      />
-      {previous === undefined ? null : (
-        <IconButton
-          className={[styles.round, styles.previous].join(' ')}
-          icon="left"
-          label={page.previous}
-          onClick={() => show(previous)}
+      {zoom ? (
+        <ZoomButton
+          image={image}
+          onZoom={zoom}
+          onFailure={() => {
+            setFailed(attemptOf(image));
+            onLoss();
+          }}
         />
+      ) : absenceOf(image) === null ? (
+        <Unloaded onRetry={() => setFailed(null)} />
+      ) : (
+        <Absent image={image} />
       )}
-      {next === undefined ? null : (
-        <IconButton
-          className={[styles.round, styles.next].join(' ')}
-          icon="right"
-          label={page.next}
-          onClick={() => show(next)}
-        />
-      )}
+      <Ways around={around} />
       {isZoomed ? (
         <Suspense fallback={null}>
           <Viewer image={image} around={around} onMove={show} onClose={() => setZoomed(false)} />
@@ -66,16 +53,69 @@ export function Stage({ image, around }: StageProps) {
   );
 }
 
+/** Returns the key of a failure to load. A check of the copies changes it, so the picture is tried again. */
+const attemptOf = ({ uuid, copies }: ImageDetailsFragment) =>
+  [uuid, ...copies.map(({ state, verifiedAt }) => `${state} ${verifiedAt}`)].join(', ');
+
+interface StageKeys {
+  readonly around: Neighbours | undefined;
+  readonly isZoomed: boolean;
+  readonly zoom: (() => void) | undefined;
+}
+
+function useStageKeys({ around, isZoomed, zoom }: StageKeys): void {
+  const show = useShowImage();
+  const goBack = useWayBack();
+  const { previous, next } = around ?? {};
+  const bindings: (KeyBinding | false)[] = [
+    previous !== undefined && { key: 'ArrowLeft', label: keys.previous, run: () => show(previous) },
+    next !== undefined && { key: 'ArrowRight', label: keys.next, run: () => show(next) },
+    zoom !== undefined && { key: 'z', label: keys.zoom, run: zoom },
+    { key: 'Escape', label: keys.back, run: goBack },
+  ];
+  useKeys(isZoomed ? [] : bindings.filter((binding) => binding !== false));
+  useEnter(isZoomed ? undefined : zoom);
+}
+
+/** Buttons that lead to the gallery and to the neighbours. */
+function Ways({ around }: Pick<StageProps, 'around'>) {
+  const show = useShowImage();
+  const goBack = useWayBack();
+  const { previous, next } = around ?? {};
+  const classes = (place: string | undefined) => [styles.round, place].join(' ');
+  return (
+    <>
+      <IconButton className={classes(styles.back)} icon="close" label={page.back} onClick={goBack} />
+      {previous === undefined ? null : (
+        <IconButton
+          className={classes(styles.previous)}
+          icon="left"
+          label={page.previous}
+          onClick={() => show(previous)}
+        />
+      )}
+      {next === undefined ? null : (
+        <IconButton
+          className={classes(styles.next)}
+          icon="right"
+          label={page.next}
+          onClick={() => show(next)}
+        />
+      )}
+    </>
+  );
+}
+
 /** Most times that a small picture is enlarged on the page. */
 const MAX_ENLARGEMENT = 2;
 
-function ZoomButton({
-  image,
-  onZoom,
-}: {
+interface ZoomButtonProps {
   readonly image: ImageDetailsFragment;
   readonly onZoom: () => void;
-}) {
+  readonly onFailure: () => void;
+}
+
+function ZoomButton({ image, onZoom, onFailure }: ZoomButtonProps) {
   const width = image.width ?? 1;
   const height = image.height ?? 1;
   return (
@@ -97,6 +137,7 @@ function ZoomButton({
         sizes="(max-width: 62rem) 100vw, calc(100vw - 30rem)"
         alt=""
         eager
+        onFailure={onFailure}
       />
     </button>
   );

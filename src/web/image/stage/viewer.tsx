@@ -1,4 +1,4 @@
-import { useRef } from 'react';
+import { useMemo, useRef } from 'react';
 import { useQuery } from 'urql';
 import Lightbox, { type SlideImage } from 'yet-another-react-lightbox';
 import Zoom from 'yet-another-react-lightbox/plugins/zoom';
@@ -36,13 +36,14 @@ const LABELS = {
 /** The originals, full screen: zoom by wheel, keys, pinch and double click, move by keys and swipes. */
 export default function Viewer({ image, around, onMove, onClose }: ViewerProps) {
   const images = useSlides(image, around);
+  const slides = useMemo(() => images.map(slideOf), [images]);
   const index = images.findIndex(({ uuid }) => uuid === image.uuid);
   return (
     <Lightbox
       open
       close={onClose}
       className={styles.viewer as string}
-      slides={images.map(slideOf)}
+      slides={slides}
       index={index}
       plugins={[Zoom]}
       labels={LABELS}
@@ -85,10 +86,13 @@ function useSlides(
     (data?.nodes ?? []).flatMap((node) => (node?.__typename === 'Image' ? [[node.uuid, node] as const] : [])),
   );
   const isComplete = around !== undefined && ids.every((id) => beside.has(id));
-  if (isComplete) {
+  const key = [previous, image.uuid, next].join(' ');
+  const formerKey = useRef('');
+  if (isComplete && formerKey.current !== key) {
+    formerKey.current = key;
     const find = (id: string | undefined) =>
       id === undefined ? [] : [beside.get(id)].filter((each) => each !== undefined);
     former.current = [...find(previous), image, ...find(next)];
-  } else if (!former.current.some(({ uuid }) => uuid === image.uuid)) former.current = [image];
+  } else if (!isComplete && !former.current.some(({ uuid }) => uuid === image.uuid)) former.current = [image];
   return former.current;
 }
