@@ -75,6 +75,7 @@ const WEB_ORDER = [
   ['robust-image'],
   ['design'],
   ['client'],
+  ['grid'],
   ['gallery'],
   ['image', 'make', 'upload', 'overview', 'stores', 'tokens', 'trash'],
   ['shell'],
@@ -106,7 +107,13 @@ test('every file of the gallery is reached from what is built', () => {
 });
 
 /** Files that the build begins with, and its configuration. */
-const WEB_ENTRIES = ['main.tsx', 'vite.config.ts'];
+const WEB_ENTRIES = [
+  'main.tsx',
+  'vite.config.ts',
+  'robust-image/robust-image.ts',
+  'robust-image/react.ts',
+  'robust-image/examples.ts',
+];
 
 test('no file has a name that says nothing', () => {
   expect(ALL.filter(({ name }) => EMPTY_NAMES.test(name))).toEqual([]);

@@ -62,7 +62,13 @@ async function generate({ url, token }: Target, { size, subject }: { size: strin
 /** Copies the pictures' rows ($2 of them), with a new id, uuid, address and time. The bytes are shared. */
 const COPY_ROWS = `
   INSERT INTO generated_images
-  SELECT (jsonb_populate_record(NULL::generated_images, to_jsonb(base) || jsonb_build_object(
+  SELECT copy.*
+  FROM generate_series(1, $1::int) AS number
+  JOIN (SELECT row_number() OVER (ORDER BY md5(id::text)) - 1 AS place, to_jsonb(g) AS fields
+        FROM generated_images AS g) AS base
+    ON base.place = number * 7919 % $2::int
+  CROSS JOIN LATERAL (SELECT gen_random_uuid() AS uuid WHERE number > 0) AS fresh
+  CROSS JOIN LATERAL jsonb_populate_record(NULL::generated_images, base.fields || jsonb_build_object(
     'id', nextval(pg_get_serial_sequence('generated_images', 'id')),
     'uuid', fresh.uuid,
     'filename', NULL,
@@ -70,8 +76,4 @@ const COPY_ROWS = `
     'user_id', 'user-' || number % 40,
     'created_at', now() - number * interval '15 minutes',
     'updated_at', now() - number * interval '15 minutes'
-  ))).*
-  FROM generate_series(1, $1::int) AS number
-  JOIN (SELECT row_number() OVER (ORDER BY md5(id::text)) - 1 AS place, * FROM generated_images) AS base
-    ON base.place = number * 7919 % $2::int
-  CROSS JOIN LATERAL (SELECT gen_random_uuid() AS uuid WHERE number > 0) AS fresh`;
+  )) AS copy`;

@@ -1,8 +1,27 @@
-import type { Model as ModelShape } from '../provider/provider.ts';
+import type { Model as ModelShape, Price } from '../provider/provider.ts';
+import { sizeRangeOf } from '../tool/size.ts';
 import type { Tool as ToolShape } from '../tool/tool.ts';
 import { TOOLS } from '../tool/tools.ts';
 import { builder } from './builder/builder.ts';
 import { LIST_COST, SCALAR_LIST_COST } from './builder/costs.ts';
+
+const SizeRange = builder.objectRef<{ minSide: number; maxSide: number }>('SizeRange').implement({
+  description: 'Range of sizes: each side of an image may be from `minSide` to `maxSide`.',
+  fields: (t) => ({
+    minSide: t.exposeInt('minSide', { description: 'Minimum length of a side in pixels.' }),
+    maxSide: t.exposeInt('maxSide', { description: 'Maximum length of a side in pixels.' }),
+  }),
+});
+
+const ToolPlan = builder.enumType('ToolPlan', {
+  description: 'How a tool turns a request into images.',
+  values: {
+    PICTURES: { value: 'pictures', description: '`n` images from one `prompt`.' },
+    COMIC: { value: 'comic', description: 'One page, with a panel for each text of `panels`.' },
+    STORY: { value: 'story', description: 'One image for each text of `pages`.' },
+    CHART: { value: 'chart', description: 'One chart from `chart`, drawn by the server.' },
+  } as const,
+});
 
 const Tool = builder.objectRef<ToolShape>('Tool').implement({
   description: 'A preset for generating images of one kind, such as avatars, comics or charts.',
@@ -42,16 +61,47 @@ const Tool = builder.objectRef<ToolShape>('Tool').implement({
       description: 'Whether the tool calls a provider; false if the server draws the image itself.',
       resolve: ({ plan }) => plan !== 'chart',
     }),
+    plan: t.expose('plan', {
+      type: ToolPlan,
+      description: 'How the tool turns a request into images; it says which fields of the input it takes.',
+    }),
+    maxParts: t.int({
+      description: 'Maximum number of `panels` or `pages`; 0 if the tool takes neither.',
+      resolve: ({ parts }) => parts?.max ?? 0,
+    }),
+    sizeRange: t.field({
+      type: SizeRange,
+      nullable: true,
+      description:
+        "Range of sizes, if the server brings the images to any size; null if `size` must be one of the model's, or is not accepted (COMIC).",
+      resolve: sizeRangeOf,
+    }),
+    square: t.exposeBoolean('square', { description: 'Whether the two sides of `size` must be equal.' }),
+    addedPromptLength: t.int({
+      description:
+        'Maximum number of UTF-16 code units that the tool adds to the prompt, without `character`; see `Model.maxPromptLength`.',
+      resolve: ({ prompt }) =>
+        prompt({ prompt: '', character: null, position: 10, count: 10, hasReference: true }).length + 2,
+    }),
   }),
 });
 
 type ListedModel = { readonly model: ModelShape; readonly available: boolean };
 
-const SizeRange = builder.objectRef<{ minSide: number; maxSide: number }>('SizeRange').implement({
-  description: 'Range of sizes: each side of an image may be from `minSide` to `maxSide`.',
+const ModelPrice = builder.objectRef<Price>('ModelPrice').implement({
+  description: 'Published price of one picture. A size or quality of null applies to every request.',
   fields: (t) => ({
-    minSide: t.exposeInt('minSide', { description: 'Minimum length of a side in pixels.' }),
-    maxSide: t.exposeInt('maxSide', { description: 'Maximum length of a side in pixels.' }),
+    size: t.string({
+      nullable: true,
+      description: 'Size that the price is for, `WIDTHxHEIGHT` in pixels; null: every size.',
+      resolve: ({ size }) => size ?? null,
+    }),
+    quality: t.string({
+      nullable: true,
+      description: 'Quality that the price is for; null: every quality that no earlier price is for.',
+      resolve: ({ quality }) => quality ?? null,
+    }),
+    usd: t.exposeFloat('usd', { description: 'Price in US dollars.' }),
   }),
 });
 
@@ -123,6 +173,17 @@ const Model = builder.objectRef<ListedModel>('Model').implement({
     transparency: t.boolean({
       description: 'Whether the model can make transparent backgrounds.',
       resolve: ({ model }) => model.transparency,
+    }),
+    isDefault: t.boolean({
+      description: 'Whether the server uses the model if neither the request nor the tool names one.',
+      resolve: ({ model }, _args, { services }) => services.providers.defaultModel === model,
+    }),
+    prices: t.field({
+      type: [ModelPrice],
+      description:
+        'Published prices; the first that matches `size` and `quality` applies. Empty if none is published as a price for each picture.',
+      extensions: { cost: SCALAR_LIST_COST },
+      resolve: ({ model }) => [...model.prices],
     }),
   }),
 });

@@ -7,6 +7,11 @@ import type { Tool } from './tool.ts';
 export const MIN_SIDE = 16;
 export const MAX_SIDE = 4096;
 
+/** Returns the range of sides of images that this server finishes or draws; null: the model decides. */
+export function sizeRangeOf({ finish, plan }: Tool): { minSide: number; maxSide: number } | null {
+  return finish !== null || plan === 'chart' ? { minSide: MIN_SIDE, maxSide: MAX_SIDE } : null;
+}
+
 /**
  * Returns the size of the finished image: the client's, or the tool's default; null: the model decides.
  * @throws InputError INVALID_INPUT when the size is malformed or the tool cannot make it
@@ -23,8 +28,10 @@ export function wantedSize(tool: Tool, requested: string | null | undefined): st
       { path },
     );
   }
-  const isFinishedHere = tool.finish !== null || tool.plan === 'chart';
-  if (isFinishedHere && (Math.min(width, height) < MIN_SIDE || Math.max(width, height) > MAX_SIDE)) {
+  if (
+    sizeRangeOf(tool) !== null &&
+    (Math.min(width, height) < MIN_SIDE || Math.max(width, height) > MAX_SIDE)
+  ) {
     throw new InputError(
       'INVALID_INPUT',
       `The tool ${tool.name} makes images with sides from ${MIN_SIDE} to ${MAX_SIDE} pixels, not ${size.slice(0, 40)}.`,

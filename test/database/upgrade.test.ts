@@ -17,7 +17,7 @@ import { openPostgresql } from '../../src/database/postgresql.ts';
 import { openSchemaEngine } from '../../src/database/schema-engine.ts';
 import { countImages } from '../../src/image/list/count.ts';
 import { makeDatabase } from '../harness.ts';
-import { copyFirstMigration } from './own-migrations.ts';
+import { copyFirstMigration, copyMigrations } from './own-migrations.ts';
 
 const IMAGES = 2000;
 const DONE = { pending: [], failed: [], edited: [] };
@@ -101,6 +101,13 @@ const FILL_THE_REST = `
   INSERT INTO api_tokens (name, hash, start, user_id, scopes, expires_at, last_used_at, revoked_at)
     VALUES ('token', repeat('a', 64), 'fix_1', 'user-1', '{images:read}', now(), now(), now());
   INSERT INTO shared_values VALUES ('name', 'value');`;
+
+/** At least one row in every table that a migration has added. */
+const FILL_ADDED = `
+  INSERT INTO maintenance_runs (kind, state, stores, filter, options, started_by, total, problems, error, error_code,
+      started_at, heartbeat_at, finished_at, cancel_requested_at)
+    VALUES ('VERIFY', 'FAILED', '{database}', '{"userId": "user-1"}', '{"deep": true}', 'root', 5,
+      '[{"state": "MISSING"}]', 'e', 'INTERRUPTED', now(), now(), now(), now());`;
 
 /**
  * Another service in the same database: a table that refers to ours, a view and a function that read ours.
@@ -210,6 +217,7 @@ async function readByClient(): Promise<number[]> {
     prisma.tombstone.findMany(),
     prisma.apiToken.findMany(),
     prisma.sharedValue.findMany(),
+    prisma.maintenanceRun.findMany(),
   ]);
   return rows.map((each) => each.length);
 }
@@ -227,10 +235,11 @@ describe('a database of the first version', () => {
     expect(await migrate(database)).toEqual(pending);
     expect(await readMigrationState(database)).toMatchObject(DONE);
     await expectKept(database);
+    await database.executeSql(FILL_ADDED);
 
     const uuids = await database.query(`SELECT DISTINCT uuid FROM generated_images WHERE uuid IS NOT NULL`);
     expect(uuids).toHaveLength(IMAGES);
-    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
 
     // A restart changes nothing.
     expect(await migrate(database)).toEqual([]);
@@ -244,6 +253,7 @@ describe('a database of this version', () => {
     await openDatabase(TEMPLATE_FILE);
     await migrate(database);
     await fill();
+    await database.executeSql(FILL_ADDED);
     expectKept = await remember();
   });
   afterAll(closeDatabase);
@@ -292,7 +302,7 @@ describe('a database of this version', () => {
 
   test('keeps everything through a migration that only adds', async () => {
     const later = path.join(directory, 'later');
-    await copyFirstMigration(later, {
+    await copyMigrations(later, {
       '29990101000000_later': `
         ALTER TABLE generated_images ADD COLUMN later text NOT NULL DEFAULT 'x';
         CREATE INDEX later_index ON generated_images (later);

@@ -2,11 +2,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TOOLS } from '../../src/tool/tools.ts';
 import {
   AttemptsDocument,
   GenerateImageDocument,
   type GenerateImageInput,
   ImagesDocument,
+  ToolPlansDocument,
   ToolsDocument,
 } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
@@ -217,5 +219,33 @@ describe('every tool, on the provider sample, through the front door', () => {
       provider: 'sample',
       available: true,
     });
+  });
+
+  test('a client learns which fields each tool takes', async () => {
+    const { tools, models } = await app.ask(ToolPlansDocument, {});
+    const byName = Object.fromEntries(tools.map((tool) => [tool.name, tool]));
+    expect(byName.generateComic).toMatchObject({ plan: 'COMIC', maxParts: 6, sizeRange: null });
+    expect(byName.storyIllustration).toMatchObject({ plan: 'STORY', maxParts: 10, sizeRange: null });
+    const sizeRange = { minSide: 16, maxSide: 4096 };
+    expect(byName.renderChart).toMatchObject({ plan: 'CHART', maxParts: 0, sizeRange });
+    expect(byName.generateUserAvatar).toMatchObject({ plan: 'PICTURES', square: true, sizeRange });
+    expect(byName.generateUserImage).toMatchObject({ square: false, sizeRange: null });
+    expect(byName.generateUserAvatar?.addedPromptLength).toBeGreaterThan(100);
+    expect(models.filter(({ isDefault }) => isDefault).map(({ id }) => id)).toEqual(['sample']);
+    const prices = models.find(({ id }) => id === 'gpt-image-2')?.prices;
+    expect(prices).toEqual([]);
+    expect(models.flatMap((model) => model.prices).every(({ usd }) => usd > 0)).toBe(true);
+  });
+
+  test('the stated number of characters is what the tool adds at most', async () => {
+    const { tools } = await app.ask(ToolPlansDocument, {});
+    for (const tool of TOOLS) {
+      const most = tools.find(({ name }) => name === tool.name)?.addedPromptLength ?? 0;
+      for (const hasReference of [false, true])
+        for (const position of [1, 10]) {
+          const sent = tool.prompt({ prompt: 'fox', character: null, position, count: 10, hasReference });
+          expect(sent.length - 'fox'.length).toBeLessThanOrEqual(most);
+        }
+    }
   });
 });

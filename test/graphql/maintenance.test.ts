@@ -24,6 +24,8 @@ let second: Store;
 /** Milliseconds that each read of the second store takes. */
 let readMs = 0;
 let isAway = false;
+/** Reads of the second store so far. */
+let reads = 0;
 /** Keys of the images, by number. */
 const keys: string[] = [];
 
@@ -61,6 +63,7 @@ beforeAll(async () => {
     kind: 'memory',
     maxBytes: second.maxBytes,
     async open(key, range) {
+      reads++;
       if (readMs > 0) await sleep(readMs);
       if (isAway) throw new StoreError('second is away.', 'second');
       return second.open(key, range);
@@ -280,6 +283,18 @@ describe('a restore', () => {
     expect(await second.stat(keys[11] ?? '')).not.toBeNull();
   });
 
+  test('finds damaged images by their durability', async () => {
+    await app.database.query(
+      `UPDATE copies SET state = 'MISSING' WHERE store = 'second' AND blob_id = (SELECT min(id) FROM blobs)`,
+    );
+    const filter = { durability: ['DEGRADED', 'AT_RISK'] as const };
+    const last = (
+      await allEvents(app, idOf(await startRestore({ filter: { durability: [...filter.durability] } })))
+    ).at(-1)?.run;
+    // The repairer may have been faster.
+    expect(last).toMatchObject({ state: 'COMPLETED', filter, failed: 0, checked: last?.total });
+  });
+
   test('says what is lost', async () => {
     const sha256 = /[0-9a-f]{64}/.exec(keys[30] ?? '')?.[0] ?? '';
     for (const store of [first, second]) await store.delete(keys[30] ?? '');
@@ -314,6 +329,22 @@ test('a run whose server has died is failed by the next who looks, and another m
   const again = await dead();
   expect((await start({ limit: 1 })).userErrors).toEqual([]);
   expect((await cancel(again)).userErrors).toMatchObject([{ code: 'CONFLICT', path: ['input', 'id'] }]);
+});
+
+test('a server that was taken for dead and lives ends its work, and the run stays failed', async () => {
+  readMs = 20;
+  const id = idOf(await start({ stores: ['second'] }));
+  for await (const { run } of followRun(app, id)) if (run.checked > 0) break;
+  await app.database.query(
+    `UPDATE maintenance_runs SET heartbeat_at = now() - interval '61 seconds' WHERE state = 'RUNNING'`,
+  );
+  const failed = (await app.ask(MaintenanceRunsDocument, { first: 1 })).maintenanceRuns[0];
+  expect(failed).toMatchObject({ id, state: 'FAILED', errorCode: 'INTERRUPTED' });
+  await sleep(2500);
+  const before = reads;
+  await sleep(500);
+  expect(reads, 'copies that were read afterwards').toBe(before);
+  expect((await app.ask(MaintenanceRunsDocument, { first: 1 })).maintenanceRuns[0]).toEqual(failed);
 });
 
 test('the newest 100 are kept', async () => {

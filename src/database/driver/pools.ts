@@ -28,8 +28,8 @@ export interface Pools {
 /** Most connections that quick statements share. */
 const SHARED_CONNECTIONS = 4;
 
-/** Jobs that hold a lock for as long as they run: verify, purge, uploads. */
-const JOBS = 3;
+/** Jobs that hold a lock for as long as they run: verify, restore, purge, uploads. */
+const JOBS = 4;
 
 /**
  * Milliseconds until an idle connection is closed. A new one costs some ten milliseconds of processor time

@@ -144,7 +144,7 @@ export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement
 });
 
 /** Fields of a filter with values of enums. */
-const ENUM_FIELDS = ['status', 'origin', 'visibility', 'trash'];
+const ENUM_FIELDS = ['status', 'origin', 'visibility', 'trash', 'durability'];
 
 /** Returns a filter with the names of enum values that GraphQL accepts. */
 function withEnumNames(filter: Record<string, unknown>): Record<string, unknown> {

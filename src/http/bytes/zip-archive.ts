@@ -18,7 +18,7 @@ export interface ZipDeps extends ImageDeps {
 
 const MANIFEST = 'manifest.json';
 
-/** What the manifest says of an image. */
+/** Entry of the manifest: one image. */
 interface Listed {
   readonly id: string;
   readonly uuid: string;
@@ -107,7 +107,7 @@ async function addBytes(
   const first = archive.names.take(image, blob.mimeType);
   const failure = await addFile(archive, await storage.serve(blob), first, image.createdAt);
   if (failure === null) return { filename: first, error: null };
-  // What was sent cannot be taken back. Another copy is read before it is sent, and gets another name.
+  // Bytes that were sent stay in the archive. Another copy is read before it is sent, under another name.
   log.warn({ err: failure, sha256: blob.sha256 }, 'the bytes of an image in an archive broke off');
   const code = failure instanceof DamagedObjectError ? 'DAMAGED_IMAGE' : 'STORE_UNAVAILABLE';
   const error = { code, message: `The file ${first} is incomplete: its store broke off. Delete it.` };

@@ -45,12 +45,13 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
   function sendPage({ response }: Exchange, text: string | null): void {
     const base = basePathOf(publicUrl());
     if (text === null) sendHtml(response, 503, page(NOT_BUILT, { base }));
-    else sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
-      'Content-Security-Policy': policyOf(publicUrl()),
-      'Cache-Control': 'no-cache',
-      Vary: 'Accept, Accept-Encoding',
-      'Referrer-Policy': 'same-origin',
-    });
+    else
+      sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
+        'Content-Security-Policy': policyOf(publicUrl()),
+        'Cache-Control': 'no-cache',
+        Vary: 'Accept, Accept-Encoding',
+        'Referrer-Policy': 'same-origin',
+      });
   }
   const sendNotFound = (exchange: Exchange) =>
     sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });

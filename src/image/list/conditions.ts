@@ -85,6 +85,7 @@ export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolea
  * How conditions are written, which decides the index that PostgreSQL takes.
  *
  * - `scan`: for rows in the order of a list or of a user. Hides the index of tags.
+ * - `pass`: for all rows of a pass that sums them up. May look up all blobs of a rare durability at once.
  * - `index`: offers every index that could find matches. Such a statement must be planned for its values
  *   (QueryOptions).
  * - `others`: offers every index but the user's: PostgreSQL would read millions of its entries to spare some
@@ -92,7 +93,7 @@ export function areIndexed(filter: ImageFilter, tags: readonly string[]): boolea
  * - `once`: writes each condition once, for an estimate. PostgreSQL takes a condition that is written twice
  *   for twice as rare.
  */
-export type Wording = 'scan' | 'index' | 'others' | 'once';
+export type Wording = 'scan' | 'pass' | 'index' | 'others' | 'once';
 
 /**
  * The WHERE clause of a filter. Its text depends on which fields are given and hardly on their values, so
@@ -162,7 +163,7 @@ export class Conditions {
     if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
     if (!filter.parts) this.add('i.part_of IS NULL');
     this.#addCopies(filter);
-    const use = wording === 'once' ? 'estimate' : byIndex ? 'find' : 'check';
+    const use = wording === 'once' ? 'estimate' : wording === 'scan' ? 'check' : 'find';
     for (const term of durabilityTerms(filter, (each) => this.value(each), use)) this.add(term);
   }
 

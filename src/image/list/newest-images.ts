@@ -27,7 +27,7 @@ export function newestImages(
   const { indexed, counted, tag } = divide(filter);
   const looked = new Conditions(indexed);
   if (tag !== null) looked.add(`i.tag = ${looked.value(tag)}`);
-  const found = new Conditions(counted, looked.values);
+  const found = new Conditions(counted, looked.values, 'pass');
   const newest = `${looked.where()} ORDER BY i.created_at DESC, i.id DESC LIMIT ${looked.value(limit)}`;
   const text = `SELECT ${columns}, (${found.all()}) AS found
       FROM ${tag === null ? `generated_images i${newest}` : `(SELECT i.id FROM ${TAGGED_IMAGES} i${newest}) w JOIN generated_images i USING (id)`}`;

@@ -4,6 +4,7 @@ import { type ErrorCode, FixativeError } from '../../errors.ts';
 import { countLacking } from '../../storage/blob.ts';
 import type { Verification } from '../../storage/service.ts';
 import { countImages } from '../list/count.ts';
+import { withStores } from '../list/durability.ts';
 import { parseImageFilter } from '../list/filter-json.ts';
 import { keepWriting, Progress } from './progress.ts';
 import { restoreMany } from './restore-many.ts';
@@ -130,7 +131,10 @@ async function restore(
 ): Promise<void> {
   const { database, storage } = deps;
   if (filter) {
-    const images = parseImageFilter(JSON.stringify(filter));
+    const images = await withStores(
+      { database, stores: storage.stores },
+      parseImageFilter(JSON.stringify(filter)),
+    );
     progress.expect((await countImages(database, images, COUNT_LIMIT)).count);
     for await (const outcome of restoreMany(deps, { filter: images }, { stores, signal }))
       progress.restored(outcome);

@@ -4,6 +4,7 @@ import { walkLacking } from '../../storage/blob.ts';
 import type { Restoration, Storage } from '../../storage/service.ts';
 import { findImages, type Image, parseUuid } from '../image.ts';
 import type { ImageFilter } from '../list/conditions.ts';
+import { withStores } from '../list/durability.ts';
 import { type ImagePage, listImages, MAX_PAGE_SIZE } from '../list/list.ts';
 import { restoreImage } from '../restore.ts';
 
@@ -76,8 +77,8 @@ async function* eachSubject(
     for await (const { id, sha256 } of walkLacking(database, lacking))
       yield { subject: `blob ${id}`, sha256, restore: () => storage.restore(id, where) };
   } else if ('filter' in subjects) {
-    for await (const image of eachImage(database, subjects.filter))
-      if (image.blobId !== null) yield subjectOf(image);
+    const filter = await withStores({ database, stores: storage.stores }, subjects.filter);
+    for await (const image of eachImage(database, filter)) if (image.blobId !== null) yield subjectOf(image);
   } else {
     for (const id of subjects.ids) yield subjectOf(await requireUuid(database, id));
   }

@@ -3,6 +3,8 @@ import type { Database, Queryable } from '../../database/database.ts';
 import { type ErrorCode, InputError, NotFoundError } from '../../errors.ts';
 import type { Storage } from '../../storage/service.ts';
 import { Conditions, type ImageFilter } from '../list/conditions.ts';
+import { withStores } from '../list/durability.ts';
+import { parseImageFilter } from '../list/filter-json.ts';
 import { requireStores } from '../restore.ts';
 
 /**
@@ -152,9 +154,10 @@ export async function recordRun(
   const { kind, options, startedBy, filter } = request;
   const stores = parseStores(storage, request.stores);
   requireOptions(options);
-  // Rejects a wrong filter now, and not when the run begins.
-  if (filter) new Conditions(filter);
   const text = filter ? JSON.stringify(filter) : null;
+  // Rejects a wrong filter now, and not when the run begins.
+  if (text !== null)
+    new Conditions(await withStores({ database, stores: storage.stores }, parseImageFilter(text)));
   const values = [kind, stores, text, JSON.stringify(options), startedBy];
   const recorded = await database.transaction(async (transaction) => {
     await failDeadRuns(transaction);

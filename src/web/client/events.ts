@@ -12,6 +12,16 @@ export function onReconnect(listener: Listener): () => void {
   return () => void listeners.delete(listener);
 }
 
+type Variables = Readonly<Record<string, unknown>>;
+type EndListener = (variables: Variables) => void;
+const endListeners = new Set<EndListener>();
+
+/** Calls `listener` with the variables of each subscription that the server ends. Returns how to stop that. */
+export function onEnd(listener: EndListener): () => void {
+  endListeners.add(listener);
+  return () => void endListeners.delete(listener);
+}
+
 /** Most seconds between two attempts to connect. */
 const MAX_RETRY_SECONDS = 30;
 
@@ -41,7 +51,21 @@ interface EventSink {
 
 /** Starts a subscription for urql. */
 export const forwardSubscription = ({ query, variables }: SubscriptionOperation) => ({
-  subscribe: (sink: EventSink) => ({
-    unsubscribe: client.subscribe({ query: query ?? '', variables: variables ?? {} }, sink),
-  }),
+  subscribe(sink: EventSink) {
+    let isUnsubscribed = false;
+    const complete = () => {
+      // graphql-sse completes a subscription too that this page has ended. urql then unsubscribes.
+      const isEnded = !isUnsubscribed;
+      sink.complete();
+      if (isEnded) for (const listener of endListeners) listener(variables ?? {});
+    };
+    const request = { query: query ?? '', variables: variables ?? {} };
+    const end = client.subscribe(request, { next: sink.next, error: sink.error, complete });
+    return {
+      unsubscribe() {
+        isUnsubscribed = true;
+        end();
+      },
+    };
+  },
 });

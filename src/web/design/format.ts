@@ -35,6 +35,11 @@ export const formatDay = (value: string) =>
     ? new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(value))
     : day.format(new Date(value));
 
+const shortDay = new Intl.DateTimeFormat(locale(), { month: 'short', day: 'numeric', timeZone: 'UTC' });
+
+/** Formats a day in few characters, such as `Nov 21`; `value` is `YYYY-MM-DD`, a day in UTC. */
+export const formatDayShort = (value: string) => shortDay.format(new Date(value));
+
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 31_536_000],
   ['month', 2_592_000],
@@ -54,3 +59,38 @@ export function formatAgo(value: string, now = Date.now()): string {
 /** Formats a share from 0 to 1 in per cent. */
 export const formatShare = (value: number) =>
   new Intl.NumberFormat(locale(), { style: 'percent', maximumFractionDigits: 1 }).format(value);
+
+const DURATIONS: readonly [string, number][] = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+];
+
+/** Formats a length of time by its two largest units, such as `2 hr 5 min`. */
+export function formatDuration(seconds: number): string {
+  let rest = Math.max(0, Math.round(seconds));
+  const first = Math.max(
+    0,
+    DURATIONS.findIndex(([, length]) => rest >= length),
+  );
+  const parts = (rest < 1 ? DURATIONS.slice(-1) : DURATIONS.slice(first, first + 2)).map(([unit, length]) => {
+    const value = Math.floor(rest / length);
+    rest -= value * length;
+    return { unit, value };
+  });
+  return parts
+    .filter(({ value }, place) => value > 0 || place === 0)
+    .map(({ unit, value }) =>
+      new Intl.NumberFormat(locale(), { style: 'unit', unit, unitDisplay: 'short' }).format(value),
+    )
+    .join(' ');
+}
+
+/** Formats an amount of US dollars, with as many digits as a price of one picture needs. */
+export const formatUsd = (value: number) =>
+  new Intl.NumberFormat(locale(), {
+    style: 'currency',
+    currency: 'USD',
+    maximumFractionDigits: value < 1 ? 4 : 2,
+  }).format(value);

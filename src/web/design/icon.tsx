@@ -9,7 +9,7 @@ const PATHS = {
   tokens: 'M15 9a4 4 0 1 0-4 4l-7 7M7 17l3 3M13 11l2-2',
   trash: 'M4 7h16M10 11v6M14 11v6M6 7l1 13h10l1-13M9 7V4h6v3',
   restore: 'M4 12a8 8 0 1 0 2.5-5.8M4 4v5h5',
-  more: 'M5 11.4v1.2h.01v-1.2zM12 11.4v1.2h.01v-1.2zM19 11.4v1.2h.01v-1.2z',
+  more: 'M6 12a1 1 0 1 0-2 0 1 1 0 0 0 2 0zM13 12a1 1 0 1 0-2 0 1 1 0 0 0 2 0zM20 12a1 1 0 1 0-2 0 1 1 0 0 0 2 0z',
   close: 'M6 6l12 12M18 6 6 18',
   check: 'M5 12.5 10 17l9-10',
   filter: 'M3 5h18l-7 8v6l-4 2v-8z',

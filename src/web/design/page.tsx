@@ -54,14 +54,19 @@ export function Card({ title, actions, children }: CardProps) {
 interface TableProps {
   /** Title for screen readers. */
   readonly label: string;
+  /** Whether each row becomes a block on a narrow screen. Its cells need `data-label`. */
+  readonly stacks?: boolean;
   readonly children: ReactNode;
 }
 
 /** A table that scrolls sideways on a narrow screen. Give cells of numbers the class `number`. */
-export const Table = ({ label, children }: TableProps) => (
+export const Table = ({ label, stacks = false, children }: TableProps) => (
   // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard.
   <section className={styles.scroll} aria-label={label} tabIndex={0}>
-    <table className={styles.table}>{children}</table>
+    <table className={[styles.table, stacks ? styles.stacks : ''].filter(Boolean).join(' ')}>
+      <caption className={styles.caption}>{label}</caption>
+      {children}
+    </table>
   </section>
 );
 

@@ -1,4 +1,4 @@
-import { RobustImage } from '../robust-image/react.tsx';
+import { RobustImage } from '../robust-image/react.ts';
 import { useSignal } from '../state/signal.ts';
 import { variantWidths } from '../state/variant-widths.ts';
 import styles from './picture.module.css';

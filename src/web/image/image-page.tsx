@@ -1,7 +1,35 @@
-import { Page } from '../design/page.tsx';
-import { shell } from '../text/shared.ts';
+import { useLayoutEffect } from 'react';
+import { Link } from 'wouter';
+import { messageOf } from '../client/errors.ts';
+import { ErrorNotice, Notice } from '../design/notice.tsx';
+import { useTitle } from '../design/page.tsx';
+import { page } from '../text/image.ts';
+import { text } from '../text/shared.ts';
+import { ImageView } from './image-view.tsx';
+import { Skeleton } from './skeleton.tsx';
+import { titleOf } from './title.ts';
+import { useImage } from './use-image.ts';
+import { useNeighbours } from './use-neighbours.ts';
 
 /** Page of one image. @param props.uuid `Image.uuid` */
 export default function ImagePage({ uuid }: { readonly uuid: string }) {
-  return <Page title={shell.gallery}>{uuid}</Page>;
+  const { image, error, reload } = useImage(uuid);
+  const around = useNeighbours(uuid, image);
+  useTitle(image ? titleOf(image) : image === null ? page.missing : text.loading);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each image begins at the top.
+  useLayoutEffect(() => {
+    // Chromium returns a promise here, which React would take for a function that ends the effect.
+    scrollTo(0, 0);
+  }, [uuid]);
+  if (image) return <ImageView image={image} around={around} />;
+  if (image === null) return <Missing />;
+  if (error) return <ErrorNotice message={messageOf(error)} onRetry={reload} />;
+  return <Skeleton />;
 }
+
+const Missing = () => (
+  <Notice icon="search" title={page.missing} alert>
+    <p>{page.missingHint}</p>
+    <Link href="/">{text.toGallery}</Link>
+  </Notice>
+);

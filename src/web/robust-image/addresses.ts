@@ -69,11 +69,12 @@ const LEAD = { least: 5_000, most: 60_000 } as const;
 
 /**
  * Returns the wait until an address is renewed. It leaves a tenth of the remaining time, at least 5 and at
- * most 60 seconds, and up to as much again, so that the images of a page do not all ask at once.
+ * most 60 seconds, and up to as much again, so that the images of a page do not all ask at once. It waits at
+ * least a third of the time, so that addresses that end soon are not renewed without a pause.
  * @param random returns a number from 0 to 1.
  */
 export function waitBeforeRenewal(end: number, now: number, random: () => number = Math.random): number {
   const left = end - now;
-  const lead = Math.min(LEAD.most, Math.max(LEAD.least, left / 10));
+  const lead = Math.min(LEAD.most, Math.max(LEAD.least, left / 10), left / 3);
   return Math.max(0, Math.round(left - lead * (1 + random())));
 }

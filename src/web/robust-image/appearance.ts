@@ -1,10 +1,11 @@
 /**
- * What is seen before, instead of and around a picture. Styles are set by CSSOM, which a strict
+ * Placeholder, fade and space of a picture. Styles are set by CSSOM, which a strict
  * Content-Security-Policy allows; attributes `style` in markup it does not.
  */
+
+import type { RobustImageState } from './declarations/robust-image.d.ts';
 import type { Settings } from './settings.ts';
 import { placeholderOf } from './thumbhash.ts';
-import type { RobustImageState } from './types/robust-image.d.ts';
 
 const FADE_MILLISECONDS = 200;
 const PULSE_MILLISECONDS = 1800;
@@ -21,9 +22,16 @@ export interface Appearance {
 export function makeAppearance(image: HTMLImageElement): Appearance {
   let shown: RobustImageState | null = null;
   let pulse: Animation | null = null;
+  let isInline: boolean | null = null;
 
-  function setGap(frame: HTMLElement, isFailed: boolean, collapses: boolean): void {
-    frame.style.display = isFailed && collapses ? 'none' : '';
+  function setBox(state: RobustImageState, { frame, gap }: Settings): void {
+    const isFailed = state === 'failed';
+    const box = frame ?? image;
+    // An inline `<img>` without a picture would be as small as its text.
+    if (isInline === null && image.isConnected)
+      isInline = frame === undefined && getComputedStyle(image).display === 'inline';
+    const isGone = isFailed && gap === 'collapse';
+    box.style.display = isGone ? 'none' : isInline && state !== 'stored' ? 'inline-block' : '';
     // Hidden from screen readers too: there is no picture that the text could stand for.
     image.style.visibility = isFailed ? 'hidden' : '';
   }
@@ -59,7 +67,7 @@ export function makeAppearance(image: HTMLImageElement): Appearance {
       const { frame } = settings;
       const isOpen = state !== 'stored' && state !== 'failed';
       reserve(settings);
-      setGap(frame ?? image, state === 'failed', settings.gap === 'collapse');
+      setBox(state, settings);
       setPulse(frame, state === 'pending');
       // Without a frame the placeholder is the background of the image itself, which must stay visible.
       if (frame) image.style.opacity = isOpen ? '0' : '';

@@ -28,7 +28,7 @@ export function retryAfter(header: string | null, now: number): number | null {
   return Number.isNaN(date) ? null : Math.max(0, date - now);
 }
 
-/** What a status means for an image that did not load. `unknown`: the server could not be asked. */
+/** Meaning of a status for an image that did not load. */
 export type Verdict = 'retry' | 'missing' | 'forbidden' | 'refused';
 
 /** Returns whether a retry can help. Statuses 408, 425, 429 and 5xx pass by themselves. */

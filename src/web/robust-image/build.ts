@@ -58,12 +58,12 @@ const page = () =>
   });
 
 const types = (name: string) =>
-  readFile(here(`types/${name}`), 'utf8').then((source) => ({ fileName: name, source }));
+  readFile(here(`declarations/${name}`), 'utf8').then((source) => ({ fileName: name, source }));
 
 export async function buildRobustImage(): Promise<BuiltFile[]> {
   const built = await Promise.all([
     module('robust-image.js', 'robust-image.ts'),
-    module('robust-image-react.js', 'react.tsx'),
+    module('robust-image-react.js', 'react.ts'),
     page(),
     Promise.all(['robust-image.d.ts', 'robust-image-react.d.ts'].map(types)),
   ]);

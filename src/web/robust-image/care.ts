@@ -1,6 +1,7 @@
 /** The state of one image between its address and its end: shared by loading and renewal. */
+
+import type { RobustImageLogEntry, RobustImageState } from './declarations/robust-image.d.ts';
 import { type Settings, type Source, tell } from './settings.ts';
-import type { RobustImageLogEntry, RobustImageState } from './types/robust-image.d.ts';
 
 export interface Care {
   readonly image: HTMLImageElement;

@@ -2,10 +2,14 @@ import { endOf } from './addresses.ts';
 import { makeAppearance } from './appearance.ts';
 import { apply, clear, isThere } from './attempt.ts';
 import { type Care, millisecondsOf } from './care.ts';
+import type {
+  RobustImageController,
+  RobustImageOptions,
+  RobustImageState,
+} from './declarations/robust-image.d.ts';
 import { load } from './loading.ts';
 import { keepFresh } from './renewal.ts';
 import { keyOf, settle, sourceOf, tell } from './settings.ts';
-import type { RobustImageController, RobustImageOptions, RobustImageState } from './types/robust-image.d.ts';
 
 /**
  * Loads an image into an `<img>`: retries what may pass, shows nothing of what is finally not there, and

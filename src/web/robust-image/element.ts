@@ -1,7 +1,11 @@
 /** The element `<robust-image>`. */
 import { clear } from './attempt.ts';
 import { robustImage } from './controller.ts';
-import type { RobustImageController, RobustImageOptions, RobustImageState } from './types/robust-image.d.ts';
+import type {
+  RobustImageController,
+  RobustImageOptions,
+  RobustImageState,
+} from './declarations/robust-image.d.ts';
 
 const ATTRIBUTES = [
   'src',

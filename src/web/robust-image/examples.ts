@@ -1,6 +1,6 @@
 /** The page of examples. It shows the newest image of the visitor, or a picture of its own. */
 import logo from '../logo.svg';
-import type { RobustImageElement, RobustImageLogEntry } from './types/robust-image.d.ts';
+import type { RobustImageElement, RobustImageLogEntry } from './declarations/robust-image.d.ts';
 
 interface Shown {
   readonly id: string;

@@ -3,11 +3,11 @@ import { endOf } from './addresses.ts';
 import { attempt, clear, pause } from './attempt.ts';
 import { judge, type Verdict, waitAfter } from './back-off.ts';
 import { type Care, log, millisecondsOf } from './care.ts';
+import type { PermanentFailure } from './declarations/robust-image.d.ts';
 import { online } from './occasions.ts';
 import { probe } from './probe.ts';
 import { renew } from './renewal.ts';
 import { tell } from './settings.ts';
-import type { PermanentFailure } from './types/robust-image.d.ts';
 
 /** Returns whether the image is shown. False: it failed, or the signal aborted. */
 export async function load(care: Care): Promise<boolean> {

@@ -3,7 +3,7 @@ import { endOf, waitBeforeRenewal } from './addresses.ts';
 import { apply, pause, preload } from './attempt.ts';
 import { waitAfter } from './back-off.ts';
 import { type Care, log } from './care.ts';
-import { online, visible } from './occasions.ts';
+import { visible } from './occasions.ts';
 import { type Source, sourceOf } from './settings.ts';
 
 /** Longest wait of one timer, in milliseconds. Browsers limit it to 24 days. */
@@ -52,6 +52,10 @@ export async function keepFresh(care: Care): Promise<void> {
     if (signal.aborted) return;
     failures = isNew ? 0 : failures + 1;
     if (isNew) await replace(care);
+    if (failures < care.settings.attempts) continue;
+    // The visitor may be logged out. The picture stays, and the page asks when it is visible again.
+    if (!(await pause(DAY, signal, visible.on))) return;
+    failures = 0;
   }
 }
 
@@ -68,8 +72,6 @@ async function untilDue({ settings, signal }: Care, end: number, failures: numbe
   }
   const isHidden = () => document.visibilityState === 'hidden';
   while (isHidden()) if (!(await pause(DAY, signal, visible.on))) return false;
-  while (failures >= settings.attempts && !navigator.onLine)
-    if (!(await pause(settings.maxDelay, signal, online.on))) return false;
   return !signal.aborted;
 }
 

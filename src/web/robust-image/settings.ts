@@ -1,6 +1,6 @@
 /** The options of an image with their defaults, and the addresses that follow from them. */
 import { sizesOf, srcsetOf } from './addresses.ts';
-import type { RobustImageOptions } from './types/robust-image.d.ts';
+import type { RobustImageOptions } from './declarations/robust-image.d.ts';
 
 export interface Settings extends RobustImageOptions {
   readonly loading: 'lazy' | 'eager';

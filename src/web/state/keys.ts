@@ -15,7 +15,7 @@ const groups = makeSignal<readonly (readonly KeyBinding[])[]>([]);
 /** The keys of everything on the screen, for the list of keys. */
 export const keyGroups: Signal<readonly (readonly KeyBinding[])[]> = groups;
 
-/** Binds keys while the component is on the screen. They do nothing while a person types into a field. */
+/** Binds keys while the component is on the screen. They do nothing in fields, dialogs and menus. */
 export function useKeys(bindings: readonly KeyBinding[]): void {
   const latest = useRef(bindings);
   latest.current = bindings;
@@ -28,7 +28,7 @@ export function useKeys(bindings: readonly KeyBinding[]): void {
   }, [names]);
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || isTyping(event)) return;
+      if (event.defaultPrevented || isElsewhere(event)) return;
       const binding = latest.current.find(({ key }) => matches(key, event));
       if (!binding) return;
       event.preventDefault();
@@ -49,10 +49,12 @@ function matches(binding: string, event: KeyboardEvent): boolean {
   return event.key.toLowerCase() === key.toLowerCase();
 }
 
-/** Whether the event goes to a field, or to a dialog, a menu or a `data-popup` above the page. */
-function isTyping({ target }: KeyboardEvent): boolean {
-  if (!(target instanceof HTMLElement)) return false;
-  if (target.isContentEditable) return true;
-  const others = 'input:not([type=checkbox]), textarea, select, dialog, [role=menu], [data-popup]';
-  return target.closest(others) !== null;
+/** Fields, and what opens above the page: they handle their keys themselves. */
+const OTHERS =
+  'input:not([type=checkbox]), textarea, select, [role=menu], [role=dialog], [aria-modal=true], [data-popup]';
+
+/** Whether the event goes to a field, or to a dialog or menu above the page. */
+function isElsewhere({ target }: KeyboardEvent): boolean {
+  if (document.querySelector('dialog:modal, :popover-open') !== null) return true;
+  return target instanceof HTMLElement && (target.isContentEditable || target.closest(OTHERS) !== null);
 }

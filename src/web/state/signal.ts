@@ -26,5 +26,5 @@ export function makeSignal<Value>(initial: Value): Signal<Value> {
 }
 
 /** Returns the present value of a signal, and renders again when it changes. */
-export const useSignal = <Value>({ subscribe, get }: Signal<Value>): Value =>
+export const useSignal = <Value>({ subscribe, get }: Pick<Signal<Value>, 'get' | 'subscribe'>): Value =>
   useSyncExternalStore(subscribe, get);

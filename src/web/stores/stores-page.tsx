@@ -1,6 +1,98 @@
-import { Page } from '../design/page.tsx';
+import { useState } from 'react';
+import { useQuery } from 'urql';
+import { messageOf } from '../client/errors.ts';
+import { useRefreshWhenShown } from '../client/refresh.ts';
+import { useMay } from '../client/session.tsx';
+import { Button } from '../design/button.tsx';
+import { ErrorNotice, Notice } from '../design/notice.tsx';
+import { Card, Page } from '../design/page.tsx';
+import { Skeleton } from '../design/skeleton.tsx';
+import { type MaintenanceKind, StoresDocument } from '../generated/graphql.ts';
 import { shell } from '../text/shared.ts';
+import { stores as text } from '../text/stores.ts';
+import { Quarantine } from './quarantine.tsx';
+import { RunningRuns, useRuns } from './runs.tsx';
+import { RunsCard } from './runs-card.tsx';
+import { StartDialog, type StartRequest } from './start-dialog.tsx';
+import { StoreCard } from './store-card.tsx';
+import styles from './stores.module.css';
 
 export default function StoresPage() {
-  return <Page title={shell.stores}>{null}</Page>;
+  if (useMay('STORES_READ')) return <Stores />;
+  return (
+    <Page title={shell.stores}>
+      <Notice icon="lock" title={text.notAllowed}>
+        <p>{text.notAllowedHint}</p>
+      </Notice>
+    </Page>
+  );
 }
+
+/** Returns the start of a day some days ago: it stays the same for a day, so the cache knows the query. */
+const daysAgo = (days: number) => {
+  const today = new Date();
+  today.setUTCHours(0, 0, 0, 0);
+  return new Date(today.getTime() - days * 86_400_000).toISOString();
+};
+
+function Stores() {
+  const mayAct = useMay('ADMIN');
+  const [request, setRequest] = useState<StartRequest | null>(null);
+  const [{ data, error }, read] = useQuery({
+    query: StoresDocument,
+    variables: { week: daysAgo(7), month: daysAgo(30) },
+    requestPolicy: 'cache-and-network',
+  });
+  const refresh = () => read({ requestPolicy: 'network-only' });
+  useRefreshWhenShown(refresh);
+  const { runs, running, fault, refreshRuns, noteStart } = useRuns(refresh);
+  const busy = running.map(({ kind }) => kind);
+  const start = mayAct
+    ? (kind: MaintenanceKind, store?: string) =>
+        setRequest({ kind, ...(store === undefined ? {} : { store }) })
+    : undefined;
+  return (
+    <Page title={shell.stores} actions={start ? <Actions busy={busy} onStart={start} /> : null}>
+      {mayAct ? null : <p className={styles.note}>{text.adminOnly}</p>}
+      <RunningRuns runs={running} mayCancel={mayAct} />
+      {error && !data ? <ErrorNotice message={messageOf(error)} onRetry={refresh} /> : null}
+      {data ? (
+        <ul className={styles.cards} aria-label={text.listTitle}>
+          {data.stores.map((store) => (
+            <StoreCard key={store.name} store={store} busy={busy} onStart={start} />
+          ))}
+        </ul>
+      ) : error ? null : (
+        <Card>
+          <Skeleton lines={8} />
+        </Card>
+      )}
+      <RunsCard runs={runs} fault={fault} onRetry={refreshRuns} />
+      {mayAct ? <Quarantine /> : null}
+      <StartDialog
+        request={request}
+        stores={data?.stores.map(({ name }) => name) ?? []}
+        onClose={() => setRequest(null)}
+        onStarted={noteStart}
+      />
+    </Page>
+  );
+}
+
+interface ActionsProps {
+  readonly busy: readonly MaintenanceKind[];
+  readonly onStart: (kind: MaintenanceKind) => void;
+}
+
+const Actions = ({ busy, onStart }: ActionsProps) =>
+  (['VERIFY', 'RESTORE'] as const).map((kind) => (
+    <Button
+      key={kind}
+      icon={kind === 'VERIFY' ? 'check' : 'restore'}
+      disabled={busy.includes(kind)}
+      title={busy.includes(kind) ? text.isRunning[kind] : undefined}
+      onClick={() => onStart(kind)}
+    >
+      {kind === 'VERIFY' ? text.verify : text.restore}
+    </Button>
+  ));

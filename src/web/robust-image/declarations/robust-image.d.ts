@@ -6,7 +6,7 @@
 /** pending: no address yet. waiting: a retry is due. stored: shown. failed: given up, nothing is shown. */
 export type RobustImageState = 'pending' | 'loading' | 'waiting' | 'stored' | 'failed';
 
-/** What to do with the space of an image that is finally not there. */
+/** Space of an image that is finally not there: kept, or given up. */
 export type RobustImageGap = 'keep' | 'collapse';
 
 /** The image is shown. */
@@ -73,7 +73,7 @@ export interface RobustImageOptions {
   delay?: number | undefined;
   /** Longest wait before any retry, in milliseconds. Default: 30,000. */
   maxDelay?: number | undefined;
-  /** Whether a request HEAD finds out why an attempt failed. False: every failure is retried. Default: true. */
+  /** Whether a request HEAD learns why an attempt failed. False: every failure is retried. Default: true. */
   probe?: boolean | undefined;
   /** Default: keep. */
   gap?: RobustImageGap | undefined;
@@ -84,13 +84,13 @@ export interface RobustImageOptions {
   onState?: ((state: RobustImageState) => void) | null | undefined;
   /** Receives every step, for your log. */
   log?: ((entry: RobustImageLogEntry) => void) | null | undefined;
-  /** Element around the image, for the placeholder and the fade. Default: the image itself, without a fade. */
+  /** Element around the image, for the placeholder and the fade. Default: the image, without a fade. */
   frame?: HTMLElement | undefined;
 }
 
 export interface RobustImageController {
   readonly state: RobustImageState;
-  /** Takes new options. A new address begins anew; anything else keeps the image that is shown. */
+  /** Takes new options. A new address is loaded; anything else keeps the image that is shown. */
   update(options: RobustImageOptions): void;
   /** Ends all requests, timers and listeners. The image stays as it is. */
   stop(): void;
@@ -108,9 +108,9 @@ export interface RobustImageElementEventMap extends HTMLElementEventMap {
 }
 
 /**
- * The element `<robust-image>`. Attributes: src, srcset, sizes, widths, format, alt, width, height, thumbhash,
- * loading, crossorigin, attempts, delay, max-delay (milliseconds), probe (`off`), gap, mark, store. Parts:
- * frame, image, mark.
+ * The element `<robust-image>`. Attributes: src, srcset, sizes, widths, format, alt, width, height,
+ * thumbhash, loading, crossorigin, attempts, delay and max-delay (milliseconds), probe (`off`), gap, mark,
+ * store. Parts: frame, image, mark.
  */
 export interface RobustImageElement extends HTMLElement {
   src: string;
@@ -120,7 +120,7 @@ export interface RobustImageElement extends HTMLElement {
   onPermanentFailure: RobustImageOptions['onPermanentFailure'];
   log: RobustImageOptions['log'];
   readonly state: RobustImageState;
-  /** Starts anew, with all attempts. */
+  /** Loads the image again, with all attempts. */
   reload(): void;
   addEventListener<Type extends keyof RobustImageElementEventMap>(
     type: Type,

@@ -1,8 +1,8 @@
 /** React component over `robustImage`. Entry of `robust-image-react.js`, which imports React only. */
 import { createElement, type ReactElement, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { robustImage } from './controller.ts';
-import type { RobustImageController, RobustImageState } from './types/robust-image.d.ts';
-import type { RobustImageProps } from './types/robust-image-react.d.ts';
+import type { RobustImageController, RobustImageState } from './declarations/robust-image.d.ts';
+import type { RobustImageProps } from './declarations/robust-image-react.d.ts';
 
 /** React on a server knows no layout effects. */
 const useEarlyEffect = typeof document === 'undefined' ? useEffect : useLayoutEffect;
