@@ -40,7 +40,7 @@ try {
       LOG_LEVEL: 'error',
       PORT: '0',
       // One browser asks for more images a minute than a stranger may.
-      RATE_LIMIT_PER_ADDRESS: '0',
+      RATE_LIMIT_PER_ADDRESS: 'off',
     },
   });
   try {

@@ -258,6 +258,22 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     expect(faults).toEqual([]);
   });
 
+  test('selects by a long press, after which taps add and remove', async () => {
+    const { page } = await open('/', 'phone');
+    const touch = { pointerType: 'touch', clientX: 60, clientY: 160, bubbles: true };
+    const link = page.getByRole('link', { name: 'picture 0', exact: true });
+    await link.dispatchEvent('pointerdown', touch);
+    await page.getByText('1 selected').waitFor();
+    await link.dispatchEvent('pointerup', touch);
+    // The click that ends the press neither opens the image nor takes it out.
+    await link.dispatchEvent('click', { detail: 1, bubbles: true, cancelable: true });
+    await page.getByRole('link', { name: 'picture 1', exact: true }).click();
+    await page.getByText('2 selected').waitFor();
+    await page.getByRole('link', { name: 'picture 0', exact: true }).click();
+    await page.getByText('1 selected').waitFor();
+    expect(new URL(page.url()).pathname).toBe('/');
+  });
+
   test('says of each image in a bulk action why it failed', async () => {
     const { page } = await open();
     const link = (index: number) => page.getByRole('link', { name: `picture ${index}`, exact: true });

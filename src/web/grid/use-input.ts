@@ -1,5 +1,6 @@
-import { type MouseEvent, type PointerEvent, useRef } from 'react';
+import { type DragEvent, type MouseEvent, type PointerEvent, useRef } from 'react';
 import { useLocation } from 'wouter';
+import { IMAGE_TYPE } from '../state/image-drag.ts';
 import type { ImageList, Tile } from './list/list.ts';
 import { extend, toggle } from './list/selection.ts';
 import { entriesOf } from './list/window.ts';
@@ -38,7 +39,11 @@ export function useInput({ list, onFocus, onRetry }: InputOptions) {
     else if (list.selection.get().ids.size > 0 && event.detail > 0) choose(list, tile.id, false);
     else navigate(`/image/${tile.uuid}`);
   };
-  return { onClick: click, ...press.handlers };
+  const drag = (event: DragEvent) => {
+    const tile = list.tileOf(idOf(event) ?? '');
+    if (tile) event.dataTransfer.setData(IMAGE_TYPE, tile.uuid);
+  };
+  return { onClick: click, onDragStart: drag, ...press.handlers };
 }
 
 /** Adds an image to the selection or removes it; with `isRange` adds all up to it. */

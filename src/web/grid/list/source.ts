@@ -9,6 +9,7 @@ import {
 } from '../../generated/graphql.ts';
 import type { GalleryFilter } from '../../state/filter.ts';
 import { filterFrom, toImageFilter, toOrderBy } from './matching.ts';
+import { onReturn, whileVisible } from './visible.ts';
 import type { Entry } from './window.ts';
 
 export interface PageArguments {
@@ -57,11 +58,18 @@ export function makeSource(filter: GalleryFilter): ListSource {
     subscribe(listener) {
       // Also images that the filter no longer finds are needed: they are marked.
       const wide = { ...(filter.user && { userId: filter.user }), trash: 'INCLUDE' as const };
-      const { unsubscribe } = uncached
-        .subscription(GalleryChangesDocument, { filter: wide })
-        .subscribe(({ data }) => data && listener(data.imagesUpdated));
-      return unsubscribe;
+      return whileVisible(() => {
+        const { unsubscribe } = uncached
+          .subscription(GalleryChangesDocument, { filter: wide })
+          .subscribe(({ data }) => data && listener(data.imagesUpdated));
+        return unsubscribe;
+      });
     },
-    onReconnect,
+    onReconnect(listener) {
+      const ends = [onReconnect(listener), onReturn(listener)];
+      return () => {
+        for (const end of ends) end();
+      };
+    },
   };
 }
