@@ -12,6 +12,8 @@ import {
   PurgeImageDocument,
 } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
+import { pngWith, textChunk } from '../provenance/files.ts';
+import { upload } from '../upload.ts';
 import { collectFaults, expectAccessible, openGallery, type SCREENS } from './pages.ts';
 
 const PROMPT = 'A red fox asleep under a pine in fresh snow, first light of the morning, wide lens';
@@ -319,6 +321,28 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
     await page.waitForFunction(() => document.title.startsWith('The parent'));
     await page.goBack();
     await page.waitForFunction(() => document.title.startsWith('The middle'));
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('shows what the file says, and the images with the same bytes', async () => {
+    const parameters = 'a castle\nNegative prompt: blurry\nSteps: 28, Sampler: Euler, Seed: 1234567890';
+    const content = await pngWith(textChunk('parameters', parameters));
+    const { image } = await upload(app, { content, name: 'one.png' });
+    await upload(app, { content, name: 'two.png' }, { userId: 'ann', username: 'Ann' });
+    const uuid = (await read(image?.id ?? '?'))?.uuid ?? '?';
+    const { page, faults } = await open(uuid);
+    await section(page, 'Prompt').getByText('blurry').waitFor();
+    await section(page, 'How it was made').getByText('1234567890').waitFor();
+    const statements = section(page, 'What the file says');
+    await statements.getByText('AUTOMATIC1111').waitFor();
+    await statements.getByText('All texts of the file').click();
+    await statements.getByText('Steps: 28, Sampler: Euler').waitFor();
+    await expectAccessible(page);
+    await section(page, 'Images with the same bytes')
+      .getByRole('link', { name: /of Ann/ })
+      .click();
+    await section(page, 'Record').getByText('Ann (ann)').waitFor();
     expect(faults).toEqual([]);
     await page.close();
   });

@@ -38,7 +38,8 @@ const RawTexts = ({ raw }: { readonly raw: Record<string, unknown> }) => (
       <div key={name}>
         <dt>{name}</dt>
         <dd>
-          <pre>{typeof value === 'string' ? value : JSON.stringify(value, null, 2)}</pre>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard. */}
+          <pre tabIndex={0}>{typeof value === 'string' ? value : JSON.stringify(value, null, 2)}</pre>
         </dd>
       </div>
     ))}
