@@ -29,8 +29,8 @@ export function DateButton({ filter, day, onJump }: DateButtonProps) {
     <Popover.Root open={open} onOpenChange={setOpen}>
       <Popover.Trigger className={buttonClass('plain', styles.button)} title={text.jump}>
         <Icon name="calendar" />
-        <span className={styles.name}>{text.jump}</span>
-        <span className={styles.day}>{present === '' ? '' : formatDay(present)}</span>
+        {present === '' ? null : <span className={styles.name}>{text.jump}</span>}
+        <span className={styles.day}>{present === '' ? text.jump : formatDay(present)}</span>
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Positioner sideOffset={6} align="end" className={styles.positioner}>

@@ -4,6 +4,7 @@ import { Icon, type IconName } from '../design/icon.tsx';
 import { Badge, type Tone } from '../design/notice.tsx';
 import { Picture } from '../design/picture.tsx';
 import { placeholderOf } from '../robust-image/thumbhash.ts';
+import { IMAGE_TYPE } from '../state/image-drag.ts';
 import { grid as text } from '../text/gallery.ts';
 import type { Tile } from './list/list.ts';
 import styles from './tile.module.css';
@@ -50,6 +51,7 @@ export const TileView = memo(function TileView(props: TileViewProps) {
         className={styles.link}
         href={addressOf(`image/${tile.uuid}`)}
         tabIndex={isCurrent ? 0 : -1}
+        onDragStart={({ dataTransfer }) => dataTransfer.setData(IMAGE_TYPE, tile.uuid)}
         aria-label={[title, ...marksOf(props).map(({ label }) => label)].join(', ')}
       >
         <Content tile={tile} width={width} />

@@ -82,7 +82,7 @@ export const make = {
   submit: 'Make',
   submitKey: 'Make the images',
   submitting: 'Sending …',
-  clear: 'Start anew',
+  clear: 'Start over',
   cleared: 'The form is empty.',
   keptNote: 'The form is kept until you close this tab; files from disk are not.',
   results: 'Images',

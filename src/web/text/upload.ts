@@ -18,7 +18,7 @@ export const upload = {
     `Not an address that starts with http:// or https://: ${lines.slice(0, 3).join(', ')}${lines.length > 3 ? ' …' : ''}`,
   noAddresses: 'Give at least one address.',
   importThem: 'Import',
-  options: 'For what you add next',
+  options: 'Settings for the next files',
   visibility: 'Visibility',
   visibilityHint: 'Public: anyone with the address can fetch the image.',
   visibilities: { PUBLIC: 'Public', PRIVATE: 'Private' },
