@@ -40,7 +40,7 @@ describe.skipIf(!CHROMIUM)('the page that uploads images', () => {
     'stores files, and says why it refuses others, on a %s',
     async (screen) => {
       const { page, faults } = await open(screen);
-      const options = page.getByText('For what you add next');
+      const options = page.getByText('Settings for the next files');
       if (screen === 'phone') await options.click();
       await page.getByLabel('Tags').fill(`${screen},`);
       await page.getByLabel('Visibility').selectOption('PRIVATE');
