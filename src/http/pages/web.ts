@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import sirv from 'sirv';
 import type { Exchange } from '../exchange.ts';
 import { page } from '../response/page.ts';
@@ -63,6 +65,7 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
       const { request, response } = exchange;
       // sirv throws for a range that ends before it begins. Browsers ask for none here.
       delete request.headers.range;
+      closeWithResponse(response);
       if (assets) assets(request, response, () => sendNotFound(exchange));
       else sendNotFound(exchange);
     },
@@ -92,6 +95,17 @@ const serveDirectory = (directory: string) =>
       response.setHeader('X-Content-Type-Options', 'nosniff');
     },
   });
+
+/**
+ * Closes the file that sirv pipes into a response when the client hangs up, and ends the response when the
+ * file cannot be read: another build may have replaced it. sirv does neither.
+ */
+function closeWithResponse(response: ServerResponse): void {
+  response.once('pipe', (file: Readable) => {
+    file.once('error', () => response.destroy());
+    response.once('close', () => file.destroy());
+  });
+}
 
 /** Returns the page; null: the gallery is not built. */
 function readPage(directory: string, name: string): string | null {
