@@ -48,7 +48,7 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
     const base = basePathOf(publicUrl());
     if (text === null) sendHtml(response, 503, page(NOT_BUILT, { base }));
     else
-      sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
+      sendHtml(response, 200, text.replace(BASE, () => `<base href="${base}" />`), {
         'Content-Security-Policy': policyOf(publicUrl()),
         'Cache-Control': 'no-cache',
         Vary: 'Accept, Accept-Encoding',
