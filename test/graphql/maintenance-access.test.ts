@@ -33,6 +33,8 @@ test.each([
   const [run] = maintenanceRuns as { id: string; problems: unknown[] }[];
   expect(run).toMatchObject({ failed: 1, filter });
   expect(run?.problems).toHaveLength(problems);
-  const { node } = await ask(`{ node(id: "${run?.id}") { ... on MaintenanceRun { failed filter problems { message } } } }`);
+  const { node } = await ask(
+    `{ node(id: "${run?.id}") { ... on MaintenanceRun { failed filter problems { message } } } }`,
+  );
   expect(node).toMatchObject({ failed: 1, filter, problems: run?.problems });
 });

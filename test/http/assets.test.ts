@@ -32,7 +32,10 @@ describe('an asset of the gallery', () => {
 
   test('that was replaced by another build ends its response, not the server', async () => {
     await rm(file);
-    const broken = await app.fetch('/assets/large.js').then((response) => response.text()).catch(() => null);
+    const broken = await app
+      .fetch('/assets/large.js')
+      .then((response) => response.text())
+      .catch(() => null);
     expect(broken).toBeNull();
     await sleep(50);
     expect((await app.fetch('/health')).status).toBe(200);

@@ -48,12 +48,17 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
     const base = basePathOf(publicUrl());
     if (text === null) sendHtml(response, 503, page(NOT_BUILT, { base }));
     else
-      sendHtml(response, 200, text.replace(BASE, () => `<base href="${base}" />`), {
-        'Content-Security-Policy': policyOf(publicUrl()),
-        'Cache-Control': 'no-cache',
-        Vary: 'Accept, Accept-Encoding',
-        'Referrer-Policy': 'same-origin',
-      });
+      sendHtml(
+        response,
+        200,
+        text.replace(BASE, () => `<base href="${base}" />`),
+        {
+          'Content-Security-Policy': policyOf(publicUrl()),
+          'Cache-Control': 'no-cache',
+          Vary: 'Accept, Accept-Encoding',
+          'Referrer-Policy': 'same-origin',
+        },
+      );
   }
   const sendNotFound = (exchange: Exchange) =>
     sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });

@@ -97,7 +97,7 @@ interface Counted {
 
 const counted = new WeakMap<object, Map<string, Counted>>();
 const MISSING_MILLISECONDS = 10_000;
-/** Longer pause after a long count, in durations of the count: while a store is filled, each reads all rows. */
+/** Least pause, in durations of the last count: while a store is filled, each count reads all rows. */
 const MISSING_FACTOR = 20;
 
 /** Adds the configured stores to a filter by durability. */
