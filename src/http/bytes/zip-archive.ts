@@ -25,7 +25,7 @@ const FIELDS = [
 ];
 export type ArchivedImage = Readonly<Pick<Image, (typeof FIELDS)[number]>>;
 
-/** Returns what an archive needs of an image. The rest, such as 64 KiB of metadata, does not stay in memory. */
+/** Returns what an archive needs of an image. The rest, such as metadata of 64 KiB, leaves the memory. */
 export const archivedOf = (image: Image): ArchivedImage =>
   Object.fromEntries(FIELDS.map((field) => [field, image[field]])) as unknown as ArchivedImage;
 
