@@ -54,12 +54,17 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
     const base = basePathOf(publicUrl());
     if (text === null) sendHtml(response, 503, page(NOT_BUILT, { base }));
     else
-      sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
-        'Content-Security-Policy': policyOf(publicUrl()),
-        'Cache-Control': 'no-cache',
-        Vary: 'Accept, Accept-Encoding',
-        'Referrer-Policy': 'same-origin',
-      });
+      sendHtml(
+        response,
+        200,
+        text.replace(BASE, () => `<base href="${base}" />`),
+        {
+          'Content-Security-Policy': policyOf(publicUrl()),
+          'Cache-Control': 'no-cache',
+          Vary: 'Accept, Accept-Encoding',
+          'Referrer-Policy': 'same-origin',
+        },
+      );
   }
   /** Serves a file of the build. @param name its path in the directory of the build. */
   function sendFile(exchange: Exchange, name: string, headers: Record<string, string>): void {
