@@ -175,8 +175,8 @@ export const edit = {
   renamed: 'File renamed',
   private: 'Private',
   visibility: 'Visibility',
-  isPrivate: 'Only for those who may see it, and by signed addresses.',
-  isPublic: 'For everyone who has its address.',
+  isPrivate: 'On: only its owner and administrators can open it, or anyone with a signed address.',
+  isPublic: 'Off: anyone with the address can open it.',
   nowPrivate: 'The image is private now. Caches and signed addresses may still show it.',
   nowPublic: 'The image is public now',
 } as const;

@@ -43,7 +43,7 @@ export const shell = {
   graphiql: 'GraphiQL',
   logOut: 'Log out',
   theme: 'Appearance',
-  themes: { auto: 'Like the system', light: 'Light', dark: 'Dark' },
+  themes: { auto: 'Match the system', light: 'Light', dark: 'Dark' },
   keys: 'Keys',
   keysTitle: 'Keys',
   keysHint: 'Press ? on any page to see this list.',
