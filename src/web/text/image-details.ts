@@ -154,8 +154,9 @@ export const edit = {
   removeTag: (tag: string) => `Remove the tag ${tag}`,
   tagTooLong: 'A tag has at most 100 characters.',
   tooManyTags: 'An image has at most 50 tags.',
-  tagAdded: (tag: string) => `Tag ${tag} added`,
-  tagRemoved: (tag: string) => `Tag ${tag} removed`,
+  tagsAdded: (tags: readonly string[]) =>
+    tags.length === 1 ? `Added the tag ${tags[0]}.` : `Added the tags ${tags.join(', ')}.`,
+  tagRemoved: (tag: string) => `Removed the tag ${tag}.`,
   metadata: 'Metadata',
   noMetadata: 'No metadata.',
   editMetadata: 'Edit the metadata',

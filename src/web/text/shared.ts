@@ -16,6 +16,8 @@ export const text = {
   failed: 'That did not work',
   tryAgain: 'Try again',
   offline: 'You are offline. What you see may be old; changes are not possible.',
+  notLoaded: 'This part could not be loaded. Check the connection, then try again.',
+  pageFailed: 'This page met an unexpected error. Load it again, or go to another page.',
   unreachable: 'The server does not respond. Check the connection, then try again.',
   unexpected: 'The server met an unexpected error.',
   loggedOut: 'You are logged out',

@@ -38,7 +38,10 @@ export const tokens = {
       name: 'Write images',
       hint: 'Upload, import, change, restore, delete and purge images.',
     },
-    IMAGES_GENERATE: { name: 'Make images', hint: 'Generate images and cancel generations. Providers may charge.' },
+    IMAGES_GENERATE: {
+      name: 'Make images',
+      hint: 'Generate images and cancel generations. Providers may charge.',
+    },
     STORES_READ: { name: 'Read stores', hint: 'Read the state of the stores, and the metrics.' },
     ADMIN: { name: 'Administer', hint: 'Everything, for every user, with tokens and maintenance.' },
   },
