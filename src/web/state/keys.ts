@@ -7,7 +7,8 @@ export interface KeyBinding {
   readonly key: string;
   /** Effect of the key, for the list of keys. */
   readonly label: string;
-  readonly run: (event: KeyboardEvent) => void;
+  /** Absent: an element handles the key itself, and it is here for the list of keys. */
+  readonly run?: (event: KeyboardEvent) => void;
 }
 
 const groups = makeSignal<readonly (readonly KeyBinding[])[]>([]);
@@ -30,7 +31,7 @@ export function useKeys(bindings: readonly KeyBinding[]): void {
     const listen = (event: KeyboardEvent) => {
       if (event.defaultPrevented || isElsewhere(event)) return;
       const binding = latest.current.find(({ key }) => matches(key, event));
-      if (!binding) return;
+      if (!binding?.run) return;
       event.preventDefault();
       binding.run(event);
     };

@@ -1,11 +1,11 @@
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { IconButton } from '../../design/button.tsx';
 import { Picture } from '../../design/picture.tsx';
+import { altOf } from '../../design/title.ts';
 import type { ImageDetailsFragment } from '../../generated/graphql.ts';
 import { type KeyBinding, useKeys } from '../../state/keys.ts';
 import type { Neighbours } from '../../state/neighbours.ts';
 import { keys, page, stage } from '../../text/image.ts';
-import { altOf } from '../title.ts';
 import { useShowImage, useWayBack } from '../way-back.ts';
 import { Absent, absenceOf, Unloaded } from './absent.tsx';
 import styles from './stage.module.css';
