@@ -82,14 +82,22 @@ function Search({ filter, setFilter }: Pick<ToolbarProps, 'filter' | 'setFilter'
   const input = useRef<HTMLInputElement>(null);
   const timer = useRef(0);
   useKeys([{ key: '/', label: text.keySearch, run: () => input.current?.select() }]);
-  useEffect(() => {
-    setTyped(present);
-  }, [present]);
+  // A space that ends the words so far stays.
+  useEffect(() => setTyped((was) => (was.trim() === present ? was : present)), [present]);
   useEffect(() => () => clearTimeout(timer.current), []);
+  // Other conditions may change while the search waits.
+  const latest = useRef(filter);
+  latest.current = filter;
   const search = (words: string) => {
     clearTimeout(timer.current);
+    const { words: before = '' } = latest.current;
     // While the words are typed, one entry of the history holds all of them.
-    if (words.trim() !== present) setFilter(withPart(filter, 'words', words.trim()), present !== '');
+    if (words.trim() !== before) setFilter(withPart(latest.current, 'words', words.trim()), before !== '');
+  };
+  const clear = () => {
+    setTyped('');
+    search('');
+    input.current?.focus();
   };
   const change = (words: string) => {
     setTyped(words);
@@ -112,7 +120,7 @@ function Search({ filter, setFilter }: Pick<ToolbarProps, 'filter' | 'setFilter'
           if (key === 'Escape') currentTarget.blur();
         }}
       />
-      {typed === '' ? null : <IconButton icon="close" label={text.clearSearch} onClick={() => search('')} />}
+      {typed === '' ? null : <IconButton icon="close" label={text.clearSearch} onClick={clear} />}
     </search>
   );
 }
