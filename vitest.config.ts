@@ -13,5 +13,7 @@ export default defineConfig({
     onUnhandledError: (error) => !(error.name === 'GraphQLError' && 'path' in error),
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // Tests wait for conditions on machines that may be busy.
+    expect: { poll: { timeout: 60_000 } },
   },
 });

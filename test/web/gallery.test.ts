@@ -8,6 +8,8 @@ import {
   DeleteImageDocument,
   GenerateImageDocument,
   ImageCountDocument,
+  ImagesDocument,
+  PurgeImageDocument,
   RecordImageDocument,
 } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
@@ -19,8 +21,6 @@ import { expectAccessible, openGallery } from './pages.ts';
 const COUNT = 230;
 const HOUR = 3_600_000;
 const NEWEST = Date.parse('2026-06-30T12:00:00Z');
-
-const WAIT = { timeout: 10_000 };
 
 const SIZES = [
   [96, 64],
@@ -72,6 +72,16 @@ const firstOf = (page: Page) =>
     }
     return null;
   });
+
+/** Returns the first image below the bars when the page has come to rest. */
+async function restingFirstOf(page: Page): ReturnType<typeof firstOf> {
+  for (;;) {
+    const before = await firstOf(page);
+    await page.waitForTimeout(200);
+    const after = await firstOf(page);
+    if (before?.name === after?.name && before?.top === after?.top) return after;
+  }
+}
 
 /** Scrolls by the wheel until the function returns true. */
 async function scrollUntil(page: Page, step: number, isDone: () => Promise<boolean>): Promise<void> {
@@ -149,16 +159,15 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
   test('comes back to the same place after an image was opened, and after a reload', async () => {
     const { page } = await open();
     await scrollUntil(page, 700, async () => (await page.evaluate(() => scrollY)) > 3000);
-    await page.waitForTimeout(300);
-    const before = await firstOf(page);
+    const before = await restingFirstOf(page);
     await page.getByRole('link', { name: before?.name ?? '', exact: true }).click();
     await page.waitForURL(/\/image\//);
     await page.goBack();
     await cells(page).first().waitFor();
-    await expect.poll(() => firstOf(page), WAIT).toEqual(before);
+    await expect.poll(() => firstOf(page)).toEqual(before);
     await page.reload();
     await cells(page).first().waitFor();
-    await expect.poll(async () => (await firstOf(page))?.name, WAIT).toBe(before?.name);
+    await expect.poll(async () => (await firstOf(page))?.name).toBe(before?.name);
   });
 
   test('goes to a date, from which newer images are above and older ones below', async () => {
@@ -169,7 +178,7 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     // 2026-05-20 20:00 is 41 days less 8 hours before the newest.
     const expected = Math.ceil((NEWEST - Date.parse('2026-05-21T00:00:00Z')) / (8 * HOUR));
     await cell(page, `picture ${expected}`).first().waitFor();
-    await expect.poll(() => page.evaluate(() => scrollY), WAIT).toBeGreaterThan(500);
+    await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(500);
     const names = await page
       .locator('[role=gridcell] a')
       .evaluateAll((links) => links.map((link) => link.getAttribute('aria-label')));
@@ -186,7 +195,10 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     await page.getByRole('checkbox', { name: /^fifth/ }).check();
     await page.getByText(`${COUNT / 10} images`).waitFor();
     await page.keyboard.press('/');
-    await page.keyboard.type('picture 15');
+    await page.keyboard.type('picture ');
+    await page.waitForURL(/q=picture&/);
+    // The field keeps the focus and the space while it searches.
+    await page.keyboard.type('15');
     await page.getByText('1 image', { exact: true }).waitFor();
     expect(new URL(page.url()).search).toBe('?q=picture+15&tool=generateComic&tag=fifth');
     await page.goBack();
@@ -208,15 +220,15 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
       return generateImage.images[0]?.id ?? '';
     };
     const uuids = [await generate('first arrival')];
-    await expect.poll(async () => (await firstOf(page))?.name, WAIT).toBe('first arrival');
+    await expect.poll(async () => (await firstOf(page))?.name).toBe('first arrival');
     await page.mouse.wheel(0, 900);
-    await page.waitForTimeout(400);
-    const before = await firstOf(page);
+    await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(500);
+    const before = await restingFirstOf(page);
     uuids.push(await generate('second arrival'));
     await page.getByRole('button', { name: '1 new image' }).waitFor();
     expect(await firstOf(page)).toEqual(before);
     await page.getByRole('button', { name: '1 new image' }).click();
-    await expect.poll(async () => (await firstOf(page))?.name, WAIT).toBe('second arrival');
+    await expect.poll(async () => (await firstOf(page))?.name).toBe('second arrival');
     expect(await page.evaluate(() => scrollY)).toBe(0);
     await app.ask(DeleteImageDocument, { input: { id: uuids[1] ?? '' } });
     await page.getByRole('link', { name: 'second arrival, In the trash' }).waitFor();
@@ -256,6 +268,60 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     await page.goto(`${app.url}/?tag=better&tag=new`);
     await page.getByText('2 images').waitFor();
     expect(faults).toEqual([]);
+  });
+
+  test('runs an action after the one that runs, and forgets an image that its own page has purged', async () => {
+    for (const prompt of ['one of three', 'two of three', 'three of three'])
+      await record(app, await makePicture({ seed: prompt.length }), { prompt, tags: ['three'] });
+    const { page, faults } = await open('/?tag=three');
+    const link = (name: string) => page.getByRole('link', { name: `${name} of three` });
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await page.route('**/graphql', async (route) => {
+      if (route.request().postData()?.includes('DeleteTile')) await held;
+      await route.continue();
+    });
+    for (const name of ['one', 'two']) {
+      await link(name).focus();
+      await page.keyboard.press('x');
+    }
+    release();
+    for (const name of ['one', 'two'])
+      await page.getByRole('link', { name: `${name} of three, In the trash` }).waitFor();
+    await link('three').click();
+    await page.getByRole('button', { name: 'More actions' }).click();
+    await page.getByRole('menuitem', { name: 'Delete permanently' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete permanently' }).click();
+    await page.waitForURL(/tag=three/);
+    await link('one').waitFor();
+    expect(await link('three').count()).toBe(0);
+    for (const id of (
+      await app.ask(ImagesDocument, { filter: { tags: ['three'], trash: 'ONLY' } })
+    ).images.nodes.map(({ id }) => id))
+      await app.ask(PurgeImageDocument, { input: { id } });
+    expect(faults).toEqual([]);
+  });
+
+  test('ends its events while it is hidden, and reads what it missed when it is shown', async () => {
+    const { page } = await open();
+    const ended: string[] = [];
+    page.on('requestfailed', (request) => ended.push(request.postData() ?? ''));
+    const show = (isShown: boolean) =>
+      page.evaluate((hidden) => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, !isShown);
+    await page.clock.install();
+    await show(false);
+    await page.clock.fastForward(31_000);
+    await expect.poll(() => ended.some((each) => each.includes('GalleryChanges'))).toBe(true);
+    const { url } = await record(app, await makePicture({ seed: 88_888 }), { prompt: 'missed' });
+    await show(true);
+    await expect.poll(async () => (await firstOf(page))?.name).toBe('missed');
+    const [, id = ''] = /images\/([0-9a-f-]+)/.exec(url) ?? [];
+    await app.ask(PurgeImageDocument, { input: { id } });
   });
 
   test('selects by a long press, after which taps add and remove', async () => {
@@ -331,6 +397,10 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     await page.getByRole('button', { name: 'Delete permanently' }).click();
     await page.getByRole('heading', { name: 'Delete 1 image permanently?' }).waitFor();
     await expectAccessible(page);
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    const focused = () => page.evaluate(() => document.activeElement?.textContent);
+    await expect.poll(focused).toBe('Delete permanently');
+    await page.keyboard.press('Enter');
     await page.getByRole('dialog').getByRole('button', { name: 'Delete permanently' }).click();
     await page.getByText('Deleted 1 image permanently.').waitFor();
     await page.reload();
@@ -338,6 +408,7 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     await page.getByRole('button', { name: 'Empty the trash' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Empty the trash' }).click();
     await page.getByText('The trash is empty').waitFor();
+    await page.getByRole('button', { name: 'Empty the trash' }).waitFor({ state: 'detached' });
     await expectAccessible(page);
     expect(faults).toEqual([]);
   });

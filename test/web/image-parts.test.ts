@@ -1,22 +1,24 @@
 import { describe, expect, test } from 'vitest';
+import { firstWords, titleOf } from '../../src/web/design/title.ts';
 import { sizeOfVariant, toHtml, toMarkdown } from '../../src/web/image/addresses/markup.ts';
 import { seedOf } from '../../src/web/image/details/facts.ts';
 import { toJson } from '../../src/web/image/details/json.ts';
 import { parseMetadata } from '../../src/web/image/edit/parse-metadata.ts';
 import { type FamilyNode, familyOf, isAlone } from '../../src/web/image/family/family-tree.ts';
-import { firstWords, titleOf } from '../../src/web/image/title.ts';
 import { makeRandom } from './random.ts';
 
 describe('the title of an image', () => {
   test('is the first words of the prompt, else the name of the file', () => {
-    expect(titleOf({ prompt: ' A red\n fox ' })).toBe('A red fox');
-    expect(titleOf({ prompt: '', originalFilename: 'übersicht.png', filename: 'a-1.png' })).toBe(
-      'übersicht.png',
-    );
-    expect(titleOf({ prompt: ' ', filename: 'a-1.png' })).toBe('a-1.png');
-    expect(titleOf({ prompt: '' })).toBe('Image without a prompt');
+    expect(titleOf({ tool: 'avatar', prompt: ' A red\n fox ' })).toBe('A red fox');
+    expect(
+      titleOf({ tool: 'avatar', prompt: '', originalFilename: 'übersicht.png', filename: 'a-1.png' }),
+    ).toBe('übersicht.png');
+    expect(titleOf({ tool: 'avatar', prompt: ' ', filename: 'a-1.png' })).toBe('a-1.png');
+    expect(titleOf({ tool: 'avatar', prompt: '' })).toBe('Image by avatar');
     const long = 'A lighthouse above a stormy sea, painted in gouache, with boats and lanterns';
-    expect(titleOf({ prompt: long })).toBe('A lighthouse above a stormy sea, painted in gouache, with …');
+    expect(titleOf({ tool: 'avatar', prompt: long })).toBe(
+      'A lighthouse above a stormy sea, painted in gouache, with …',
+    );
   });
 
   test('never exceeds its length, and never splits a character', () => {

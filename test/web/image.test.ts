@@ -198,6 +198,9 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
     await section(page, 'Tags').getByRole('link', { name: 'new tag' }).waitFor();
     await section(page, 'Tags').getByRole('button', { name: 'Remove the tag old' }).click();
     await eventually(async () => expect((await read(uuid))?.tags).toEqual(['new tag']));
+    // The focus goes to what follows the button that is gone.
+    const focused = () => page.evaluate(() => document.activeElement?.textContent);
+    await expect.poll(focused).toBe('new tag');
 
     await page.getByRole('button', { name: 'Edit the metadata' }).click();
     const field = page.getByRole('textbox', { name: 'JSON object' });

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { multipartOf } from '../../src/web/client/multipart.ts';
 import type { AddFaultFragment } from '../../src/web/generated/graphql.ts';
 import { addressesOf, nameOfAddress } from '../../src/web/upload/addresses.ts';
@@ -80,15 +80,14 @@ test('a queue tells the next attempt that the image may exist, and aborts what i
     { ...item, name: 'lost' },
     { ...item, name: 'hangs' },
   ]);
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await vi.waitFor(() => expect(runner.queue.get().items[0]?.state).toBe('stored'));
   expect(seen.filter(([name]) => name === 'lost')).toEqual([
     ['lost', false],
     ['lost', true],
   ]);
   expect(runner.queue.get().items.map(({ state }) => state)).toEqual(['stored', 'sending']);
   runner.dispatch({ type: 'cancel', id: 1 });
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  expect(aborted).toBe(1);
+  await vi.waitFor(() => expect(aborted).toBe(1));
   expect(runner.queue.get().items[1]?.state).toBe('cancelled');
 });
 

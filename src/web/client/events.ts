@@ -6,7 +6,10 @@ import { HEADERS } from './headers.ts';
 type Listener = () => void;
 const listeners = new Set<Listener>();
 
-/** Calls `listener` after each reconnection: changes may have been missed. Returns a function to stop it. */
+/**
+ * Calls `listener` when changes may have been missed: after a reconnection, and when a page is shown whose
+ * subscriptions had ended. Returns a function to stop it.
+ */
 export function onReconnect(listener: Listener): () => void {
   listeners.add(listener);
   return () => void listeners.delete(listener);
@@ -49,23 +52,68 @@ interface EventSink {
   readonly complete: () => void;
 }
 
-/** Starts a subscription for urql. */
+/** A subscription of the page, which can be stopped and started again. */
+interface Stream {
+  start(): void;
+  stop(): void;
+}
+
+const streams = new Set<Stream>();
+
+/** Milliseconds for which a page may be hidden before its subscriptions end. */
+const MAX_HIDDEN = 30_000;
+
+// A browser has six connections to a server without HTTP/2: tabs in the background would use them up.
+let isPaused = document.hidden;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function pause(): void {
+  isPaused = true;
+  for (const { stop } of streams) stop();
+}
+
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(timer);
+  if (document.hidden) timer = setTimeout(pause, MAX_HIDDEN);
+  else if (isPaused) {
+    isPaused = false;
+    for (const { start } of streams) start();
+    for (const listener of listeners) listener();
+  }
+});
+
+/** Starts a subscription for urql. It runs while the page is shown, and for a short time after. */
 export const forwardSubscription = ({ query, variables }: SubscriptionOperation) => ({
   subscribe(sink: EventSink) {
-    let isUnsubscribed = false;
-    const complete = () => {
-      // graphql-sse completes a subscription too that this page has ended. urql then unsubscribes.
-      const isEnded = !isUnsubscribed;
-      sink.complete();
-      if (isEnded) for (const listener of endListeners) listener(variables ?? {});
-    };
-    const request = { query: query ?? '', variables: variables ?? {} };
-    const end = client.subscribe(request, { next: sink.next, error: sink.error, complete });
+    const stream = makeStream({ query: query ?? '', variables: variables ?? {} }, sink);
+    streams.add(stream);
+    if (!isPaused) stream.start();
     return {
       unsubscribe() {
-        isUnsubscribed = true;
-        end();
+        streams.delete(stream);
+        stream.stop();
       },
     };
   },
 });
+
+function makeStream(request: { query: string; variables: Variables }, sink: EventSink): Stream {
+  let end: (() => void) | null = null;
+  // graphql-sse completes a subscription too that this page has stopped.
+  const complete = () => {
+    if (end === null) return;
+    end = null;
+    sink.complete();
+    for (const listener of endListeners) listener(request.variables);
+  };
+  return {
+    start() {
+      end = client.subscribe(request, { next: sink.next, error: sink.error, complete });
+    },
+    stop() {
+      const stop = end;
+      end = null;
+      stop?.();
+    },
+  };
+}

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useRef } from 'react';
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
 import { text } from '../text/shared.ts';
 import { IconButton } from './button.tsx';
 import styles from './dialog.module.css';
@@ -16,20 +16,20 @@ interface DialogProps {
 
 /**
  * A modal dialog by the browser's own `<dialog>`: it traps the focus, and Escape closes it. An element with
- * `data-autofocus` gets the focus first.
+ * `data-autofocus` gets the focus first. When it closes, the element that opened it gets the focus back.
  */
-export function Dialog({ title, open, onClose, children, actions, isWide = false }: DialogProps) {
+export const Dialog = ({ open, ...rest }: DialogProps) => (open ? <OpenDialog {...rest} /> : null);
+
+function OpenDialog({ title, onClose, children, actions, isWide = false }: Omit<DialogProps, 'open'>) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current;
-    if (!element || element.open === open) return;
-    if (open) {
-      element.showModal();
-      element.querySelector<HTMLElement>('[data-autofocus]')?.focus();
-    } else element.close();
-  }, [open]);
-  if (!open) return null;
+    element?.showModal();
+    element?.querySelector<HTMLElement>('[data-autofocus]')?.focus();
+    // Without `close` before it is removed, the browser leaves the focus nowhere.
+    return () => element?.close();
+  }, []);
   return (
     <dialog
       ref={dialog}

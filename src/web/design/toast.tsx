@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { makeSignal, useSignal } from '../state/signal.ts';
 import { text } from '../text/shared.ts';
 import { Button, IconButton } from './button.tsx';
@@ -38,12 +38,33 @@ export function Toasts() {
 
 function ToastItem({ id, message, tone, action }: Toast) {
   const seconds = action || tone === 'bad' ? SECONDS.long : SECONDS.plain;
+  const [isHeld, setHeld] = useState(false);
+  // It stays while a person is about to press one of its buttons.
+  const hold = {
+    onPointerEnter: () => setHeld(true),
+    onPointerLeave: () => setHeld(false),
+    onFocus: () => setHeld(true),
+    onBlur: () => setHeld(false),
+  };
+  const item = useRef<HTMLDivElement>(null);
   useEffect(() => {
+    if (isHeld) return;
     const timer = setTimeout(() => dismiss(id), seconds * 1000);
     return () => clearTimeout(timer);
-  }, [id, seconds]);
+  }, [id, seconds, isHeld]);
+  useLayoutEffect(() => {
+    const element = item.current;
+    return () => {
+      if (element?.contains(document.activeElement))
+        document.querySelector('main')?.focus({ preventScroll: true });
+    };
+  }, []);
   return (
-    <div className={[styles.toast, tone === 'bad' ? styles.bad : ''].filter(Boolean).join(' ')}>
+    <div
+      ref={item}
+      className={[styles.toast, tone === 'bad' ? styles.bad : ''].filter(Boolean).join(' ')}
+      {...hold}
+    >
       <span>{message}</span>
       {action ? (
         <Button

@@ -2,14 +2,14 @@ import { Popover } from '@base-ui/react/popover';
 import { useState } from 'react';
 import { buttonClass } from '../design/button.tsx';
 import { Field } from '../design/field.tsx';
-import { formatCount, formatDay } from '../design/format.ts';
+import { formatCount, formatDay, formatMonth } from '../design/format.ts';
 import { Icon } from '../design/icon.tsx';
 import type { GalleryFilter } from '../state/filter.ts';
 import { type Signal, useSignal } from '../state/signal.ts';
 import { gallery as text } from '../text/gallery.ts';
 import styles from './date-button.module.css';
 import { startOfMonth } from './days.ts';
-import { monthName, useMonths } from './use-months.ts';
+import { useMonths } from './use-months.ts';
 
 interface DateButtonProps {
   readonly filter: GalleryFilter;
@@ -88,7 +88,7 @@ function Choice({ filter, present, jump }: ChoiceProps) {
               aria-current={present.startsWith(month.month) || undefined}
               onClick={() => jump(startOfMonth(month, isOldestFirst))}
             >
-              <span>{monthName(month.month)}</span>
+              <span>{formatMonth(month.month)}</span>
               <span className={styles.count}>{formatCount(month.count)}</span>
             </button>
           </li>

@@ -1,9 +1,10 @@
+import { formatMonth, formatMonthShort } from '../design/format.ts';
 import type { GalleryFilter } from '../state/filter.ts';
 import { type Signal, useSignal } from '../state/signal.ts';
 import { gallery as text } from '../text/gallery.ts';
 import styles from './date-rail.module.css';
 import { startOfMonth } from './days.ts';
-import { monthName, monthShort, useMonths } from './use-months.ts';
+import { useMonths } from './use-months.ts';
 
 interface DateRailProps {
   readonly filter: GalleryFilter;
@@ -26,14 +27,14 @@ export function DateRail({ filter, day, onJump }: DateRailProps) {
               type="button"
               className={styles.month}
               aria-label={text.monthCount(
-                `${monthShort(month.month)} ${month.month.slice(0, 4)}`,
+                `${formatMonthShort(month.month)} ${month.month.slice(0, 4)}`,
                 month.count,
               )}
-              title={text.monthCount(monthName(month.month), month.count)}
+              title={text.monthCount(formatMonth(month.month), month.count)}
               aria-current={month.month === present || undefined}
               onClick={() => onJump(startOfMonth(month, filter.order === 'oldest'))}
             >
-              {monthShort(month.month)}
+              {formatMonthShort(month.month)}
             </button>
           </li>
         ))}

@@ -60,7 +60,6 @@ export default function GalleryPage() {
       ) : null}
       <div className={styles.list}>
         <ListView
-          key={query}
           address={`gallery?${query}`}
           list={list}
           isTrash={filter.trash === 'only'}

@@ -1,20 +1,18 @@
 import { useEffect, useRef, useState } from 'react';
-import { useQuery } from 'urql';
 import { Button, IconButton } from '../design/button.tsx';
 import { formatCount } from '../design/format.ts';
 import { Icon } from '../design/icon.tsx';
-import { GalleryCountDocument } from '../generated/graphql.ts';
 import type { ImageList } from '../grid/list/list.ts';
-import { toImageFilter } from '../grid/list/matching.ts';
+import { useCount } from '../grid/list/use-count.ts';
 import { type GalleryFilter, ORDERS, type Order } from '../state/filter.ts';
 import { useKeys } from '../state/keys.ts';
-import { type Signal, useSignal } from '../state/signal.ts';
+import type { Signal } from '../state/signal.ts';
 import { gallery as text } from '../text/gallery.ts';
 import { countOf, omit, withPart } from './conditions.ts';
 import { DateButton } from './date-button.tsx';
 import styles from './toolbar.module.css';
 
-export interface ToolbarProps {
+interface ToolbarProps {
   readonly list: ImageList;
   readonly filter: GalleryFilter;
   readonly setFilter: (filter: GalleryFilter, replace?: boolean) => void;
@@ -42,7 +40,7 @@ export function Toolbar({ list, filter, setFilter, isFiltering, onToggle, onJump
         {chosen > 0 ? <span className={styles.badge}>{formatCount(chosen)}</span> : null}
       </Button>
       <Search filter={filter} setFilter={setFilter} />
-      <Count filter={filter} list={list} />
+      <Count list={list} />
       <div className={styles.end}>
         <select
           className={styles.order}
@@ -65,24 +63,11 @@ export function Toolbar({ list, filter, setFilter, isFiltering, onToggle, onJump
   );
 }
 
-/** Milliseconds after a change at which the images are counted again. */
-const COUNT_AGAIN = 1500;
-
-function Count({ filter, list }: Pick<ToolbarProps, 'filter' | 'list'>) {
-  const { changes } = useSignal(list.state);
-  const [{ data }, count] = useQuery({
-    query: GalleryCountDocument,
-    variables: { filter: toImageFilter(filter) },
-    requestPolicy: 'cache-and-network',
-  });
-  useEffect(() => {
-    if (changes === 0) return;
-    const timer = setTimeout(() => count({ requestPolicy: 'network-only' }), COUNT_AGAIN);
-    return () => clearTimeout(timer);
-  }, [changes, count]);
+function Count({ list }: Pick<ToolbarProps, 'list'>) {
+  const { images } = useCount(list);
   return (
     <output className={styles.count}>
-      {data ? text.count(data.images.totalCount, data.images.totalCountIsExact) : ''}
+      {images ? text.count(images.totalCount, images.totalCountIsExact) : ''}
     </output>
   );
 }
@@ -97,14 +82,22 @@ function Search({ filter, setFilter }: Pick<ToolbarProps, 'filter' | 'setFilter'
   const input = useRef<HTMLInputElement>(null);
   const timer = useRef(0);
   useKeys([{ key: '/', label: text.keySearch, run: () => input.current?.select() }]);
-  useEffect(() => {
-    setTyped(present);
-  }, [present]);
+  // A space that ends the words so far stays.
+  useEffect(() => setTyped((was) => (was.trim() === present ? was : present)), [present]);
   useEffect(() => () => clearTimeout(timer.current), []);
+  // Other conditions may change while the search waits.
+  const latest = useRef(filter);
+  latest.current = filter;
   const search = (words: string) => {
     clearTimeout(timer.current);
+    const { words: before = '' } = latest.current;
     // While the words are typed, one entry of the history holds all of them.
-    if (words.trim() !== present) setFilter(withPart(filter, 'words', words.trim()), present !== '');
+    if (words.trim() !== before) setFilter(withPart(latest.current, 'words', words.trim()), before !== '');
+  };
+  const clear = () => {
+    setTyped('');
+    search('');
+    input.current?.focus();
   };
   const change = (words: string) => {
     setTyped(words);
@@ -127,7 +120,7 @@ function Search({ filter, setFilter }: Pick<ToolbarProps, 'filter' | 'setFilter'
           if (key === 'Escape') currentTarget.blur();
         }}
       />
-      {typed === '' ? null : <IconButton icon="close" label={text.clearSearch} onClick={() => search('')} />}
+      {typed === '' ? null : <IconButton icon="close" label={text.clearSearch} onClick={clear} />}
     </search>
   );
 }

@@ -23,12 +23,3 @@ export function useMonths(filter: GalleryFilter): {
   }, [stats, isOldestFirst]);
   return { months, complete: stats?.complete ?? true };
 }
-
-const long = new Intl.DateTimeFormat(undefined, { month: 'long', year: 'numeric', timeZone: 'UTC' });
-const short = new Intl.DateTimeFormat(undefined, { month: 'short', timeZone: 'UTC' });
-
-/** Formats a month, `YYYY-MM`, such as `November 2026`. */
-export const monthName = (month: string) => long.format(new Date(`${month}-01`));
-
-/** Formats a month without its year, such as `Nov`. */
-export const monthShort = (month: string) => short.format(new Date(`${month}-01`));

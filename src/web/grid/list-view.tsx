@@ -47,7 +47,11 @@ export function ListView({ address, list, isTrash, toolbar, head, empty, onFirst
       </div>
       {head}
       <Arrivals list={list} />
-      <Images {...{ address, list, actions, empty, onFirst }} onCurrent={(id) => (current.current = id)} />
+      <Images
+        key={address}
+        {...{ address, list, actions, empty, onFirst }}
+        onCurrent={(id) => (current.current = id)}
+      />
       <BulkStatus />
     </>
   );

@@ -3,13 +3,14 @@ import { addressOf } from '../client/address.ts';
 import { Icon, type IconName } from '../design/icon.tsx';
 import { Badge, type Tone } from '../design/notice.tsx';
 import { Picture } from '../design/picture.tsx';
+import { titleOf } from '../design/title.ts';
 import { placeholderOf } from '../robust-image/thumbhash.ts';
 import { IMAGE_TYPE } from '../state/image-drag.ts';
 import { grid as text } from '../text/gallery.ts';
 import type { Tile } from './list/list.ts';
 import styles from './tile.module.css';
 
-export interface TileViewProps {
+interface TileViewProps {
   readonly tile: Tile;
   readonly width: number;
   readonly height: number;
@@ -23,14 +24,8 @@ export interface TileViewProps {
   readonly mayRetry: boolean;
 }
 
-/** Most letters of a prompt that serve as a title. */
-const MAX_TITLE = 140;
-
-/** Returns what an image is called: its prompt, else the name of its file, else its tool. */
-export function titleOf({ prompt, originalFilename, tool }: Tile): string {
-  if (prompt === '') return originalFilename ?? text.untitled(tool);
-  return prompt.length > MAX_TITLE ? `${prompt.slice(0, MAX_TITLE)} …` : prompt;
-}
+/** Most characters of a name. */
+const MAX_NAME = 140;
 
 /** Role of a tile. The link inside has the focus. */
 const cell = (isSelected: boolean) => ({ role: 'gridcell', 'aria-selected': isSelected });
@@ -38,7 +33,7 @@ const cell = (isSelected: boolean) => ({ role: 'gridcell', 'aria-selected': isSe
 /** One image of the grid. The grid handles its clicks and keys, so that tiles are cheap. */
 export const TileView = memo(function TileView(props: TileViewProps) {
   const { tile, width, height, isSelected, isStale, isCurrent } = props;
-  const title = titleOf(tile);
+  const title = titleOf(tile, MAX_NAME);
   const classes = [styles.tile, isSelected && styles.selected, isStale && styles.stale];
   return (
     <div

@@ -2,10 +2,10 @@ import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { Icon } from '../design/icon.tsx';
 import { Picture } from '../design/picture.tsx';
+import { altOf } from '../design/title.ts';
 import type { ImageTileFragment } from '../generated/graphql.ts';
 import { status } from '../text/image.ts';
 import styles from './image-link.module.css';
-import { altOf } from './title.ts';
 import { nextEntry } from './way-back.ts';
 
 interface ImageLinkProps {

@@ -3,12 +3,12 @@ import { Link } from 'wouter';
 import { messageOf } from '../client/errors.ts';
 import { ErrorNotice, Notice } from '../design/notice.tsx';
 import { useTitle } from '../design/page.tsx';
+import { titleOf } from '../design/title.ts';
 import type { ImageDetailsFragment } from '../generated/graphql.ts';
 import { page } from '../text/image.ts';
 import { text } from '../text/shared.ts';
 import { ImageView } from './image-view.tsx';
 import { Skeleton } from './skeleton.tsx';
-import { titleOf } from './title.ts';
 import { useImage } from './use-image.ts';
 import { useNeighbours } from './use-neighbours.ts';
 

@@ -1,6 +1,7 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useRef } from 'react';
 import { type CombinedError, useQuery, useSubscription } from 'urql';
 import { onEnd, onReconnect } from '../client/events.ts';
+import { useRefreshWhenShown } from '../client/refresh.ts';
 import { ImageChangedDocument, type ImageDetailsFragment, ImagePageDocument } from '../generated/graphql.ts';
 
 export interface ImageState {
@@ -10,7 +11,7 @@ export interface ImageState {
   readonly reload: () => void;
 }
 
-/** Reads an image, and follows its changes while the page is visible. */
+/** Reads an image, and follows its changes. */
 export function useImage(uuid: string): ImageState {
   const [result, read] = useQuery({
     query: ImagePageDocument,
@@ -34,18 +35,14 @@ export function useImage(uuid: string): ImageState {
 /** Seconds after which an ended subscription of an image that still exists is started again. */
 const RESUBSCRIBE_SECONDS = 5;
 
-/**
- * Subscribes to the changes of an image, the first of which is its present state. A hidden page ends its
- * subscription, because browsers open only six connections to a server over HTTP/1.1.
- */
+/** Subscribes to the changes of an image, the first of which is its present state. */
 function useChanges(uuid: string, exists: boolean, reload: () => void): void {
-  const isVisible = useVisibility();
   const latest = useRef({ reload, exists });
   latest.current = { reload, exists };
   const [{ error }, subscribe] = useSubscription({
     query: ImageChangedDocument,
     variables: { id: uuid },
-    pause: !exists || !isVisible,
+    pause: !exists,
   });
   const isRefused = Boolean(error);
   useEffect(() => {
@@ -56,11 +53,7 @@ function useChanges(uuid: string, exists: boolean, reload: () => void): void {
     return setTimeout(() => latest.current.exists && subscribe(), RESUBSCRIBE_SECONDS * 1000);
   });
   // Damage of a copy is no change of the image, so it is read again when the person comes back.
-  const wasHidden = useRef(false);
-  useEffect(() => {
-    if (isVisible && wasHidden.current) latest.current.reload();
-    wasHidden.current = !isVisible;
-  }, [isVisible]);
+  useRefreshWhenShown(reload);
   useEffect(() => onReconnect(() => latest.current.reload()), []);
 }
 
@@ -78,14 +71,4 @@ function useEnd(uuid: string, handle: () => ReturnType<typeof setTimeout>): void
       clearTimeout(timer);
     };
   }, [uuid]);
-}
-
-function useVisibility(): boolean {
-  const [isVisible, setVisible] = useState(!document.hidden);
-  useEffect(() => {
-    const update = () => setVisible(!document.hidden);
-    document.addEventListener('visibilitychange', update);
-    return () => document.removeEventListener('visibilitychange', update);
-  }, []);
-  return isVisible;
 }

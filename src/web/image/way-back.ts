@@ -2,13 +2,13 @@ import { useLocation } from 'wouter';
 import { neighbours } from '../state/neighbours.ts';
 
 /** State of a history entry of an image. */
-export interface EntryState {
+interface EntryState {
   /** Number of entries since the page that the person came from; 0: the page was opened directly. */
   readonly depth: number;
 }
 
 /** Returns how many entries to go back to the page that the person came from. */
-export function depthOf(): number {
+function depthOf(): number {
   const state = history.state as Partial<EntryState> | null;
   if (typeof state?.depth === 'number') return state.depth;
   return neighbours.list.get().uuids.length > 0 ? 1 : 0;

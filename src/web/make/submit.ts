@@ -71,7 +71,7 @@ function faultsOf({ data, errors, retryAfterSeconds }: Posted<GenerateImagesMuta
 }
 
 /** Returns the field of the form that a path of the input leads to. */
-export function fieldOf([, name]: readonly string[]): FieldName | 'form' {
+function fieldOf([, name]: readonly string[]): FieldName | 'form' {
   if (name === 'panels' || name === 'pages') return 'parts';
   if (name === 'parentId') return 'references';
   const others: readonly string[] = ['character', 'references', 'mask', 'background'];

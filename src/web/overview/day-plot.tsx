@@ -20,7 +20,7 @@ import type { Bucket, Series } from './series.ts';
 import { sum } from './series.ts';
 import { StackedBars } from './stacked-bars.tsx';
 
-export interface DayPlotProps {
+interface DayPlotProps {
   readonly series: Series;
   /** Returns the address of the images of a bucket, of a tool, or of both. */
   readonly hrefOf: (which: { readonly bucket?: Bucket; readonly tool?: string }) => string;
@@ -33,7 +33,7 @@ const HEIGHTS = { made: 200, failed: 110 };
 const useThemeName = () => `${useSignal(theme)} ${useMedia('(prefers-color-scheme: dark)')}`;
 
 /** Returns the days of a bucket as a text. */
-export const nameOf = ({ from, to }: Bucket) =>
+const nameOf = ({ from, to }: Bucket) =>
   from === to ? formatDay(from) : text.span(formatDay(from), formatDay(to));
 
 /** Made and failed images by day and tool: two plots with one scale of days. */

@@ -11,7 +11,7 @@ export interface Selection {
   readonly user?: string;
 }
 
-export const DEFAULT_RANGE: Range = '30d';
+const DEFAULT_RANGE: Range = '30d';
 
 const DAYS: Readonly<Record<Exclude<Range, 'all'>, number>> = { '7d': 7, '30d': 30, '90d': 90, '1y': 365 };
 const DAY_MS = 86_400_000;

@@ -6,7 +6,7 @@ import { fillOf, type PlotColors, readColors } from './patterns.ts';
 import styles from './plot.module.css';
 import { stack, ticksOf } from './series.ts';
 
-export interface StackedBarsProps {
+interface StackedBarsProps {
   /** Values by series and bucket, the lowest series first. */
   readonly values: readonly (readonly number[])[];
   /** Whether the last series stands for all other tools. */

@@ -62,8 +62,6 @@ export function endOf(address: string): number | null {
   return searchParams?.has('signature') && /^\d{1,12}$/.test(expires) ? Number(expires) * 1000 : null;
 }
 
-export const isSigned = (address: string): boolean => endOf(address) !== null;
-
 /** Shortest and longest time before the end at which an address is renewed, in milliseconds. */
 const LEAD = { least: 5_000, most: 60_000 } as const;
 

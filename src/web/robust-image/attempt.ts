@@ -17,7 +17,10 @@ export function apply(image: HTMLImageElement, source: Source, settings: Setting
 
 /** Removes the addresses. An `<img>` with an address that failed would show as a broken picture. */
 export function clear(image: HTMLImageElement): void {
-  for (const name of ['srcset', 'sizes', 'src']) image.removeAttribute(name);
+  for (const name of ['srcset', 'sizes']) image.removeAttribute(name);
+  // Chromium never frees a lazy image whose `src` is removed after the image has left the page.
+  if (image.isConnected) image.removeAttribute('src');
+  else if (image.hasAttribute('src')) image.src = '';
 }
 
 function set(image: HTMLImageElement, name: string, value: string): boolean {

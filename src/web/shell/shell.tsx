@@ -10,6 +10,7 @@ import { useKeys } from '../state/keys.ts';
 import { shell, text } from '../text/shared.ts';
 import { AccountMenu } from './account-menu.tsx';
 import { EndedSession } from './ended-session.tsx';
+import { useKeptFocus } from './kept-focus.ts';
 import { KeysDialog } from './keys-dialog.tsx';
 import { PAGES } from './pages.ts';
 import styles from './shell.module.css';
@@ -84,6 +85,7 @@ function Main({ children }: { readonly children: ReactNode }) {
   const main = useRef<HTMLElement>(null);
   const [location] = useLocation();
   const first = useRef(location);
+  useKeptFocus(main);
   useEffect(() => {
     if (first.current === location) return;
     first.current = location;

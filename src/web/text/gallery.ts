@@ -1,16 +1,15 @@
-const formatCount = (count: number) => count.toLocaleString();
+import { formatCount } from './locale.ts';
+
 const images = (count: number) => (count === 1 ? '1 image' : `${formatCount(count)} images`);
 
 /** Texts of tiles, selection and bulk actions, in the gallery and the trash. */
 export const grid = {
   label: 'Images',
-  untitled: (tool: string) => `Image by ${tool}`,
   select: (title: string) => `Select ${title}`,
   pending: 'Waiting',
   processing: 'Generating …',
   failed: 'Failed',
   retry: 'Try again',
-  retrying: 'Trying again',
   degraded: 'Degraded',
   atRisk: 'At risk',
   lost: 'Lost',
@@ -18,7 +17,6 @@ export const grid = {
   inTrash: 'In the trash',
   stale: 'No longer matches',
   daysLeft: (days: number) => (days <= 0 ? 'Purged soon' : days === 1 ? '1 day left' : `${days} days left`),
-  loadingMore: 'Loading more images …',
   loadFailed: 'More images could not be loaded.',
   newImages: (count: number) => (count === 1 ? '1 new image' : `${formatCount(count)} new images`),
   keyMove: 'Move over the images',
@@ -50,7 +48,6 @@ export const bulk = {
   copiedAddresses: (count: number) =>
     `Copied ${count === 1 ? '1 address' : `${formatCount(count)} addresses`}.`,
   noAddresses: 'None of these images has an address.',
-  copyRefused: 'The browser did not allow to copy.',
   tooMany: (most: number) => `A download can hold at most ${formatCount(most)} images. Select fewer.`,
   progress: (done: number, total: number) => `${formatCount(done)} / ${formatCount(total)}`,
   stop: 'Stop',
@@ -164,5 +161,4 @@ export const trash = {
   emptyNow: 'Empty the trash',
   emptyTitle: (count: number, isExact: boolean) =>
     `Delete ${isExact ? 'all' : 'about'} ${images(count)} of the trash permanently?`,
-  emptying: 'Emptying the trash',
 } as const;

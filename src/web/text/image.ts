@@ -4,7 +4,6 @@ export const page = {
   missing: 'There is no such image',
   missingHint:
     'It was deleted permanently, or it belongs to a user whose images you may not see. Check the address.',
-  untitled: 'Image without a prompt',
   picture: 'Picture',
   details: 'Details',
   back: 'Back to the gallery',
@@ -85,7 +84,6 @@ export const actions = {
 export const copied = {
   prompt: 'Prompt copied',
   json: 'Copied as JSON',
-  noPrompt: 'This image has no prompt',
 } as const;
 
 export const status = {

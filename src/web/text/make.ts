@@ -35,7 +35,6 @@ export const make = {
   size: 'Size',
   sizeDefault: (size: string) => `Default: ${size}`,
   sizeOther: 'Another size …',
-  sizeNone: 'The size of a page follows from its panels.',
   width: 'Width',
   height: 'Height',
   sizeRange: (min: string, max: string) => `Each side from ${min} to ${max} pixels.`,

@@ -12,6 +12,7 @@ export const text = {
   tagsHint: 'Enter or a comma ends a tag.',
   removeTag: (tag: string) => `Remove the tag ${tag}`,
   notCopied: 'The browser does not allow copying here. Select the text, then copy it by hand.',
+  untitled: (tool: string) => `Image by ${tool}`,
   loading: 'Loading …',
   failed: 'That did not work',
   tryAgain: 'Try again',

@@ -50,7 +50,6 @@ export const upload = {
   },
   fetching: 'The server fetches it',
   storing: 'Storing',
-  paused: 'Paused',
   retryIn: (seconds: string) => `Next try in ${seconds} s`,
   open: 'Open',
   cancelOne: (name: string) => `Cancel ${name}`,
@@ -66,7 +65,6 @@ export const upload = {
   progress: 'Progress of all uploads',
   inProgress: (done: string, total: string) => `${done} of ${images(total)} done`,
   sent: (sent: string, total: string) => `${sent} of ${total}`,
-  reading: 'Reading the files …',
   finished: 'Finished',
   counts: {
     stored: (count: string) => `${count} stored`,

@@ -1,12 +1,12 @@
 import { useMemo, useState } from 'react';
-import { useClient, useQuery } from 'urql';
+import { useClient } from 'urql';
 import { useMay, useSession } from '../client/session.tsx';
 import { Button } from '../design/button.tsx';
 import { Notice } from '../design/notice.tsx';
 import { useTitle } from '../design/page.tsx';
-import { GalleryCountDocument } from '../generated/graphql.ts';
 import { makeActions } from '../grid/bulk/actions.ts';
 import type { ImageList } from '../grid/list/list.ts';
+import { useCount } from '../grid/list/use-count.ts';
 import { useList } from '../grid/list/use-list.ts';
 import { ListView } from '../grid/list-view.tsx';
 import { formatFilter } from '../state/filter.ts';
@@ -45,14 +45,10 @@ function Toolbar({ list }: { readonly list: ImageList }) {
   const actions = useMemo(() => makeActions(client, list), [client, list]);
   const mayPurge = useMay('IMAGES_WRITE');
   const [isAsking, setAsking] = useState(false);
-  const [{ data }, count] = useQuery({
-    query: GalleryCountDocument,
-    variables: { filter: { trash: 'ONLY' } },
-    requestPolicy: 'cache-and-network',
-  });
-  const { totalCount = 0, totalCountIsExact = true } = data?.images ?? {};
+  const { images, countNow } = useCount(list);
+  const { totalCount = 0, totalCountIsExact = true } = images ?? {};
   const ask = () => {
-    count({ requestPolicy: 'network-only' });
+    countNow();
     setAsking(true);
   };
   return (

@@ -10,6 +10,7 @@ import {
   type UpdateImageInput,
   UpdateTileDocument,
 } from '../../generated/graphql.ts';
+import { purged } from '../../state/purged.ts';
 import { makeSignal } from '../../state/signal.ts';
 import { bulk as text } from '../../text/gallery.ts';
 import { text as common } from '../../text/shared.ts';
@@ -46,12 +47,20 @@ export const bulkState = makeSignal<BulkState | null>(null);
 
 const CONCURRENCY = 4;
 
+/** Settles when no action runs or waits. */
+let idle: Promise<unknown> = Promise.resolve();
+
 /**
- * Runs an action on images, shows its progress, and offers to undo it. Does nothing while another one runs.
- * Returns whether every image was changed.
+ * Runs an action on images after those that run or wait, shows its progress, and offers to undo it. Returns
+ * whether every image was changed.
  */
-export async function runBulk(action: BulkAction, tiles: readonly Tile[]): Promise<boolean> {
-  if (bulkState.get()?.isRunning) return false;
+export function runBulk(action: BulkAction, tiles: readonly Tile[]): Promise<boolean> {
+  const turn = idle.then(() => runNow(action, tiles));
+  idle = turn.catch(() => undefined);
+  return turn;
+}
+
+async function runNow(action: BulkAction, tiles: readonly Tile[]): Promise<boolean> {
   if (tiles.length === 0) return true;
   const controller = new AbortController();
   const base = { label: action.label, total: tiles.length, failures: [], retry: () => {} };
@@ -98,7 +107,7 @@ export function makeActions(client: Client, list: ImageList) {
   const update = (input: UpdateImageInput) => send(client.mutation(UpdateTileDocument, { input }));
   const purge: Change = async ({ id }) => {
     const fault = faultOf(await client.mutation(PurgeTileDocument, { id }));
-    if (fault === null) list.remove([id]);
+    if (fault === null) purged.tell(id);
     return fault;
   };
   return {

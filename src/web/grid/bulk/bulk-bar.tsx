@@ -25,7 +25,7 @@ interface BulkBarProps {
 }
 
 /** Selects every loaded image, and says how many they are. */
-export function selectLoaded(list: ImageList): void {
+function selectLoaded(list: ImageList): void {
   const order = entriesOf(list.state.get().window).map(({ node }) => node.id);
   list.selection.set(selectAll(list.selection.get(), order));
   showToast(text.selectedLoaded(order.length));

@@ -1,10 +1,10 @@
 import { useState } from 'react';
 import { Button, IconButton } from '../../design/button.tsx';
 import { Dialog } from '../../design/dialog.tsx';
+import { titleOf } from '../../design/title.ts';
 import { useSignal } from '../../state/signal.ts';
 import { bulk as text } from '../../text/gallery.ts';
 import { text as common } from '../../text/shared.ts';
-import { titleOf } from '../tile.tsx';
 import { type BulkState, bulkState } from './actions.ts';
 import styles from './bulk-status.module.css';
 

@@ -1,4 +1,5 @@
 import { addressOf } from '../../client/address.ts';
+import { copyAndSay } from '../../design/copy-button.tsx';
 import { showToast } from '../../design/toast.tsx';
 import { bulk as text } from '../../text/gallery.ts';
 import type { Tile } from '../list/list.ts';
@@ -29,10 +30,5 @@ export function download(tiles: readonly Tile[]): void {
 export async function copyAddresses(tiles: readonly Tile[]): Promise<void> {
   const urls = tiles.flatMap(({ url }) => (url ? [new URL(url, document.baseURI).href] : []));
   if (urls.length === 0) return showToast(text.noAddresses, { tone: 'bad' });
-  try {
-    await navigator.clipboard.writeText(urls.join('\n'));
-    showToast(text.copiedAddresses(urls.length));
-  } catch {
-    showToast(text.copyRefused, { tone: 'bad' });
-  }
+  await copyAndSay(urls.join('\n'), text.copiedAddresses(urls.length));
 }

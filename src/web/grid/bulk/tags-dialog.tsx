@@ -23,9 +23,6 @@ interface OpenProps extends TagsDialogProps {
   readonly tiles: readonly Tile[];
 }
 
-/** Gives an element the focus when its dialog opens. */
-const startHere = (element: HTMLElement | null) => element?.setAttribute('autofocus', '');
-
 function OpenTagsDialog({ tiles, onClose, onApply }: OpenProps) {
   const [added, setAdded] = useState('');
   const [removed, setRemoved] = useState<ReadonlySet<string>>(new Set());
@@ -52,7 +49,7 @@ function OpenTagsDialog({ tiles, onClose, onApply }: OpenProps) {
         {(control) => (
           <input
             {...control}
-            ref={startHere}
+            data-autofocus
             value={added}
             autoComplete="off"
             onChange={({ target }) => setAdded(target.value)}

@@ -63,8 +63,8 @@ export interface ImageList {
   setAtStart(isAtStart: boolean): void;
   /** Takes over changed images. */
   apply(images: readonly Tile[]): void;
-  /** Removes purged images. */
-  remove(ids: readonly string[]): void;
+  /** Removes a purged image. Loads the start of the list when no other image is loaded. */
+  remove(id: string): void;
   /** Returns a loaded or selected image. */
   tileOf(id: string): Tile | undefined;
   /** Loads the first page again, because changes may have been missed. */
@@ -109,11 +109,15 @@ export function openImageList(filter: GalleryFilter, source: ListSource, start: 
       remembered.update(images);
       live.apply(images);
     },
-    remove(ids) {
-      const gone = new Set(ids);
+    remove(id) {
+      const gone = new Set([id]);
       const present = state.get();
-      state.set({ ...present, window: remove(present.window, gone), changes: present.changes + 1 });
+      const window = remove(present.window, gone);
+      const arrivals = new Set([...present.arrivals].filter((each) => each !== id));
+      state.set({ ...present, window, arrivals, changes: present.changes + 1 });
       selection.set(deselect(selection.get(), gone));
+      if (window.pages.length === 0 && (window.hasBefore || window.hasAfter))
+        void pages.open({ at: 'start' });
     },
     tileOf: remembered.tileOf,
     close() {

@@ -9,7 +9,6 @@ import {
 } from '../../generated/graphql.ts';
 import type { GalleryFilter } from '../../state/filter.ts';
 import { filterFrom, toImageFilter, toOrderBy } from './matching.ts';
-import { onReturn, whileVisible } from './visible.ts';
 import type { Entry } from './window.ts';
 
 export interface PageArguments {
@@ -35,7 +34,7 @@ export interface ListSource {
   fetchPage(page: PageArguments): Promise<PageResult>;
   /** Calls `listener` with each image that is created or changed. Returns a function that ends it. */
   subscribe(listener: (image: TileFragment) => void): () => void;
-  /** Calls `listener` after each reconnection of the events. Returns a function that ends it. */
+  /** Calls `listener` when events may have been missed. Returns a function that ends it. */
   onReconnect(listener: () => void): () => void;
 }
 
@@ -58,18 +57,11 @@ export function makeSource(filter: GalleryFilter): ListSource {
     subscribe(listener) {
       // Also images that the filter no longer finds are needed: they are marked.
       const wide = { ...(filter.user && { userId: filter.user }), trash: 'INCLUDE' as const };
-      return whileVisible(() => {
-        const { unsubscribe } = uncached
-          .subscription(GalleryChangesDocument, { filter: wide })
-          .subscribe(({ data }) => data && listener(data.imagesUpdated));
-        return unsubscribe;
-      });
+      const { unsubscribe } = uncached
+        .subscription(GalleryChangesDocument, { filter: wide })
+        .subscribe(({ data }) => data && listener(data.imagesUpdated));
+      return unsubscribe;
     },
-    onReconnect(listener) {
-      const ends = [onReconnect(listener), onReturn(listener)];
-      return () => {
-        for (const end of ends) end();
-      };
-    },
+    onReconnect,
   };
 }

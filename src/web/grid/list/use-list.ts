@@ -1,13 +1,14 @@
 import { useMemo } from 'react';
 import { type GalleryFilter, parseFilter } from '../../state/filter.ts';
 import { neighbours } from '../../state/neighbours.ts';
+import { purged } from '../../state/purged.ts';
 import { type ImageList, openImageList } from './list.ts';
 import { placeOf } from './place.ts';
 import { makeSource } from './source.ts';
 import { entriesOf, type ListWindow } from './window.ts';
 
 /** The list that was shown last. It stays open, so that its page comes back as it was left. */
-let kept: { readonly address: string; readonly list: ImageList } | undefined;
+let kept: { readonly address: string; readonly list: ImageList; readonly close: () => void } | undefined;
 
 /**
  * Returns the list of an address: the open one, or a new one at the place that was left.
@@ -16,10 +17,16 @@ let kept: { readonly address: string; readonly list: ImageList } | undefined;
 export function useList(address: string, query: string): ImageList {
   return useMemo(() => {
     if (kept?.address === address) return kept.list;
-    kept?.list.close();
+    kept?.close();
     const list = openAtPlace(address, parseFilter(query));
-    kept = { address, list };
-    shareNeighbours(list);
+    const ends = [purged.subscribe(list.remove), shareNeighbours(list), list.close];
+    kept = {
+      address,
+      list,
+      close() {
+        for (const end of ends) end();
+      },
+    };
     return list;
   }, [address, query]);
 }
@@ -30,10 +37,13 @@ function openAtPlace(address: string, filter: GalleryFilter): ImageList {
   return openImageList(filter, makeSource(filter), start);
 }
 
-/** Lets the page of an image go on in the list, also while the list is not on the screen. */
-function shareNeighbours(list: ImageList): void {
+/**
+ * Lets the page of an image go on in the list, also while the list is not on the screen. Returns a function
+ * that ends it.
+ */
+function shareNeighbours(list: ImageList): () => void {
   let shared: ListWindow<unknown> | undefined;
-  list.state.subscribe(() => {
+  return list.state.subscribe(() => {
     const { window } = list.state.get();
     if (window === shared) return;
     shared = window;

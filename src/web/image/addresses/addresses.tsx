@@ -1,8 +1,8 @@
 import { addressOf } from '../../client/address.ts';
+import { altOf } from '../../design/title.ts';
 import type { ImageDetailsFragment } from '../../generated/graphql.ts';
 import { addresses as text } from '../../text/image-details.ts';
 import { Section } from '../section.tsx';
-import { altOf } from '../title.ts';
 import { AddressRow } from './address-row.tsx';
 import styles from './addresses.module.css';
 import { toHtml, toMarkdown } from './markup.ts';

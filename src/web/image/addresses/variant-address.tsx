@@ -4,13 +4,13 @@ import { addressOf } from '../../client/address.ts';
 import { useSession } from '../../client/session.tsx';
 import { Field } from '../../design/field.tsx';
 import { formatCount } from '../../design/format.ts';
+import { altOf } from '../../design/title.ts';
 import {
   ImageAddressDocument,
   type ImageDetailsFragment,
   type VariantFormat,
 } from '../../generated/graphql.ts';
 import { addresses as text } from '../../text/image-details.ts';
-import { altOf } from '../title.ts';
 import { AddressRow } from './address-row.tsx';
 import styles from './addresses.module.css';
 import { sizeOfVariant, toHtml } from './markup.ts';

@@ -1,6 +1,7 @@
 import { useQuery } from 'urql';
 import { useMay } from '../../client/session.tsx';
 import { Button } from '../../design/button.tsx';
+import { formatList } from '../../design/format.ts';
 import { type ImageDetailsFragment, StoreNamesDocument } from '../../generated/graphql.ts';
 import { useKeys } from '../../state/keys.ts';
 import { durabilityHint, keys } from '../../text/image.ts';
@@ -46,15 +47,13 @@ export function Copies({ image }: { readonly image: ImageDetailsFragment }) {
   );
 }
 
-const list = new Intl.ListFormat(navigator.languages?.[0] ?? 'en');
-
 function Result({ result: { fault, faults, restored, source, only } }: { readonly result: RestoreResult }) {
   if (fault !== null) return <span className={styles.bad}>{fault}</span>;
   return (
     <>
-      {restored.length > 0 ? text.restored(list.format(restored), source ?? '?') : null}{' '}
+      {restored.length > 0 ? text.restored(formatList(restored), source ?? '?') : null}{' '}
       {faults.size > 0 ? (
-        <span className={styles.bad}>{text.failed(list.format([...faults.keys()]))}</span>
+        <span className={styles.bad}>{text.failed(formatList([...faults.keys()]))}</span>
       ) : restored.length > 0 ? null : only === null ? (
         text.allHealthy
       ) : (

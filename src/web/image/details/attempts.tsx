@@ -1,4 +1,4 @@
-import { formatAgo, formatCount, formatTime } from '../../design/format.ts';
+import { formatAgo, formatCount, formatSeconds, formatTime } from '../../design/format.ts';
 import { Badge } from '../../design/notice.tsx';
 import { number, Table } from '../../design/page.tsx';
 import type { ImageDetailsFragment } from '../../generated/graphql.ts';
@@ -47,15 +47,8 @@ export function Attempts({ image: { attempts } }: { readonly image: ImageDetails
   );
 }
 
-const seconds = new Intl.NumberFormat(navigator.languages?.[0] ?? 'en', {
-  style: 'unit',
-  unit: 'second',
-  unitDisplay: 'short',
-  maximumFractionDigits: 1,
-});
-
 const durationOf = ({ startedAt, endedAt }: Attempt) =>
-  endedAt ? seconds.format((Date.parse(endedAt) - Date.parse(startedAt)) / 1000) : '…';
+  endedAt ? formatSeconds((Date.parse(endedAt) - Date.parse(startedAt)) / 1000) : '…';
 
 function Result({ attempt: { code, message, endedAt, retryAt } }: { readonly attempt: Attempt }) {
   if (!endedAt) return <Badge>{text.running}</Badge>;

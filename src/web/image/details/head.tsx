@@ -6,12 +6,12 @@ import { formatAgo, formatTime } from '../../design/format.ts';
 import { Icon } from '../../design/icon.tsx';
 import { Menu, MenuItem, MenuLine } from '../../design/menu.tsx';
 import { Badge, type Tone } from '../../design/notice.tsx';
+import { titleOf } from '../../design/title.ts';
 import type { ImageDetailsFragment } from '../../generated/graphql.ts';
 import { actions, copied, durability, durabilityHint, page, stage, status } from '../../text/image.ts';
 import { edit } from '../../text/image-details.ts';
 import { PurgeDialog } from '../edit/purge-dialog.tsx';
 import { useImageActions } from '../edit/use-actions.ts';
-import { titleOf } from '../title.ts';
 import styles from './head.module.css';
 import { toJson } from './json.ts';
 

@@ -9,6 +9,7 @@ import {
   TrashImageDocument,
   UntrashImageDocument,
 } from '../../generated/graphql.ts';
+import { purged } from '../../state/purged.ts';
 import { actions } from '../../text/image.ts';
 import { text } from '../../text/shared.ts';
 
@@ -54,7 +55,11 @@ export function useImageActions({ id }: Target): ImageActions {
     isBusy: [removal, undeletion, purging, retry, cancellation].some(({ fetching }) => fetching),
     remove: async () => void say(await runRemove({ id }), actions.removed, undelete),
     undelete,
-    purge: async () => say(await runPurge({ id }), actions.purged),
+    async purge() {
+      const isPurged = say(await runPurge({ id }), actions.purged);
+      if (isPurged) purged.tell(id);
+      return isPurged;
+    },
     regenerate: async () => void say(await runRetry({ id }), actions.retryStarted),
     cancel: async () => void say(await runCancel({ id }), actions.cancelled),
   };

@@ -3,6 +3,7 @@ import { useQuery } from 'urql';
 import Lightbox, { type SlideImage } from 'yet-another-react-lightbox';
 import Zoom from 'yet-another-react-lightbox/plugins/zoom';
 import 'yet-another-react-lightbox/styles.css';
+import { altOf } from '../../design/title.ts';
 import {
   type ImageDetailsFragment,
   ImagesBesideDocument,
@@ -10,7 +11,6 @@ import {
 } from '../../generated/graphql.ts';
 import type { Neighbours } from '../../state/neighbours.ts';
 import { viewer } from '../../text/image.ts';
-import { altOf } from '../title.ts';
 import styles from './viewer.module.css';
 
 interface ViewerProps {
