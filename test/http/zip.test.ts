@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { makeMemoryStore } from '../../src/storage/stores/memory.ts';
 import type { Store } from '../../src/storage/stores/store.ts';
 import { eventually, openTestApp, ROOT_TOKEN, type TestApp } from '../harness.ts';
@@ -176,6 +176,35 @@ describe('an archive of images', () => {
     const removed = await app.fetch(PATH, { method: 'DELETE' });
     expect([removed.status, removed.headers.get('allow')]).toEqual([405, 'GET, POST']);
     await removed.text();
+  });
+
+  test('counts the memory of cached images while they are sent', async () => {
+    const images = [await keep(app), await keep(app), await keep(app)];
+    const ask = async () =>
+      archiveOf(
+        await get(
+          app,
+          images.map(({ id }) => id),
+        ),
+      );
+    // The cache takes what is asked for again.
+    for (let i = 0; i < 3; i++) await ask();
+    const { storage } = app.services;
+    const { holdUnsent } = storage;
+    const held: number[] = [];
+    const released: number[] = [];
+    const spy = vi.spyOn(storage, 'holdUnsent').mockImplementation((content) => {
+      held.push(content.length);
+      const release = holdUnsent(content);
+      return () => {
+        released.push(content.length);
+        release();
+      };
+    });
+    await ask();
+    spy.mockRestore();
+    expect(held).toEqual(images.map(({ content }) => content.length));
+    await eventually(() => expect(released).toEqual(held));
   });
 
   test('takes a damaged image from another store, and goes on after a lost one', async () => {

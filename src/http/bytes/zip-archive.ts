@@ -50,6 +50,8 @@ interface Archive {
   readonly names: ZipNames;
   /** Aborted when the client has hung up. */
   readonly gone: AbortSignal;
+  /** Ends the count of the memory of the last file; null: none is counted. */
+  release: (() => void) | null;
 }
 
 /**
@@ -69,7 +71,8 @@ export async function sendArchive(
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   if (response.destroyed) gone.abort();
-  const archive = { zip, names: new ZipNames([MANIFEST]), gone: gone.signal };
+  const names = new ZipNames([MANIFEST]);
+  const archive: Archive = { zip, names, gone: gone.signal, release: null };
   const sending = pipeline(output, response);
   // Its error is thrown below.
   sending.catch(() => {});
@@ -87,7 +90,7 @@ export async function sendArchive(
   } catch (error) {
     output.destroy(error as Error);
   }
-  await sending;
+  await sending.finally(() => archive.release?.());
 }
 
 async function addImage(deps: ZipDeps, archive: Archive, image: ArchivedImage, id: string): Promise<Listed> {
@@ -116,7 +119,7 @@ async function addBytes(
   blob: Blob,
 ): Promise<Pick<Listed, 'filename' | 'error'>> {
   const first = archive.names.take(image, blob.mimeType);
-  const failure = await addFile(archive, await storage.serve(blob), first, image.createdAt);
+  const failure = await addFile(storage, archive, await storage.serve(blob), first, image.createdAt);
   if (failure === null) return { filename: first, error: null };
   // Bytes that were sent stay in the archive. Another copy is read before it is sent, under another name.
   log.warn({ err: failure, sha256: blob.sha256 }, 'the bytes of an image in an archive broke off');
@@ -125,7 +128,7 @@ async function addBytes(
   try {
     const second = archive.names.take(image, blob.mimeType);
     const served = await storage.open(blob, undefined, { deep: true });
-    const again = await addFile(archive, served, second, image.createdAt);
+    const again = await addFile(storage, archive, served, second, image.createdAt);
     return again === null ? { filename: second, error } : { filename: null, error };
   } catch (cause) {
     if (cause instanceof FixativeError) return { filename: null, error };
@@ -138,11 +141,14 @@ async function addBytes(
  * @returns why the bytes broke off; null: they are complete, or the client has hung up.
  */
 async function addFile(
-  { zip, gone }: Archive,
+  storage: Pick<ZipDeps['storage'], 'holdUnsent'>,
+  archive: Archive,
   served: ServedBlob,
   name: string,
   createdAt: Date,
 ): Promise<unknown> {
+  const { zip, gone } = archive;
+  const release = 'content' in served && !served.done ? storage.holdUnsent(served.content) : null;
   let failure: unknown = null;
   async function* parts(): AsyncGenerator<Buffer> {
     try {
@@ -163,6 +169,9 @@ async function addFile(
   if ('stream' in served) served.stream.destroy();
   // The connection may still hold the memory.
   else served.done?.(false);
+  // The buffers of the response hold a file until about the end of the next one.
+  archive.release?.();
+  archive.release = release;
   return gone.aborted ? null : failure;
 }
 
