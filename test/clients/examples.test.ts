@@ -119,7 +119,7 @@ describe.skipIf(process.env.TEST_DATABASE_URL)('the example', () => {
   );
 
   test('next has a loader whose addresses the server serves, and lists images on the server', async () => {
-    const project = await install('next', ['next']);
+    const project = await install('next', ['next', 'typescript']);
     const { image } = await upload(app, {
       content: await makePicture({ seed: 76_001, width: 90, height: 60 }),
     });

@@ -114,11 +114,13 @@ describe('the installation', () => {
     return { code, said };
   }
 
-  test('continues without a prepared database, and says so', async () => {
+  test('continues without a prepared database and without the gallery, and says so', async () => {
     const { code, said } = await install(await readFile(path.join(ROOT, 'prisma/schema.prisma'), 'utf8'));
     expect([code, said]).toEqual([
       0,
-      expect.stringMatching(/^The database .* takes 10 to 20 seconds longer: .*\n$/),
+      expect.stringMatching(
+        /^The database .* takes 10 to 20 seconds longer: .*\nThe gallery was not built; `npm run build` builds it: .*\n$/,
+      ),
     ]);
     expect(await readdir(path.join(directory, 'src/database/generated/client'))).toContain('client.ts');
   });
