@@ -45,13 +45,13 @@ const [generated, prepared, built] = await Promise.all([
     ? run(fileURLToPath(new URL('../node_modules/vite/bin/vite.js', import.meta.url)), ...BUILD)
     : missing('src/web'),
 ]);
-if (built.code !== 0)
-  process.stderr.write(
-    `The gallery was not built; \`npm run build\` builds it: ${built.output.trim()}\n`,
-  );
 if (prepared.code !== 0)
   process.stderr.write(
     `The database for the first start was not prepared, so that start takes 10 to 20 seconds longer: ${prepared.output.trim()}\n`,
+  );
+if (built.code !== 0)
+  process.stderr.write(
+    `The gallery was not built; \`npm run build\` builds it: ${built.output.trim()}\n`,
   );
 if (generated.code !== 0) {
   process.stderr.write(generated.output);
