@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { useQuery } from 'urql';
+import { onReconnect } from '../client/events.ts';
 import { Button, IconButton } from '../design/button.tsx';
 import { formatCount } from '../design/format.ts';
 import { Icon } from '../design/icon.tsx';
@@ -80,6 +81,7 @@ function Count({ filter, list }: Pick<ToolbarProps, 'filter' | 'list'>) {
     const timer = setTimeout(() => count({ requestPolicy: 'network-only' }), COUNT_AGAIN);
     return () => clearTimeout(timer);
   }, [changes, count]);
+  useEffect(() => onReconnect(() => count({ requestPolicy: 'network-only' })), [count]);
   return (
     <output className={styles.count}>
       {data ? text.count(data.images.totalCount, data.images.totalCountIsExact) : ''}
