@@ -109,4 +109,20 @@ describe.skipIf(!CHROMIUM)('the frame of the gallery', () => {
     expect(new URL(page.url()).pathname).toBe('/tokens');
     await page.close();
   });
+
+  test('keeps the frame when a page cannot load, and loads it when it is shown again', async () => {
+    await browser.clearCookies();
+    const { page } = await openGallery(app, browser);
+    await page.getByRole('button', { name: 'Filters' }).waitFor();
+    await page.route('**/assets/stores-page-*.js', (route) => route.abort());
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Stores' }).click();
+    await page.getByText('This part could not be loaded.').waitFor();
+    await expectAccessible(page);
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Gallery' }).click();
+    await page.getByRole('button', { name: 'Filters' }).waitFor();
+    await page.unroute('**/assets/stores-page-*.js');
+    await page.goBack();
+    await page.getByRole('heading', { name: 'Stores', level: 1 }).waitFor();
+    await page.close();
+  });
 });

@@ -1,15 +1,32 @@
-import { Component, type ComponentType, type LazyExoticComponent, lazy, type ReactNode } from 'react';
+import {
+  Component,
+  type ComponentType,
+  type LazyExoticComponent,
+  lazy,
+  type ReactNode,
+  useEffect,
+} from 'react';
 import { text } from '../text/shared.ts';
 import { ErrorNotice } from './notice.tsx';
 
 /** Returns a component whose code loads when it is first shown. A notice stands for code that cannot load. */
 export const loadLater = <Props extends object>(
   load: () => Promise<{ default: ComponentType<Props> }>,
-): LazyExoticComponent<ComponentType<Props>> => lazy(() => load().catch(() => ({ default: NotLoaded })));
+): LazyExoticComponent<ComponentType<Props>> => lazy(() => load().catch(() => ({ default: makeNotice() })));
 
-const NotLoaded = () => (
-  <ErrorNotice message={text.notLoaded} onRetry={() => void reloadIfReachable()} isPage />
-);
+/** Makes the notice of code that could not load. Shown once more, or back online, it tries by itself. */
+function makeNotice() {
+  let wasShown = false;
+  return function NotLoaded() {
+    useEffect(() => {
+      if (wasShown) void reloadIfReachable();
+      wasShown = true;
+      addEventListener('online', reloadIfReachable);
+      return () => removeEventListener('online', reloadIfReachable);
+    }, []);
+    return <ErrorNotice message={text.notLoaded} onRetry={() => void reloadIfReachable()} isPage />;
+  };
+}
 
 /** Loads the document again, with the names of the present files. Without a server it would be lost. */
 async function reloadIfReachable(): Promise<void> {

@@ -1,5 +1,6 @@
-import { useMemo } from 'react';
+import { useEffect, useMemo } from 'react';
 import { useQuery } from 'urql';
+import { onReconnect } from '../client/events.ts';
 import { GalleryDaysDocument } from '../generated/graphql.ts';
 import { toImageFilter } from '../grid/list/matching.ts';
 import type { GalleryFilter } from '../state/filter.ts';
@@ -10,11 +11,12 @@ export function useMonths(filter: GalleryFilter): {
   readonly months: readonly Month[];
   readonly complete: boolean;
 } {
-  const [{ data }] = useQuery({
+  const [{ data }, read] = useQuery({
     query: GalleryDaysDocument,
     variables: { filter: toImageFilter(filter) },
     requestPolicy: 'cache-and-network',
   });
+  useEffect(() => onReconnect(() => read({ requestPolicy: 'network-only' })), [read]);
   const stats = data?.imageStats;
   const isOldestFirst = filter.order === 'oldest';
   const months = useMemo(() => {

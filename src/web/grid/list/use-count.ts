@@ -1,5 +1,6 @@
 import { useEffect } from 'react';
 import { useQuery } from 'urql';
+import { onReconnect } from '../../client/events.ts';
 import { GalleryCountDocument } from '../../generated/graphql.ts';
 import { useSignal } from '../../state/signal.ts';
 import type { ImageList } from './list.ts';
@@ -21,5 +22,6 @@ export function useCount(list: ImageList) {
     const timer = setTimeout(() => count({ requestPolicy: 'network-only' }), COUNT_AGAIN);
     return () => clearTimeout(timer);
   }, [changes, count]);
+  useEffect(() => onReconnect(() => count({ requestPolicy: 'network-only' })), [count]);
   return { images: data?.images, countNow: () => count({ requestPolicy: 'network-only' }) };
 }
