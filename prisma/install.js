@@ -1,7 +1,8 @@
 /**
  * Runs after `npm ci`: generates Prisma's client, prepares the database of the first start and builds the
  * gallery, at the same time. Prints only failures. Without the client nothing runs; without the prepared
- * database the first start takes longer; without the gallery `/` names the command that builds it. JavaScript, because it must also run on a Node without type stripping.
+ * database the first start takes longer; without the gallery `/` names the command that builds it.
+ * JavaScript, because it must also run on a Node without type stripping.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -48,7 +48,7 @@ try {
     await seedGallery({ url: server.url, token: TOKEN, databaseUrl: postgresql.url }, Number(values.images));
     const { browser, close } = await openBrowser();
     try {
-      const subject = { browser, url: server.url, token: TOKEN };
+      const subject = { browser, url: new URL('/', server.url), token: TOKEN };
       const lines = [
         ...(await measureFirstView(subject)),
         ...(await measureInteractions(subject)),

@@ -14,8 +14,14 @@ import { serveImageFiles } from './image-list.ts';
 import { serveMetrics } from './metrics.ts';
 import type { GraphqlHandler } from './operations/graphql.ts';
 import { serveHome } from './pages/home.ts';
-import { EXAMPLES_PATH, MODULE_PATHS } from './pages/modules.ts';
-import { WEB_ASSETS_PATH, WEB_IMAGE_PATH, WEB_PATHS, type Web } from './pages/web.ts';
+import {
+  EXAMPLES_PATH,
+  MODULE_PATHS,
+  WEB_ASSETS_PATH,
+  WEB_IMAGE_PATH,
+  WEB_PATHS,
+  type Web,
+} from './pages/web.ts';
 import { serveReady, type Workers } from './readiness.ts';
 import { sendProblem } from './response/problem.ts';
 import { sendJson } from './response/send.ts';

@@ -1,21 +1,22 @@
-import { lazy, Suspense } from 'react';
+import { Suspense } from 'react';
 import { Provider } from 'urql';
-import { Link, Route, Router, Switch } from 'wouter';
+import { Link, Route, Router, Switch, useLocation } from 'wouter';
 import { basePath } from './client/address.ts';
 import { makeClient } from './client/client.ts';
 import { SessionProvider } from './client/session.tsx';
+import { FaultBoundary, loadLater } from './design/load-later.tsx';
 import { Notice } from './design/notice.tsx';
 import GalleryPage from './gallery/gallery-page.tsx';
 import { Shell } from './shell/shell.tsx';
 import { text } from './text/shared.ts';
 
-const ImagePage = lazy(() => import('./image/image-page.tsx'));
-const MakePage = lazy(() => import('./make/make-page.tsx'));
-const UploadPage = lazy(() => import('./upload/upload-page.tsx'));
-const OverviewPage = lazy(() => import('./overview/overview-page.tsx'));
-const StoresPage = lazy(() => import('./stores/stores-page.tsx'));
-const TokensPage = lazy(() => import('./tokens/tokens-page.tsx'));
-const TrashPage = lazy(() => import('./trash/trash-page.tsx'));
+const ImagePage = loadLater(() => import('./image/image-page.tsx'));
+const MakePage = loadLater(() => import('./make/make-page.tsx'));
+const UploadPage = loadLater(() => import('./upload/upload-page.tsx'));
+const OverviewPage = loadLater(() => import('./overview/overview-page.tsx'));
+const StoresPage = loadLater(() => import('./stores/stores-page.tsx'));
+const TokensPage = loadLater(() => import('./tokens/tokens-page.tsx'));
+const TrashPage = loadLater(() => import('./trash/trash-page.tsx'));
 
 const client = makeClient();
 
@@ -25,13 +26,23 @@ export function App() {
       <Router base={basePath.replace(/\/$/, '')}>
         <SessionProvider>
           <Shell>
-            <Suspense fallback={null}>
-              <Pages />
-            </Suspense>
+            <Content />
           </Shell>
         </SessionProvider>
       </Router>
     </Provider>
+  );
+}
+
+/** The present page. What fails in it leaves the frame around it as it is. */
+function Content() {
+  const [location] = useLocation();
+  return (
+    <FaultBoundary page={location}>
+      <Suspense fallback={null}>
+        <Pages />
+      </Suspense>
+    </FaultBoundary>
   );
 }
 

@@ -169,14 +169,10 @@ describe('a verify', () => {
     const started = await Promise.all(Array.from({ length: 5 }, () => start()));
     const [one, ...more] = started.flatMap(({ run }) => (run ? [run.id] : []));
     expect(more).toEqual([]);
-    const uuid =
-      Buffer.from(one ?? '', 'base64')
-        .toString()
-        .split(':')[1] ?? 'none';
     const refused = started.filter(({ run }) => run === null).flatMap(({ userErrors }) => userErrors);
     expect(refused).toHaveLength(4);
     for (const error of refused)
-      expect(error).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining(uuid) });
+      expect(error).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining(one ?? '') });
     // A restore is of another kind.
     expect((await startRestore({ filter: { userId: 'nobody' } })).userErrors).toEqual([]);
     await cancel(one ?? '');

@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WEB_PATHS } from '../../src/http/pages/web.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
@@ -42,7 +43,7 @@ describe('the pages of the gallery', () => {
     expect(names.length).toBeGreaterThan(1);
     for (const [, name = ''] of names) {
       const plain = await app.fetch(name, { headers: { authorization: '', 'accept-encoding': 'identity' } });
-      expect(plain.headers.get('cache-control')).toBe('public,max-age=31536000,immutable');
+      expect(plain.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
       expect(plain.headers.get('x-content-type-options')).toBe('nosniff');
       const text = await plain.text();
       const ranged = await app.fetch(name, { headers: { authorization: '', range: 'bytes=5-2' } });
@@ -91,6 +92,18 @@ test('the pages name the path of PUBLIC_URL, which a proxy strips', async () => 
   expect(response.headers.get('content-security-policy')).toContain(
     "img-src 'self' data: blob: https://example.com;",
   );
+  await app.close();
+});
+
+test('a build that goes away does not disturb a running server', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'fixative-web-'));
+  await cp(fileURLToPath(new URL('../../dist/web', import.meta.url)), directory, { recursive: true });
+  const app = await openTestApp({}, { webDirectory: directory });
+  await rm(directory, { recursive: true });
+  const html = await (await app.fetch('/', { headers: { accept: BROWSER } })).text();
+  const [, script = ''] = /src="\.(\/assets\/[^"]+\.js)"/.exec(html) ?? [];
+  for (const coding of ['br', 'identity'])
+    expect((await app.fetch(script, { headers: { 'accept-encoding': coding } })).status).toBe(200);
   await app.close();
 });
 

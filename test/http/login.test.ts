@@ -70,6 +70,20 @@ describe('a browser that logs in by an API token', () => {
     expect(rest.status).toBe(403);
   });
 
+  test('goes on to the page that asked for the login, also after a wrong token', async () => {
+    const nextOf = (html: string) => /name="next" value="([^"]*)"/.exec(html)?.[1];
+    const asked = await app.fetch('/graphql', { headers: { authorization: '', accept: 'text/html' } });
+    expect(nextOf(await asked.text())).toBe('graphql');
+    const send = async (next: string, token: string) => {
+      const body = new URLSearchParams({ next, token }).toString();
+      return (await app.fetch('/login', { method: 'POST', body, headers: form })).text();
+    };
+    expect(nextOf(await send('graphql', 'wrong'))).toBe('graphql');
+    expect(await send('graphql', ROOT_TOKEN)).toContain('<a href="graphql">');
+    expect(nextOf(await send('//evil.example', 'wrong'))).toBe('./');
+    expect(await send('//evil.example', ROOT_TOKEN)).toContain('<a href="./">');
+  });
+
   test('gets a cookie that tells nothing of the token, and that nobody can change into another', async () => {
     const small = await create({ userId: 'ann', scopes: ['images:read'] });
     const large = await create({ scopes: ['admin'] });

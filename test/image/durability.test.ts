@@ -142,6 +142,20 @@ describe('the filter by durability finds the images whose durability is one of t
     await compareAll();
   });
 
+  test('and counts the copies on record once for requests that come together', async () => {
+    let counts = 0;
+    const query: typeof app.database.query = (...statement) => {
+      counts++;
+      return app.database.query(...statement);
+    };
+    const database = { ...app.database, query };
+    const find = () => findStores({ database, stores: STORES.map((name) => ({ name })) });
+    for (const found of await Promise.all([find(), find(), find()]))
+      expect(found).toEqual({ names: STORES, allOnRecord: false });
+    await find();
+    expect(counts).toBe(1);
+  });
+
   test('and imagesUpdated sends them', async () => {
     const deps = { database: app.database, stores: app.storage.stores };
     const events = watchImages(app.services, await withStores(deps, { durability: ['LOST'] }));

@@ -64,7 +64,7 @@ describe.skipIf(!CHROMIUM || !isInstalled('nginx'))('the gallery behind a proxy 
     await page.goto(`${publicUrl}/login?code=${app.authenticator.loginCode}`);
     await page.waitForURL(`${publicUrl}/`);
     for (const name of ['Overview', 'Stores', 'Gallery']) {
-      await page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+      await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
       await page.waitForFunction((title) => document.title.startsWith(title), name);
     }
     const picture = page.locator('main img').first();

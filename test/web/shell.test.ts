@@ -20,12 +20,22 @@ describe.skipIf(!CHROMIUM)('the frame of the gallery', () => {
   test.each(['desktop', 'phone'] as const)('leads to every page without a fault, on a %s', async (screen) => {
     const { page, faults } = await openGallery(app, browser, { screen });
     for (const name of ['Make', 'Upload', 'Overview', 'Stores', 'Tokens', 'Trash', 'Gallery']) {
-      await page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+      await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
       await page.waitForFunction((title) => document.title.startsWith(title), name);
       await expectAccessible(page);
       const [wide, shown] = await page.evaluate(() => [document.body.scrollWidth, innerWidth]);
       expect(wide, name).toBeLessThanOrEqual(shown as number);
     }
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('leads past the navigation by keyboard, on the same page', async () => {
+    const { page, faults } = await openGallery(app, browser, { path: '/overview?range=7' });
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    expect(page.url()).toBe(`${app.url}/overview?range=7#content`);
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('content');
     expect(faults).toEqual([]);
     await page.close();
   });
@@ -70,7 +80,7 @@ describe.skipIf(!CHROMIUM)('the frame of the gallery', () => {
     await page.fill('input[name=token]', token);
     await page.click('button');
     await page.waitForURL(`${app.url}/`);
-    const links = page.getByRole('navigation').getByRole('link');
+    const links = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
     await links.first().waitFor();
     expect(await links.evaluateAll((all) => all.map((link) => link.getAttribute('aria-label')))).toEqual([
       'Gallery',
@@ -92,9 +102,9 @@ describe.skipIf(!CHROMIUM)('the frame of the gallery', () => {
     await page.fill('input[name=token]', token);
     await page.click('button');
     await page.waitForURL(`${app.url}/`);
-    await page.getByRole('navigation').waitFor();
+    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
     await app.services.tokens.revoke(apiToken.id);
-    await page.getByRole('navigation').getByRole('link', { name: 'Tokens' }).click();
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Tokens' }).click();
     await page.getByRole('dialog', { name: 'You are logged out' }).waitFor();
     expect(new URL(page.url()).pathname).toBe('/tokens');
     await page.close();

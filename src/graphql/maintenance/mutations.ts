@@ -1,6 +1,14 @@
 import { visibleFilter } from '../../auth/authorization.ts';
-import { cancelRun, type MaintenanceRun as Run, recordRun } from '../../image/maintenance/run.ts';
+import {
+  ActiveRunError,
+  cancelRun,
+  type MaintenanceRun as Run,
+  type RunRequest,
+  recordRun,
+} from '../../image/maintenance/run.ts';
 import type { InputFields } from '../builder/builder.ts';
+import { encodeId } from '../builder/global-id.ts';
+import type { Services } from '../context.ts';
 import { WHICH_IMAGES } from '../image/image-filter.ts';
 import { mutation, type PayloadOptions } from '../mutations/mutation.ts';
 import { MaintenanceRun } from './run.ts';
@@ -24,6 +32,16 @@ const maxMissingPercent = (t: InputFields) =>
       'Stop the run when more than this percentage of the copies in a store is missing, 0 to 100. Default: 10.',
   });
 
+/** Starts a run. @throws ActiveRunError with the global id of the other run, as clients need it. */
+async function start(services: Services, request: RunRequest): Promise<{ run: Run }> {
+  try {
+    return { run: await recordRun(services, request, services.maintenanceQueue.push) };
+  } catch (error) {
+    if (!(error instanceof ActiveRunError)) throw error;
+    throw new ActiveRunError(request.kind, encodeId({ type: 'MaintenanceRun', key: error.runId }));
+  }
+}
+
 const ACTIVE_RUN = 'CONFLICT with the ID of the other run while another run of this kind is active.';
 
 mutation({
@@ -45,15 +63,8 @@ mutation({
     }),
   },
   payload: payload('startVerify'),
-  async resolve({ stores, ...options }, { services, caller }) {
-    const request = {
-      kind: 'VERIFY',
-      stores,
-      options: withoutNulls(options),
-      startedBy: caller.name,
-    } as const;
-    return { run: await recordRun(services, request, services.maintenanceQueue.push) };
-  },
+  resolve: ({ stores, ...options }, { services, caller }) =>
+    start(services, { kind: 'VERIFY', stores, options: withoutNulls(options), startedBy: caller.name }),
 });
 
 mutation({
@@ -72,10 +83,10 @@ mutation({
     }),
   },
   payload: payload('startRestore'),
-  async resolve({ stores, filter, ...options }, { services, caller }) {
+  resolve({ stores, filter, ...options }, { services, caller }) {
     const which = filter ? visibleFilter(caller, filter) : null;
     const rest = { stores, filter: which, options: withoutNulls(options), startedBy: caller.name };
-    return { run: await recordRun(services, { kind: 'RESTORE', ...rest }, services.maintenanceQueue.push) };
+    return start(services, { kind: 'RESTORE', ...rest });
   },
 });
 

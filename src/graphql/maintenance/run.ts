@@ -1,3 +1,5 @@
+import { visibleTo } from '../../auth/authorization.ts';
+import type { Caller } from '../../auth/caller.ts';
 import {
   listRuns,
   MAX_PROBLEMS,
@@ -80,8 +82,9 @@ export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement
       type: 'JSON',
       nullable: true,
       description:
-        'Filter of the images to restore, a value of the input type `ImageFilter`; null: all images.',
-      resolve: ({ filter }) => filter && withEnumNames(filter),
+        'Filter of the images to restore, a value of the input type `ImageFilter`; null: all images, or the viewer is limited to a user.',
+      resolve: ({ filter }, _args, { caller }) =>
+        filter && mayNameImages(caller) ? withEnumNames(filter) : null,
     }),
     startedBy: t.exposeString('startedBy', {
       description: 'Name of the token that started it, `root` for the root token, or `schedule`.',
@@ -136,12 +139,15 @@ export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement
     }),
     problems: t.field({
       type: [MaintenanceProblem],
-      description: `The first ${MAX_PROBLEMS} problems that it found.`,
+      description: `The first ${MAX_PROBLEMS} problems that it found. Empty if the viewer is limited to a user, because they name images of all users.`,
       extensions: { cost: LIST_COST },
-      resolve: ({ problems }) => problems,
+      resolve: ({ problems }, _args, { caller }) => (mayNameImages(caller) ? problems : []),
     }),
   }),
 });
+
+/** Returns whether the caller may learn of the images of every user. */
+const mayNameImages = (caller: Caller) => visibleTo(caller) === null;
 
 /** Fields of a filter with values of enums. */
 const ENUM_FIELDS = ['status', 'origin', 'visibility', 'trash', 'durability'];

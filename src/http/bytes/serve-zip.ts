@@ -2,15 +2,17 @@ import { visibleTo } from '../../auth/authorization.ts';
 import type { Caller } from '../../auth/caller.ts';
 import { FixativeError, InputError } from '../../errors.ts';
 import { encodeImageId, parseImageId } from '../../graphql/image/image-id.ts';
-import { findImages, type Image } from '../../image/image.ts';
+import { findImages } from '../../image/image.ts';
 import { readForm } from '../body/form.ts';
 import { faultOfEncoding } from '../body/request-body.ts';
 import type { Exchange } from '../exchange.ts';
 import { sendProblem } from '../response/problem.ts';
 import { sendFailure } from './send-bytes.ts';
-import { sendArchive, type ZipDeps } from './zip-archive.ts';
+import { type ArchivedImage, archivedOf, sendArchive, type ZipDeps } from './zip-archive.ts';
 
 const MAX_IMAGES = 1000;
+/** Rows that are read at once. */
+const PAGE = 100;
 /** An id has 68 characters in a form, or fewer. */
 const MAX_FORM_BYTES = 256 * 1024;
 /** Most ids that an error names. */
@@ -27,7 +29,7 @@ export async function serveZip(
 ): Promise<void> {
   const ids = await readIds(exchange, search);
   if (!ids) return;
-  let images: readonly Image[];
+  let images: readonly ArchivedImage[];
   try {
     images = await findAll(deps, ids, caller);
   } catch (error) {
@@ -83,7 +85,7 @@ async function findAll(
   { database }: Pick<ZipDeps, 'database'>,
   ids: readonly string[],
   caller: Caller,
-): Promise<Image[]> {
+): Promise<ArchivedImage[]> {
   if (ids.length === 0 || ids.length > MAX_IMAGES) {
     const message = `The request names ${ids.length} images. Send 1 to ${MAX_IMAGES} as \`ids\`.`;
     throw new InputError('INVALID_INPUT', message);
@@ -95,8 +97,11 @@ async function findAll(
     throw new InputError('INVALID_ID', message);
   }
   const unique = [...new Set(uuids.filter((uuid) => uuid !== null))];
-  const found = await findImages(database, unique, visibleTo(caller));
-  const images = found.filter((image) => image !== null);
+  const images: ArchivedImage[] = [];
+  for (let i = 0; i < unique.length; i += PAGE) {
+    const found = await findImages(database, unique.slice(i, i + PAGE), visibleTo(caller));
+    images.push(...found.filter((image) => image !== null).map(archivedOf));
+  }
   if (images.length === unique.length) return images;
   const missing = ids.filter((_, place) => !images.some(({ uuid }) => uuid === uuids[place]));
   throw new InputError('NOT_FOUND', `There are no images ${named(missing)}.`);

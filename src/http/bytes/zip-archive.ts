@@ -18,6 +18,17 @@ export interface ZipDeps extends ImageDeps {
 
 const MANIFEST = 'manifest.json';
 
+/** Fields of an image that its archive needs. */
+const FIELDS = [
+  ...(['uuid', 'blobId', 'sha256', 'filename', 'originalFilename', 'createdAt'] as const),
+  ...(['prompt', 'model', 'toolName', 'status', 'errorCode'] as const),
+];
+export type ArchivedImage = Readonly<Pick<Image, (typeof FIELDS)[number]>>;
+
+/** Returns what an archive needs of an image. The rest, such as metadata of 64 KiB, leaves the memory. */
+export const archivedOf = (image: Image): ArchivedImage =>
+  Object.fromEntries(FIELDS.map((field) => [field, image[field]])) as unknown as ArchivedImage;
+
 /** Entry of the manifest: one image. */
 interface Listed {
   readonly id: string;
@@ -49,8 +60,8 @@ interface Archive {
 export async function sendArchive(
   deps: ZipDeps,
   { response }: Exchange,
-  images: readonly Image[],
-  idOf: (image: Image) => string,
+  images: readonly ArchivedImage[],
+  idOf: (image: ArchivedImage) => string,
 ): Promise<void> {
   const zip = new ZipFile();
   const output = zip.outputStream as Readable;
@@ -79,7 +90,7 @@ export async function sendArchive(
   await sending;
 }
 
-async function addImage(deps: ZipDeps, archive: Archive, image: Image, id: string): Promise<Listed> {
+async function addImage(deps: ZipDeps, archive: Archive, image: ArchivedImage, id: string): Promise<Listed> {
   const { uuid, sha256, prompt, model, toolName: tool } = image;
   const createdAt = clampTime(image.createdAt).toISOString();
   const about = { id, uuid, sha256, prompt, model, tool, createdAt };
@@ -101,7 +112,7 @@ async function addImage(deps: ZipDeps, archive: Archive, image: Image, id: strin
 async function addBytes(
   { storage, log }: ZipDeps,
   archive: Archive,
-  image: Image,
+  image: ArchivedImage,
   blob: Blob,
 ): Promise<Pick<Listed, 'filename' | 'error'>> {
   const first = archive.names.take(image, blob.mimeType);

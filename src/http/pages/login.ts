@@ -27,6 +27,7 @@ export async function serveLogin(
   const session =
     authenticator.openSessionByCode(value) ??
     (isForm && value !== '' ? await authenticator.openSessionByToken(value) : null);
+  const next = fields?.get('next') === 'graphql' ? 'graphql' : './';
   if (!session) {
     const refusal = sent === null ? null : onFailure();
     if (refusal) sendRefusal({ request, response }, refusal);
@@ -34,11 +35,12 @@ export async function serveLogin(
       sendLoginPage(response, {
         note: sent === null ? '' : isForm ? WRONG_TOKEN : WRONG_LINK,
         hasJwt: authenticator.hasJwt,
+        next,
       });
     return;
   }
   // Not a redirect: a browser that comes from another site would not send a SameSite=Strict cookie with it.
-  sendHtml(response, 200, loggedIn(fields?.get('next') === 'graphql' ? 'graphql' : './'), {
+  sendHtml(response, 200, loggedIn(next), {
     'Set-Cookie': cookieOf(authenticator, session),
   });
 }
@@ -56,8 +58,10 @@ const cookieOf = (
 ) =>
   `${cookieName}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`;
 
-/** @param next address of the page to go on to */
-const loggedIn = (next: 'graphql' | './') =>
+/** Address of the page to go on to after the login: GraphiQL or the gallery. */
+type Next = 'graphql' | './';
+
+const loggedIn = (next: Next) =>
   page(`<p>You are logged in. <a href="${next}">Go on</a></p>`, { refresh: next });
 
 const WRONG_LINK = `The link is not valid. A link is valid for ${LOGIN_DAYS} days after its server has started.`;
@@ -69,17 +73,17 @@ interface LoginPage {
   /** Whether the server accepts JWTs of an identity provider. */
   readonly hasJwt: boolean;
   /** Page to go on to after the login. Default: the gallery. */
-  readonly next?: 'graphql';
+  readonly next?: Next;
 }
 
 /** Sends the login page, with status 401. */
-export function sendLoginPage(response: ServerResponse, { note = '', hasJwt, next }: LoginPage): void {
+export function sendLoginPage(response: ServerResponse, { note = '', hasJwt, next = './' }: LoginPage): void {
   sendHtml(
     response,
     401,
     page(`${note ? `<p class="note" role="alert">${note}</p>` : ''}
 <p>Open the link that the server printed when it started, or paste an API token or the root token.</p>${hasJwt ? JWT_NOTE : ''}
-<form method="post" action="login">${next ? `<input type="hidden" name="next" value="${next}">` : ''}
+<form method="post" action="login"><input type="hidden" name="next" value="${next}">
 <label>Token<input name="token" type="password" autocomplete="current-password" required autofocus></label>
 <button>Log in</button></form>
 <p class="soft">The root token is <code>FIXATIVE_ROOT_TOKEN</code>, or the file <code>root-token</code> in <code>DATA_DIR</code>. An

@@ -1,17 +1,27 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import sirv from 'sirv';
 import type { Exchange } from '../exchange.ts';
 import { page } from '../response/page.ts';
 import { sendProblem } from '../response/problem.ts';
 import { sendHtml } from '../response/send.ts';
-import { readModules, sendModule } from './modules.ts';
+import { readBuiltFiles, sendBuiltFile } from './built-files.ts';
 
 /** Paths of the pages of the gallery. The browser chooses by the path what to show. */
 export const WEB_PATHS = ['/make', '/upload', '/overview', '/stores', '/tokens', '/trash'] as const;
 
 /** Path of the page of one image; its uuid follows. */
 export const WEB_IMAGE_PATH = '/image';
+
+/** Paths of RobustImage and its types, for pages of every origin. */
+export const MODULE_PATHS = [
+  '/robust-image.js',
+  '/robust-image-react.js',
+  '/robust-image.d.ts',
+  '/robust-image-react.d.ts',
+] as const;
+
+/** Path of the page of examples of RobustImage. */
+export const EXAMPLES_PATH = '/robust-image';
 
 /** Path of the scripts and styles of the gallery. Their names contain the hash of their content. */
 export const WEB_ASSETS_PATH = '/assets';
@@ -29,7 +39,7 @@ export interface Web {
   /** Serves the page of examples of RobustImage. */
   serveExamples(exchange: Exchange): void;
   /** Serves a script or a style of the gallery. */
-  serveAsset(exchange: Exchange): void;
+  serveAsset(exchange: Exchange, search: string, name: string): void;
   /** Serves a module for the pages of other origins, or its types. */
   serveModule(exchange: Exchange): void;
 }
@@ -38,60 +48,58 @@ export interface Web {
 export function makeWeb({ directory, publicUrl }: WebDeps): Web {
   const html = readPage(directory, 'index.html');
   const examples = readPage(directory, 'robust-image.html');
-  // Without the build there is no directory to serve.
-  const assets = html === null ? null : serveDirectory(directory);
-  const modules = readModules(directory);
+  const files = readBuiltFiles(directory);
 
   function sendPage({ response }: Exchange, text: string | null): void {
     const base = basePathOf(publicUrl());
     if (text === null) sendHtml(response, 503, page(NOT_BUILT, { base }));
     else
-      sendHtml(response, 200, text.replace(BASE, `<base href="${base}" />`), {
-        'Content-Security-Policy': policyOf(publicUrl()),
-        'Cache-Control': 'no-cache',
-        Vary: 'Accept, Accept-Encoding',
-        'Referrer-Policy': 'same-origin',
-      });
+      sendHtml(
+        response,
+        200,
+        text.replace(BASE, () => `<base href="${base}" />`),
+        {
+          'Content-Security-Policy': policyOf(publicUrl()),
+          'Cache-Control': 'no-cache',
+          Vary: 'Accept, Accept-Encoding',
+          'Referrer-Policy': 'same-origin',
+        },
+      );
   }
-  const sendNotFound = (exchange: Exchange) =>
-    sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });
+  /** Serves a file of the build. @param name its path in the directory of the build. */
+  function sendFile(exchange: Exchange, name: string, headers: Record<string, string>): void {
+    const file = files.get(name);
+    if (file) sendBuiltFile(exchange, file, headers);
+    else sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });
+  }
 
   return {
     servePage: (exchange) => sendPage(exchange, html),
     serveExamples: (exchange) => sendPage(exchange, examples),
-    serveAsset(exchange) {
-      const { request, response } = exchange;
-      // sirv throws for a range that ends before it begins. Browsers ask for none here.
-      delete request.headers.range;
-      if (assets) assets(request, response, () => sendNotFound(exchange));
-      else sendNotFound(exchange);
-    },
-    serveModule(exchange) {
-      const module = modules.get((exchange.request.url ?? '').replace(/^.*\/|\?.*$/g, ''));
-      if (module) sendModule(exchange, module);
-      else sendNotFound(exchange);
-    },
+    serveAsset: (exchange, _search, name) => sendFile(exchange, `assets/${name}`, ASSET_HEADERS),
+    serveModule: (exchange) =>
+      sendFile(exchange, (exchange.request.url ?? '').replace(/^.*\/|\?.*$/g, ''), MODULE_HEADERS),
   };
 }
+
+/** Headers of files whose names contain the hash of their content. */
+const ASSET_HEADERS = {
+  'Cache-Control': 'public, max-age=31536000, immutable',
+  Vary: 'Accept-Encoding',
+};
+
+/** Headers of modules for other origins. A new version has the same address, so caches ask after an hour. */
+const MODULE_HEADERS = {
+  'Cache-Control': 'public, max-age=3600',
+  Vary: 'Accept-Encoding, Origin',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+};
 
 /** Element of the built page that gets the path of PUBLIC_URL. */
 const BASE = '<base href="/" />';
 
 /** Returns the path that a reverse proxy strips. It starts and ends with `/`. */
 export const basePathOf = (publicUrl: string): string => `${new URL(publicUrl).pathname.replace(/\/$/, '')}/`;
-
-/** Serves files from a directory that does not change, compressed where the build compressed them. */
-const serveDirectory = (directory: string) =>
-  sirv(directory, {
-    brotli: true,
-    gzip: true,
-    etag: true,
-    immutable: true,
-    maxAge: 365 * 24 * 60 * 60,
-    setHeaders: (response) => {
-      response.setHeader('X-Content-Type-Options', 'nosniff');
-    },
-  });
 
 /** Returns the page; null: the gallery is not built. */
 function readPage(directory: string, name: string): string | null {

@@ -89,12 +89,16 @@ function unhealthyBlobs(durability: readonly Durability[], first: () => string):
  */
 interface Counted {
   upTo: number;
+  /** The count that is in progress; null: none. Requests that come meanwhile share it. */
+  counting: Promise<boolean> | null;
   /** Milliseconds of the process until when some are taken to be missing, without counting again. */
   missingUntil: number;
 }
 
 const counted = new WeakMap<object, Map<string, Counted>>();
 const MISSING_MILLISECONDS = 10_000;
+/** Least pause, in durations of the last count: while a store is filled, each count reads all rows. */
+const MISSING_FACTOR = 20;
 
 /** Adds the configured stores to a filter by durability. */
 export async function withStores<Filter extends DurabilityFilter>(
@@ -134,11 +138,24 @@ async function areAllOnRecord(database: Queryable, names: readonly string[]): Pr
   const ofDatabase = counted.get(database) ?? new Map<string, Counted>();
   counted.set(database, ofDatabase);
   const key = names.join();
-  const known = ofDatabase.get(key) ?? { upTo: 0, missingUntil: 0 };
+  const known: Counted = ofDatabase.get(key) ?? { upTo: 0, counting: null, missingUntil: 0 };
   ofDatabase.set(key, known);
   if (performance.now() < known.missingUntil) return false;
+  known.counting ??= countOnRecord(database, names, known).finally(() => {
+    known.counting = null;
+  });
+  return known.counting;
+}
+
+async function countOnRecord(
+  database: Queryable,
+  names: readonly string[],
+  known: Counted,
+): Promise<boolean> {
+  const begun = performance.now();
   const [row] = await database.query<{ all: boolean; upTo: number | null }>(COUNT, [known.upTo, names]);
-  if (!row?.all) known.missingUntil = performance.now() + MISSING_MILLISECONDS;
+  const now = performance.now();
+  if (!row?.all) known.missingUntil = now + Math.max(MISSING_MILLISECONDS, MISSING_FACTOR * (now - begun));
   else known.upTo = Math.max(known.upTo, row.upTo ?? 0);
   return row?.all ?? false;
 }

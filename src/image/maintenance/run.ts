@@ -184,6 +184,7 @@ export async function recordRun(
 export class ActiveRunError extends InputError {
   readonly runId: string;
 
+  /** @param runId id of that run, in the form in which the message names it. */
   constructor(kind: MaintenanceKind, runId: string) {
     const what = kind === 'VERIFY' ? 'verify' : 'restore';
     super(

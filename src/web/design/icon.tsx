@@ -30,7 +30,10 @@ const PATHS = {
   up: 'M5 15l7-7 7 7',
   plus: 'M12 5v14M5 12h14',
   calendar: 'M4 6h16v14H4zM4 10h16M8 3v4M16 3v4',
-  theme: 'M12 3a9 9 0 1 0 9 9 7 7 0 0 1-9-9z',
+  light:
+    'M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.5 1.5M17.5 17.5 19 19M19 5l-1.5 1.5M6.5 17.5 5 19',
+  dark: 'M12 3a9 9 0 1 0 9 9 7 7 0 0 1-9-9z',
+  auto: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 3v18M12 8h4M12 12h8M12 16h7',
   external: 'M14 4h6v6M20 4l-9 9M18 14v6H4V6h6',
   family: 'M12 4v5M5 20v-5h14v5M12 9v6',
   camera: 'M4 8h4l2-3h4l2 3h4v11H4zM12 17a4 4 0 1 0 0-8 4 4 0 0 0 0 8z',

@@ -14,7 +14,7 @@ export const Menu = ({ trigger, children }: MenuProps) => (
   <Base.Root>
     <Base.Trigger render={trigger} />
     <Base.Portal>
-      <Base.Positioner sideOffset={6} align="end">
+      <Base.Positioner className={styles.place} sideOffset={6} align="end">
         <Base.Popup className={styles.popup}>{children}</Base.Popup>
       </Base.Positioner>
     </Base.Portal>

@@ -1,7 +1,8 @@
-import { lazy, Suspense, useCallback, useMemo, useState } from 'react';
+import { Suspense, useCallback, useMemo, useState } from 'react';
 import { Link, useLocation, useSearch } from 'wouter';
 import { useMay } from '../client/session.tsx';
 import { buttonClass } from '../design/button.tsx';
+import { loadLater } from '../design/load-later.tsx';
 import { Notice } from '../design/notice.tsx';
 import { useTitle } from '../design/page.tsx';
 import type { Tile } from '../grid/list/list.ts';
@@ -17,7 +18,7 @@ import { DateRail } from './date-rail.tsx';
 import styles from './gallery-page.module.css';
 import { Toolbar } from './toolbar.tsx';
 
-const FilterPanel = lazy(() => import('./filter-panel.tsx'));
+const FilterPanel = loadLater(() => import('./filter-panel.tsx'));
 
 /** Returns the filter in the address, and a function that changes it. */
 function useFilter() {

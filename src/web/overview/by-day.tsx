@@ -1,6 +1,7 @@
-import { lazy, Suspense, useMemo } from 'react';
+import { Suspense, useMemo } from 'react';
 import { Link } from 'wouter';
 import { formatCount, formatDay } from '../design/format.ts';
+import { loadLater } from '../design/load-later.tsx';
 import { number } from '../design/page.tsx';
 import { type GalleryFilter, galleryPath } from '../state/filter.ts';
 import { useMedia } from '../state/media.ts';
@@ -9,7 +10,7 @@ import { ChartCard } from './chart-card.tsx';
 import styles from './overview.module.css';
 import { type Bucket, type DayRow, makeSeries, ROOM, type Series, sum } from './series.ts';
 
-const DayPlot = lazy(() => import('./day-plot.tsx'));
+const DayPlot = loadLater(() => import('./day-plot.tsx'));
 
 interface ByDayProps {
   readonly rows: readonly DayRow[];

@@ -123,7 +123,7 @@ function Plots({ stats, filter, from, today }: PlotsProps) {
           <Breakdowns stats={stats} filter={filter} />
         </>
       )}
-      <div className={styles.grid}>
+      <div className={styles.pair}>
         {stats.total === 0 ? null : <DurabilityCard counts={stats.byDurability} filter={filter} />}
         {maySeeStores ? <StoreCards today={today} /> : null}
       </div>

@@ -21,7 +21,7 @@ export function AccountMenu() {
       <MenuLine />
       <MenuLabel>{shell.theme}</MenuLabel>
       {THEMES.map((name) => (
-        <MenuItem key={name} icon={name === present ? 'check' : 'theme'} onSelect={() => setTheme(name)}>
+        <MenuItem key={name} icon={name === present ? 'check' : name} onSelect={() => setTheme(name)}>
           {shell.themes[name]}
         </MenuItem>
       ))}

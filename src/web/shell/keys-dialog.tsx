@@ -5,6 +5,7 @@ import { shell } from '../text/shared.ts';
 import styles from './keys-dialog.module.css';
 
 const SIGNS: Readonly<Record<string, string>> = {
+  Arrows: '← ↑ ↓ →',
   ArrowLeft: '←',
   ArrowRight: '→',
   ArrowUp: '↑',

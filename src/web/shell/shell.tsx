@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react';
-import { Link, useLocation } from 'wouter';
+import { Link, useLocation, useSearch } from 'wouter';
+import { addressOf } from '../client/address.ts';
 import { useMay } from '../client/session.tsx';
 import { IconButton } from '../design/button.tsx';
 import { Icon } from '../design/icon.tsx';
@@ -20,9 +21,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   useKeys([{ key: '?', label: shell.keysTitle, run: () => setShowsKeys(true) }]);
   return (
     <>
-      <a className={styles.skip} href="#content">
-        {text.skip}
-      </a>
+      <SkipLink />
       <header className={styles.bar}>
         <Link className={styles.brand} href="/">
           <img src={logo} alt="" />
@@ -40,6 +39,18 @@ export function Shell({ children }: { readonly children: ReactNode }) {
       <EndedSession />
       <Toasts />
     </>
+  );
+}
+
+/** Link to the content, for keyboards. It names the whole address, because the page has a `<base>`. */
+function SkipLink() {
+  const [path] = useLocation();
+  const search = useSearch();
+  const address = addressOf(path.slice(1) + (search ? `?${search}` : ''));
+  return (
+    <a className={styles.skip} href={`${address}#content`}>
+      {text.skip}
+    </a>
   );
 }
 

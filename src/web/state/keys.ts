@@ -3,11 +3,14 @@ import { makeSignal, type Signal } from './signal.ts';
 
 /** A key of the present page. */
 export interface KeyBinding {
-  /** `KeyboardEvent.key`, such as `ArrowRight`; `mod+a` needs Ctrl or Cmd, `shift+x` needs Shift. */
+  /**
+   * `KeyboardEvent.key`, such as `ArrowRight`; `mod+a` needs Ctrl or Cmd, `shift+x` needs Shift.
+   * `Arrows` stands for all four, in the list only.
+   */
   readonly key: string;
   /** Effect of the key, for the list of keys. */
   readonly label: string;
-  /** Absent: an element handles the key itself, and it is here for the list of keys. */
+  /** Effect; absent: an element of the page handles the key itself, and the list alone names it. */
   readonly run?: (event: KeyboardEvent) => void;
 }
 
@@ -30,7 +33,7 @@ export function useKeys(bindings: readonly KeyBinding[]): void {
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
       if (event.defaultPrevented || isElsewhere(event)) return;
-      const binding = latest.current.find(({ key }) => matches(key, event));
+      const binding = latest.current.find(({ key, run }) => run && matches(key, event));
       if (!binding?.run) return;
       event.preventDefault();
       binding.run(event);

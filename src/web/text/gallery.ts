@@ -120,7 +120,7 @@ export const gallery = {
     provider: 'Provider',
     tags: 'Tags',
     status: 'Status',
-    durability: 'Safety of the bytes',
+    durability: 'Durability',
     visibility: 'Visibility',
     trash: 'Trash',
     from: 'From',

@@ -154,8 +154,9 @@ export const edit = {
   removeTag: (tag: string) => `Remove the tag ${tag}`,
   tagTooLong: 'A tag has at most 100 characters.',
   tooManyTags: 'An image has at most 50 tags.',
-  tagAdded: (tag: string) => `Tag ${tag} added`,
-  tagRemoved: (tag: string) => `Tag ${tag} removed`,
+  tagsAdded: (tags: readonly string[]) =>
+    tags.length === 1 ? `Added the tag ${tags[0]}.` : `Added the tags ${tags.join(', ')}.`,
+  tagRemoved: (tag: string) => `Removed the tag ${tag}.`,
   metadata: 'Metadata',
   noMetadata: 'No metadata.',
   editMetadata: 'Edit the metadata',
@@ -175,8 +176,8 @@ export const edit = {
   renamed: 'File renamed',
   private: 'Private',
   visibility: 'Visibility',
-  isPrivate: 'Only for those who may see it, and by signed addresses.',
-  isPublic: 'For everyone who has its address.',
+  isPrivate: 'On: only its owner and administrators can open it, or anyone with a signed address.',
+  isPublic: 'Off: anyone with the address can open it.',
   nowPrivate: 'The image is private now. Caches and signed addresses may still show it.',
   nowPublic: 'The image is public now',
 } as const;

@@ -116,7 +116,7 @@ export const make = {
   quotaResets: (time: string) => `The quota resets ${time}.`,
   quotaFull: 'Delete images for good to make room.',
   retryable: 'The same request may succeed later.',
-  mendFirst: 'Mend the marked fields first.',
+  mendFirst: 'Correct the marked fields first.',
   faults: {
     empty: 'Describe what the picture shows.',
     emptyPart: 'Describe what each one shows, or remove it.',
@@ -131,7 +131,7 @@ export const make = {
     'size-unknown': 'The model does not offer this size.',
   },
   noScope: 'Your token may not make images',
-  noScopeHint: 'It lacks the scope IMAGES_GENERATE. Log in with a token that has it.',
+  noScopeHint: 'It lacks the permission IMAGES_GENERATE. Log in with a token that has it.',
   noModel: 'No model is ready',
 } as const;
 

@@ -31,7 +31,7 @@ export const overview = {
     waiting: 'Waiting',
     processing: 'In progress',
   },
-  largest: 'largest first',
+  largest: 'show the largest',
   oldestWait: (ago: string) => `oldest: ${ago}`,
   noWait: 'nothing waits',
   byDay: { day: 'By day and tool', week: 'By week and tool', month: 'By month and tool' },

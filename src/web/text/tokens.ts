@@ -2,7 +2,7 @@
 export const tokens = {
   create: 'Create token',
   createTitle: 'Create a token',
-  intro: 'A token lets a program use the API, as far as its permissions go.',
+  intro: 'With a token a program uses the API. It can do what the permissions of the token allow.',
   caption: 'API tokens',
   columns: {
     name: 'Name',
@@ -38,7 +38,10 @@ export const tokens = {
       name: 'Write images',
       hint: 'Upload, import, change, restore, delete and purge images.',
     },
-    IMAGES_GENERATE: { name: 'Make images', hint: 'Generate images, and cancel it. Providers may charge.' },
+    IMAGES_GENERATE: {
+      name: 'Make images',
+      hint: 'Generate images and cancel generations. Providers may charge.',
+    },
     STORES_READ: { name: 'Read stores', hint: 'Read the state of the stores, and the metrics.' },
     ADMIN: { name: 'Administer', hint: 'Everything, for every user, with tokens and maintenance.' },
   },
@@ -66,5 +69,5 @@ export const tokens = {
   revokeOf: (name: string) => `Revoke ${name}`,
   revokeTitle: (name: string) => `Revoke “${name}”?`,
   revokeHint: 'Programs that use it are refused at once. This cannot be undone.',
-  revoked: (name: string) => `“${name}” is revoked`,
+  revoked: (name: string) => `“${name}” is revoked.`,
 } as const;

@@ -82,5 +82,5 @@ export const upload = {
   unexpected: 'The server sent no image.',
   stopped: 'The uploads stopped',
   noScope: 'Your token may not upload images',
-  noScopeHint: 'It lacks the scope IMAGES_WRITE. Log in with a token that has it.',
+  noScopeHint: 'It lacks the permission IMAGES_WRITE. Log in with a token that has it.',
 } as const;

@@ -92,6 +92,9 @@ function useBulkKeys({ list, isTrash, targets, act, ask, actions }: KeyOptions):
     ...(isTrash ? [] : [{ key: 't', label: gridText.keyTag, run: onTargets(() => ask('tags')) }]),
   ];
   useKeys([
+    { key: 'Arrows', label: gridText.keyMove },
+    { key: ' ', label: gridText.keySelect },
+    { key: 'Enter', label: gridText.keyOpen },
     { key: 'mod+a', label: gridText.keyAll, run: () => selectLoaded(list) },
     { key: 'Escape', label: gridText.keyClear, run: () => list.selection.set(NOTHING) },
     ...(mayWrite ? change : []),

@@ -31,7 +31,10 @@ export function Head({ image }: HeadProps) {
           {formatAgo(image.createdAt)}
         </time>
       </p>
-      <Actions image={image} />
+      <div className={styles.tools}>
+        <Tools image={image} />
+      </div>
+      <Makers image={image} />
     </header>
   );
 }
@@ -59,30 +62,26 @@ function Badges({ image }: HeadProps) {
   );
 }
 
-function Actions({ image }: HeadProps) {
+function Makers({ image }: HeadProps) {
   const { mayGenerate } = useImageActions(image);
+  if (!mayGenerate) return null;
   return (
-    <div className={styles.actions}>
-      {mayGenerate ? (
-        <>
-          <Link className={buttonClass('primary')} href={`/make?from=${image.uuid}`}>
-            <Icon name="make" />
-            {actions.makeAgain}
-          </Link>
-          {image.url ? (
-            <Link className={buttonClass()} href={`/make?edit=${image.uuid}`}>
-              <Icon name="brush" />
-              {actions.editFrom}
-            </Link>
-          ) : null}
-        </>
+    <div className={styles.makers}>
+      <Link className={buttonClass('primary')} href={`/make?from=${image.uuid}`}>
+        <Icon name="make" />
+        {actions.makeAgain}
+      </Link>
+      {image.url ? (
+        <Link className={buttonClass()} href={`/make?edit=${image.uuid}`}>
+          <Icon name="brush" />
+          {actions.editFrom}
+        </Link>
       ) : null}
-      <MoreActions image={image} />
     </div>
   );
 }
 
-function MoreActions({ image }: HeadProps) {
+function Tools({ image }: HeadProps) {
   const { mayWrite, remove, undelete } = useImageActions(image);
   const [isPurging, setPurging] = useState(false);
   const isRunning = image.status === 'PENDING' || image.status === 'PROCESSING';

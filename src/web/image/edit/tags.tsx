@@ -60,6 +60,18 @@ export function Tags({ image }: TagsProps) {
 const MAX_TAG_LENGTH = 100;
 const MAX_TAGS = 50;
 
+/** Returns the tags that commas part in a text, without those that the image has. */
+const newTags = (text: string, present: readonly string[]) =>
+  [...new Set(text.split(',').map((tag) => tag.trim()))].filter(
+    (tag) => tag !== '' && !present.includes(tag),
+  );
+
+/** Returns why tags cannot be added to an image with `count` tags; null: they can. */
+function refusalOf(tags: readonly string[], count: number): string | null {
+  if (tags.some((tag) => tag.length > MAX_TAG_LENGTH)) return edit.tagTooLong;
+  return count + tags.length > MAX_TAGS ? edit.tooManyTags : null;
+}
+
 function AddTag({ image }: TagsProps) {
   const { isBusy, update } = useUpdate(image);
   const [value, setValue] = useState('');
@@ -71,12 +83,11 @@ function AddTag({ image }: TagsProps) {
   useKeys([{ key: 't', label: keys.tags, run: () => input.current?.focus() }]);
   const add = async (event: FormEvent) => {
     event.preventDefault();
-    const tag = value.trim();
-    if (tag === '' || isBusy) return;
-    if (image.tags.includes(tag)) return setValue('');
-    const refused =
-      tag.length > MAX_TAG_LENGTH ? edit.tagTooLong : image.tags.length >= MAX_TAGS ? edit.tooManyTags : null;
-    const reason = refused ?? (await update({ addTags: [tag] }, edit.tagAdded(tag)));
+    if (isBusy) return;
+    const tags = newTags(value, image.tags);
+    if (tags.length === 0) return setValue('');
+    const reason =
+      refusalOf(tags, image.tags.length) ?? (await update({ addTags: tags }, edit.tagsAdded(tags)));
     setFault(reason);
     if (reason === null) setValue('');
   };

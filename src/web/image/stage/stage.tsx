@@ -1,5 +1,6 @@
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { Suspense, useEffect, useState } from 'react';
 import { IconButton } from '../../design/button.tsx';
+import { loadLater } from '../../design/load-later.tsx';
 import { Picture } from '../../design/picture.tsx';
 import { altOf } from '../../design/title.ts';
 import type { ImageDetailsFragment } from '../../generated/graphql.ts';
@@ -10,7 +11,7 @@ import { useShowImage, useWayBack } from '../way-back.ts';
 import { Absent, absenceOf, Unloaded } from './absent.tsx';
 import styles from './stage.module.css';
 
-const Viewer = lazy(() => import('./viewer.tsx'));
+const Viewer = loadLater(() => import('./viewer.tsx'));
 
 interface StageProps {
   readonly image: ImageDetailsFragment;

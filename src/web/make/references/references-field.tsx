@@ -1,6 +1,7 @@
-import { lazy, Suspense, useId, useRef, useState } from 'react';
+import { Suspense, useId, useRef, useState } from 'react';
 import { Button } from '../../design/button.tsx';
 import { formatCount } from '../../design/format.ts';
+import { loadLater } from '../../design/load-later.tsx';
 
 import { useSignal } from '../../state/signal.ts';
 import { make as text } from '../../text/make.ts';
@@ -11,7 +12,7 @@ import { PickerDialog } from './picker-dialog.tsx';
 import { pictures, setMask } from './pictures.ts';
 import { ReferenceTile } from './reference-tile.tsx';
 
-const MaskDialog = lazy(() => import('../mask/mask-dialog.tsx'));
+const MaskDialog = loadLater(() => import('../mask/mask-dialog.tsx'));
 
 /** The pictures to generate from, and the mask over the first. */
 export function ReferencesField({ tool, offers, faultOf }: Form) {
