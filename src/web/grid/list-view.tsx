@@ -42,7 +42,7 @@ export function ListView({ address, list, isTrash, toolbar, head, empty, onFirst
   return (
     <>
       <div className={styles.sticky}>
-        <div className={styles.toolbar}>{toolbar}</div>
+        <ToolbarPlace list={list}>{toolbar}</ToolbarPlace>
         <BulkBar list={list} actions={actions} isTrash={isTrash} targets={targets} />
       </div>
       {head}
@@ -54,6 +54,16 @@ export function ListView({ address, list, isTrash, toolbar, head, empty, onFirst
       />
       <BulkStatus />
     </>
+  );
+}
+
+/** The place of the toolbar. The actions on a selection cover it, so nothing in it has the focus then. */
+function ToolbarPlace({ list, children }: { readonly list: ImageList; readonly children: ReactNode }) {
+  const { ids } = useSignal(list.selection);
+  return (
+    <div className={styles.toolbar} inert={ids.size > 0}>
+      {children}
+    </div>
   );
 }
 

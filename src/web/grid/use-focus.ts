@@ -1,6 +1,4 @@
 import { type KeyboardEvent, type RefObject, useLayoutEffect, useRef, useState } from 'react';
-import { useKeys } from '../state/keys.ts';
-import { grid as text } from '../text/gallery.ts';
 import type { ImageList, Tile } from './list/list.ts';
 import { entriesOf } from './list/window.ts';
 import { type Direction, type GridRow, moveFocus, rowOf } from './rows.ts';
@@ -14,13 +12,6 @@ const DIRECTIONS: Readonly<Record<string, Direction>> = {
   Home: 'first',
   End: 'last',
 };
-
-/** Keys of a tile that has the focus, for the list of keys. */
-const KEYS = [
-  { key: 'ArrowRight', label: text.keyMove },
-  { key: ' ', label: text.keySelect },
-  { key: 'Enter', label: text.keyOpen },
-];
 
 interface FocusOptions {
   readonly grid: RefObject<HTMLElement | null>;
@@ -42,7 +33,6 @@ export function useFocus({ grid, list, rows, showRow }: FocusOptions) {
     wanted.current = undefined;
     cell.focus({ preventScroll: true });
   });
-  useKeys(KEYS);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const cell = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-id]') : null;

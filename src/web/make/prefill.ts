@@ -1,6 +1,7 @@
 import { useEffect } from 'react';
 import { useClient } from 'urql';
 import { useLocation, useSearchParams } from 'wouter';
+import { messageOf } from '../client/errors.ts';
 import { showToast } from '../design/toast.tsx';
 import { MakeFromDocument } from '../generated/graphql.ts';
 import { make as text } from '../text/make.ts';
@@ -21,12 +22,14 @@ export function usePrefill(tools: readonly Tool[], models: readonly Model[]): vo
   const edit = search.get('edit');
   useEffect(() => {
     const id = edit ?? from;
-    if (id === null || tools.length === 0) return;
+    if (id === null || tools.length === 0) return undefined;
+    let isLeft = false;
     const fill = async () => {
-      const { data } = await client.query(MakeFromDocument, { id }).toPromise();
+      const { data, error } = await client.query(MakeFromDocument, { id }).toPromise();
+      if (isLeft) return undefined;
       navigate('/make', { replace: true });
       const image = data?.image;
-      if (!image) return showToast(text.notFound, { tone: 'bad' });
+      if (!image) return showToast(error ? messageOf(error) : text.notFound, { tone: 'bad' });
       if (edit !== null) {
         const tool = editorOf(tools);
         const size = sizeToKeep(
@@ -47,6 +50,9 @@ export function usePrefill(tools: readonly Tool[], models: readonly Model[]): vo
       return showToast(text.loadedFrom);
     };
     void fill();
+    return () => {
+      isLeft = true;
+    };
   }, [client, from, edit, tools, models, navigate]);
 }
 

@@ -4,16 +4,17 @@ const FOCUSABLE =
   'a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea:not(:disabled), summary';
 
 /**
- * Moves the focus on when its element is removed, such as a button that deletes its own row: to what comes
- * after it, else to what precedes it. A browser would leave the focus nowhere.
+ * Moves the focus of a keyboard on when its element is removed, such as a button that deletes its own row.
+ * It goes to what comes after the element, else to what precedes it. A browser leaves it nowhere.
  */
 export function useKeptFocus(root: RefObject<HTMLElement | null>): void {
   useEffect(() => {
     const element = root.current;
     if (!element) return;
-    let last: Node | null = null;
-    const note = ({ target }: FocusEvent) => {
-      last = target as Node;
+    let last: Element | null = null;
+    // After a tap, a focus that moves into a field would open the keyboard of a phone.
+    const note = ({ target, type }: Event) => {
+      last = type === 'keydown' || (target as Element).matches(':focus-visible') ? (target as Element) : null;
     };
     const observer = new MutationObserver((records) => {
       if (!last || last.isConnected || document.activeElement !== document.body) return;
@@ -25,10 +26,11 @@ export function useKeptFocus(root: RefObject<HTMLElement | null>): void {
       );
       if (removal) neighbourOf(removal, element).focus({ preventScroll: true });
     });
-    element.addEventListener('focusin', note);
+    const events = ['focusin', 'keydown'];
+    for (const type of events) element.addEventListener(type, note);
     observer.observe(element, { childList: true, subtree: true });
     return () => {
-      element.removeEventListener('focusin', note);
+      for (const type of events) element.removeEventListener(type, note);
       observer.disconnect();
     };
   }, [root]);

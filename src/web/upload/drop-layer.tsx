@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { Icon } from '../design/icon.tsx';
+import { showToast } from '../design/toast.tsx';
 import { upload as text } from '../text/upload.ts';
 import { addressesOf } from './addresses.ts';
 import { filesOf } from './collect.ts';
@@ -42,7 +43,11 @@ export function DropLayer(props: DropLayerProps) {
       }
       if (!data?.types.includes('Files')) return;
       event.preventDefault();
-      latest.current.onFiles(await filesOf(data));
+      try {
+        latest.current.onFiles(await filesOf(data));
+      } catch {
+        showToast(text.unreadable, { tone: 'bad' });
+      }
     };
     const events = new AbortController();
     const { signal } = events;

@@ -1,5 +1,6 @@
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { useClient } from 'urql';
+import { messageOf } from '../../client/errors.ts';
 import { Button } from '../../design/button.tsx';
 import { Icon } from '../../design/icon.tsx';
 import { showToast } from '../../design/toast.tsx';
@@ -153,7 +154,10 @@ function useReferences({ offers, tools }: Form): boolean {
       void client
         .query(MakeFromDocument, { id: uuid })
         .toPromise()
-        .then(({ data }) => data?.image && addImage(data.image, room())),
+        .then(({ data, error }) => {
+          if (data?.image) addImage(data.image, room());
+          else showToast(error ? messageOf(error) : text.notFound, { tone: 'bad' });
+        }),
   });
   return isOver;
 }
