@@ -7,18 +7,22 @@ export interface Subject {
 }
 
 /** Name of a measure, and its value with the unit. */
-type Line = readonly [name: string, value: string];
+export type Line = readonly [name: string, value: string];
 
 /** Slowdown of the CPU, as of a phone of the middle class. */
 const SLOWDOWN = 4;
 
-async function open({ browser, url, token }: Subject): Promise<{ page: Page; session: CDPSession }> {
+/** Opens the gallery. @param slowdown factor by which the CPU of the page is slower. */
+async function open(
+  { browser, url, token }: Subject,
+  slowdown = SLOWDOWN,
+): Promise<{ page: Page; session: CDPSession }> {
   const page = await browser.newPage();
   await page.goto(new URL('/login', url).href);
   await page.fill('input[name=token]', token);
   await Promise.all([page.waitForURL(url.href), page.click('button')]);
   const session = await browser.newCDPSession(page);
-  await session.send('Emulation.setCPUThrottlingRate', { rate: SLOWDOWN });
+  await session.send('Emulation.setCPUThrottlingRate', { rate: slowdown });
   return { page, session };
 }
 
@@ -119,7 +123,7 @@ export async function measureScrolling(
   rows: number,
   note: (text: string) => void,
 ): Promise<Line[]> {
-  const { page, session } = await open(subject);
+  const { page, session } = await open(subject, 1);
   const requested = new Map<string, number>();
   page.on('request', (request) => {
     const { pathname, search } = new URL(request.url());
