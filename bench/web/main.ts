@@ -1,7 +1,8 @@
 /**
- * `npm run bench:web [-- --rows 10000] [--images 100000]`: what a browser measures of the gallery, over images
- * generated for the run. The first view and interactions are measured at a quarter of the speed of the CPU,
- * scrolling at full speed. The server, which renders each thumbnail, and PostgreSQL run on the same machine.
+ * `npm run bench:web [-- --rows 10000] [--images 100000]`: what a browser measures of the gallery, over
+ * images generated for the run. The first view and interactions are measured at a quarter of the speed of the
+ * CPU, scrolling at full speed. The server, which renders each thumbnail, and PostgreSQL run on the same
+ * machine.
  *
  * Compare machines with care: Chromium paints without a graphics card here.
  */
