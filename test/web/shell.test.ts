@@ -54,6 +54,25 @@ describe.skipIf(!CHROMIUM)('the frame of the gallery', () => {
     await page.close();
   });
 
+  test('works in a browser that allows no storage', async () => {
+    const { page, faults } = await openGallery(app, browser);
+    await page.addInitScript(() => {
+      for (const area of ['localStorage', 'sessionStorage'])
+        Object.defineProperty(window, area, {
+          get() {
+            throw new DOMException('denied', 'SecurityError');
+          },
+        });
+    });
+    await page.goto(`${app.url}/make`);
+    await page.getByLabel('Prompt').fill('a fox');
+    await page.getByRole('button', { name: 'Account' }).click();
+    await page.getByRole('menuitem', { name: 'Dark' }).click();
+    expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
   test('logs out, and asks a browser without a session to log in', async () => {
     const { page } = await openGallery(app, browser);
     await page.getByRole('button', { name: 'Account' }).click();

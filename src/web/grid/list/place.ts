@@ -1,3 +1,5 @@
+import { keepText, readText } from '../../state/storage.ts';
+
 /** Place in a list that a person left: the first image on the screen, and how far it was scrolled. */
 export interface Place {
   readonly id: string;
@@ -16,7 +18,7 @@ type Places = Readonly<Record<string, Place>>;
 
 function readPlaces(): Places {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY) ?? '{}');
+    return JSON.parse(readText('session', KEY) ?? '{}');
   } catch {
     return {};
   }
@@ -29,9 +31,5 @@ export function keepPlace(address: string, place: Place | null): void {
   const { [address]: _, ...others } = readPlaces();
   const kept = Object.entries(others).slice(1 - MAX_PLACES);
   const next = Object.fromEntries(place === null ? kept : [...kept, [address, place]]);
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(next));
-  } catch {
-    // Without storage, the list opens at its start.
-  }
+  keepText('session', KEY, JSON.stringify(next));
 }

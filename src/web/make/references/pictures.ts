@@ -1,6 +1,7 @@
 import type { SourceImageFragment } from '../../generated/graphql.ts';
 import { randomId } from '../../state/random-id.ts';
 import { makeSignal } from '../../state/signal.ts';
+import { keepText, readText } from '../../state/storage.ts';
 import type { MaskHistory } from '../mask/history.ts';
 
 /** A picture to generate from: a file of this computer, or an image of the gallery. */
@@ -62,12 +63,12 @@ export function setMask(file: File | null, history: MaskHistory): void {
 /** Keeps the images of the gallery for a reload; files of this computer cannot be kept. */
 function keep(references: readonly Reference[]): void {
   const images = references.flatMap((each) => ('image' in each ? [each.image] : []));
-  sessionStorage.setItem(KEY, JSON.stringify(images));
+  keepText('session', KEY, JSON.stringify(images));
 }
 
 function readKept(): readonly Reference[] {
   try {
-    const images: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? '[]');
+    const images: unknown = JSON.parse(readText('session', KEY) ?? '[]');
     return Array.isArray(images) ? images.filter(isImage).map(referenceOfImage) : [];
   } catch {
     return [];
