@@ -1,6 +1,7 @@
 import type { PgBoss } from 'pg-boss';
 import type { Logger } from 'pino';
 import type { Queryable } from '../database/database.ts';
+import { diskFaultOf } from '../database/pglite/disk-fault.ts';
 import { executeRun } from '../image/maintenance/execute.ts';
 import {
   DEAD_AFTER_SECONDS,
@@ -41,6 +42,20 @@ export function makeMaintenanceJobs(boss: PgBoss): MaintenanceJobs {
     await boss.insert(MAINTENANCE_QUEUE, [{ data: { id } }], { db: dbOf(transaction) });
   }
 
+  /** Fails the runs whose server has died, and queues those that wait. */
+  async function recover({ database, log }: MaintenanceDeps & { readonly log: Logger }): Promise<void> {
+    try {
+      // The embedded database has one process, so a run of before this start is dead.
+      await failDeadRuns(database, database.kind === 'pglite' ? 0 : DEAD_AFTER_SECONDS);
+      // Their jobs may be lost, for example in a backup without the queue.
+      for (const { id } of await database.query<{ id: string }>(WAITING)) await push(database, id);
+    } catch (error) {
+      // With a full disk the server still serves. A dead run fails when it is read later.
+      if (diskFaultOf(error) === null) throw error;
+      log.warn({ err: error }, 'could not recover maintenance runs: the database accepts no writes');
+    }
+  }
+
   return {
     push,
     async work(deps) {
@@ -50,11 +65,7 @@ export function makeMaintenanceJobs(boss: PgBoss): MaintenanceJobs {
       });
       stopped.catch(() => {});
       const running = new Set<Promise<void>>();
-      const { database } = deps;
-      // The embedded database has one process, so a run of before this start is dead.
-      await failDeadRuns(database, database.kind === 'pglite' ? 0 : DEAD_AFTER_SECONDS);
-      // Their jobs may be lost, for example in a backup without the queue.
-      for (const { id } of await database.query<{ id: string }>(WAITING)) await push(database, id);
+      await recover(deps);
 
       const options = { pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: SELDOM_SECONDS };
       for (let i = 0; i < WORKERS; i++) {
