@@ -230,6 +230,16 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     await page.getByRole('button', { name: '1 new image' }).click();
     await expect.poll(async () => (await firstOf(page))?.name).toBe('second arrival');
     expect(await page.evaluate(() => scrollY)).toBe(0);
+    // The address of an image in the trash is 404, so its picture must be there before.
+    for (const name of ['first arrival', 'second arrival'])
+      await expect
+        .poll(() =>
+          page
+            .getByRole('link', { name, exact: true })
+            .locator('img')
+            .evaluate((image: HTMLImageElement) => image.complete && image.naturalWidth > 0),
+        )
+        .toBe(true);
     await app.ask(DeleteImageDocument, { input: { id: uuids[1] ?? '' } });
     await page.getByRole('link', { name: 'second arrival, In the trash' }).waitFor();
     await app.ask(DeleteImageDocument, { input: { id: uuids[0] ?? '' } });
