@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Exchange } from '../exchange.ts';
-import { matches } from '../response/conditions.ts';
-import { type Coding, codingOf } from './graphiql.ts';
+import type { Coding } from '../response/accept.ts';
+import { codingOf, sendCoded } from '../response/coded.ts';
 
 /** Media types by extension. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -57,27 +57,17 @@ function readNames(directory: string): ReadonlySet<string> {
 
 /** Sends a file, compressed if the client accepts that. @param headers of the response, such as caching. */
 export function sendBuiltFile(
-  { request, response }: Exchange,
+  exchange: Exchange,
   { type, etag, plain, compressed }: BuiltFile,
   headers: Readonly<Record<string, string>>,
-): void {
-  const coding = codingOf(String(request.headers['accept-encoding'] ?? ''));
-  const form = coding === null ? undefined : compressed[coding];
-  const all = {
-    ETag: `"${etag}-${form ? coding : 'identity'}"`,
-    'X-Content-Type-Options': 'nosniff',
-    ...headers,
-  };
-  if (matches(request.headers['if-none-match'], all.ETag)) {
-    response.writeHead(304, all).end();
-    return;
-  }
-  const body = form ?? plain;
-  response.writeHead(200, {
-    ...all,
-    'Content-Type': type,
-    'Content-Length': body.length,
-    ...(form && coding ? { 'Content-Encoding': coding } : {}),
+): Promise<void> {
+  const accepted = codingOf(exchange.request);
+  const form = accepted === null ? undefined : compressed[accepted];
+  const coding = form ? accepted : null;
+  return sendCoded(exchange, {
+    type,
+    coding,
+    headers: { ETag: `"${etag}-${coding ?? 'identity'}"`, 'X-Content-Type-Options': 'nosniff', ...headers },
+    body: () => form ?? plain,
   });
-  response.end(body);
 }

@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
-import { weightsOf } from '../response/accept.ts';
-import { matches } from '../response/conditions.ts';
+import type { Coding } from '../response/accept.ts';
+import { codingOf, sendCoded } from '../response/coded.ts';
 import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 
 const CODINGS = {
   br: (page: Buffer) =>
     promisify(brotliCompress)(page, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
   gzip: (page: Buffer) => promisify(gzip)(page),
-} as const;
+} as const satisfies Record<Coding, (page: Buffer) => Promise<Buffer>>;
 /** Quality from 0 to 11. At 5, nine megabytes take a third of a second, once for each process. */
 const BROTLI_QUALITY = 5;
 
@@ -19,8 +19,6 @@ const BROTLI_QUALITY = 5;
  * pressed tab jumped aside, and the click was lost. Tabs can still be dragged.
  */
 const KEEP_TABS_IN_PLACE = '.graphiql-tab{transform:none!important}';
-
-export type Coding = keyof typeof CODINGS;
 
 /** Returns whether a browser asks for the page. */
 export function wantsGraphiql({ method, headers }: IncomingMessage): boolean {
@@ -49,43 +47,28 @@ export function makeGraphiql({ compressed }: { readonly compressed: boolean }) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     page ??= render();
     const { body, etag } = await page;
-    const coding = compressed ? codingOf(String(request.headers['accept-encoding'] ?? '')) : null;
-    const headers = {
-      ETag: coding === null ? etag : etag.replace(/"$/, `-${coding}"`),
-      // A newer server has another page. Revalidation costs one small response.
-      'Cache-Control': 'private, no-cache',
-      Vary: 'Accept, Accept-Encoding, Authorization, Cookie, Origin',
-      'X-Content-Type-Options': 'nosniff',
-      'X-Frame-Options': 'DENY',
-      'Referrer-Policy': 'no-referrer',
+    const coding = compressed ? codingOf(request) : null;
+    const bodyOf = (chosen: Coding) => {
+      const form = forms.get(chosen) ?? CODINGS[chosen](body);
+      forms.set(chosen, form);
+      return form;
     };
-    if (matches(request.headers['if-none-match'], headers.ETag)) {
-      response.writeHead(304, headers).end();
-      return;
-    }
-    let content: Buffer = body;
-    if (coding !== null) {
-      const form = forms.get(coding) ?? CODINGS[coding](body);
-      forms.set(coding, form);
-      content = await form;
-    }
-    response.writeHead(200, {
-      ...headers,
-      'Content-Type': 'text/html; charset=utf-8',
-      'Content-Length': content.length,
-      ...(coding === null ? {} : { 'Content-Encoding': coding }),
-    });
-    response.end(content);
+    await sendCoded(
+      { request, response },
+      {
+        type: 'text/html; charset=utf-8',
+        coding,
+        headers: {
+          ETag: coding === null ? etag : etag.replace(/"$/, `-${coding}"`),
+          // A newer server has another page. Revalidation costs one small response.
+          'Cache-Control': 'private, no-cache',
+          Vary: 'Accept, Accept-Encoding, Authorization, Cookie, Origin',
+          'X-Content-Type-Options': 'nosniff',
+          'X-Frame-Options': 'DENY',
+          'Referrer-Policy': 'no-referrer',
+        },
+        body: () => (coding === null ? body : bodyOf(coding)),
+      },
+    );
   };
-}
-
-/**
- * Returns the best coding that a browser accepts; null: none.
- * @param header Accept-Encoding (RFC 9110, 12.5.3)
- */
-export function codingOf(header: string): Coding | null {
-  const taken = weightsOf(header);
-  const takes = (name: Coding) => (taken.get(name) ?? 0) > 0;
-  if (takes('br')) return 'br';
-  return takes('gzip') ? 'gzip' : null;
 }

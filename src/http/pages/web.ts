@@ -39,9 +39,9 @@ export interface Web {
   /** Serves the page of examples of RobustImage. */
   serveExamples(exchange: Exchange): void;
   /** Serves a script or a style of the gallery. */
-  serveAsset(exchange: Exchange, search: string, name: string): void;
+  serveAsset(exchange: Exchange, search: string, name: string): Promise<void>;
   /** Serves a module for the pages of other origins, or its types. */
-  serveModule(exchange: Exchange): void;
+  serveModule(exchange: Exchange): Promise<void>;
 }
 
 /** Serves the built gallery. Without it, `servePage` sends a page that names the command that builds it. */
@@ -67,9 +67,9 @@ export function makeWeb({ directory, publicUrl }: WebDeps): Web {
       );
   }
   /** Serves a file of the build. @param name its path in the directory of the build. */
-  function sendFile(exchange: Exchange, name: string, headers: Record<string, string>): void {
+  async function sendFile(exchange: Exchange, name: string, headers: Record<string, string>): Promise<void> {
     const file = files.get(name);
-    if (file) sendBuiltFile(exchange, file, headers);
+    if (file) await sendBuiltFile(exchange, file, headers);
     else sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });
   }
 

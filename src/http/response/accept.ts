@@ -14,3 +14,6 @@ export function weightsOf(header: string | undefined): ReadonlyMap<string, numbe
     }),
   );
 }
+
+/** Codings of responses (RFC 9110, 12.5.3) that this server makes. */
+export type Coding = 'br' | 'gzip';
