@@ -111,7 +111,7 @@ async function verify(
   logVerification(log, result);
 }
 
-/** Returns the most copies that a verify checks, of so many. */
+/** Returns the number of copies that a verify checks at most, of all copies. */
 function mostOf(of: number, { limit = of, percent = 100 }: MaintenanceRun['options']): number {
   return Math.min(limit, Math.ceil((of * percent) / 100));
 }

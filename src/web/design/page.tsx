@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect } from 'react';
 import { text } from '../text/shared.ts';
 import styles from './page.module.css';
+import { spoken } from './spoken.tsx';
 
 interface PageProps {
   readonly title: string;
@@ -66,7 +67,7 @@ export const Table = ({ label, stacks = false, children }: TableProps) => (
   // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keyboard.
   <section className={styles.scroll} aria-label={label} tabIndex={0}>
     <table className={[styles.table, stacks ? styles.stacks : ''].filter(Boolean).join(' ')}>
-      <caption className={styles.caption}>{label}</caption>
+      <caption className={spoken}>{label}</caption>
       {children}
     </table>
   </section>

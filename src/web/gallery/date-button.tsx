@@ -4,6 +4,7 @@ import { buttonClass } from '../design/button.tsx';
 import { Field } from '../design/field.tsx';
 import { formatCount, formatDay, formatMonth } from '../design/format.ts';
 import { Icon } from '../design/icon.tsx';
+import { spoken } from '../design/spoken.tsx';
 import type { GalleryFilter } from '../state/filter.ts';
 import { type Signal, useSignal } from '../state/signal.ts';
 import { gallery as text } from '../text/gallery.ts';
@@ -29,7 +30,7 @@ export function DateButton({ filter, day, onJump }: DateButtonProps) {
     <Popover.Root open={open} onOpenChange={setOpen}>
       <Popover.Trigger className={buttonClass('plain', styles.button)} title={text.jump}>
         <Icon name="calendar" />
-        {present === '' ? null : <span className={styles.name}>{text.jump}</span>}
+        {present === '' ? null : <span className={spoken}>{text.jump}</span>}
         <span className={styles.day}>{present === '' ? text.jump : formatDay(present)}</span>
       </Popover.Trigger>
       <Popover.Portal>

@@ -5,6 +5,7 @@ import { buttonClass } from '../design/button.tsx';
 import { loadLater } from '../design/load-later.tsx';
 import { Notice } from '../design/notice.tsx';
 import { useTitle } from '../design/page.tsx';
+import { spoken } from '../design/spoken.tsx';
 import type { Tile } from '../grid/list/list.ts';
 import { useList } from '../grid/list/use-list.ts';
 import { ListView } from '../grid/list-view.tsx';
@@ -47,7 +48,7 @@ export default function GalleryPage() {
   const isByDate = filter.order !== 'largest' && filter.order !== 'smallest';
   return (
     <div className={styles.page}>
-      <h1 className={styles.hidden}>{text.title}</h1>
+      <h1 className={spoken}>{text.title}</h1>
       {isFiltering ? (
         <Suspense fallback={<aside className={styles.panel} />}>
           <FilterPanel

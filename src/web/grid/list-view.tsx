@@ -3,6 +3,7 @@ import { useClient } from 'urql';
 import { Button } from '../design/button.tsx';
 import { Icon } from '../design/icon.tsx';
 import { ErrorNotice } from '../design/notice.tsx';
+import { spoken } from '../design/spoken.tsx';
 import { showToast } from '../design/toast.tsx';
 import { useSignal } from '../state/signal.ts';
 import { grid as text } from '../text/gallery.ts';
@@ -144,7 +145,7 @@ const SHAPES = [
 
 const Skeleton = () => (
   <div className={styles.images} aria-busy="true">
-    <p className={styles.hidden} role="status">
+    <p className={spoken} role="status">
       {common.loading}
     </p>
     {SHAPES.map((row) => (

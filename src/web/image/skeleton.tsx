@@ -1,3 +1,4 @@
+import { spoken } from '../design/spoken.tsx';
 import { page } from '../text/image.ts';
 import { text } from '../text/shared.ts';
 import styles from './image-page.module.css';
@@ -11,7 +12,7 @@ export const Skeleton = () => (
   <div className={styles.page} aria-busy="true">
     <div className={stageStyles.stage} />
     <div className={styles.panel}>
-      <h1 className={styles.hidden} role="status" aria-label={page.loading}>
+      <h1 className={spoken} role="status" aria-label={page.loading}>
         {text.loading}
       </h1>
       {LINES.map((width, index) => (

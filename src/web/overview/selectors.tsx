@@ -1,6 +1,7 @@
 import { useId } from 'react';
 import { useQuery } from 'urql';
 import { formatCount } from '../design/format.ts';
+import { spoken } from '../design/spoken.tsx';
 import { OverviewChoicesDocument } from '../generated/graphql.ts';
 import { overview as text } from '../text/overview.ts';
 import styles from './overview.module.css';
@@ -23,7 +24,7 @@ export function Selectors({ selection, today, hasUsers, onChange }: SelectorsPro
   return (
     <div className={styles.selectors}>
       <fieldset className={styles.ranges}>
-        <legend className={styles.hidden}>{text.range}</legend>
+        <legend className={spoken}>{text.range}</legend>
         {RANGES.map((each) => (
           <label key={each} title={text.rangeNames[each]}>
             <input
@@ -75,7 +76,7 @@ function Choice({ label, every, value, choices, onChange }: ChoiceProps) {
   const isMissing = value !== undefined && !choices.some((choice) => choice.value === value);
   return (
     <span className={styles.choice}>
-      <label className={styles.hidden} htmlFor={id}>
+      <label className={spoken} htmlFor={id}>
         {label}
       </label>
       <select id={id} value={value ?? ''} onChange={(event) => onChange(event.target.value)}>

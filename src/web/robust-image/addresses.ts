@@ -1,6 +1,6 @@
 /** Addresses of images of the server: their variants and their signatures. */
 
-/** VARIANT_SIZES of the server, as delivered: widths that need no signature. */
+/** Widths in the default of VARIANT_SIZES: variants that need no signature. */
 export const LISTED_WIDTHS: readonly number[] = [64, 128, 256, 320, 480, 640, 800, 1024, 1280, 1600, 2048];
 
 /** Base of addresses without an origin, where there is no page. */

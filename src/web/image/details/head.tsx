@@ -6,6 +6,7 @@ import { formatAgo, formatTime } from '../../design/format.ts';
 import { Icon } from '../../design/icon.tsx';
 import { Menu, MenuItem, MenuLine } from '../../design/menu.tsx';
 import { Badge, type Tone } from '../../design/notice.tsx';
+import { spoken } from '../../design/spoken.tsx';
 import { titleOf } from '../../design/title.ts';
 import type { ImageDetailsFragment } from '../../generated/graphql.ts';
 import { actions, copied, durability, durabilityHint, page, stage, status } from '../../text/image.ts';
@@ -23,7 +24,7 @@ interface HeadProps {
 export function Head({ image }: HeadProps) {
   return (
     <header className={styles.head}>
-      <h1 className={styles.hidden}>{titleOf(image)}</h1>
+      <h1 className={spoken}>{titleOf(image)}</h1>
       <Badges image={image} />
       <p className={styles.byline}>
         {image.username ?? image.userId} ·{' '}

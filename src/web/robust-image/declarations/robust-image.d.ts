@@ -54,7 +54,7 @@ export interface RobustImageOptions {
   srcset?: string | null | undefined;
   /** Default: `auto` and a size from `width`. */
   sizes?: string | null | undefined;
-  /** Widths of the variants in `srcset`. Default: VARIANT_SIZES of the server, as delivered. [] for none. */
+  /** Widths of the variants in `srcset`. Default: the default of VARIANT_SIZES. []: no variants. */
   widths?: readonly number[] | undefined;
   /** Format of the variants: webp, avif, jpeg, png or auto. Default: webp. */
   format?: string | undefined;
