@@ -24,8 +24,8 @@ interface Mocked {
 }
 
 /**
- * Sets that the resolvers have returned for lists. graphql-js takes any iterable for a list; the fast path takes
- * arrays only, and leaves the query to the interpreter.
+ * Sets that the resolvers have returned for lists. graphql-js takes any iterable for a list; the fast path
+ * takes arrays only, and leaves the query to the interpreter.
  */
 export const returned = { sets: 0 };
 

@@ -28,6 +28,9 @@ const ATTRIBUTES = [
   'store',
 ];
 
+/** Properties that a page sets. */
+const PROPERTIES = ['src', 'alt', 'renew', 'onStored', 'onPermanentFailure', 'log'] as const;
+
 const STYLE = `:host{display:inline-block;position:relative;max-width:100%;overflow:hidden;vertical-align:middle}
 [part=frame],img{position:absolute;inset:0;width:100%;height:100%}
 [part=frame]{object-fit:inherit;object-position:inherit;background:no-repeat}
@@ -125,6 +128,7 @@ export class RobustImage extends Base {
   }
 
   connectedCallback(): void {
+    this.#takeOver();
     this.#queue();
   }
   /** An element that is moved leaves and comes back in one task: its picture is not loaded again. */
@@ -141,6 +145,19 @@ export class RobustImage extends Base {
     this.#controller?.stop();
     if (this.#parts) clear(this.#parts.image);
     this.#queue();
+  }
+
+  /**
+   * Sets again what a script has set before the element was defined, as a module that loads with `async` may
+   * come last. Until then these are properties of the object, which hide the setters.
+   */
+  #takeOver(): void {
+    for (const name of PROPERTIES) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete this[name];
+      Object.assign(this, { [name]: value });
+    }
   }
 
   /** Reads all attributes once after a number of changes. */

@@ -19,16 +19,26 @@ const SIGNED = 'query ($id: ID!) { image(id: $id) { url(expiresInSeconds: 60) } 
 const MISSING = 'images/00000000-0000-7000-8000-000000000000';
 /** Milliseconds that the example of a pending image takes. */
 const PENDING = 4000;
+/** Milliseconds in which the server must answer. */
+const ANSWER = 10_000;
 
-/** Asks the server by the session of the visitor. Returns null without one. */
+/**
+ * Asks the server by the session of the visitor. Returns null without a session, and when the server does not
+ * answer: the page then shows its own picture.
+ */
 async function ask<Data>(query: string, variables: object = {}): Promise<Data | null> {
-  const response = await fetch('graphql', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
-  });
-  if (!response.ok) return null;
-  return ((await response.json()) as { data: Data | null }).data;
+  try {
+    const response = await fetch('graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query, variables }),
+      signal: AbortSignal.timeout(ANSWER),
+    });
+    if (!response.ok) return null;
+    return ((await response.json()) as { data: Data | null }).data;
+  } catch {
+    return null;
+  }
 }
 
 const example = (name: string) => {
