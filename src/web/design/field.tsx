@@ -1,4 +1,4 @@
-import { type ReactNode, useId } from 'react';
+import { type ComponentProps, type ReactNode, useId } from 'react';
 import styles from './field.module.css';
 
 interface FieldProps {
@@ -39,3 +39,42 @@ export function Field({ label, hint, error, children }: FieldProps) {
     </div>
   );
 }
+
+interface FieldGroupProps {
+  readonly legend: string;
+  readonly error?: string | undefined;
+  readonly children: ReactNode;
+}
+
+/** Controls that answer one question, and an error below. */
+export function FieldGroup({ legend, error, children }: FieldGroupProps) {
+  const id = useId();
+  return (
+    <fieldset className={styles.group} aria-describedby={error ? id : undefined}>
+      <legend>{legend}</legend>
+      {children}
+      {error ? (
+        <p id={id} className={styles.error}>
+          {error}
+        </p>
+      ) : null}
+    </fieldset>
+  );
+}
+
+interface ChoiceProps extends ComponentProps<'input'> {
+  readonly type: 'checkbox' | 'radio';
+  readonly label: string;
+  readonly hint?: string;
+}
+
+/** A checkbox or a radio button, with its label and what it means. */
+export const Choice = ({ label, hint, ...input }: ChoiceProps) => (
+  <label className={styles.choice}>
+    <input {...input} />
+    <span>
+      {label}
+      {hint ? <span className={styles.hint}>{hint}</span> : null}
+    </span>
+  </label>
+);

@@ -1,4 +1,4 @@
-import { useId } from 'react';
+import { Choice, FieldGroup } from '../design/field.tsx';
 import styles from './stores.module.css';
 
 interface ChoicesProps {
@@ -10,33 +10,23 @@ interface ChoicesProps {
 }
 
 /** Checkboxes, of which at least one is chosen. */
-export function Choices({ legend, names, chosen, error, onChange }: ChoicesProps) {
-  const id = useId();
-  return (
-    <fieldset className={styles.choices} aria-describedby={error ? id : undefined}>
-      <legend>{legend}</legend>
-      <div className={styles.names}>
-        {names.map((name) => (
-          <label key={name} className={styles.choice}>
-            <input
-              type="checkbox"
-              checked={chosen.includes(name)}
-              onChange={({ target }) =>
-                onChange(names.filter((each) => (each === name ? target.checked : chosen.includes(each))))
-              }
-            />
-            {name}
-          </label>
-        ))}
-      </div>
-      {error ? (
-        <p id={id} className={styles.fault}>
-          {error}
-        </p>
-      ) : null}
-    </fieldset>
-  );
-}
+export const Choices = ({ legend, names, chosen, error, onChange }: ChoicesProps) => (
+  <FieldGroup legend={legend} error={error}>
+    <div className={styles.names}>
+      {names.map((name) => (
+        <Choice
+          key={name}
+          type="checkbox"
+          label={name}
+          checked={chosen.includes(name)}
+          onChange={({ target }) =>
+            onChange(names.filter((each) => (each === name ? target.checked : chosen.includes(each))))
+          }
+        />
+      ))}
+    </div>
+  </FieldGroup>
+);
 
 interface RadiosProps<Value extends string> {
   readonly legend: string;
@@ -54,21 +44,17 @@ export const Radios = <Value extends string>({
   value,
   onChange,
 }: RadiosProps<Value>) => (
-  <fieldset className={styles.choices}>
-    <legend>{legend}</legend>
+  <FieldGroup legend={legend}>
     {options.map((option) => (
-      <label key={option.value} className={styles.choice}>
-        <input
-          type="radio"
-          name={name}
-          checked={option.value === value}
-          onChange={() => onChange(option.value)}
-        />
-        <span>
-          {option.name}
-          <span className={styles.note}>{option.hint}</span>
-        </span>
-      </label>
+      <Choice
+        key={option.value}
+        type="radio"
+        name={name}
+        label={option.name}
+        hint={option.hint}
+        checked={option.value === value}
+        onChange={() => onChange(option.value)}
+      />
     ))}
-  </fieldset>
+  </FieldGroup>
 );
