@@ -14,7 +14,7 @@ import {
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { pngWith, textChunk } from '../provenance/files.ts';
 import { upload } from '../upload.ts';
-import { collectFaults, expectAccessible, openGallery, type SCREENS } from './pages.ts';
+import { expectAccessible, logIn, openGallery, type SCREENS } from './pages.ts';
 
 const PROMPT = 'A red fox asleep under a pine in fresh snow, first light of the morning, wide lens';
 
@@ -357,13 +357,7 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
       userId: 'ann',
       scopes: ['images:read'],
     });
-    await browser.clearCookies();
-    const page = await browser.newPage();
-    await page.goto(`${app.url}/login`);
-    await page.fill('input[name=token]', token);
-    await page.click('button');
-    await page.waitForURL(`${app.url}/`);
-    const faults = collectFaults(app, page);
+    const { page, faults } = await logIn(app, browser, token);
     await page.goto(`${app.url}/image/${uuid}`);
     await section(page, 'Tags').getByRole('link', { name: 'seen' }).waitFor();
     for (const name of ['Make again', 'Edit from this'])

@@ -6,7 +6,7 @@ import { RecordImageDocument } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { uploadForm } from '../upload.ts';
-import { collectFaults, expectAccessible, openGallery } from './pages.ts';
+import { expectAccessible, logIn, openGallery } from './pages.ts';
 
 const DAY_MS = 86_400_000;
 const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS);
@@ -144,13 +144,7 @@ describe.skipIf(!CHROMIUM)('the overview', () => {
       userId: 'ann',
       scopes: ['images:read'],
     });
-    await browser.clearCookies();
-    const page = await browser.newPage();
-    await page.goto(`${app.url}/login`);
-    await page.fill('input[name=token]', token);
-    await page.click('button');
-    await page.waitForURL(`${app.url}/`);
-    const faults = collectFaults(app, page);
+    const { page, faults } = await logIn(app, browser, token);
     await page.goto(`${app.url}/overview`);
     await page.getByText('No images in this time').waitFor();
     expect(await page.getByText('Size by store').count()).toBe(0);

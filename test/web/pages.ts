@@ -36,6 +36,19 @@ export async function openGallery(
   return { page, faults };
 }
 
+/** Opens a page of a browser that is logged in by a token, typed into the page of the login. */
+export async function logIn(app: TestApp, browser: BrowserContext, token: string): Promise<GalleryPage> {
+  await browser.clearCookies();
+  const page = await browser.newPage();
+  // The login page has the status 401, which is an error in the console.
+  await page.goto(`${app.url}/login`);
+  const faults = collectFaults(app, page);
+  await page.fill('input[name=token]', token);
+  await page.click('button');
+  await page.waitForURL(`${app.url}/`);
+  return { page, faults };
+}
+
 /** Collects what a page does wrong from now on. */
 export function collectFaults(app: TestApp, page: Page): readonly string[] {
   const faults: string[] = [];

@@ -7,7 +7,7 @@ import { CHROMIUM, openBrowser, type TestBrowser } from '../browser/chromium.ts'
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { makePicture } from '../pictures.ts';
 import { upload } from '../upload.ts';
-import { collectFaults, expectAccessible, openGallery } from './pages.ts';
+import { expectAccessible, logIn, openGallery } from './pages.ts';
 
 describe.skipIf(!CHROMIUM)('the page of stores', () => {
   let app: TestApp;
@@ -150,13 +150,7 @@ describe.skipIf(!CHROMIUM)('the page of stores', () => {
 
   test('shows the states without buttons to a token that may only read them', async () => {
     const { token } = await app.services.tokens.create({ name: 'monitor', scopes: ['stores:read'] });
-    await browser.clearCookies();
-    const page = await browser.newPage();
-    await page.goto(`${app.url}/login`);
-    await page.fill('input[name=token]', token);
-    await page.click('button');
-    await page.waitForURL(`${app.url}/`);
-    const faults = collectFaults(app, page);
+    const { page, faults } = await logIn(app, browser, token);
     await page.goto(`${app.url}/stores`);
     await card(page, 'filesystem').waitFor();
     await page.getByText('log in with a token that has the permission ADMIN', { exact: false }).waitFor();
