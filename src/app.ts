@@ -9,6 +9,7 @@ import { type DatabaseOptions, openDatabase } from './app/open-database.ts';
 import { openGeneration } from './app/open-generation.ts';
 import { openServer, WEB_DIRECTORY } from './app/open-server.ts';
 import { openStorage } from './app/open-storage.ts';
+import { openTracing } from './app/open-tracing.ts';
 import { makeServices } from './app/services.ts';
 import { startErrorOf } from './app/start-error.ts';
 import { warnAboutDifferences } from './auth/agreement.ts';
@@ -23,6 +24,7 @@ import { makeDiskHealth } from './storage/disk-health.ts';
 import type { Storage } from './storage/service.ts';
 import type { Store } from './storage/stores/store.ts';
 import type { Variants } from './storage/variants/variants.ts';
+import type { Tracing } from './tracing.ts';
 
 /** Seconds that a stop may take, apart from calls to providers. Orchestrators kill after 30 s. */
 const STOP_SECONDS = 20;
@@ -84,10 +86,12 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     await closing.run();
   };
   try {
-    const { jobs, ...parts } = await openParts(config, options, closing);
+    const tracing = await openTracing(config.tracing, { closing, log: options.log });
+    const { jobs, ...parts } = await openParts(config, { ...options, tracing }, closing);
     const jobDeps = {
       services: parts.services,
       jobs,
+      tracing,
       closing,
       isClosing: () => isClosing,
       log: options.log,
@@ -104,8 +108,12 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
 }
 
 /** Opens the parts in order, and tells `closing` how to close each. */
-async function openParts(config: Config, options: AppOptions, closing: Closing) {
-  const { log, signal } = options;
+async function openParts(
+  config: Config,
+  options: AppOptions & { readonly tracing: Tracing | null },
+  closing: Closing,
+) {
+  const { log, signal, tracing } = options;
   const diskHealth = makeDiskHealth(log);
   const { database, release } = await openDatabase(config, { ...options, diskHealth });
   closing.add('database', release);
@@ -113,7 +121,7 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
   const migrated = await migrate(database);
   signal?.throwIfAborted();
 
-  const storageDeps = { database, diskHealth, closing, log, signal };
+  const storageDeps = { database, diskHealth, closing, log, signal, tracing };
   const { storage, variants, imageBytes, copyUrls, presigners } = await openStorage(config, {
     ...storageDeps,
     stores: options.stores,
@@ -121,7 +129,7 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
   });
   const works = options.works ?? false;
   const { spooler } = storage;
-  const generationDeps = { database, spooler, works, closing, log };
+  const generationDeps = { database, spooler, works, closing, log, tracing };
   const { fetcher, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
   signal?.throwIfAborted();
 
@@ -154,6 +162,7 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
     variants,
     delivery: makeDelivery(config, storage, { copyUrls, presigners }),
     workers: jobs,
+    tracing,
     webDirectory: options.webDirectory ?? WEB_DIRECTORY,
   });
   closing.add('requests', (seconds) => server.close(Math.max(0, seconds - AFTER_REQUESTS_SECONDS)));

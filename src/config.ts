@@ -39,6 +39,9 @@ export interface S3Config extends Omit<S3Settings, 'forcePathStyle'> {
 /** The store `github`. */
 export type GithubConfig = NonNullable<Properties['github']>;
 
+/** Where traces go, and how. */
+export type TracingConfig = NonNullable<Properties['tracing']>;
+
 /** The settings, as config/settings.ts describes them. Paths are absolute. */
 export interface Config extends Omit<Properties, 'requiredStores' | 'imageDirectory' | 's3' | 'jwt'> {
   readonly requiredStores: readonly StoreKind[];

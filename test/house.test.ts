@@ -24,7 +24,7 @@ const WEB = await readSourceTree(path.join(ROOT, 'src/web'));
  * import each other.
  */
 const ORDER = [
-  ['errors', 'json', 'text', 'time'],
+  ['errors', 'json', 'text', 'time', 'tracing'],
   ['config', 'log'],
   ['database'],
   ['storage'],

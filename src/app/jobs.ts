@@ -7,9 +7,11 @@ import { makeGenerationWorker } from '../image/generation/worker.ts';
 import type { openGenerationJobs } from '../job/generations.ts';
 import { runScheduledPurge } from '../job/purge.ts';
 import { startSchedule } from '../job/schedule.ts';
+import { duringJob } from '../job/spans.ts';
 import { clearUploads } from '../job/uploads.ts';
 import { startScheduledVerify } from '../job/verify.ts';
 import type { Logger } from '../log.ts';
+import type { Tracing } from '../tracing.ts';
 import { type Closing, endsWithin } from './closing.ts';
 
 /** Seconds that a stop waits for a run of a job. The next run does what this one did not finish. */
@@ -34,6 +36,7 @@ interface JobDeps {
   /** Whether the stop has begun. */
   readonly isClosing: () => boolean;
   readonly log: Logger;
+  readonly tracing: Tracing | null;
 }
 
 /** Begins to take generations, and runs of maintenance, from the queue. */
@@ -78,18 +81,19 @@ export async function beginJobs(config: Config, deps: JobDeps): Promise<void> {
   );
 }
 
-function startSchedules(config: Config, { services, log }: JobDeps) {
+function startSchedules(config: Config, { services, log, tracing }: JobDeps) {
   const { database, storage, arrivals, maintenanceQueue } = services;
   const deps = { database, storage, log };
+  const traced = (name: string, work: () => Promise<void>) => duringJob(tracing, { name }, work);
   const schedules = [
     startSchedule(
       { expression: PURGE_SCHEDULE, atStart: true },
-      (signal) => runScheduledPurge(deps, config.trashDays, signal),
+      (signal) => traced('purge', () => runScheduledPurge(deps, config.trashDays, signal)),
       log,
     ),
     startSchedule(
       { expression: CLEAR_UPLOADS_SCHEDULE },
-      (signal) => clearUploads({ ...deps, arrivals }, signal),
+      (signal) => traced('clear uploads', () => clearUploads({ ...deps, arrivals }, signal)),
       log,
     ),
   ];
@@ -102,7 +106,8 @@ function startSchedules(config: Config, { services, log }: JobDeps) {
   }
   if (config.verifySchedule !== null) {
     const limits = { seconds: config.verifySeconds, maxBytesPerSecond: config.verifyBytesPerSecond };
-    const run = () => startScheduledVerify({ ...deps, maintenanceQueue }, limits);
+    const run = () =>
+      traced('start verify', () => startScheduledVerify({ ...deps, maintenanceQueue }, limits));
     schedules.push(startSchedule({ expression: config.verifySchedule }, run, log));
   }
   return schedules;

@@ -5,6 +5,7 @@ import { makeImageEvents } from '../image/events/events.ts';
 import { openGenerationJobs } from '../job/generations.ts';
 import type { Logger } from '../log.ts';
 import type { Spooler } from '../storage/spool/spool.ts';
+import type { Tracing } from '../tracing.ts';
 import type { Closing } from './closing.ts';
 import { openProviders } from './open-providers.ts';
 
@@ -15,23 +16,24 @@ interface GenerationDeps {
   readonly works: boolean;
   readonly closing: Closing;
   readonly log: Logger;
+  readonly tracing: Tracing | null;
 }
 
 /** Opens what brings new images in: the fetcher, the providers, the events of images and the queue. */
 export async function openGeneration(config: Config, deps: GenerationDeps) {
-  const { database, spooler, works, closing, log } = deps;
+  const { database, spooler, works, closing, log, tracing } = deps;
   const fetcher = openFetcher({
     spooler,
     allowPrivate: config.allowPrivateSources,
     timeoutSeconds: config.fetchTimeoutSeconds,
   });
   closing.add('fetcher', () => fetcher.close());
-  const { providers, closeProviders } = openProviders(config);
+  const { providers, closeProviders } = openProviders(config, tracing);
   closing.add('providers', closeProviders);
   const imageEvents = makeImageEvents(database, log);
   closing.add('image events', () => imageEvents.close());
   const names = providers.all.map(({ name }) => name);
-  const jobs = await openGenerationJobs(database, { providers: names, works, log });
+  const jobs = await openGenerationJobs(database, { providers: names, works, log, tracing });
   closing.add('queue', () => jobs.stop());
   return { fetcher, providers, imageEvents, jobs };
 }

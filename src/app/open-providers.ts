@@ -10,13 +10,15 @@ import { openOpenAiCompatibleProvider } from '../provider/openai-compatible.ts';
 import { makeProviders } from '../provider/providers.ts';
 import { openReplicateProvider } from '../provider/replicate.ts';
 import { makeSampleProvider } from '../provider/sample/sample.ts';
+import { withSpans } from '../provider/spans.ts';
 import { openXaiProvider } from '../provider/xai.ts';
+import type { Tracing } from '../tracing.ts';
 
 /**
  * Opens the providers that are configured, in order of preference: when two have a model of the same name,
  * the first one serves it. The provider `sample` is always available.
  */
-export function openProviders(config: Config) {
+export function openProviders(config: Config, tracing: Tracing | null) {
   const opened: SdkProvider[] = [];
   const open = <Settings>(
     name: ProviderName,
@@ -34,7 +36,9 @@ export function openProviders(config: Config) {
   open('replicate', config.replicate, openReplicateProvider);
   open('azure', config.azure, openAzureProvider);
   open('openai-compatible', config.openaiCompatible, openOpenAiCompatibleProvider);
-  const providers = [...opened, makeSampleProvider()];
+  const providers = [...opened, makeSampleProvider()].map((provider) =>
+    tracing ? withSpans(provider, tracing) : provider,
+  );
   return {
     providers: makeProviders(providers, config.defaultModel, knownModels(new Date())),
     closeProviders: async () => {

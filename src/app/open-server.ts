@@ -10,6 +10,7 @@ import { type HttpServer, makeHttpServer } from '../http/server.ts';
 import type { ImageBytesFinder } from '../image/bytes.ts';
 import type { DirectoryArrivals } from '../storage/arrivals/directory.ts';
 import type { Variants } from '../storage/variants/variants.ts';
+import type { Tracing } from '../tracing.ts';
 
 /** Directory that `npm run build` writes. */
 export const WEB_DIRECTORY = fileURLToPath(new URL('../../dist/web', import.meta.url));
@@ -25,6 +26,7 @@ interface ServerDeps {
   readonly workers: Workers;
   /** Directory of the built gallery. */
   readonly webDirectory: string;
+  readonly tracing: Tracing | null;
 }
 
 /** Makes the HTTP server. It does not listen yet. */
@@ -38,6 +40,7 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Http
     uploads: { database, storage, arrivals: directoryArrivals, uploadAddress },
     workers: deps.workers,
     webDirectory: deps.webDirectory,
+    tracing: deps.tracing,
     bytes: {
       images: imageBytes,
       variants,

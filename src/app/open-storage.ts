@@ -14,6 +14,7 @@ import { openSpooler } from '../storage/spool/spool.ts';
 import type { Store } from '../storage/stores/store.ts';
 import { openVariantCache } from '../storage/variants/cache.ts';
 import { makeVariants } from '../storage/variants/variants.ts';
+import type { Tracing } from '../tracing.ts';
 import type { Closing } from './closing.ts';
 import { type OpenedStores, openStores } from './open-stores.ts';
 
@@ -23,6 +24,7 @@ interface StorageDeps {
   readonly closing: Closing;
   readonly log: Logger;
   readonly signal: AbortSignal | undefined;
+  readonly tracing: Tracing | null;
   /** For tests: stores instead of those of STORES. */
   readonly stores?: ((database: Database) => Promise<Store[]>) | undefined;
   /** For tests: names of the required stores, instead of REQUIRED_STORES. */
@@ -91,10 +93,10 @@ export async function openStorage(config: Config, deps: StorageDeps) {
 
 async function openNamedStores(
   config: Config,
-  { database, diskHealth, stores }: StorageDeps,
+  { database, diskHealth, stores, tracing }: StorageDeps,
   outages: Outages,
 ): Promise<OpenedStores> {
-  if (!stores) return openStores(config, { database, outages, diskHealth });
+  if (!stores) return openStores(config, { database, outages, diskHealth, tracing });
   return {
     stores: await stores(database),
     copyUrls: new Map(),

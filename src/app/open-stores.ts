@@ -8,7 +8,9 @@ import { withCircuit } from '../storage/stores/circuit.ts';
 import { makeDatabaseStore } from '../storage/stores/database/database-store.ts';
 import { openFilesystemStore } from '../storage/stores/filesystem/filesystem.ts';
 import { makeMemoryStore } from '../storage/stores/memory.ts';
+import { withSpans } from '../storage/stores/spans.ts';
 import type { Store } from '../storage/stores/store.ts';
+import type { Tracing } from '../tracing.ts';
 
 export interface OpenedStores {
   readonly stores: Store[];
@@ -24,6 +26,7 @@ interface StoreDeps {
   readonly database: Database;
   readonly outages: Outages;
   readonly diskHealth: DiskHealth;
+  readonly tracing: Tracing | null;
 }
 
 interface OpenedStore {
@@ -43,10 +46,11 @@ const OPENERS: Readonly<Record<StoreKind, (config: Config, deps: StoreDeps) => P
 
 /** Opens the stores that STORES names, in that order. */
 export async function openStores(config: Config, deps: StoreDeps): Promise<OpenedStores> {
+  const { tracing } = deps;
   const opened: OpenedStore[] = [];
   for (const kind of config.stores) opened.push(await OPENERS[kind](config, deps));
   return {
-    stores: opened.map(({ store }) => store),
+    stores: opened.map(({ store }) => (tracing ? withSpans(store, tracing) : store)),
     copyUrls: new Map(opened.flatMap(({ store, copyUrl }) => (copyUrl ? [[store.name, copyUrl]] : []))),
     presigners: new Map(opened.flatMap(({ store, presign }) => (presign ? [[store.name, presign]] : []))),
     closeStores: async () => {

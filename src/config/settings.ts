@@ -11,6 +11,7 @@ import { LOGS } from './sections/logs.ts';
 import { AZURE, GENERATION, OPENAI_COMPATIBLE, PROVIDERS_SECTION } from './sections/providers.ts';
 import { SERVER } from './sections/server.ts';
 import { GITHUB, RETENTION, S3, STORES, VERIFICATION } from './sections/stores.ts';
+import { TRACING } from './sections/tracing.ts';
 import { TIMEOUTS, TRAFFIC } from './sections/traffic.ts';
 import { DECODING, QUOTAS, UPLOADS } from './sections/uploads.ts';
 
@@ -35,6 +36,7 @@ export const SECTIONS = [
   GENERATION,
   IMPORTS,
   LOGS,
+  TRACING,
   UPLOADS,
   DECODING,
   QUERY_LIMITS,

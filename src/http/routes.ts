@@ -122,6 +122,8 @@ export interface Router {
   readonly sharedTargets: RegExp;
   /** Answers a request; a promise that is returned may reject. */
   route(exchange: Exchange): unknown;
+  /** Returns the route of a request target, such as `/images/{name}`; null: there is none. */
+  routeOf(target: string): string | null;
 }
 
 export function makeRouter(deps: RouteDeps): Router {
@@ -156,7 +158,14 @@ export function makeRouter(deps: RouteDeps): Router {
     sendProblem(exchange, 404, { code: 'NOT_FOUND', message: 'There is nothing at this path.' });
   }
 
-  return { sharedTargets: sharedTargetsOf(routes), route };
+  function routeOf(target: string): string | null {
+    const { path } = parseTarget(target);
+    if (exact.has(path)) return path;
+    const found = named.get(path.split('/', 2)[1] ?? '');
+    return found ? `${found.path}/{name}` : null;
+  }
+
+  return { sharedTargets: sharedTargetsOf(routes), route, routeOf };
 }
 
 function serveRoute({ methods, serve }: Route, exchange: Exchange, search: string, name: string): unknown {

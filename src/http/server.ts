@@ -6,6 +6,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { TrafficLimits } from '../config.ts';
 import { diskErrorOf } from '../database/pglite/disk-fault.ts';
 import type { Services } from '../graphql/context.ts';
+import type { Tracing } from '../tracing.ts';
 import { makeAdmission } from './admission.ts';
 import type { BytesSettings } from './bytes/serve-image.ts';
 import type { UploadsDeps } from './bytes/upload.ts';
@@ -14,6 +15,7 @@ import type { Exchange } from './exchange.ts';
 import { type GraphqlOptions, makeGraphqlHandler } from './operations/graphql.ts';
 import { makeWeb } from './pages/web.ts';
 import type { Workers } from './readiness.ts';
+import { withRequestSpans } from './request-spans.ts';
 import { makeCompress } from './response/compression.ts';
 import { sendProblem } from './response/problem.ts';
 import { sendUnavailable } from './response/unavailable.ts';
@@ -37,12 +39,13 @@ export interface HttpServer {
 export interface HttpServerDeps {
   readonly services: Services;
   readonly authenticator: Authenticator;
-  readonly limits: Omit<GraphqlOptions, 'traffic'> & TrafficLimits;
+  readonly limits: Omit<GraphqlOptions, 'traffic' | 'tracing'> & TrafficLimits;
   readonly uploads: UploadsDeps;
   readonly bytes: BytesSettings;
   readonly workers: Workers;
   /** Directory of the built gallery. */
   readonly webDirectory: string;
+  readonly tracing: Tracing | null;
   readonly log: Logger;
 }
 
@@ -110,21 +113,21 @@ function makeNodeServer(limits: HttpServerDeps['limits'], drain: Drain, handle: 
 }
 
 function makeHandler(deps: HttpServerDeps, traffic: Traffic, drain: Drain): Handler {
-  const { services, authenticator, limits, log } = deps;
+  const { services, authenticator, limits, tracing, log } = deps;
   const { corsOrigins } = deps.bytes.sharing;
   const compress = limits.compression ? makeCompress() : null;
   const router = makeRouter({
     services,
     admission: makeAdmission(authenticator, traffic),
     traffic,
-    graphql: makeGraphqlHandler(services, { ...limits, traffic }, log),
+    graphql: makeGraphqlHandler(services, { ...limits, traffic, tracing }, log),
     web: makeWeb({ directory: deps.webDirectory, publicUrl: deps.bytes.sharing.publicUrl }),
     bytes: { ...deps.bytes, storage: services.storage, authenticator, log },
     uploads: deps.uploads,
     workers: deps.workers,
     isDraining: () => drain.hasBegun,
   });
-  return (request, response) => {
+  const handle: Handler = (request, response) => {
     lingerAfter(request, response);
     compress?.(request, response);
     const exchange = { request, response };
@@ -134,6 +137,7 @@ function makeHandler(deps: HttpServerDeps, traffic: Traffic, drain: Drain): Hand
     if (refusal) sendRefusal(exchange, refusal);
     else void serveRequest(router, exchange, log);
   };
+  return tracing ? withRequestSpans(tracing, router.routeOf, handle) : handle;
 }
 
 async function serveRequest(router: Router, exchange: Exchange, log: Logger): Promise<void> {

@@ -5,7 +5,9 @@ import { isDatabaseAway } from '../database/driver/errors.ts';
 import { diskFaultOf } from '../database/pglite/disk-fault.ts';
 import { type GenerationQueue, LOCAL_QUEUE } from '../image/generation/generation.ts';
 import type { GenerationWorker } from '../image/generation/worker.ts';
+import type { Tracing } from '../tracing.ts';
 import { MAINTENANCE_QUEUE, type MaintenanceJobs, makeMaintenanceJobs } from './maintenance.ts';
+import { currentTrace, duringJob, type Traced } from './spans.ts';
 import { dbOf } from './transaction.ts';
 
 /**
@@ -72,14 +74,22 @@ const NO_JOB = '00000000-0000-0000-0000-000000000000';
 
 const queueNameOf = (provider: string) => `generate-${provider}`;
 
-/**
- * @param options.providers names of the configured providers.
- * @param options.works whether this process runs workers.
- */
-export async function openGenerationJobs(
-  database: Database,
-  options: { readonly providers: readonly string[]; readonly works: boolean; readonly log: Logger },
-): Promise<GenerationJobs> {
+interface JobsOptions {
+  /** Names of the configured providers. */
+  readonly providers: readonly string[];
+  /** Whether this process runs workers. */
+  readonly works: boolean;
+  readonly log: Logger;
+  readonly tracing: Tracing | null;
+}
+
+/** Data of the job of a generation. */
+interface GenerationJob extends Traced {
+  readonly imageId: number;
+}
+
+export async function openGenerationJobs(database: Database, options: JobsOptions): Promise<GenerationJobs> {
+  const { tracing } = options;
   const boss = await makeBoss(database, options);
   const providers = [...new Set([...options.providers, LOCAL_QUEUE])];
   try {
@@ -94,14 +104,14 @@ export async function openGenerationJobs(
   }
 
   let working = false;
-  const maintenance = makeMaintenanceJobs(boss);
+  const maintenance = makeMaintenanceJobs(boss, tracing);
 
   return {
     maintenance,
-    push: (transaction, generations) => push(boss, transaction, generations),
+    push: (transaction, generations) => push({ boss, tracing }, transaction, generations),
     async work(worker, limits) {
       working = true;
-      for (const provider of providers) await startWorkers(boss, provider, worker, limits);
+      for (const provider of providers) await startWorkers({ boss, tracing }, provider, worker, limits);
     },
     secondsSincePoll: () => (working ? longestSinceFetch(boss) : null),
     async pause() {
@@ -141,17 +151,23 @@ async function makeBoss(database: Database, options: { works: boolean; log: Logg
   return boss;
 }
 
+interface Queues {
+  readonly boss: PgBoss;
+  readonly tracing: Tracing | null;
+}
+
 async function push(
-  boss: PgBoss,
+  { boss, tracing }: Queues,
   transaction: Queryable,
   generations: Parameters<GenerationQueue['push']>[1],
 ): Promise<void> {
+  const trace = currentTrace(tracing);
   const byProvider = Map.groupBy(generations, ({ queueName }) => queueName);
   for (const [provider, each] of byProvider) {
     await boss.insert(
       queueNameOf(provider),
       each.map(({ imageId, userId, runAt }) => ({
-        data: { imageId },
+        data: { imageId, ...trace } satisfies GenerationJob,
         group: { id: userId },
         ...(runAt ? { startAfter: runAt } : {}),
       })),
@@ -161,13 +177,17 @@ async function push(
 }
 
 async function startWorkers(
-  boss: PgBoss,
+  { boss, tracing }: Queues,
   provider: string,
   worker: GenerationWorker,
   { perProvider, perUser }: WorkLimits,
 ): Promise<void> {
   const count = provider === LOCAL_QUEUE ? Math.min(perProvider, LOCAL_WORKERS) : perProvider;
   const workers: string[] = [];
+  const process = ({ imageId, trace }: GenerationJob) => {
+    const attributes = { 'fixative.queue': provider };
+    return duringJob(tracing, { name: 'generation', attributes, trace }, () => worker.process(imageId));
+  };
   const wakeOthers = () => {
     for (const worker of workers.slice(1)) boss.notifyWorker(worker);
   };
@@ -179,19 +199,19 @@ async function startWorkers(
       pollingIntervalSeconds: POLL_SECONDS,
       notifyPollingIntervalSeconds: isFirst ? POLL_SECONDS : SELDOM_SECONDS,
     };
-    const run = async ([job]: { data: { imageId: number } }[]) => {
+    const run = async ([job]: { data: GenerationJob }[]) => {
       // While the first worker is busy, the others must poll in its place.
       if (isFirst) wakeOthers();
       const waking = isFirst ? setInterval(wakeOthers, POLL_SECONDS * 1000) : undefined;
       try {
-        if (job) await worker.process(job.data.imageId);
+        if (job) await process(job.data);
       } finally {
         clearInterval(waking);
       }
       // Polls for the next job at once, not at the next interval.
       boss.notifyWorker(workers[i] ?? '');
     };
-    workers.push(await boss.work<{ imageId: number }>(queueNameOf(provider), options, run));
+    workers.push(await boss.work<GenerationJob>(queueNameOf(provider), options, run));
   }
 }
 

@@ -9,6 +9,8 @@ import {
   type MaintenanceDeps,
   type MaintenanceQueue,
 } from '../image/maintenance/run.ts';
+import type { Tracing } from '../tracing.ts';
+import { currentTrace, duringJob, type Traced } from './spans.ts';
 import { dbOf } from './transaction.ts';
 
 /**
@@ -37,9 +39,16 @@ const SELDOM_SECONDS = 30;
 
 const WAITING = `SELECT id FROM maintenance_runs WHERE state = 'PENDING'`;
 
-export function makeMaintenanceJobs(boss: PgBoss): MaintenanceJobs {
+/** Data of the job of a run. */
+interface RunJob extends Traced {
+  readonly id: string;
+}
+
+export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): MaintenanceJobs {
   async function push(transaction: Queryable, id: string): Promise<void> {
-    await boss.insert(MAINTENANCE_QUEUE, [{ data: { id } }], { db: dbOf(transaction) });
+    await boss.insert(MAINTENANCE_QUEUE, [{ data: { id, ...currentTrace(tracing) } satisfies RunJob }], {
+      db: dbOf(transaction),
+    });
   }
 
   /** Fails the runs whose server has died, and queues those that wait. */
@@ -69,9 +78,11 @@ export function makeMaintenanceJobs(boss: PgBoss): MaintenanceJobs {
 
       const options = { pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: SELDOM_SECONDS };
       for (let i = 0; i < WORKERS; i++) {
-        await boss.work<{ id: string }>(MAINTENANCE_QUEUE, options, async ([job]) => {
+        await boss.work<RunJob>(MAINTENANCE_QUEUE, options, async ([job]) => {
           if (!job) return;
-          const run = executeRun(deps, job.data.id, stopping.signal);
+          const { id, trace } = job.data;
+          const traced = { name: 'maintenance', attributes: { 'fixative.run': id }, trace };
+          const run = duringJob(tracing, traced, () => executeRun(deps, id, stopping.signal));
           running.add(run);
           const done = run.finally(() => running.delete(run));
           // A run may wait for the lock that another server holds. Its job then fails, and is given to

@@ -14,7 +14,12 @@ describe('the queue of generations', () => {
   afterEach(() => app.close());
 
   const open = (database: Database) =>
-    openGenerationJobs(database, { providers: ['another'], works: false, log: pino({ level: 'silent' }) });
+    openGenerationJobs(database, {
+      providers: ['another'],
+      works: false,
+      tracing: null,
+      log: pino({ level: 'silent' }),
+    });
   const settings = () =>
     app.database.query(
       'SELECT retry_limit, expire_seconds, heartbeat_seconds, notify FROM pgboss.queue WHERE name = $1',

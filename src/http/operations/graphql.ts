@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { QueryLimits } from '../../config.ts';
@@ -11,6 +11,7 @@ import { MAX_RELATED_PER_REQUEST } from '../../graphql/builder/related-limit.ts'
 import { type GraphqlContext, makeEventState, type Services } from '../../graphql/context.ts';
 import { Loaders } from '../../graphql/loaders.ts';
 import { schema } from '../../graphql/schema.ts';
+import type { Tracing } from '../../tracing.ts';
 import {
   type BodyLimits,
   faultOfEncoding,
@@ -25,6 +26,7 @@ import { sendProblem } from '../response/problem.ts';
 import { useUnavailable } from '../response/unavailable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import { useEventStream } from './event-stream.ts';
+import { makeOperationSpans, type TraceOperation } from './operation-spans.ts';
 import { useOperationTimeout } from './operation-timeout.ts';
 import {
   makePersistedOperations,
@@ -49,6 +51,7 @@ export interface GraphqlOptions extends BodyLimits, QueryLimits {
   /** null: clients cannot name operations by their hashes. */
   readonly persisted: PersistedOperations | null;
   readonly traffic: Traffic;
+  readonly tracing: Tracing | null;
 }
 
 /**
@@ -61,10 +64,12 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     ? makePersistedOperations(options.persisted)
     : refusePersistedOperations;
   const graphiql = options.graphiql ? makeGraphiql({ compressed: options.compression }) : null;
+  const trace = makeOperationSpans(options.tracing);
   const repeated = makeRepeatedOperations({
     limits,
     findPersisted,
     timeoutSeconds: options.operationTimeoutSeconds,
+    trace,
   });
   const yoga = createYoga<ServerContext & Authorized, GraphqlContext>({
     schema,
@@ -80,7 +85,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     // graphiql.ts serves it.
     graphiql: false,
     plugins: [
-      useGraphqlJs,
+      useGraphqlJs(trace),
       useCsrfPrevention(),
       useRequestBody(services.storage.spooler, options),
       usePersistedOperations(findPersisted),
@@ -156,10 +161,11 @@ const STATUS_MESSAGES: Readonly<Record<number, string>> = {
 };
 
 /** Executes by graphql-js. Yoga's own executor reports other errors for some documents. */
-const useGraphqlJs: Plugin = {
-  onExecute: ({ setExecuteFn }) => setExecuteFn(execute),
-  onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
-};
+const useGraphqlJs = (trace: TraceOperation): Plugin => ({
+  onExecute: ({ setExecuteFn }) => setExecuteFn((args: ExecutionArgs) => trace(args, () => execute(args))),
+  onSubscribe: ({ setSubscribeFn }) =>
+    setSubscribeFn((args: ExecutionArgs) => trace(args, () => subscribe(args))),
+});
 
 /** Sends a result as Yoga does. */
 function sendResult(res: ServerResponse, contentType: string, result: ExecutionResult): void {

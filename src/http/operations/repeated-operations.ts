@@ -4,6 +4,7 @@ import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { GraphqlContext } from '../../graphql/context.ts';
 import type { ServerContext } from '../body/request-body.ts';
+import type { TraceOperation } from './operation-spans.ts';
 import { isPromise, within } from './operation-timeout.ts';
 import { type PreparedQuery, prepareQuery } from './prepared-query.ts';
 import type { QueryLimiter } from './query-limits.ts';
@@ -48,8 +49,9 @@ export function makeRepeatedOperations(options: {
   readonly limits: QueryLimiter;
   readonly findPersisted: (params: GraphQLParams) => GraphQLParams;
   readonly timeoutSeconds: number;
+  readonly trace: TraceOperation;
 }): RepeatedOperations {
-  const { limits } = options;
+  const { limits, trace } = options;
   const contentTypes = new Map<string, string>();
   const prepared = makePreparedQueries(limits);
   const fastPath = channel(FAST_PATH);
@@ -86,7 +88,9 @@ export function makeRepeatedOperations(options: {
       const variables = request.variables ?? {};
       const fault = limits.faultOfParams(params) ?? limits.faultOfCost(query.document, variables);
       if (fault) return { errors: [fault] };
-      const running = query.run(makeContext(), variables);
+      const { document } = query;
+      const { operationName } = request;
+      const running = trace({ document, operationName }, () => query.run(makeContext(), variables));
       const result = isPromise(running) ? await within(options.timeoutSeconds, running, req) : running;
       if (result && fastPath.hasSubscribers)
         fastPath.publish({ query: request.query, operationName: request.operationName });

@@ -1,0 +1,47 @@
+import type { Attributes, Tracing } from '../../tracing.ts';
+import type { ByteRange, Store } from './store.ts';
+
+/**
+ * Returns a store that records a span for each call. The span of `open` ends when the stream is open, not
+ * when it has been read. A listing has no span.
+ */
+export function withSpans(store: Store, tracing: Tracing): Store {
+  const { readInto, readWhole } = store;
+
+  function traced<Result>(
+    operation: string,
+    key: string,
+    call: () => Promise<Result>,
+    more: Attributes = {},
+  ): Promise<Result> {
+    const attributes = {
+      'fixative.store.name': store.name,
+      'fixative.store.kind': store.kind,
+      'fixative.store.key': key,
+      ...more,
+    };
+    return tracing.during(`${store.name} ${operation}`, { kind: 'CLIENT', attributes }, call);
+  }
+
+  return {
+    name: store.name,
+    kind: store.kind,
+    maxBytes: store.maxBytes,
+    put: (key, source) =>
+      traced('put', key, () => store.put(key, source), { 'fixative.bytes': source.bytes }),
+    open: (key, range) => traced('open', key, () => store.open(key, range), ofRange(range)),
+    stat: (key) => traced('stat', key, () => store.stat(key)),
+    delete: (key) => traced('delete', key, () => store.delete(key)),
+    list: () => store.list(),
+    ...(readInto && {
+      readInto: (key, range, buffer) =>
+        traced('read', key, () => readInto.call(store, key, range, buffer), ofRange(range)),
+    }),
+    ...(readWhole && {
+      readWhole: (key, buffer) => traced('read', key, () => readWhole.call(store, key, buffer)),
+    }),
+  };
+}
+
+const ofRange = (range?: ByteRange): Attributes =>
+  range ? { 'fixative.range.start': range.start, 'fixative.range.end': range.end } : {};
