@@ -10,6 +10,7 @@ import {
   type MaintenanceQueue,
 } from '../image/maintenance/run.ts';
 import type { Tracing } from '../tracing.ts';
+import { MAINTENANCE_WORKS } from './maintenance-works.ts';
 import { currentTrace, duringJob, type Traced } from './spans.ts';
 import { dbOf } from './transaction.ts';
 
@@ -31,8 +32,8 @@ export interface MaintenanceWork {
 
 export const MAINTENANCE_QUEUE = 'maintenance';
 
-/** Runs that one process executes at once: a verify and a restore. */
-const WORKERS = 2;
+/** Runs that one process executes at once: one of each kind. */
+const WORKERS = Object.keys(MAINTENANCE_WORKS).length;
 const POLL_SECONDS = 3;
 /** Pause between two polls where a new job is notified. */
 const SELDOM_SECONDS = 30;
@@ -82,7 +83,9 @@ export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): Main
           if (!job) return;
           const { id, trace } = job.data;
           const traced = { name: 'maintenance', attributes: { 'fixative.run': id }, trace };
-          const run = duringJob(tracing, traced, () => executeRun(deps, id, stopping.signal));
+          const run = duringJob(tracing, traced, () =>
+            executeRun(deps, MAINTENANCE_WORKS, id, stopping.signal),
+          );
           running.add(run);
           const done = run.finally(() => running.delete(run));
           // A run may wait for the lock that another server holds. Its job then fails, and is given to
