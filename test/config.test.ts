@@ -18,6 +18,8 @@ test('has a default for every setting', () => {
     maxUploadBytes: 50 * 1024 * 1024,
     maxImagePixels: 100_000_000,
     rootToken: null,
+    auditDays: 365,
+    tracing: null,
     jwt: null,
     openai: null,
     google: null,

@@ -27,6 +27,7 @@ const ORDER = [
   ['errors', 'json', 'text', 'time', 'tracing'],
   ['config', 'log'],
   ['database'],
+  ['audit'],
   ['storage'],
   ['fetch'],
   ['provider', 'provenance'],

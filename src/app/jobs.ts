@@ -88,7 +88,7 @@ function startSchedules(config: Config, { services, log, tracing }: JobDeps) {
   const schedules = [
     startSchedule(
       { expression: PURGE_SCHEDULE, atStart: true },
-      (signal) => traced('purge', () => runScheduledPurge(deps, config.trashDays, signal)),
+      (signal) => traced('purge', () => runScheduledPurge(deps, config, signal)),
       log,
     ),
     startSchedule(

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { recordAudit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
 import type { Prisma } from '../database/generated/client/client.ts';
 import { InputError, NotFoundError } from '../errors.ts';
@@ -106,9 +107,14 @@ async function createToken(database: Database, input: TokenInput) {
   const token = `fx_${randomBytes(32).toString('base64url')}`;
   const { name, userId, scopes, expiresAt } = parseTokenInput(input);
   const values = [name, hashOf(token), token.slice(0, START_LENGTH), userId, scopes, expiresAt];
-  const [apiToken] = await database.query<ApiToken>(CREATE, values);
+  const apiToken = await database.transaction(async (transaction) => {
+    const [created] = (await transaction.query<ApiToken>(CREATE, values)) as [ApiToken];
+    const details = { name, userId, scopes, expiresAt };
+    await recordAudit(transaction, { action: 'token.create', subject: created.id, details });
+    return created;
+  });
   await database.flush();
-  return { token, apiToken: apiToken as ApiToken };
+  return { token, apiToken };
 }
 
 async function revokeToken(
@@ -127,7 +133,14 @@ async function revokeToken(
     );
   }
   // The cache is emptied also when the statement fails: it may have been done.
-  const [apiToken] = await database.query<ApiToken>(REVOKE, [id]).finally(() => recognition.clear());
+  const [apiToken] = await database
+    .transaction(async (transaction) => {
+      const revoked = await transaction.query<ApiToken>(REVOKE, [id]);
+      for (const { name } of revoked)
+        await recordAudit(transaction, { action: 'token.revoke', subject: id, details: { name } });
+      return revoked;
+    })
+    .finally(() => recognition.clear());
   if (!apiToken) throw new NotFoundError(`There is no token ${id}.`, { path });
   await database.flush();
   return apiToken;

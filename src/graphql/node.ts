@@ -1,9 +1,11 @@
 /** `node` and `nodes`: find objects by their global ids. */
 import { brandWithType } from '@pothos/core';
+import { findAuditEntry } from '../audit/find-entries.ts';
 import { allows } from '../auth/authorization.ts';
 import type { Scope } from '../auth/caller.ts';
 import { InputError } from '../errors.ts';
 import { parseUuid } from '../image/image.ts';
+import { AuditEntry } from './audit/audit-log.ts';
 import { builder } from './builder/builder.ts';
 import { LIST_COST } from './builder/costs.ts';
 import { decodeId, type GlobalId, type NodeType } from './builder/global-id.ts';
@@ -17,7 +19,7 @@ const MAX_NODES = 100;
 
 /** How objects of one type are found. */
 interface Finder {
-  readonly type: typeof ApiToken | typeof Copy | typeof Image | typeof MaintenanceRun;
+  readonly type: typeof ApiToken | typeof AuditEntry | typeof Copy | typeof Image | typeof MaintenanceRun;
   /** Scope that the caller must have; without it the object is not found. */
   readonly scope: Scope;
   /** Returns the canonical form of a key; null if it cannot be a key of this type. */
@@ -31,6 +33,12 @@ const FINDERS: Readonly<Record<NodeType, Finder>> = {
     scope: 'admin',
     parse: parseUuid,
     find: (key, { loaders }) => loaders.tokenById.load(key),
+  },
+  AuditEntry: {
+    type: AuditEntry,
+    scope: 'admin',
+    parse: (key) => (/^[1-9]\d{0,17}$/.test(key) ? key : null),
+    find: (key, { services }) => findAuditEntry(services.database, BigInt(key)),
   },
   Copy: { type: Copy, scope: 'images:read', parse: parseCopyKey, find: findCopy },
   Image: {

@@ -32,6 +32,7 @@ import './maintenance/run.ts';
 import './maintenance/mutations.ts';
 import './maintenance/subscription.ts';
 import './maintenance/quarantine.ts';
+import './audit/audit-log.ts';
 import './token.ts';
 import './viewer.ts';
 import './server.ts';

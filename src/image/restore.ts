@@ -1,3 +1,4 @@
+import { recordAudit } from '../audit/audit.ts';
 import { FixativeError, InputError } from '../errors.ts';
 import type { Restoration, Storage } from '../storage/service.ts';
 import type { Image, ImageDeps } from './image.ts';
@@ -8,7 +9,7 @@ import type { Image, ImageDeps } from './image.ts';
  * @throws FixativeError BYTES_LOST, StoreError, InputError for a store that is not configured.
  */
 export async function restoreImage(
-  deps: Pick<ImageDeps, 'storage'>,
+  deps: Pick<ImageDeps, 'database' | 'storage'>,
   image: Image,
   options: { stores?: readonly string[] | null | undefined; dryRun?: boolean } = {},
 ): Promise<Restoration> {
@@ -29,11 +30,16 @@ export async function restoreImage(
       { path: ['input', 'id'] },
     );
   }
-  return deps.storage.restore(Number(image.blobId), {
+  const restoration = await deps.storage.restore(Number(image.blobId), {
     deep: true,
     dryRun: options.dryRun ?? false,
     ...(options.stores ? { stores: options.stores } : {}),
   });
+  const stores = restoration.restored.map(({ store }) => store);
+  // Each copy has been recorded in a transaction of its own by now.
+  if (stores.length > 0 && !options.dryRun)
+    await recordAudit(deps.database, { action: 'image.restore', subject: image.uuid, details: { stores } });
+  return restoration;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { recordAudit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import type { ForgetsImages } from './bytes.ts';
@@ -44,7 +45,11 @@ export async function updateImage(
   const [row] = await deps.database
     .transaction(async (transaction) => {
       if (changes.visibility != null) await lockTree(transaction, image);
-      return transaction.query<ImageRow>(statement.text, statement.values);
+      const updated = await transaction.query<ImageRow>(statement.text, statement.values);
+      const details = { fields: Object.keys(changes).filter((name) => changes[name as never] != null) };
+      for (const { uuid } of updated)
+        await recordAudit(transaction, { action: 'image.update', subject: uuid, details });
+      return updated;
     })
     .catch((error) => explainDataFault(error));
   if (!row) throw await explainRefusal(deps, image, changes);

@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import { asActor } from '../audit/actor.ts';
+import { trimAudit } from '../audit/audit.ts';
 import type { ImageDeps } from '../image/image.ts';
 import { purgeTrash } from '../image/trash/purge.ts';
 
@@ -8,16 +10,24 @@ const FORGET_REQUESTS = `DELETE FROM generation_requests WHERE created_at < now(
 
 const FORGET_COUNTS = `DELETE FROM generation_counts WHERE day < (now() AT TIME ZONE 'UTC')::date - 7`;
 
-/** Empties the trash, and deletes old idempotency keys and counts. One server at a time runs it. */
+/** The actor of what the schedule deletes. */
+const PURGE = { kind: 'job', name: 'purge' } as const;
+
+/**
+ * Empties the trash, and deletes old entries of the audit log, idempotency keys and counts. One server at a
+ * time runs it.
+ */
 export async function runScheduledPurge(
   deps: ImageDeps & { log: Logger },
-  days: number,
+  keep: { readonly trashDays: number; readonly auditDays: number },
   stop: AbortSignal,
 ): Promise<void> {
   await deps.database.exclusively('purge', async (lock) => {
     await lock.query(FORGET_REQUESTS, [REQUEST_DAYS]);
     await lock.query(FORGET_COUNTS);
-    const tally = await purgeTrash(deps, days, AbortSignal.any([stop, lock.signal]));
+    const signal = AbortSignal.any([stop, lock.signal]);
+    await trimAudit(lock, keep.auditDays, signal);
+    const tally = await asActor(PURGE, () => purgeTrash(deps, keep.trashDays, signal));
     if (tally.purged + tally.failed > 0) deps.log.info(tally, 'purged images from the trash');
   });
 }

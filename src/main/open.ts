@@ -1,5 +1,7 @@
 /** Opens what a command needs, for as long as it runs. Large modules are imported only then. */
+import { userInfo } from 'node:os';
 import type { App } from '../app.ts';
+import { asActor } from '../audit/actor.ts';
 import type { Tokens } from '../auth/tokens.ts';
 import { isOneOfSeveral } from '../command/processes.ts';
 import { EXIT, type ExitCode } from '../command/terminal.ts';
@@ -38,6 +40,9 @@ function processOptions(config: Config) {
   return { log, processId: process.pid, onEnd };
 }
 
+/** The actor of what a command changes: the user of the operating system. */
+const operator = () => ({ kind: 'command', name: userInfo().username }) as const;
+
 interface OpenOptions {
   readonly works: boolean;
   /** Resolves when the process must stop, also while it starts. */
@@ -71,7 +76,7 @@ export async function withApp(
   if (app === null) return EXIT.ok;
   isOpen = true;
   try {
-    return stopping.signal.aborted ? EXIT.ok : await run(app);
+    return stopping.signal.aborted ? EXIT.ok : await asActor(operator(), () => run(app));
   } finally {
     await app.close();
   }
@@ -85,7 +90,7 @@ export async function withDatabase(
   const options = processOptions(config);
   const { openDatabase } = await import('../app/open-database.ts');
   const { database, release } = await openDatabase(config, options);
-  return run(database, options.log).finally(release);
+  return asActor(operator(), () => run(database, options.log)).finally(release);
 }
 
 /** Opens only the database and the API tokens in it. */

@@ -108,6 +108,8 @@ const FILL_ADDED = `
       started_at, heartbeat_at, finished_at, cancel_requested_at)
     VALUES ('VERIFY', 'FAILED', '{database}', '{"userId": "user-1"}', '{"deep": true}', 'root', 5,
       '[{"state": "MISSING"}]', 'e', 'INTERRUPTED', now(), now(), now(), now());
+  INSERT INTO audit_entries (actor_kind, actor_name, action, subject_type, subject_id, details)
+    VALUES ('token', 'a token', 'image.delete', 'image', 'an image', '{"images": 1}');
   INSERT INTO maintenance_items (run_id, image_id, reason, bytes, outcome, detail)
     SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;`;
 

@@ -206,7 +206,11 @@ test('a job that holds its lock leaves a connection for the locks of blobs, even
     const [image] = await app.database.prisma.image.findMany();
     await deleteImage(app.services, image ?? { id: 0n });
     await app.database.query(`UPDATE generated_images SET deleted_at = now() - interval '1 day'`);
-    await runScheduledPurge({ ...app, log: quiet }, 0, new AbortController().signal);
+    await runScheduledPurge(
+      { ...app, log: quiet },
+      { trashDays: 0, auditDays: 365 },
+      new AbortController().signal,
+    );
     expect(await app.database.query('SELECT 1 FROM generated_images')).toEqual([]);
     expect((await upload(app, { content: await picture(81) })).userErrors).toEqual([]);
   } finally {

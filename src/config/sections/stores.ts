@@ -207,6 +207,12 @@ export const RETENTION = {
       default: '30',
       description: 'Days that a deleted image stays in the trash before it is purged.',
     },
+    AUDIT_DAYS: {
+      property: 'auditDays',
+      parser: wholeNumber(1, 36_500),
+      default: '365',
+      description: 'Days that entries of the audit log are kept.',
+    },
     MIN_FREE_BYTES: {
       property: 'minFreeBytes',
       parser: bytes,

@@ -32,50 +32,50 @@ export const builder = new SchemaBuilder<{
     // node.ts finds objects itself, because what a caller may see depends on its token.
     nodeQueryOptions: false,
     nodesQueryOptions: false,
-    nodesOnConnection: { description: 'The images of this page.', extensions: { cost: LIST_COST } },
+    nodesOnConnection: { description: 'The objects of this page.', extensions: { cost: LIST_COST } },
     nodeTypeOptions: { description: 'An object with a globally unique ID.' },
     edgesFieldOptions: {
-      description: 'The images of this page, each with its cursor.',
+      description: 'The objects of this page, each with its cursor.',
       extensions: { cost: LIST_COST },
     },
-    nodeFieldOptions: { nullable: false, description: 'The image.' },
+    nodeFieldOptions: { nullable: false, description: 'The object.' },
     cursorFieldOptions: {
       description:
-        'Opaque cursor of this image, for `after` and `before`. Valid only for lists with the same `orderBy.field`.',
+        'Opaque cursor of this object, for `after` and `before`. Valid only for lists with the same order.',
     },
     idFieldOptions: { description: 'Globally unique ID; it never changes. `node` finds the object by it.' },
-    pageInfoFieldOptions: { description: 'Cursors of this page, and whether more images exist.' },
+    pageInfoFieldOptions: { description: 'Cursors of this page, and whether more objects exist.' },
     pageInfoTypeOptions: {
       description: 'Information about a page: https://relay.dev/graphql/connections.htm',
     },
     hasNextPageFieldOptions: {
       description:
-        'Whether images follow this page. With `first`: true if there are more, up to `before` if it is given. With `last`, or `before` alone: true if an image is at `before` or follows it; false without `before`.',
+        'Whether objects follow this page. With `first`: true if there are more, up to `before` if it is given. With `last`, or `before` alone: true if an object is at `before` or follows it; false without `before`.',
     },
     hasPreviousPageFieldOptions: {
       description:
-        'Whether images precede this page. With `last`, or `before` alone: true if there are more, back to `after` if it is given. With `first`: true if an image is at `after` or precedes it; false without `after`.',
+        'Whether objects precede this page. With `last`, or `before` alone: true if there are more, back to `after` if it is given. With `first`: true if an object is at `after` or precedes it; false without `after`.',
     },
     startCursorFieldOptions: {
       description:
-        'Cursor of the first image of this page, to pass as `before` for the previous page; null when the page is empty.',
+        'Cursor of the first object of this page, to pass as `before` for the previous page; null when the page is empty.',
     },
     endCursorFieldOptions: {
       description:
-        'Cursor of the last image of this page, to pass as `after` for the next page; null when the page is empty.',
+        'Cursor of the last object of this page, to pass as `after` for the next page; null when the page is empty.',
     },
     firstArgOptions: {
-      description: `Number of images to return from the start of the list, 0 to ${MAX_PAGE_SIZE}. Default: ${DEFAULT_PAGE_SIZE}, unless \`last\` or \`before\` alone is given. Cannot be combined with \`last\`.`,
+      description: `Number of objects to return from the start of the list, 0 to ${MAX_PAGE_SIZE}. Default: ${DEFAULT_PAGE_SIZE}, unless \`last\` or \`before\` alone is given. Cannot be combined with \`last\`.`,
     },
     afterArgOptions: {
       description:
-        'Return only images after this cursor. With `before`: only images between the two; none if `before` does not come after `after`. INVALID_CURSOR for a cursor of another order.',
+        'Return only objects after this cursor. With `before`: only objects between the two; none if `before` does not come after `after`. INVALID_CURSOR for a cursor of another order.',
     },
     lastArgOptions: {
-      description: `Number of images to return from the end of the list, 0 to ${MAX_PAGE_SIZE}. Default: ${DEFAULT_PAGE_SIZE}, if \`before\` alone is given. Cannot be combined with \`first\`.`,
+      description: `Number of objects to return from the end of the list, 0 to ${MAX_PAGE_SIZE}. Default: ${DEFAULT_PAGE_SIZE}, if \`before\` alone is given. Cannot be combined with \`first\`.`,
     },
     beforeArgOptions: {
-      description: 'Return only images before this cursor. INVALID_CURSOR for a cursor of another order.',
+      description: 'Return only objects before this cursor. INVALID_CURSOR for a cursor of another order.',
     },
     clientMutationId: 'omit',
     cursorType: 'String',
@@ -88,7 +88,7 @@ export type InputFields = PothosSchemaTypes.InputFieldBuilder<SchemaTypes, 'Inpu
 
 builder.queryType({
   description:
-    'Read operations. They need the scope IMAGES_READ; `stores` and `maintenanceRuns` need STORES_READ, `tokens` and `quarantine` need ADMIN, `tools`, `models`, `viewer` and `server` accept every token. A token of one user sees only the images of that user.',
+    'Read operations. They need the scope IMAGES_READ; `stores` and `maintenanceRuns` need STORES_READ, `tokens`, `quarantine` and `auditLog` need ADMIN, `tools`, `models`, `viewer` and `server` accept every token. A token of one user sees only the images of that user.',
 });
 builder.mutationType({
   description:

@@ -1,7 +1,7 @@
 import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
 
 /** Types whose objects `node` finds. */
-export const NODE_TYPES = ['ApiToken', 'Copy', 'Image', 'MaintenanceRun'] as const;
+export const NODE_TYPES = ['ApiToken', 'AuditEntry', 'Copy', 'Image', 'MaintenanceRun'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 export interface GlobalId {

@@ -1,4 +1,5 @@
 import type { FieldMap, InputFieldMap, InputShapeFromFields } from '@pothos/core';
+import { asActor } from '../../audit/actor.ts';
 import type { Scope } from '../../auth/caller.ts';
 import { isDatabaseAway } from '../../database/driver/errors.ts';
 import { diskErrorOf } from '../../database/pglite/disk-fault.ts';
@@ -71,7 +72,8 @@ export function mutation<Fields extends InputFieldMap, Result extends object>(
       },
       resolve: (_root, args, context) => {
         const { input: given } = args as { input: InputShapeFromFields<Fields> };
-        const run = () => withUserErrors(payload.empty, () => resolve(given, context));
+        const run = () =>
+          asActor(context.caller, () => withUserErrors(payload.empty, () => resolve(given, context)));
         // TypeScript cannot decide Pothos's type of a result whose fields are not known yet.
         return withFreshLoaders(context, run) as never;
       },

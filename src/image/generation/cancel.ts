@@ -1,3 +1,4 @@
+import { recordAudit } from '../../audit/audit.ts';
 import { InputError } from '../../errors.ts';
 import { type Image, type ImageDeps, imageOf } from '../image.ts';
 import {
@@ -44,6 +45,7 @@ export async function cancelGeneration(
       }
       await queueDependents(queue, transaction, imageId);
     }
+    await recordAudit(transaction, { action: 'image.cancel', subject: image.uuid });
     return showCancelled(transaction, ids, MESSAGE);
   });
   await database.flush();

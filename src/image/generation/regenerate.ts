@@ -1,3 +1,4 @@
+import { recordAudit } from '../../audit/audit.ts';
 import type { Queryable } from '../../database/database.ts';
 import { FixativeError, InputError, NotFoundError } from '../../errors.ts';
 import { findTool } from '../../tool/tools.ts';
@@ -193,6 +194,10 @@ async function requeue(
     await transaction.query(SHOW_PENDING, [image.id]);
     ready.push({ imageId: Number(image.id), queueName: request.lane, userId: image.userId, runAt: null });
   }
+  await recordAudit(
+    transaction,
+    ...requeued.map(({ image }) => ({ action: 'image.regenerate', subject: image.uuid }) as const),
+  );
   await deps.queue.push(transaction, ready);
 }
 

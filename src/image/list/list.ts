@@ -248,6 +248,13 @@ const ORDER_KEYS: Record<OrderField, OrderKey> = {
   },
 };
 
+/** @throws InputError INVALID_INPUT for a number of entries that no page may have. */
+export function requirePageSize(size: number, name: 'first' | 'last'): void {
+  if (Number.isInteger(size) && size >= 0 && size <= MAX_PAGE_SIZE) return;
+  const message = `${name} is ${size}; it must be an integer from 0 to ${MAX_PAGE_SIZE}.`;
+  throw new InputError('INVALID_INPUT', message, { path: [name] });
+}
+
 function parsePageArgs(args: PageArgs, order: ImageOrder) {
   if (args.first != null && args.last != null) {
     throw new InputError('INVALID_INPUT', 'Send first or last, not both.', { path: ['last'] });
@@ -255,11 +262,7 @@ function parsePageArgs(args: PageArgs, order: ImageOrder) {
   // With `before` alone, the client asks for the page before it.
   const backward = args.last != null || (args.first == null && args.before != null && args.after == null);
   const size = args.last ?? args.first ?? DEFAULT_PAGE_SIZE;
-  if (!Number.isInteger(size) || size < 0 || size > MAX_PAGE_SIZE) {
-    const name = backward ? 'last' : 'first';
-    const message = `${name} is ${size}; it must be an integer from 0 to ${MAX_PAGE_SIZE}.`;
-    throw new InputError('INVALID_INPUT', message, { path: [name] });
-  }
+  requirePageSize(size, backward ? 'last' : 'first');
   const cursorOf = (name: 'after' | 'before') =>
     args[name] == null ? null : parseCursor(order.field, args[name], name);
   return { size, backward, after: cursorOf('after'), before: cursorOf('before') };

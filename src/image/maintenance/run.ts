@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { recordAudit } from '../../audit/audit.ts';
 import type { Database, Queryable } from '../../database/database.ts';
 import { type ErrorCode, InputError, NotFoundError } from '../../errors.ts';
 import type { Storage } from '../../storage/service.ts';
@@ -199,6 +200,7 @@ export async function recordRun(
     const [run] = await transaction.query<MaintenanceRun>(INSERT, values);
     if (!run) return null;
     await transaction.query(KEEP_NEWEST);
+    await recordAudit(transaction, { action: 'run.start', subject: run.id, details: { kind } });
     await push(transaction, run.id);
     return run;
   });
@@ -259,7 +261,12 @@ function requireOptions(options: MaintenanceOptions): void {
 export async function cancelRun({ database }: MaintenanceDeps, id: string): Promise<MaintenanceRun> {
   const path = ['input', 'id'];
   await failDeadRuns(database);
-  const [cancelled] = await database.query<MaintenanceRun>(CANCEL, [id]);
+  const [cancelled] = await database.transaction(async (transaction) => {
+    const rows = await transaction.query<MaintenanceRun>(CANCEL, [id]);
+    for (const { kind } of rows)
+      await recordAudit(transaction, { action: 'run.cancel', subject: id, details: { kind } });
+    return rows;
+  });
   if (cancelled) {
     await database.flush();
     return cancelled;

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { recordAudit } from '../../audit/audit.ts';
 import type { Queryable } from '../../database/database.ts';
 import { FixativeError, InputError } from '../../errors.ts';
 import { IMAGE_COLUMNS, type Image, type ImageDeps, type ImageRow, imageOf } from '../image.ts';
@@ -91,6 +92,7 @@ async function purgeOne(
     if (deleted.length === 0)
       throw new InputError('NOT_FOUND', `Image ${uuid} was purged or changed at the same time.`);
     await transaction.query(INSERT_TOMBSTONE, tombstoneOf(image));
+    await recordAudit(transaction, { action: 'image.purge', subject: uuid });
   };
   if (image.blobId !== null) return deps.storage.remove(Number(image.blobId), forget);
   await deps.database.transaction(forget);

@@ -1,3 +1,4 @@
+import { type AuditAction, recordAudit } from '../../audit/audit.ts';
 import type { Database } from '../../database/database.ts';
 import { InputError } from '../../errors.ts';
 import type { ForgetsImages } from '../bytes.ts';
@@ -30,7 +31,7 @@ const UNDELETE = `${TREE}
  * @returns the image; null: it was purged.
  */
 export function deleteImage(deps: TrashDeps, image: Pick<Image, 'id'>): Promise<Image | null> {
-  return changeTree(deps, DELETE, image);
+  return changeTree(deps, DELETE, 'image.delete', image);
 }
 
 /**
@@ -40,12 +41,13 @@ export function deleteImage(deps: TrashDeps, image: Pick<Image, 'id'>): Promise<
  * @throws InputError CONFLICT for a part whose whole is in the trash: it would be purged with that.
  */
 export function undeleteImage(deps: TrashDeps, image: Pick<Image, 'id'>): Promise<Image | null> {
-  return changeTree(deps, UNDELETE, image);
+  return changeTree(deps, UNDELETE, 'image.undelete', image);
 }
 
 async function changeTree(
   { database, imageBytes }: TrashDeps,
   sql: string,
+  action: AuditAction,
   image: Pick<Image, 'id'>,
 ): Promise<Image | null> {
   const id = Number(image.id);
@@ -56,7 +58,11 @@ async function changeTree(
       const message = `The image is a part of image ${whole.uuid}, which is in the trash. Call undeleteImage for that one.`;
       throw new InputError('CONFLICT', message, { path: ['input', 'id'] });
     }
-    return transaction.query<ImageRow>(sql, [id]);
+    const changed = await transaction.query<ImageRow>(sql, [id]);
+    const root = changed.find((each) => each.id === id);
+    if (root)
+      await recordAudit(transaction, { action, subject: root.uuid, details: { images: changed.length } });
+    return changed;
   });
   imageBytes.forget(rows.map(({ uuid }) => uuid));
   await database.flush();

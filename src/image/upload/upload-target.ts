@@ -1,4 +1,5 @@
 import { v7 as uuidV7 } from 'uuid';
+import { recordAudit } from '../../audit/audit.ts';
 import type { UploadTarget } from '../../database/generated/client/client.ts';
 import {
   FixativeError,
@@ -90,17 +91,13 @@ export async function createUploadTarget(
         { retryable: true },
       );
     }
-    await lock.query(CREATE, [
-      id,
-      userId,
-      place.kind,
-      record.filename ?? '',
-      content.mimeType,
-      content.bytes,
-      content.sha256,
-      JSON.stringify(record),
-      expiresAt,
-    ]);
+    const { mimeType, bytes, sha256 } = content;
+    const text = JSON.stringify(record);
+    const values = [id, userId, place.kind, record.filename ?? '', mimeType, bytes, sha256, text, expiresAt];
+    await lock.transaction(async (transaction) => {
+      await transaction.query(CREATE, values);
+      await recordAudit(transaction, { action: 'upload.create', subject: id, details: { userId, bytes } });
+    });
   });
   return { id, expiresAt, ...address };
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { asActor, SERVER } from '../../audit/actor.ts';
 import { enterProcess, isOneOfSeveral, serveInProcesses } from '../../command/processes.ts';
 import type { ExitCode } from '../../command/terminal.ts';
 import { action } from '../action.ts';
@@ -25,15 +26,18 @@ async function runServe({ workers, processes }: { workers: boolean; processes: n
   const stopped = firstSignal();
   const { serve } = await import('../../command/serve.ts');
   if (processes === 1)
-    return withApp((app) => serve(app, app.config, { terminal, stopped, workers }), {
+    return withApp((app) => asActor(SERVER, () => serve(app, app.config, { terminal, stopped, workers })), {
       works: workers,
       stopped,
     });
   if (!isOneOfSeveral()) return serveInProcesses(processes, readConfig(), { terminal, stopped, workers });
   const { works, leave, ...told } = await enterProcess();
   const both = Promise.race([stopped, told.stopped]);
-  return withApp((app) => serve(app, app.config, { ...told, stopped: both, workers: works }), {
-    works,
-    stopped: both,
-  }).finally(leave);
+  return withApp(
+    (app) => asActor(SERVER, () => serve(app, app.config, { ...told, stopped: both, workers: works })),
+    {
+      works,
+      stopped: both,
+    },
+  ).finally(leave);
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { asActor, SERVER } from '../../audit/actor.ts';
 import { action } from '../action.ts';
 import { withApp } from '../open.ts';
 import { firstSignal } from '../signals.ts';
@@ -14,7 +15,10 @@ export function registerWork(program: Command): void {
       action(async () => {
         const stopped = firstSignal();
         const { work } = await import('../../command/work.ts');
-        return withApp((app) => work(app, app.config, { terminal, stopped }), { works: true, stopped });
+        return withApp((app) => asActor(SERVER, () => work(app, app.config, { terminal, stopped })), {
+          works: true,
+          stopped,
+        });
       }),
     );
 }

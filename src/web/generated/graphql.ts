@@ -753,6 +753,7 @@ export type ImagesBesideQueryVariables = Exact<{
 
 export type ImagesBesideQuery = { nodes: Array<
     | { __typename: 'ApiToken', id: string }
+    | { __typename: 'AuditEntry', id: string }
     | { __typename: 'Copy', id: string }
     | { __typename: 'Image', id: string, uuid: string, prompt: string, filename: string | null, originalFilename: string | null, url: string | null, width: number | null, height: number | null, thumbhash: string | null, status: ImageStatus, part: string | null, tool: string, createdAt: string, deletedAt: string | null }
     | { __typename: 'MaintenanceRun', id: string }
@@ -997,6 +998,7 @@ export type MadeImagesQueryVariables = Exact<{
 
 export type MadeImagesQuery = { nodes: Array<
     | { __typename: 'ApiToken', id: string }
+    | { __typename: 'AuditEntry', id: string }
     | { __typename: 'Copy', id: string }
     | { __typename: 'Image', id: string, uuid: string, url: string | null, width: number | null, height: number | null, thumbhash: string | null, status: ImageStatus, prompt: string, tool: string, model: string | null, size: string | null, createdAt: string, scheduledFor: string | null, kept: boolean, error: { code: ErrorCode, message: string, retryable: boolean } | null, attempts: Array<{ startedAt: string, endedAt: string | null, code: ErrorCode | null, message: string | null, retryAt: string | null }> }
     | { __typename: 'MaintenanceRun', id: string }

@@ -1,0 +1,37 @@
+import type { Database } from '../database/database.ts';
+import type { Prisma } from '../database/generated/client/client.ts';
+import type { ActorKind } from './actor.ts';
+import type { AuditAction } from './audit.ts';
+
+/** Conditions for entries. An entry must match all that are given. */
+export interface AuditFilter {
+  readonly actor?: string | null | undefined;
+  readonly actorKind?: ActorKind | null | undefined;
+  readonly actions?: readonly AuditAction[] | null | undefined;
+  /** UUID of an image, token, upload target or run. */
+  readonly subject?: string | null | undefined;
+  readonly after?: Date | null | undefined;
+  readonly before?: Date | null | undefined;
+}
+
+/** Returns the conditions as Prisma writes them. */
+export function auditWhere(filter: AuditFilter): Prisma.AuditEntryWhereInput {
+  const { actor, actorKind, actions, subject, after, before } = filter;
+  return {
+    ...(actor == null ? {} : { actorName: actor }),
+    ...(actorKind == null ? {} : { actorKind }),
+    ...(actions == null ? {} : { action: { in: [...actions] } }),
+    ...(subject == null ? {} : { subjectId: subject }),
+    ...(after == null && before == null
+      ? {}
+      : { createdAt: { ...(after ? { gte: after } : {}), ...(before ? { lt: before } : {}) } }),
+  };
+}
+
+/** Returns the id of an entry; null: there is none. Prisma reads the columns that a document selects. */
+export async function findAuditEntry(
+  { prisma }: Pick<Database, 'prisma'>,
+  id: bigint,
+): Promise<{ readonly id: bigint } | null> {
+  return prisma.auditEntry.findUnique({ where: { id }, select: { id: true } });
+}
