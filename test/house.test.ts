@@ -78,7 +78,7 @@ const WEB_ORDER = [
   ['client'],
   ['grid'],
   ['gallery'],
-  ['image', 'make', 'upload', 'overview', 'stores', 'tokens', 'trash'],
+  ['image', 'make', 'upload', 'overview', 'stores', 'tokens', 'audit', 'trash'],
   ['shell'],
   ['app.tsx'],
   ['main.tsx'],
@@ -144,7 +144,7 @@ const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
   provenance: ['generators', 'carriers'],
   tool: ['finish'],
   image: ['related', 'list', 'ingest', 'trash', 'events', 'maintenance', 'upload', 'import', 'generation'],
-  graphql: ['builder', 'image', 'mutations', 'maintenance'],
+  graphql: ['builder', 'image', 'mutations', 'maintenance', 'audit'],
   config: ['sections'],
   http: ['body', 'response', 'traffic', 'bytes', 'pages', 'operations'],
 };

@@ -20,11 +20,11 @@ export const AUDIT_ACTIONS = {
   'image.undelete': 'took out of the trash',
   'image.purge': 'deleted permanently',
   'image.restore': 'restored copies of',
-  'upload.create': 'created the upload target',
-  'token.create': 'created the token',
-  'token.revoke': 'revoked the token',
-  'run.start': 'started the run',
-  'run.cancel': 'cancelled the run',
+  'upload.create': 'created',
+  'token.create': 'created',
+  'token.revoke': 'revoked',
+  'run.start': 'started',
+  'run.cancel': 'cancelled',
 } as const;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;

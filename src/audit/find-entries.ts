@@ -14,6 +14,11 @@ export interface AuditFilter {
   readonly before?: Date | null | undefined;
 }
 
+/** A row of `audit_entries`. */
+export type AuditEntryRow = Prisma.AuditEntryGetPayload<object>;
+
+const PAGE = 500;
+
 /** Returns the conditions as Prisma writes them. */
 export function auditWhere(filter: AuditFilter): Prisma.AuditEntryWhereInput {
   const { actor, actorKind, actions, subject, after, before } = filter;
@@ -34,4 +39,25 @@ export async function findAuditEntry(
   id: bigint,
 ): Promise<{ readonly id: bigint } | null> {
   return prisma.auditEntry.findUnique({ where: { id }, select: { id: true } });
+}
+
+/** Yields entries that match, newest first, at most `limit`. */
+export async function* findAuditEntries(
+  { prisma }: Pick<Database, 'prisma'>,
+  filter: AuditFilter,
+  limit: number,
+): AsyncGenerator<AuditEntryRow> {
+  const where = auditWhere(filter);
+  let last: bigint | null = null;
+  for (let left = limit; left > 0; ) {
+    const page: AuditEntryRow[] = await prisma.auditEntry.findMany({
+      where: last === null ? where : { AND: [where, { id: { lt: last } }] },
+      orderBy: { id: 'desc' },
+      take: Math.min(left, PAGE),
+    });
+    yield* page;
+    left -= page.length;
+    if (page.length < PAGE) return;
+    last = page.at(-1)?.id ?? null;
+  }
 }

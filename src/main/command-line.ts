@@ -1,6 +1,7 @@
 /** Assembles the command line. Each command registers itself. */
 import { Command } from 'commander';
 import { EXIT } from '../command/terminal.ts';
+import { registerAudit } from './commands/audit.ts';
 import { registerClaim } from './commands/claim.ts';
 import { registerExport } from './commands/export.ts';
 import { registerGeneratedFiles } from './commands/generated-files.ts';
@@ -23,6 +24,7 @@ const COMMANDS = [
   registerImport,
   registerExport,
   registerToken,
+  registerAudit,
   registerClaim,
   registerGeneratedFiles,
 ];

@@ -4,6 +4,7 @@ import { expiryOf } from '../command/token.ts';
 import { FixativeError } from '../errors.ts';
 import type { ImageFilter } from '../image/list/conditions.ts';
 import { parseImageFilter } from '../image/list/filter-json.ts';
+import { parseTime } from '../time.ts';
 
 /** Most that an option without a limit of its own may be. */
 export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
@@ -29,4 +30,13 @@ export function parseExpiry(text: string): Date {
   throw new InvalidArgumentError(
     'Use 90d, 12h or 30m, or a time in the future such as 2027-01-31T00:00:00Z.',
   );
+}
+
+/** Reads `90d`, `12h` or `30m` before now, or an RFC 3339 time. */
+export function parsePastTime(text: string): Date {
+  const now = Date.now();
+  const ahead = expiryOf(text, now);
+  const time = /^\d+[mhd]$/.test(text) && ahead ? new Date(2 * now - ahead.getTime()) : parseTime(text);
+  if (time) return time;
+  throw new InvalidArgumentError('Use 90d, 12h or 30m, or a time such as 2027-01-31T00:00:00Z.');
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buildClientSchema, getIntrospectionQuery, getNamedType, isObjectType, parse } from 'graphql';
 import type { FormData } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { recordAudit } from '../../src/audit/audit.ts';
 import { SCOPES, type Scope } from '../../src/auth/caller.ts';
 import { NODE_TYPES } from '../../src/graphql/builder/global-id.ts';
 import { schema as builtSchema } from '../../src/graphql/schema.ts';
@@ -213,6 +214,10 @@ const WAYS: Record<string, Way> = {
     ask: () => maintenance('cancelMaintenanceRun', `id: "${globalId('MaintenanceRun', randomUUID())}"`),
   },
   'Query.tokens': { kind: 'open', ask: () => ({ query: '{ tokens { id name start } }' }) },
+  'Query.auditLog': {
+    kind: 'open',
+    ask: () => ({ query: '{ auditLog(first: 1) { edges { node { id } } } }' }),
+  },
   'Mutation.updateImage': change('updateImage', 'addTags: ["tried"]'),
   'Mutation.deleteImage': change('deleteImage'),
   'Mutation.undeleteImage': change('undeleteImage'),
@@ -312,7 +317,7 @@ const WAYS: Record<string, Way> = {
 };
 
 /** These hold no more than the field answered that they are the payload of. */
-const CARRIERS = new Set(['ImageConnection.nodes', 'ImageEdge.node']);
+const CARRIERS = new Set(['ImageConnection.nodes', 'ImageEdge.node', 'AuditEntry.image']);
 const isCarrier = (name: string) => CARRIERS.has(name) || /^\w+Payload\.images?$/.test(name);
 /** Tried by a test of its own. */
 const APART = new Set(['DuplicateError.image']);
@@ -487,6 +492,15 @@ const NODES: Record<string, { make: () => Promise<string>; absent: () => string;
         return globalId('ApiToken', apiToken.id);
       },
       absent: () => globalId('ApiToken', randomUUID()),
+      seenBy: ['admin'],
+    },
+    AuditEntry: {
+      async make() {
+        await recordAudit(app.database, { action: 'run.start', subject: randomUUID() });
+        const [row] = await app.database.query<{ id: number }>('SELECT max(id) AS id FROM audit_entries');
+        return globalId('AuditEntry', String(row?.id));
+      },
+      absent: () => globalId('AuditEntry', '999999999999'),
       seenBy: ['admin'],
     },
   };

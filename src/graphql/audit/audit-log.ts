@@ -65,7 +65,7 @@ export const AuditEntry = builder.prismaObject('AuditEntry', {
     }),
     action: t.field({
       type: AuditActionType,
-      description: 'What was done.',
+      description: 'The change that was made.',
       select: { action: true },
       resolve: ({ action }) => action as AuditAction,
     }),
@@ -90,7 +90,7 @@ export const AuditEntry = builder.prismaObject('AuditEntry', {
       type: 'JSON',
       nullable: true,
       description:
-        'What changed, in a form of the action: `fields` of an update, `images` of a deletion with its parts, `name` and `scopes` of a token; null: nothing more is known.',
+        'Changed values, in a form of the action: `fields` of an update, `images` of a deletion with its parts, `name` and `scopes` of a token; null: nothing more is known.',
     }),
   }),
 });

@@ -5,6 +5,8 @@ const none = () => null;
 
 /** Types that are part of their parent; every other type without a key here has an `id`. */
 const EMBEDDED = [
+  'AuditConnection',
+  'AuditEdge',
   'GenerationAttempt',
   'ImageConnection',
   'ImageDayStats',

@@ -38,6 +38,7 @@ export const shell = {
   overview: 'Overview',
   stores: 'Stores',
   tokens: 'Tokens',
+  audit: 'Audit',
   trash: 'Trash',
   more: 'More',
   account: 'Account',

@@ -7,6 +7,8 @@ import type { Data, KeyingConfig } from '@urql/exchange-graphcache';
 const name = (data: Data) => String(data.name);
 const none = () => null;
 const EMBEDDED = [
+  'AuditConnection',
+  'AuditEdge',
   'ImageConnection',
   'ImageEdge',
   'ImageStats',
