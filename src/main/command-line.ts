@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { EXIT } from '../command/terminal.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerClaim } from './commands/claim.ts';
+import { registerDoctor } from './commands/doctor.ts';
 import { registerExport } from './commands/export.ts';
 import { registerGeneratedFiles } from './commands/generated-files.ts';
 import { registerImport } from './commands/import.ts';
@@ -19,6 +20,7 @@ const COMMANDS = [
   registerServe,
   registerWork,
   registerMigrate,
+  registerDoctor,
   registerVerify,
   registerRestore,
   registerImport,
