@@ -3,10 +3,12 @@
 import { type Closing, endsWithin, makeClosing } from './app/closing.ts';
 import { makeDelivery } from './app/delivery.ts';
 import { beginGenerating, beginJobs } from './app/jobs.ts';
+import type { Observers } from './app/observers.ts';
 import { openAccess } from './app/open-access.ts';
 import { openArrivals } from './app/open-arrivals.ts';
 import { type DatabaseOptions, openDatabase } from './app/open-database.ts';
 import { openGeneration } from './app/open-generation.ts';
+import { openMetrics, scrapeOne } from './app/open-metrics.ts';
 import { openServer, WEB_DIRECTORY } from './app/open-server.ts';
 import { openStorage } from './app/open-storage.ts';
 import { openTracing } from './app/open-tracing.ts';
@@ -19,12 +21,14 @@ import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
 import type { Services } from './graphql/context.ts';
+import type { Scrape } from './http/serve-metrics.ts';
 import type { HttpServer } from './http/server.ts';
+import { makeMetrics, type ProcessMetrics } from './metrics.ts';
 import { makeDiskHealth } from './storage/disk-health.ts';
 import type { Storage } from './storage/service.ts';
+import type { MeasuredSpace } from './storage/spool/space.ts';
 import type { Store } from './storage/stores/store.ts';
 import type { Variants } from './storage/variants/variants.ts';
-import type { Tracing } from './tracing.ts';
 
 /** Seconds that a stop may take, apart from calls to providers. Orchestrators kill after 30 s. */
 const STOP_SECONDS = 20;
@@ -44,6 +48,10 @@ export interface App {
   readonly authenticator: Authenticator;
   readonly rootToken: string;
   readonly server: HttpServer;
+  /** Metrics of this process alone. */
+  readonly processMetrics: ProcessMetrics;
+  /** Metrics of all processes of this server, as text. */
+  readonly scrape: Scrape;
   /** Names of the migrations that this start applied. */
   readonly migrated: readonly string[];
   /** Begins to take generations from the queue. */
@@ -57,6 +65,8 @@ export interface App {
 export interface AppOptions extends Omit<DatabaseOptions, 'diskHealth'> {
   /** Whether this process takes jobs after `startJobs`. Default: false. */
   readonly works?: boolean;
+  /** Returns the metrics of all processes. Default: those of this process, the only one. */
+  readonly scrape?: Scrape;
   /** Stops the opening between two of its steps. */
   readonly signal?: AbortSignal;
   /** For tests: stores instead of those of STORES. */
@@ -87,7 +97,8 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
   };
   try {
     const tracing = await openTracing(config.tracing, { closing, log: options.log });
-    const { jobs, ...parts } = await openParts(config, { ...options, tracing }, closing);
+    const observers = { metrics: makeMetrics(), tracing };
+    const { jobs, ...parts } = await openParts(config, { ...options, observers }, closing);
     const jobDeps = {
       services: parts.services,
       jobs,
@@ -110,10 +121,10 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
 /** Opens the parts in order, and tells `closing` how to close each. */
 async function openParts(
   config: Config,
-  options: AppOptions & { readonly tracing: Tracing | null },
+  options: AppOptions & { readonly observers: Observers },
   closing: Closing,
 ) {
-  const { log, signal, tracing } = options;
+  const { log, signal, observers } = options;
   const diskHealth = makeDiskHealth(log);
   const { database, release } = await openDatabase(config, { ...options, diskHealth });
   closing.add('database', release);
@@ -121,26 +132,20 @@ async function openParts(
   const migrated = await migrate(database);
   signal?.throwIfAborted();
 
-  const storageDeps = { database, diskHealth, closing, log, signal, tracing };
-  const { storage, variants, imageBytes, copyUrls, presigners } = await openStorage(config, {
-    ...storageDeps,
-    stores: options.stores,
-    required: options.required,
-  });
+  const { stores, required } = options;
+  const storageDeps = { database, diskHealth, closing, log, signal, observers, stores, required };
+  const opening = await openStorage(config, storageDeps);
+  const { storage, variants, imageBytes, copyUrls, presigners, space } = opening;
   const works = options.works ?? false;
-  const { spooler } = storage;
-  const generationDeps = { database, spooler, works, closing, log, tracing };
+  const generationDeps = { database, spooler: storage.spooler, works, closing, log, observers };
   const { fetcher, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
   signal?.throwIfAborted();
 
   const { signer, signingKeys, rootToken, ...access } = await openAccess(config, { database, closing, log });
   const publicUrl = () => config.publicUrl ?? server.address();
   const uploadAddress = makeUploadAddress(signer, publicUrl);
-  const { arrivals, directory, needsDataDirectory } = await openArrivals(config, {
-    uploadAddress,
-    diskHealth,
-    closing,
-  });
+  const arrivalDeps = { uploadAddress, diskHealth, closing };
+  const { arrivals, directory, needsDataDirectory } = await openArrivals(config, arrivalDeps);
   signal?.throwIfAborted();
   if (works) {
     const { dataDirectory } = config;
@@ -153,7 +158,7 @@ async function openParts(
     { ...opened, queue: jobs, maintenanceQueue: jobs.maintenance, tokens, imageAddress, publicUrl },
     copyUrls,
   );
-  const server: HttpServer = await openServer(config, {
+  const { server, processMetrics, scrape } = await openMeasuredServer(config, {
     services,
     authenticator,
     uploadAddress,
@@ -162,12 +167,16 @@ async function openParts(
     variants,
     delivery: makeDelivery(config, storage, { copyUrls, presigners }),
     workers: jobs,
-    tracing,
+    observers,
     webDirectory: options.webDirectory ?? WEB_DIRECTORY,
+    scrape: options.scrape,
+    space,
   });
   closing.add('requests', (seconds) => server.close(Math.max(0, seconds - AFTER_REQUESTS_SECONDS)));
   const { defaultVisibility } = config;
   return {
+    processMetrics,
+    scrape,
     config,
     database,
     storage,
@@ -180,4 +189,19 @@ async function openParts(
     migrated,
     jobs,
   };
+}
+
+/** Opens the server, and the metrics, which need it. */
+async function openMeasuredServer(
+  config: Config,
+  deps: Omit<Parameters<typeof openServer>[1], 'scrape'> & {
+    readonly scrape: Scrape | undefined;
+    readonly space: MeasuredSpace;
+  },
+) {
+  const { services, workers, space, observers } = deps;
+  const scrape: Scrape = deps.scrape ?? (() => scrapeOne(processMetrics));
+  const server = await openServer(config, { ...deps, scrape });
+  const processMetrics = openMetrics({ metrics: observers.metrics, services, space, workers, server });
+  return { server, processMetrics, scrape };
 }

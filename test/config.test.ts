@@ -9,6 +9,8 @@ test('has a default for every setting', () => {
   expect(parseConfig({}, '/srv')).toMatchObject({
     host: '127.0.0.1',
     port: 4000,
+    metricsPort: null,
+    metricsHost: '127.0.0.1',
     publicUrl: null,
     dataDirectory: '/srv/data',
     databaseUrl: null,

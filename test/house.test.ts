@@ -25,7 +25,7 @@ const WEB = await readSourceTree(path.join(ROOT, 'src/web'));
  */
 const ORDER = [
   ['errors', 'json', 'text', 'time', 'tracing'],
-  ['config', 'log'],
+  ['config', 'log', 'metrics'],
   ['database'],
   ['audit'],
   ['storage'],

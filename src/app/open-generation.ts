@@ -5,8 +5,8 @@ import { makeImageEvents } from '../image/events/events.ts';
 import { openGenerationJobs } from '../job/generations.ts';
 import type { Logger } from '../log.ts';
 import type { Spooler } from '../storage/spool/spool.ts';
-import type { Tracing } from '../tracing.ts';
 import type { Closing } from './closing.ts';
+import type { Observers } from './observers.ts';
 import { openProviders } from './open-providers.ts';
 
 interface GenerationDeps {
@@ -16,24 +16,29 @@ interface GenerationDeps {
   readonly works: boolean;
   readonly closing: Closing;
   readonly log: Logger;
-  readonly tracing: Tracing | null;
+  readonly observers: Observers;
 }
 
 /** Opens what brings new images in: the fetcher, the providers, the events of images and the queue. */
 export async function openGeneration(config: Config, deps: GenerationDeps) {
-  const { database, spooler, works, closing, log, tracing } = deps;
+  const { database, spooler, works, closing, log, observers } = deps;
   const fetcher = openFetcher({
     spooler,
     allowPrivate: config.allowPrivateSources,
     timeoutSeconds: config.fetchTimeoutSeconds,
   });
   closing.add('fetcher', () => fetcher.close());
-  const { providers, closeProviders } = openProviders(config, tracing);
+  const { providers, closeProviders } = openProviders(config, observers);
   closing.add('providers', closeProviders);
   const imageEvents = makeImageEvents(database, log);
   closing.add('image events', () => imageEvents.close());
   const names = providers.all.map(({ name }) => name);
-  const jobs = await openGenerationJobs(database, { providers: names, works, log, tracing });
+  const jobs = await openGenerationJobs(database, {
+    providers: names,
+    works,
+    log,
+    tracing: observers.tracing,
+  });
   closing.add('queue', () => jobs.stop());
   return { fetcher, providers, imageEvents, jobs };
 }

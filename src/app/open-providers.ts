@@ -5,20 +5,20 @@ import { openBflProvider } from '../provider/bfl.ts';
 import { openFalProvider } from '../provider/fal.ts';
 import { openGoogleProvider } from '../provider/google.ts';
 import { knownModels } from '../provider/known-models.ts';
+import { observed } from '../provider/observed.ts';
 import { openOpenAiProvider } from '../provider/openai.ts';
 import { openOpenAiCompatibleProvider } from '../provider/openai-compatible.ts';
 import { makeProviders } from '../provider/providers.ts';
 import { openReplicateProvider } from '../provider/replicate.ts';
 import { makeSampleProvider } from '../provider/sample/sample.ts';
-import { withSpans } from '../provider/spans.ts';
 import { openXaiProvider } from '../provider/xai.ts';
-import type { Tracing } from '../tracing.ts';
+import type { Observers } from './observers.ts';
 
 /**
  * Opens the providers that are configured, in order of preference: when two have a model of the same name,
  * the first one serves it. The provider `sample` is always available.
  */
-export function openProviders(config: Config, tracing: Tracing | null) {
+export function openProviders(config: Config, observers: Observers) {
   const opened: SdkProvider[] = [];
   const open = <Settings>(
     name: ProviderName,
@@ -36,9 +36,7 @@ export function openProviders(config: Config, tracing: Tracing | null) {
   open('replicate', config.replicate, openReplicateProvider);
   open('azure', config.azure, openAzureProvider);
   open('openai-compatible', config.openaiCompatible, openOpenAiCompatibleProvider);
-  const providers = [...opened, makeSampleProvider()].map((provider) =>
-    tracing ? withSpans(provider, tracing) : provider,
-  );
+  const providers = [...opened, makeSampleProvider()].map((provider) => observed(provider, observers));
   return {
     providers: makeProviders(providers, config.defaultModel, knownModels(new Date())),
     closeProviders: async () => {

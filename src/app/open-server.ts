@@ -6,11 +6,12 @@ import type { Services } from '../graphql/context.ts';
 import type { Delivery } from '../http/bytes/delivery.ts';
 import { readPersistedOperations } from '../http/operations/persisted-operations.ts';
 import type { Workers } from '../http/readiness.ts';
+import type { Scrape } from '../http/serve-metrics.ts';
 import { type HttpServer, makeHttpServer } from '../http/server.ts';
 import type { ImageBytesFinder } from '../image/bytes.ts';
 import type { DirectoryArrivals } from '../storage/arrivals/directory.ts';
 import type { Variants } from '../storage/variants/variants.ts';
-import type { Tracing } from '../tracing.ts';
+import type { Observers } from './observers.ts';
 
 /** Directory that `npm run build` writes. */
 export const WEB_DIRECTORY = fileURLToPath(new URL('../../dist/web', import.meta.url));
@@ -26,7 +27,8 @@ interface ServerDeps {
   readonly workers: Workers;
   /** Directory of the built gallery. */
   readonly webDirectory: string;
-  readonly tracing: Tracing | null;
+  readonly observers: Observers;
+  readonly scrape: Scrape;
 }
 
 /** Makes the HTTP server. It does not listen yet. */
@@ -40,7 +42,8 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Http
     uploads: { database, storage, arrivals: directoryArrivals, uploadAddress },
     workers: deps.workers,
     webDirectory: deps.webDirectory,
-    tracing: deps.tracing,
+    ...deps.observers,
+    scrape: deps.scrape,
     bytes: {
       images: imageBytes,
       variants,

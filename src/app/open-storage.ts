@@ -14,8 +14,8 @@ import { openSpooler } from '../storage/spool/spool.ts';
 import type { Store } from '../storage/stores/store.ts';
 import { openVariantCache } from '../storage/variants/cache.ts';
 import { makeVariants } from '../storage/variants/variants.ts';
-import type { Tracing } from '../tracing.ts';
 import type { Closing } from './closing.ts';
+import type { Observers } from './observers.ts';
 import { type OpenedStores, openStores } from './open-stores.ts';
 
 interface StorageDeps {
@@ -24,7 +24,7 @@ interface StorageDeps {
   readonly closing: Closing;
   readonly log: Logger;
   readonly signal: AbortSignal | undefined;
-  readonly tracing: Tracing | null;
+  readonly observers: Observers;
   /** For tests: stores instead of those of STORES. */
   readonly stores?: ((database: Database) => Promise<Store[]>) | undefined;
   /** For tests: names of the required stores, instead of REQUIRED_STORES. */
@@ -43,6 +43,11 @@ export async function openStorage(config: Config, deps: StorageDeps) {
     maxBytes: config.maxUploadBytes,
     space,
     onDiskFault: (error) => diskHealth.note('spool', error),
+    onReceived: (outcome, bytes) => {
+      const { files, fileBytes } = deps.observers.metrics;
+      files.inc({ outcome });
+      if (outcome === 'ok') fileBytes.inc(bytes);
+    },
   });
   const outages = makeOutages(log);
   const { stores, copyUrls, presigners, closeStores } = await openNamedStores(config, deps, outages);
@@ -58,6 +63,7 @@ export async function openStorage(config: Config, deps: StorageDeps) {
   const memoryCache = makeMemoryCache({
     maxBytes: config.bytesCacheBytes,
     maxObjectBytes: config.bytesCacheObjectBytes,
+    onGet: (found) => deps.observers.metrics.cache.inc({ result: found ? 'hit' : 'miss' }),
   });
   const storage = makeStorage({
     references: BLOB_REFERENCES,
@@ -88,15 +94,15 @@ export async function openStorage(config: Config, deps: StorageDeps) {
     log,
   });
   closing.add('variants', () => variants.settled());
-  return { storage, variants, imageBytes, copyUrls, presigners };
+  return { storage, variants, imageBytes, copyUrls, presigners, space };
 }
 
 async function openNamedStores(
   config: Config,
-  { database, diskHealth, stores, tracing }: StorageDeps,
+  { database, diskHealth, stores, observers }: StorageDeps,
   outages: Outages,
 ): Promise<OpenedStores> {
-  if (!stores) return openStores(config, { database, outages, diskHealth, tracing });
+  if (!stores) return openStores(config, { database, outages, diskHealth, observers });
   return {
     stores: await stores(database),
     copyUrls: new Map(),

@@ -8,9 +8,9 @@ import { withCircuit } from '../storage/stores/circuit.ts';
 import { makeDatabaseStore } from '../storage/stores/database/database-store.ts';
 import { openFilesystemStore } from '../storage/stores/filesystem/filesystem.ts';
 import { makeMemoryStore } from '../storage/stores/memory.ts';
-import { withSpans } from '../storage/stores/spans.ts';
+import { observed } from '../storage/stores/observed.ts';
 import type { Store } from '../storage/stores/store.ts';
-import type { Tracing } from '../tracing.ts';
+import type { Observers } from './observers.ts';
 
 export interface OpenedStores {
   readonly stores: Store[];
@@ -26,7 +26,7 @@ interface StoreDeps {
   readonly database: Database;
   readonly outages: Outages;
   readonly diskHealth: DiskHealth;
-  readonly tracing: Tracing | null;
+  readonly observers: Observers;
 }
 
 interface OpenedStore {
@@ -46,11 +46,11 @@ const OPENERS: Readonly<Record<StoreKind, (config: Config, deps: StoreDeps) => P
 
 /** Opens the stores that STORES names, in that order. */
 export async function openStores(config: Config, deps: StoreDeps): Promise<OpenedStores> {
-  const { tracing } = deps;
+  const { observers } = deps;
   const opened: OpenedStore[] = [];
   for (const kind of config.stores) opened.push(await OPENERS[kind](config, deps));
   return {
-    stores: opened.map(({ store }) => (tracing ? withSpans(store, tracing) : store)),
+    stores: opened.map(({ store }) => observed(store, observers)),
     copyUrls: new Map(opened.flatMap(({ store, copyUrl }) => (copyUrl ? [[store.name, copyUrl]] : []))),
     presigners: new Map(opened.flatMap(({ store, presign }) => (presign ? [[store.name, presign]] : []))),
     closeStores: async () => {

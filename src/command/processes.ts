@@ -2,6 +2,15 @@ import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { FixativeError } from '../errors.ts';
+import type { Scrape } from '../http/serve-metrics.ts';
+import type { ProcessMetrics } from '../metrics.ts';
+import { serveScrapes } from './metrics.ts';
+import {
+  type MetricsFromServer,
+  type MetricsToServer,
+  makeAnswering,
+  makeMeasuring,
+} from './process-metrics.ts';
 import { EXIT, type ExitCode, type Terminal } from './terminal.ts';
 
 /** Task of a server process, from the primary process. */
@@ -10,12 +19,13 @@ export interface Assignment {
   readonly works: boolean;
 }
 
-type ToServer = { readonly assignment: Assignment } | { readonly stop: true };
+type ToServer = { readonly assignment: Assignment } | { readonly stop: true } | MetricsToServer;
 type FromServer =
   /** The process receives messages from now on. */
   | { readonly hears: true }
   /** The process listens. The text is for the terminal. */
-  | { readonly ready: string };
+  | { readonly ready: string }
+  | MetricsFromServer;
 
 /** Longest back-off before a process is restarted. */
 const LONGEST_PAUSE_SECONDS = 30;
@@ -28,7 +38,7 @@ const LONGEST_PAUSE_SECONDS = 30;
  */
 export async function serveInProcesses(
   count: number,
-  config: Pick<Config, 'databaseUrl'>,
+  config: Pick<Config, 'databaseUrl' | 'metricsPort' | 'metricsHost'>,
   options: { terminal: Terminal; stopped: Promise<void>; workers: boolean },
 ): Promise<ExitCode> {
   if (config.databaseUrl === null) {
@@ -39,6 +49,8 @@ export async function serveInProcesses(
   }
   const { terminal } = options;
   const running = new Set<Worker>();
+  const measuring = makeMeasuring(running);
+  await serveScrapes(config, measuring.scrape, { warn: () => {} });
   let stopping = false;
 
   /** Starts a process. Resolves when it listens, or to its exit code if it ended before. */
@@ -55,6 +67,7 @@ export async function serveInProcesses(
     const ended = new Promise<number>((resolve) => {
       const end = (code: number) => {
         running.delete(worker);
+        measuring.noteEnd(worker);
         resolve(code);
       };
       worker.once('exit', (code, signal) => end(signal ? EXIT.failed : code));
@@ -64,6 +77,7 @@ export async function serveInProcesses(
     const ready = new Promise<string>((resolve) => {
       worker.on('message', (message: FromServer) => {
         if ('ready' in message) return resolve(message.ready);
+        if ('measured' in message || 'scrape' in message) return measuring.hear(worker, message);
         send(worker, { assignment: { works: options.workers && index === 0 } });
         if (stopping) send(worker, { stop: true });
       });
@@ -127,6 +141,10 @@ export async function enterProcess(): Promise<
   Assignment & {
     stopped: Promise<void>;
     terminal: Terminal;
+    /** Returns the metrics of all processes, by the primary process. */
+    scrape: Scrape;
+    /** Answers the questions of the primary process for the metrics of this one. */
+    answerWith(metrics: ProcessMetrics): void;
     /** Disconnects from the primary process. The connection keeps the process alive until then. */
     leave(): void;
   }
@@ -134,6 +152,9 @@ export async function enterProcess(): Promise<
   const worker = cluster.worker as Worker;
   let onAssignment: (assignment: Assignment) => void;
   let onStop: () => void;
+  const measured = makeAnswering((message) => {
+    if (worker.isConnected()) worker.send(message satisfies FromServer);
+  });
   const assignment = new Promise<Assignment>((resolve) => {
     onAssignment = resolve;
   });
@@ -142,7 +163,8 @@ export async function enterProcess(): Promise<
   });
   worker.on('message', (message: ToServer) => {
     if ('assignment' in message) onAssignment(message.assignment);
-    else onStop();
+    else if ('stop' in message) onStop();
+    else measured.hear(message);
   });
   worker.on('disconnect', () => {
     // Otherwise Node ends the process at once.
@@ -152,6 +174,8 @@ export async function enterProcess(): Promise<
   worker.send({ hears: true } satisfies FromServer);
   return {
     ...(await assignment),
+    scrape: measured.scrape,
+    answerWith: measured.answerWith,
     stopped,
     terminal: {
       out: (text) => {

@@ -4,8 +4,12 @@ import { hasTokens } from '../auth/tokens.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { FixativeError } from '../errors.ts';
+import type { Scrape } from '../http/serve-metrics.ts';
 import type { HttpServer } from '../http/server.ts';
+import type { Logger } from '../log.ts';
 import type { Storage } from '../storage/service.ts';
+import { serveScrapes } from './metrics.ts';
+import { isOneOfSeveral } from './processes.ts';
 import { EXIT, type ExitCode, isStoppedFirst, type Terminal } from './terminal.ts';
 
 /** Parts of an open app that `serve` needs. */
@@ -15,6 +19,8 @@ export interface ServedApp {
   readonly storage: Storage;
   readonly authenticator: Authenticator;
   readonly migrated: readonly string[];
+  readonly scrape: Scrape;
+  readonly services: { readonly log: Logger };
   startJobs(): Promise<void>;
 }
 
@@ -47,6 +53,8 @@ export async function serve(
   { terminal, stopped, workers }: { terminal: Terminal; stopped: Promise<void>; workers: boolean },
 ): Promise<ExitCode> {
   await requireIdentity(app, config);
+  // The primary process of several listens there.
+  if (!isOneOfSeveral()) await serveScrapes(config, app.scrape, app.services.log);
   try {
     await app.server.listen(config.host, config.port);
   } catch (error) {

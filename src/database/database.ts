@@ -30,6 +30,13 @@ export interface QueryOptions {
  * PGlite has one connection. Inside a transaction, use only the transaction's handle: any other call is a
  * deadlock.
  */
+/** Connections of a pool: in use, idle, and requests that wait for one. */
+export interface ConnectionCounts {
+  readonly used: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
 export interface Database extends Queryable {
   readonly kind: 'postgresql' | 'pglite';
   /** Schema of our tables as the address names it; null: the first schema of the role's search_path. */
@@ -42,6 +49,8 @@ export interface Database extends Queryable {
    * @throws DatabaseUnavailableError
    */
   requireReachable(): Promise<void>;
+  /** Counts the connections for statements. The embedded database has one. */
+  connections(): ConnectionCounts;
   /** Gives Prisma's schema engine a connection of its own, and closes it afterwards. */
   withAdapter<Result>(
     work: (adapter: SqlMigrationAwareDriverAdapterFactory) => Promise<Result>,

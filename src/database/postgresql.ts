@@ -56,6 +56,10 @@ export async function openPostgresql(options: {
       return connections.isAway;
     },
     requireReachable: () => connections.wait(),
+    connections() {
+      const { totalCount, idleCount, waitingCount } = pools.pool;
+      return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
+    },
     withAdapter: (work) => withOwnAdapter(config, adapterOptions, work),
     query,
     queryBytes: makeQueryBytes(pools),

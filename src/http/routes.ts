@@ -11,7 +11,6 @@ import { serveUpload, type UploadsDeps } from './bytes/upload.ts';
 import type { Exchange } from './exchange.ts';
 import { makeHostCheck } from './host-header.ts';
 import { serveImageFiles } from './image-list.ts';
-import { serveMetrics } from './metrics.ts';
 import type { GraphqlHandler } from './operations/graphql.ts';
 import { serveHome } from './pages/home.ts';
 import {
@@ -25,6 +24,7 @@ import {
 import { serveReady, type Workers } from './readiness.ts';
 import { sendProblem } from './response/problem.ts';
 import { sendJson } from './response/send.ts';
+import { serveMetrics } from './serve-metrics.ts';
 import { sendRefusal } from './traffic/refusal.ts';
 import type { Traffic } from './traffic/traffic.ts';
 
@@ -38,6 +38,7 @@ export interface RouteDeps {
   readonly uploads: UploadsDeps;
   readonly workers: Workers;
   readonly isDraining: () => boolean;
+  readonly scrape: () => Promise<string>;
 }
 
 interface Route {
@@ -61,7 +62,7 @@ const SHARED = { shared: true } as const;
 const UNSHARED = { shared: false } as const;
 
 function routesOf(deps: RouteDeps): readonly Route[] {
-  const { services, bytes, workers, admission, web } = deps;
+  const { services, bytes, scrape, admission, web } = deps;
   const limited = true;
   const api = '/api/images/generated';
   return [
@@ -110,9 +111,7 @@ function routesOf(deps: RouteDeps): readonly Route[] {
       methods: READ,
       ...UNSHARED,
       limited,
-      serve: admitted(admission, '/metrics', ({ response }) =>
-        serveMetrics({ ...services, workers }, response),
-      ),
+      serve: admitted(admission, '/metrics', ({ response }) => serveMetrics(scrape, response)),
     },
   ];
 }

@@ -6,16 +6,17 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { TrafficLimits } from '../config.ts';
 import { diskErrorOf } from '../database/pglite/disk-fault.ts';
 import type { Services } from '../graphql/context.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Tracing } from '../tracing.ts';
 import { makeAdmission } from './admission.ts';
 import type { BytesSettings } from './bytes/serve-image.ts';
 import type { UploadsDeps } from './bytes/upload.ts';
 import { shareWithOrigin } from './cors.ts';
 import type { Exchange } from './exchange.ts';
+import { counted, traced } from './observe-request.ts';
 import { type GraphqlOptions, makeGraphqlHandler } from './operations/graphql.ts';
 import { makeWeb } from './pages/web.ts';
 import type { Workers } from './readiness.ts';
-import { withRequestSpans } from './request-spans.ts';
 import { makeCompress } from './response/compression.ts';
 import { sendProblem } from './response/problem.ts';
 import { sendUnavailable } from './response/unavailable.ts';
@@ -30,6 +31,8 @@ export interface HttpServer {
   readonly address: () => string;
   /** @throws Error EADDRINUSE, EACCES, … */
   listen(host: string, port: number): Promise<void>;
+  /** Returns what is in progress now, and how busy the process is. */
+  load(): ReturnType<Traffic['load']>;
   /** Accepts no more connections, ends subscriptions, and closes each connection with its next response. */
   drain(): void;
   /** Drains at once. Resolves when no request is in progress. Cuts what is left after the given time. */
@@ -39,13 +42,16 @@ export interface HttpServer {
 export interface HttpServerDeps {
   readonly services: Services;
   readonly authenticator: Authenticator;
-  readonly limits: Omit<GraphqlOptions, 'traffic' | 'tracing'> & TrafficLimits;
+  readonly limits: Omit<GraphqlOptions, 'traffic' | 'observers'> & TrafficLimits;
   readonly uploads: UploadsDeps;
   readonly bytes: BytesSettings;
   readonly workers: Workers;
   /** Directory of the built gallery. */
   readonly webDirectory: string;
+  readonly metrics: Metrics;
   readonly tracing: Tracing | null;
+  /** Returns the metrics of all processes of this server as text. */
+  readonly scrape: () => Promise<string>;
   readonly log: Logger;
 }
 
@@ -71,6 +77,7 @@ export function makeHttpServer(deps: HttpServerDeps): HttpServer {
           resolve();
         });
       }),
+    load: traffic.load,
     drain() {
       void drain.begin(server);
       services.imageEvents.end();
@@ -113,18 +120,19 @@ function makeNodeServer(limits: HttpServerDeps['limits'], drain: Drain, handle: 
 }
 
 function makeHandler(deps: HttpServerDeps, traffic: Traffic, drain: Drain): Handler {
-  const { services, authenticator, limits, tracing, log } = deps;
+  const { services, authenticator, limits, metrics, tracing, log } = deps;
   const { corsOrigins } = deps.bytes.sharing;
   const compress = limits.compression ? makeCompress() : null;
   const router = makeRouter({
     services,
     admission: makeAdmission(authenticator, traffic),
     traffic,
-    graphql: makeGraphqlHandler(services, { ...limits, traffic, tracing }, log),
+    graphql: makeGraphqlHandler(services, { ...limits, traffic, observers: deps }, log),
     web: makeWeb({ directory: deps.webDirectory, publicUrl: deps.bytes.sharing.publicUrl }),
     bytes: { ...deps.bytes, storage: services.storage, authenticator, log },
     uploads: deps.uploads,
     workers: deps.workers,
+    scrape: deps.scrape,
     isDraining: () => drain.hasBegun,
   });
   const handle: Handler = (request, response) => {
@@ -137,7 +145,8 @@ function makeHandler(deps: HttpServerDeps, traffic: Traffic, drain: Drain): Hand
     if (refusal) sendRefusal(exchange, refusal);
     else void serveRequest(router, exchange, log);
   };
-  return tracing ? withRequestSpans(tracing, router.routeOf, handle) : handle;
+  const observed = counted(metrics, router.routeOf, handle);
+  return tracing ? traced(tracing, router.routeOf, observed) : observed;
 }
 
 async function serveRequest(router: Router, exchange: Exchange, log: Logger): Promise<void> {

@@ -8,6 +8,7 @@ import { EXIT, type ExitCode } from '../command/terminal.ts';
 import { type Config, parseConfig, warningsOf } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { hasDatabase } from '../database/pglite/data-directory.ts';
+import type { Scrape } from '../http/serve-metrics.ts';
 import { type Logger, makeLog } from '../log.ts';
 import { terminal } from './terminal.ts';
 
@@ -66,6 +67,8 @@ const operator = () => ({ kind: 'command', name: userInfo().username }) as const
 
 interface OpenOptions {
   readonly works: boolean;
+  /** Returns the metrics of all processes, if there are several. */
+  readonly scrape?: Scrape;
   /** Resolves when the process must stop, also while it starts. */
   readonly stopped?: Promise<void>;
 }

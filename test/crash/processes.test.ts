@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, makeDatabase, ROOT_TOKEN } from '../harness.ts';
+import { freePort } from '../postgresql.ts';
 import { MAIN, runCommand, type ServerProcess, startServer } from './server.ts';
 
 const COUNT = 3;
@@ -25,11 +26,19 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
   let directory: string;
   let database: { url: string; drop(): Promise<void> };
   let server: ServerProcess;
+  let metricsPort: number;
   beforeAll(async () => {
+    metricsPort = await freePort();
     directory = await mkdtemp(path.join(tmpdir(), 'fixative-processes-'));
     database = (await makeDatabase()) as typeof database;
     server = await startServer(
-      { DATABASE_URL: database.url, DATA_DIR: directory, FIXATIVE_ROOT_TOKEN: ROOT_TOKEN, LOG_LEVEL: 'warn' },
+      {
+        DATABASE_URL: database.url,
+        DATA_DIR: directory,
+        FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
+        LOG_LEVEL: 'warn',
+        METRICS_PORT: String(metricsPort),
+      },
       ['serve', '--processes', String(COUNT)],
     );
   });
@@ -81,6 +90,29 @@ describe.runIf(process.env.TEST_DATABASE_URL)('several processes that serve', ()
       );
       expect(headers.get('set-cookie')).toContain('fixative_session');
     }
+  });
+
+  test('metrics are summed over the processes, on both ports, and do not fall when one is killed', async () => {
+    const scrape = async (address: string) => {
+      const read = (dispatcher: Agent) =>
+        fetch(address, { dispatcher, headers: { authorization: `Bearer ${ROOT_TOKEN}` } }).then((r) =>
+          r.text(),
+        );
+      const body = await byItself(read);
+      return Number(/^fixative_operations_total\{operation="query several".*\} (\d+)$/m.exec(body)?.[1] ?? 0);
+    };
+    for (let i = 0; i < 4 * COUNT; i++) await ask('{ tools { name } models { id } }');
+    expect(await scrape(`${server.url}/metrics`)).toBe(4 * COUNT);
+    expect(await scrape(`http://127.0.0.1:${metricsPort}/metrics`)).toBe(4 * COUNT);
+    const before = await children();
+    process.kill(before[1] as number, 'SIGKILL');
+    await eventually(async () => expect(await children()).not.toContain(before[1]));
+    await eventually(async () =>
+      expect(await scrape(`http://127.0.0.1:${metricsPort}/metrics`)).toBe(4 * COUNT),
+    );
+    await eventually(async () => expect(await children()).toHaveLength(COUNT));
+    await ask('{ tools { name } models { id } }');
+    await eventually(async () => expect(await scrape(`${server.url}/metrics`)).toBe(4 * COUNT + 1));
   });
 
   test('a killed process is restarted, and the others serve meanwhile', async () => {

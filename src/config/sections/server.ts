@@ -25,6 +25,19 @@ export const SERVER = {
       example: 'https://images.example.com',
       description: 'URL under which clients reach the server. The `url` of an image begins with it.',
     },
+    METRICS_PORT: {
+      property: 'metricsPort',
+      parser: wholeNumber(1, 65_535),
+      example: '9464',
+      description:
+        'TCP port on which `serve` and `work` serve `/metrics` without a token, for a private network. The server serves it on PORT too, for tokens with the scope stores:read.',
+    },
+    METRICS_HOST: {
+      property: 'metricsHost',
+      parser: z.string(),
+      default: '127.0.0.1',
+      description: 'Address to listen on at METRICS_PORT.',
+    },
     DATA_DIR: {
       property: 'dataDirectory',
       parser: z.string(),

@@ -74,6 +74,7 @@ export async function openPglite(options: PgliteOptions): Promise<Database> {
     prisma,
     isAway: false,
     requireReachable: async () => {},
+    connections: () => ({ used: 1, idle: 0, waiting: 0 }),
     withAdapter: (work) => work(adapter),
     query,
     async queryBytes(text, values) {

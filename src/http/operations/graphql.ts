@@ -11,7 +11,6 @@ import { MAX_RELATED_PER_REQUEST } from '../../graphql/builder/related-limit.ts'
 import { type GraphqlContext, makeEventState, type Services } from '../../graphql/context.ts';
 import { Loaders } from '../../graphql/loaders.ts';
 import { schema } from '../../graphql/schema.ts';
-import type { Tracing } from '../../tracing.ts';
 import {
   type BodyLimits,
   faultOfEncoding,
@@ -26,7 +25,7 @@ import { sendProblem } from '../response/problem.ts';
 import { useUnavailable } from '../response/unavailable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import { useEventStream } from './event-stream.ts';
-import { makeOperationSpans, type TraceOperation } from './operation-spans.ts';
+import { makeObserveOperation, type ObserveOperation } from './observe-operation.ts';
 import { useOperationTimeout } from './operation-timeout.ts';
 import {
   makePersistedOperations,
@@ -51,7 +50,7 @@ export interface GraphqlOptions extends BodyLimits, QueryLimits {
   /** null: clients cannot name operations by their hashes. */
   readonly persisted: PersistedOperations | null;
   readonly traffic: Traffic;
-  readonly tracing: Tracing | null;
+  readonly observers: Parameters<typeof makeObserveOperation>[0];
 }
 
 /**
@@ -64,12 +63,12 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     ? makePersistedOperations(options.persisted)
     : refusePersistedOperations;
   const graphiql = options.graphiql ? makeGraphiql({ compressed: options.compression }) : null;
-  const trace = makeOperationSpans(options.tracing);
+  const observe = makeObserveOperation(options.observers);
   const repeated = makeRepeatedOperations({
     limits,
     findPersisted,
     timeoutSeconds: options.operationTimeoutSeconds,
-    trace,
+    observe,
   });
   const yoga = createYoga<ServerContext & Authorized, GraphqlContext>({
     schema,
@@ -85,7 +84,7 @@ export function makeGraphqlHandler(services: Services, options: GraphqlOptions, 
     // graphiql.ts serves it.
     graphiql: false,
     plugins: [
-      useGraphqlJs(trace),
+      useGraphqlJs(observe),
       useCsrfPrevention(),
       useRequestBody(services.storage.spooler, options),
       usePersistedOperations(findPersisted),
@@ -161,10 +160,10 @@ const STATUS_MESSAGES: Readonly<Record<number, string>> = {
 };
 
 /** Executes by graphql-js. Yoga's own executor reports other errors for some documents. */
-const useGraphqlJs = (trace: TraceOperation): Plugin => ({
-  onExecute: ({ setExecuteFn }) => setExecuteFn((args: ExecutionArgs) => trace(args, () => execute(args))),
+const useGraphqlJs = (observe: ObserveOperation): Plugin => ({
+  onExecute: ({ setExecuteFn }) => setExecuteFn((args: ExecutionArgs) => observe(args, () => execute(args))),
   onSubscribe: ({ setSubscribeFn }) =>
-    setSubscribeFn((args: ExecutionArgs) => trace(args, () => subscribe(args))),
+    setSubscribeFn((args: ExecutionArgs) => observe(args, () => subscribe(args))),
 });
 
 /** Sends a result as Yoga does. */

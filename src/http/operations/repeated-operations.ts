@@ -4,7 +4,7 @@ import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { GraphqlContext } from '../../graphql/context.ts';
 import type { ServerContext } from '../body/request-body.ts';
-import type { TraceOperation } from './operation-spans.ts';
+import type { ObserveOperation } from './observe-operation.ts';
 import { isPromise, within } from './operation-timeout.ts';
 import { type PreparedQuery, prepareQuery } from './prepared-query.ts';
 import type { QueryLimiter } from './query-limits.ts';
@@ -49,9 +49,9 @@ export function makeRepeatedOperations(options: {
   readonly limits: QueryLimiter;
   readonly findPersisted: (params: GraphQLParams) => GraphQLParams;
   readonly timeoutSeconds: number;
-  readonly trace: TraceOperation;
+  readonly observe: ObserveOperation;
 }): RepeatedOperations {
-  const { limits, trace } = options;
+  const { limits, observe } = options;
   const contentTypes = new Map<string, string>();
   const prepared = makePreparedQueries(limits);
   const fastPath = channel(FAST_PATH);
@@ -90,7 +90,7 @@ export function makeRepeatedOperations(options: {
       if (fault) return { errors: [fault] };
       const { document } = query;
       const { operationName } = request;
-      const running = trace({ document, operationName }, () => query.run(makeContext(), variables));
+      const running = observe({ document, operationName }, () => query.run(makeContext(), variables));
       const result = isPromise(running) ? await within(options.timeoutSeconds, running, req) : running;
       if (result && fastPath.hasSubscribers)
         fastPath.publish({ query: request.query, operationName: request.operationName });

@@ -6,6 +6,7 @@ export interface ConcurrencyLimit {
   /** Counts one in, unless the limit is reached. */
   enter(): Refusal | null;
   leave(): void;
+  readonly count: number;
 }
 
 /**
@@ -26,6 +27,9 @@ export function makeConcurrencyLimit(what: string, setting: string, limit: numbe
     },
     leave() {
       count--;
+    },
+    get count() {
+      return count;
     },
   };
 }

@@ -7,6 +7,8 @@ const CHECK_SECONDS = 1;
 export interface Overload {
   /** Reason for the log; null: the process is not overloaded. */
   readonly reason: string | null;
+  /** Mean delay of the event loop in the last second. */
+  readonly delaySeconds: number;
   stop(): void;
 }
 
@@ -23,8 +25,10 @@ export function watchOverload(limits: {
   delay.enable();
   let slowChecks = 0;
   let reason: string | null = null;
+  let delaySeconds = 0;
   const check = () => {
     const milliseconds = delay.count > 0 ? delay.mean / 1e6 : 0;
+    delaySeconds = milliseconds / 1000;
     delay.reset();
     slowChecks = milliseconds > limits.maxEventLoopDelayMilliseconds ? slowChecks + 1 : 0;
     const { used_heap_size: used, heap_size_limit: most } = getHeapStatistics();
@@ -38,6 +42,9 @@ export function watchOverload(limits: {
   return {
     get reason() {
       return reason;
+    },
+    get delaySeconds() {
+      return delaySeconds;
     },
     stop() {
       clearInterval(timer);

@@ -29,6 +29,8 @@ export interface Traffic {
   enterUpload(exchange: Exchange, caller: Caller | null): Refusal | null;
   /** Admits a subscription. From now on it does not count as a request in progress. */
   enterSubscription(exchange: Exchange, caller: Caller): Refusal | null;
+  /** Returns what is in progress now, by kind, and the delay of the event loop in seconds. */
+  load(): { readonly inProgress: Readonly<Record<string, number>>; readonly delaySeconds: number };
   stop(): void;
 }
 
@@ -71,6 +73,14 @@ export function makeTraffic(limits: TrafficLimits, log: Logger): Traffic {
       if (!refusal) requests.leave(request);
       return refusal;
     },
+    load: () => ({
+      inProgress: {
+        requests: requests.count,
+        uploads: uploads.all.count,
+        subscriptions: subscriptions.all.count,
+      },
+      delaySeconds: requests.delaySeconds,
+    }),
     stop: requests.stop,
   };
 }
@@ -130,6 +140,12 @@ function makeRequestLimits(limits: TrafficLimits, addressOf: AddressOf, log: Log
   return {
     enter,
     leave: (request: IncomingMessage) => inProgress.get(request)?.(),
+    get count() {
+      return all.count;
+    },
+    get delaySeconds() {
+      return overload.delaySeconds;
+    },
     stop() {
       overload.stop();
       pace.stop();

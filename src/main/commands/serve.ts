@@ -31,13 +31,13 @@ async function runServe({ workers, processes }: { workers: boolean; processes: n
       stopped,
     });
   if (!isOneOfSeveral()) return serveInProcesses(processes, readConfig(), { terminal, stopped, workers });
-  const { works, leave, ...told } = await enterProcess();
+  const { works, leave, scrape, answerWith, ...told } = await enterProcess();
   const both = Promise.race([stopped, told.stopped]);
   return withApp(
-    (app) => asActor(SERVER, () => serve(app, app.config, { ...told, stopped: both, workers: works })),
-    {
-      works,
-      stopped: both,
+    (app) => {
+      answerWith(app.processMetrics);
+      return asActor(SERVER, () => serve(app, app.config, { ...told, stopped: both, workers: works }));
     },
+    { works, stopped: both, scrape },
   ).finally(leave);
 }

@@ -45,8 +45,13 @@ interface Entry {
 /**
  * @param options.maxBytes limit of the whole cache; 0: cache nothing.
  * @param options.maxObjectBytes limit of one entry.
+ * @param options.onGet called with whether `get` found an entry.
  */
-export function makeMemoryCache(options: { maxBytes: number; maxObjectBytes: number }): MemoryCache {
+export function makeMemoryCache(options: {
+  maxBytes: number;
+  maxObjectBytes: number;
+  onGet?: (found: boolean) => void;
+}): MemoryCache {
   const maxBytes = options.maxBytes;
   const maxObjectBytes = Math.min(options.maxObjectBytes, maxBytes);
   const entries = new Map<string, Entry>();
@@ -87,6 +92,7 @@ export function makeMemoryCache(options: { maxBytes: number; maxObjectBytes: num
     },
     get(key) {
       const entry = entries.get(key);
+      options.onGet?.(entry !== undefined);
       if (!entry) return null;
       entry.used = true;
       return entry.content;

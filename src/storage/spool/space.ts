@@ -8,6 +8,11 @@ export interface SpaceGuard {
   require(bytes: number): Promise<void>;
 }
 
+export interface MeasuredSpace extends SpaceGuard {
+  /** Returns the free bytes of the fullest file system. */
+  free(): Promise<number>;
+}
+
 /** Time for which a measurement is used. */
 const CACHE_MS = 500;
 
@@ -18,7 +23,7 @@ const CACHE_MS = 500;
 export function makeSpaceGuard(options: {
   directories: readonly string[];
   minFreeBytes: number;
-}): SpaceGuard {
+}): MeasuredSpace {
   const { directories, minFreeBytes } = options;
   let free = Number.POSITIVE_INFINITY;
   let measuredAt = 0;
@@ -38,6 +43,10 @@ export function makeSpaceGuard(options: {
   }
 
   return {
+    async free() {
+      await measure();
+      return free;
+    },
     async require(bytes) {
       if (Date.now() - measuredAt > CACHE_MS) await measure();
       if (free - bytes >= minFreeBytes) return;

@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { diskErrorOf } from '../../database/pglite/disk-fault.ts';
-import { FixativeError, InputError, TooLargeError } from '../../errors.ts';
+import { type ErrorCode, FixativeError, InputError, TooLargeError } from '../../errors.ts';
 import { removeAbandoned } from '../files/abandoned.ts';
 import type { LocalFile } from '../files/local-file.ts';
 import type { BlobSource } from '../stores/store.ts';
@@ -68,8 +68,10 @@ export async function openSpooler(options: {
   space: SpaceGuard;
   /** Called with each error of the disk. */
   onDiskFault?: (error: unknown) => void;
+  /** Called for each file, with `ok` or the code of the error. */
+  onReceived?: (outcome: 'ok' | ErrorCode, bytes: number) => void;
 }): Promise<Spooler> {
-  const { directory, maxBytes, space, onDiskFault } = options;
+  const { directory, maxBytes, space, onDiskFault, onReceived } = options;
   await mkdir(directory, { recursive: true });
   await removeAbandoned(directory);
   const state: SpoolerState = { directory, maxBytes, space, onDiskFault, count: 0, memory: { bytes: 0 } };
@@ -81,7 +83,16 @@ export async function openSpooler(options: {
     async sweep(afterSeconds) {
       await removeAbandoned(directory, afterSeconds);
     },
-    receive: (stream, receiveOptions = {}) => receiveSpool(state, stream, receiveOptions),
+    async receive(stream, receiveOptions = {}) {
+      try {
+        const spool = await receiveSpool(state, stream, receiveOptions);
+        onReceived?.('ok', spool.bytes);
+        return spool;
+      } catch (error) {
+        onReceived?.(error instanceof FixativeError ? error.code : 'INTERNAL', 0);
+        throw error;
+      }
+    },
   };
 }
 

@@ -1,11 +1,15 @@
+import { type Metrics, noteCall } from '../../metrics.ts';
 import type { Attributes, Tracing } from '../../tracing.ts';
 import type { ByteRange, Store } from './store.ts';
 
 /**
- * Returns a store that records a span for each call. The span of `open` ends when the stream is open, not
- * when it has been read. A listing has no span.
+ * Returns a store whose calls are counted and timed, and recorded as spans. The call of `open` ends when the
+ * stream is open, not when it has been read. A listing is not observed.
  */
-export function withSpans(store: Store, tracing: Tracing): Store {
+export function observed(
+  store: Store,
+  { metrics, tracing }: { readonly metrics: Metrics; readonly tracing: Tracing | null },
+): Store {
   const { readInto, readWhole } = store;
 
   function traced<Result>(
@@ -14,13 +18,15 @@ export function withSpans(store: Store, tracing: Tracing): Store {
     call: () => Promise<Result>,
     more: Attributes = {},
   ): Promise<Result> {
+    const noted = () => noteCall(metrics.storeCalls, { store: store.name, call: operation }, call);
+    if (!tracing) return noted();
     const attributes = {
       'fixative.store.name': store.name,
       'fixative.store.kind': store.kind,
       'fixative.store.key': key,
       ...more,
     };
-    return tracing.during(`${store.name} ${operation}`, { kind: 'CLIENT', attributes }, call);
+    return tracing.during(`${store.name} ${operation}`, { kind: 'CLIENT', attributes }, noted);
   }
 
   return {
