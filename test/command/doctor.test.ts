@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -10,14 +11,15 @@ import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findingOfClock } from '../../src/app/doctor/database.ts';
 import { makeChecks, readSettings } from '../../src/app/doctor/doctor.ts';
+import { runDoctor } from '../../src/app/doctor/report.ts';
 import { openDatabase } from '../../src/app/open-database.ts';
-import { runDoctor } from '../../src/command/doctor.ts';
+import { openTokens } from '../../src/auth/tokens.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Database } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { makeLog, makeScrubber } from '../../src/log.ts';
 import { openGithubStandIn } from '../github-stand-in.ts';
-import { makeDatabase, openTestApp, type TestDatabase, unpackTemplate } from '../harness.ts';
+import { makeDatabase, openTestApp, type TestDatabase } from '../harness.ts';
 import { freePort } from '../postgresql.ts';
 import { openS3Server, s3Settings } from '../s3-server.ts';
 
@@ -175,7 +177,6 @@ describe('the database', () => {
   beforeEach(async () => {
     database = await makeDatabase();
     environment = database ? { DATABASE_URL: database.url } : {};
-    if (!database) await unpackTemplate(directory);
   });
   afterEach(() => database?.drop());
 
@@ -367,6 +368,59 @@ describe('addresses', () => {
       proxy.server.close();
       stranger.server.close();
       await app.close();
+    }
+  });
+});
+
+describe('access', () => {
+  test('a server that others can reach needs a way to log in', async () => {
+    const open = { HOST: '0.0.0.0', PUBLIC_URL: 'https://images.invalid', TRUSTED_PROXIES: '10.0.0.1' };
+    const { code, of } = await examine(open);
+    expect(code).toBe(3);
+    expect(of('login')).toMatchObject([{ state: 'error', remedy: expect.stringMatching(/token create/) }]);
+    expect((await examine({ ...open, AUTH_JWT_SECRET: 'x'.repeat(40) })).stateOf('login')).toEqual(['ok']);
+
+    const config = parseConfig({ DATA_DIR: directory }, directory);
+    const { database, release } = await openDatabase(config, options);
+    await migrate(database);
+    const tokens = openTokens(database, log);
+    await tokens.create({ name: 'a shop', userId: null, scopes: ['images:read'], expiresAt: null });
+    tokens.close();
+    await release();
+    expect((await examine(open)).of('login')).toMatchObject([
+      { state: 'ok', found: expect.stringMatching(/API tokens/) },
+    ]);
+  });
+
+  test('the keys of the identity provider and the persisted operations must be readable', async () => {
+    let keys = '{"keys":[{"kty":"RSA"}]}';
+    const provider = await listen((_, response) => response.end(keys));
+    const file = path.join(directory, 'operations.json');
+    const environment = {
+      AUTH_JWKS_URL: `${provider.url}/keys`,
+      AUTH_JWT_ISSUER: 'https://id.example.com',
+      AUTH_JWT_AUDIENCE: 'fixative',
+      PERSISTED_OPERATIONS: 'only',
+      PERSISTED_OPERATIONS_FILE: file,
+    };
+    try {
+      const document = '{ viewer { userId } }';
+      const hash = createHash('sha256').update(document).digest('hex');
+      await writeFile(file, JSON.stringify({ [hash]: document }));
+      const right = await examine(environment);
+      expect(right.errors).toEqual([]);
+      expect(right.stateOf('AUTH_JWKS_URL')).toEqual(['ok']);
+      expect(right.of('persisted operations')[0]?.found).toMatch(/has 1 operations/);
+      keys = '<html>';
+      await writeFile(file, JSON.stringify({ [hash]: '{ viewer { scopes } }' }));
+      const wrong = await examine(environment);
+      expect(wrong.of('AUTH_JWKS_URL')[0]).toMatchObject({
+        state: 'error',
+        found: expect.stringMatching(/without a JSON Web Key Set/),
+      });
+      expect(wrong.of('persisted operations')[0]?.found).toMatch(/is not the SHA-256 of its document/);
+    } finally {
+      provider.server.close();
     }
   });
 });

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { makeSigner } from '../../auth/signature.ts';
 import { makeUploadAddress } from '../../auth/upload-address.ts';
-import { type Finding, failure, messageOf, ok, skipped, warning } from '../../command/doctor.ts';
 import type { Config } from '../../config.ts';
+import { ask } from './ask.ts';
+import { type Finding, failure, messageOf, ok, skipped, warning } from './report.ts';
 import { readSigningKey } from './stores.ts';
 
 /** Headers that proxies and CDNs add. The server itself sends none of them. */
 const PROXY_HEADERS = ['via', 'server', 'x-cache', 'cf-ray', 'x-served-by', 'x-amz-cf-id'];
-const MAX_HEALTH_BYTES = 4096;
 
 /** Answer to `GET /health` at an address. */
-type Answer =
+type Health =
   | { readonly kind: 'alive'; readonly proxy: string | null }
   | { readonly kind: 'other'; readonly status: number }
   | { readonly kind: 'none'; readonly reason: string };
@@ -64,17 +64,12 @@ function localUrl({ host, port }: Config): string | null {
   return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-async function askHealth(url: string): Promise<Answer> {
+async function askHealth(url: string): Promise<Health> {
   try {
-    const response = await fetch(`${url}/health`, { redirect: 'manual' });
-    const length = Number(response.headers.get('content-length') ?? 0);
-    if (response.status !== 200 || length > MAX_HEALTH_BYTES) {
-      await response.body?.cancel();
-      return { kind: 'other', status: response.status };
-    }
-    const isAlive = /^\s*\{\s*"status"\s*:\s*"alive"\s*\}\s*$/.test(await response.text());
-    if (!isAlive) return { kind: 'other', status: response.status };
-    return { kind: 'alive', proxy: PROXY_HEADERS.find((name) => response.headers.has(name)) ?? null };
+    const { status, headers, text } = await ask(`${url}/health`);
+    if (status !== 200 || !/^\s*\{\s*"status"\s*:\s*"alive"\s*\}\s*$/.test(text))
+      return { kind: 'other', status };
+    return { kind: 'alive', proxy: PROXY_HEADERS.find((name) => headers.has(name)) ?? null };
   } catch (error) {
     return { kind: 'none', reason: messageOf(error) };
   }
@@ -88,15 +83,11 @@ async function checkIdentity(config: Config, publicUrl: string): Promise<Finding
   const key = await readSigningKey(config);
   if (key === null) return ok(`A Fixative server answers at ${publicUrl}.`);
   const { urlOf } = makeUploadAddress(makeSigner([key]), () => publicUrl);
-  const response = await fetch(urlOf({ id: randomUUID(), expiresAt: new Date(0) }), {
+  const { status, text } = await ask(urlOf({ id: randomUUID(), expiresAt: new Date(0) }), {
     method: 'PUT',
-    redirect: 'manual',
     body: '',
   });
-  const code = await response.json().then(
-    (body) => (body as { error?: { code?: string } }).error?.code,
-    () => undefined,
-  );
+  const [, code] = /"code"\s*:\s*"(\w+)"/.exec(text) ?? [];
   if (code === 'EXPIRED') return ok(`This server answers at ${publicUrl}.`);
   if (code === 'FORBIDDEN')
     return failure(
@@ -104,7 +95,7 @@ async function checkIdentity(config: Config, publicUrl: string): Promise<Finding
       'Correct PUBLIC_URL, or give all servers the same SIGNING_KEYS.',
     );
   return warning(
-    `A Fixative server answers at ${publicUrl}, but PUT /uploads does not reach it (status ${response.status}).`,
+    `A Fixative server answers at ${publicUrl}, but PUT /uploads does not reach it (status ${status}).`,
     'Let the proxy pass PUT, or uploads to upload targets fail.',
   );
 }

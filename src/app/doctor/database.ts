@@ -1,4 +1,3 @@
-import { type Finding, failure, messageOf, ok, skipped, warning } from '../../command/doctor.ts';
 import type { Config } from '../../config.ts';
 import type { Database } from '../../database/database.ts';
 import { readMigrationState } from '../../database/migrate.ts';
@@ -6,11 +5,16 @@ import { hasDatabase } from '../../database/pglite/data-directory.ts';
 import { FixativeError } from '../../errors.ts';
 import { type DatabaseOptions, type OpenedDatabase, openDatabase } from '../open-database.ts';
 import { startErrorOf } from '../start-error.ts';
+import { type Finding, failure, messageOf, ok, skipped, warning } from './report.ts';
+
+/** A database that is open, or why there is none to ask. `isAbsent`: it was never made. */
+export type AskedDatabase =
+  | { readonly database: Database }
+  | { readonly finding: Finding; readonly isAbsent: boolean };
 
 /** The database, opened once for all checks that need it. */
 export interface CheckedDatabase {
-  /** Resolves to the database, or to why there is none to check. `isAbsent`: it was never made. */
-  get(): Promise<{ readonly database: Database } | { readonly finding: Finding; readonly isAbsent: boolean }>;
+  get(): Promise<AskedDatabase>;
   close(): Promise<void>;
 }
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { access, constants, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { type Finding, failure, ok, warning } from '../../command/doctor.ts';
 import type { Config } from '../../config.ts';
 import { formatBytes } from '../../storage/spool/format-bytes.ts';
+import { type Finding, failure, ok, warning } from './report.ts';
 
 /** Free space below this multiple of MIN_FREE_BYTES is a warning. */
 const LOW_SPACE = 4;
@@ -28,7 +28,7 @@ export async function checkDirectory(name: string, directory: string): Promise<F
       await rm(probe, { force: true });
     }
   } catch (error) {
-    return [unusable(name, directory, error as Error)];
+    return [unusable(name, directory, error as NodeJS.ErrnoException)];
   }
   return [ok(`${directory} can be written.`)];
 }
@@ -48,11 +48,18 @@ async function existingParent(directory: string): Promise<string> {
   return isThere || parent === directory ? directory : existingParent(parent);
 }
 
-function unusable(name: string, directory: string, { message }: Error): Finding {
-  return failure(
-    `${directory} cannot be used: ${message}`,
-    `Give the user of the server the right to write there, repair or mount the disk, or change ${name}.`,
-  );
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'Give the user of the server the right to write there',
+  EPERM: 'Give the user of the server the right to write there',
+  ENOSPC: 'Free some space on its disk',
+  EDQUOT: 'Raise the quota of the user of the server',
+  EROFS: 'Mount its disk with the right to write',
+  ENOTDIR: 'Remove the file in its path',
+};
+
+function unusable(name: string, directory: string, { code, message }: NodeJS.ErrnoException): Finding {
+  const remedy = REMEDIES[code ?? ''] ?? 'Repair or mount the disk';
+  return failure(`${directory} cannot be used: ${message}`, `${remedy}, or change ${name}.`);
 }
 
 /** Secrets that DATA_DIR may hold. Their owner alone may read them. */
@@ -66,11 +73,13 @@ export async function checkContents({ dataDirectory }: Config): Promise<Finding[
     const entry = path.join(dataDirectory, name);
     const isDirectory = (await stat(entry).catch(() => null))?.isDirectory() ?? false;
     const needed = isDirectory ? constants.R_OK | constants.W_OK | constants.X_OK : constants.R_OK;
-    await access(entry, needed).catch(({ message }: Error) =>
+    await access(entry, needed).catch(({ code, message }: NodeJS.ErrnoException) => {
+      // `checkDirectory` reports every other fault.
+      if (code !== 'EACCES') return;
       findings.push(
         failure(message, 'Give the files in DATA_DIR to the user of the server: chown -R USER DATA_DIR'),
-      ),
-    );
+      );
+    });
   }
   for (const name of SECRET_FILES) {
     const file = path.join(dataDirectory, name);
@@ -88,8 +97,11 @@ export async function checkSpace({
 }: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   const directories = await Promise.all([dataDirectory, imageDirectory].map(existingParent));
-  for (const directory of new Set(directories)) {
-    const space = await statfs(directory);
+  const disks = new Set<number>();
+  for (const directory of directories) {
+    const [{ dev }, space] = await Promise.all([stat(directory), statfs(directory)]);
+    if (disks.has(dev)) continue;
+    disks.add(dev);
     const bytes = space.bavail * space.bsize;
     const free = `${directory} has ${formatBytes(bytes)} of free space`;
     const remedy = 'Free some space, move the directory to a larger disk, or lower MIN_FREE_BYTES.';

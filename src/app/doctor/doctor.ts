@@ -1,9 +1,10 @@
 /** The checks of `doctor`, in the order of its output. */
-import { type Check, type Finding, skipped } from '../../command/doctor.ts';
+
 import type { Config } from '../../config.ts';
 import type { Database } from '../../database/database.ts';
 import { endsWithin } from '../closing.ts';
 import type { DatabaseOptions } from '../open-database.ts';
+import { checkGallery, checkKeys, checkLogin, checkPersisted } from './access.ts';
 import { checkAddress } from './address.ts';
 import {
   type CheckedDatabase,
@@ -16,6 +17,7 @@ import {
 import { checkContents, checkDirectory, checkSpace } from './disk.ts';
 import { checkGithub } from './github.ts';
 import { providerChecks } from './providers.ts';
+import { type Check, type Finding, skipped } from './report.ts';
 import { type ReadSettings, readSettings } from './settings.ts';
 import { checkMarker, checkS3, checkUploadOrigins, NO_RECORD, readMarkerRecord } from './stores.ts';
 
@@ -43,6 +45,7 @@ export function makeChecks(
     ...databaseChecks(config, database),
     ...storeChecks(config, database),
     ...providerChecks(config),
+    ...accessChecks(config, database),
     { name: 'PUBLIC_URL', run: () => checkAddress(config) },
   ];
   return {
@@ -94,6 +97,24 @@ function databaseChecks(config: Config, checked: CheckedDatabase): Check[] {
           { name: 'rights in the database', run: withDatabase(checkRights) },
           { name: 'clock', run: withDatabase(checkClock) },
         ]),
+  ];
+}
+
+function accessChecks(config: Config, checked: CheckedDatabase): Check[] {
+  const { jwt, persistedOperations, persistedOperationsFile } = config;
+  const jwksUrl = jwt !== null && 'jwksUrl' in jwt.keys ? jwt.keys.jwksUrl : null;
+  const file = persistedOperations === 'off' ? null : persistedOperationsFile;
+  return [
+    {
+      name: 'login',
+      run: async () => {
+        const opened = await checked.get();
+        return checkLogin(config, opened);
+      },
+    },
+    ...(jwksUrl === null ? [] : [{ name: 'AUTH_JWKS_URL', run: () => checkKeys(jwksUrl) }]),
+    ...(file === null ? [] : [{ name: 'persisted operations', run: () => checkPersisted(file) }]),
+    { name: 'gallery', run: checkGallery },
   ];
 }
 

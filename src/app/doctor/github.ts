@@ -1,7 +1,7 @@
-import { type Finding, failure, messageOf, ok, warning } from '../../command/doctor.ts';
 import type { Config, GithubConfig } from '../../config.ts';
 import { type GithubClient, openGithubClient } from '../../storage/stores/github/github-client.ts';
 import { GithubRefusal, saysEmpty } from '../../storage/stores/github/github-refusal.ts';
+import { type Finding, failure, messageOf, ok, warning } from './report.ts';
 
 /** Requests left in the hour below which the rate is a warning. A new image needs about five. */
 const LOW_RATE = 500;

@@ -1,5 +1,6 @@
-import { type Check, type Finding, failure, messageOf, ok, skipped, warning } from '../../command/doctor.ts';
 import type { Config } from '../../config.ts';
+import { ask } from './ask.ts';
+import { type Check, type Finding, failure, messageOf, ok, skipped, warning } from './report.ts';
 
 /** A request that shows whether a provider accepts the key, and that costs nothing. */
 interface KeyRequest {
@@ -14,8 +15,6 @@ interface CheckedProvider {
   /** null: the provider has no such request. */
   readonly request: KeyRequest | null;
 }
-
-const MAX_ANSWER_BYTES = 4096;
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 
@@ -80,14 +79,13 @@ async function checkProvider({ request, settings }: CheckedProvider): Promise<Fi
   if (request === null)
     return skipped(`${settings} is set. The provider has no request that checks a key without a charge.`);
   const { host } = new URL(request.url);
-  const answer = await fetch(request.url, { headers: request.headers, redirect: 'manual' }).catch(messageOf);
+  const answer = await ask(request.url, { headers: request.headers }).catch(messageOf);
   if (typeof answer === 'string')
     return failure(
       `${host} cannot be reached: ${answer}`,
       'Check the network, the firewall and the *_BASE_URL setting.',
     );
-  const text = await readStart(answer);
-  return findingOf(answer.status, text, { host, settings });
+  return findingOf(answer.status, answer.text, { host, settings });
 }
 
 function findingOf(
@@ -109,16 +107,4 @@ function findingOf(
   if (status >= 300 && status < 400)
     return failure(`${host} redirects to another address (${status}).`, 'Correct the *_BASE_URL setting.');
   return warning(`${host} answered ${status}, so the key could not be checked.`, 'Try again later.');
-}
-
-/** Reads the first bytes of a response as text and cancels the rest. */
-async function readStart(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes >= MAX_ANSWER_BYTES) break;
-  }
-  return Buffer.concat(chunks).toString('utf8', 0, MAX_ANSWER_BYTES);
 }

@@ -1,6 +1,7 @@
-import { type Finding, failure, ok, warning } from '../../command/doctor.ts';
+import { isLoopback } from '../../command/serve.ts';
 import { SETTINGS } from '../../config/settings.ts';
 import { type Config, checkConfig, MiB, warningsOf } from '../../config.ts';
+import { type Finding, failure, ok, warning } from './report.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -111,5 +112,3 @@ function contradictionsOfAddress(config: Config): Finding[] {
     );
   return findings;
 }
-
-const isLoopback = (host: string) => /^(localhost|127\.[\d.]+|\[?::1\]?)$/.test(host);

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { type Finding, failure, messageOf, ok, skipped, warning } from '../../command/doctor.ts';
 import type { Config, S3Config } from '../../config.ts';
 import type { Database } from '../../database/database.ts';
 import { StoreError } from '../../errors.ts';
@@ -11,6 +10,8 @@ import { ARRIVALS_PREFIX } from '../../storage/arrivals/s3.ts';
 import { openMarker } from '../../storage/stores/filesystem/marker.ts';
 import type { S3Store } from '../../storage/stores/s3/s3.ts';
 import type { BlobSource } from '../../storage/stores/store.ts';
+import { ask } from './ask.ts';
+import { type Finding, failure, messageOf, ok, skipped, warning } from './report.ts';
 
 /** Record of the store `filesystem` in the database. */
 export interface MarkerRecord {
@@ -53,7 +54,13 @@ export async function checkMarker(
   if (!marker.isThere && record === null)
     return [skipped(`${root} has no marker. Whether it must have one is recorded in the database.`)];
   return marker.require().then(
-    () => [ok(`${root} is the directory of the store filesystem.`)],
+    () => [
+      ok(
+        record
+          ? `${root} is the directory of the store filesystem.`
+          : `${root} has a marker. Whether it is the right one is recorded in the database.`,
+      ),
+    ],
     (error) => [
       failure(messageOf(error), 'Mount the disk, correct GENERATED_IMAGE_DIR, or claim the directory.'),
     ],
@@ -146,21 +153,19 @@ function originsOf({ publicUrl, corsOrigins }: Config): string[] {
 
 /** Sends the preflight request of a browser: https://fetch.spec.whatwg.org/#cors-preflight-request */
 async function mayPut(url: string, origin: string): Promise<boolean> {
-  const response = await fetch(url, {
+  const response = await ask(url, {
     method: 'OPTIONS',
-    redirect: 'manual',
     headers: {
       origin,
       'access-control-request-method': 'PUT',
       'access-control-request-headers': UPLOAD_HEADERS,
     },
   });
-  await response.body?.cancel();
   const listed = (name: string) =>
     (response.headers.get(name) ?? '').split(',').map((each) => each.trim().toLowerCase());
   const headers = listed('access-control-allow-headers');
   return (
-    response.ok &&
+    response.status < 300 &&
     ['*', origin].includes(response.headers.get('access-control-allow-origin') ?? '') &&
     listed('access-control-allow-methods').some((method) => method === 'put' || method === '*') &&
     (headers.includes('*') || UPLOAD_HEADERS.split(',').every((name) => headers.includes(name)))

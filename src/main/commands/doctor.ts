@@ -20,7 +20,7 @@ export function registerDoctor(program: Command): void {
         withSettings(async (environment, directory, options) => {
           const [{ makeChecks, readSettings }, { runDoctor }, { makeScrubber }] = await Promise.all([
             import('../../app/doctor/doctor.ts'),
-            import('../../command/doctor.ts'),
+            import('../../app/doctor/report.ts'),
             import('../../log.ts'),
           ]);
           const settings = readSettings(environment, directory);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { escapeControls } from '../log.ts';
-import { EXIT, type ExitCode, type Terminal } from './terminal.ts';
+import { EXIT, type ExitCode, type Terminal } from '../../command/terminal.ts';
+import { escapeControls } from '../../log.ts';
 
 type FindingState = 'ok' | 'warning' | 'error' | 'skipped';
 
@@ -82,7 +82,9 @@ async function runCheck({ run }: Check, seconds: number): Promise<readonly Findi
     ],
     () => [],
   );
-  const result = run().catch((error: unknown) => [failure(messageOf(error), null)]);
+  const result = run().catch((error: unknown) => [
+    failure(messageOf(error), 'The check itself failed. Correct what the message names, and run it again.'),
+  ]);
   return Promise.race([result, late]).finally(() => stopping.abort());
 }
 
