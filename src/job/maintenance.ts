@@ -9,6 +9,7 @@ import {
   type MaintenanceDeps,
   type MaintenanceQueue,
 } from '../image/maintenance/run.ts';
+import { MAINTENANCE_WORKS } from './maintenance-works.ts';
 import { dbOf } from './transaction.ts';
 
 /**
@@ -29,8 +30,8 @@ export interface MaintenanceWork {
 
 export const MAINTENANCE_QUEUE = 'maintenance';
 
-/** Runs that one process executes at once: a verify and a restore. */
-const WORKERS = 2;
+/** Runs that one process executes at once: one of each kind. */
+const WORKERS = Object.keys(MAINTENANCE_WORKS).length;
 const POLL_SECONDS = 3;
 /** Pause between two polls where a new job is notified. */
 const SELDOM_SECONDS = 30;
@@ -71,7 +72,7 @@ export function makeMaintenanceJobs(boss: PgBoss): MaintenanceJobs {
       for (let i = 0; i < WORKERS; i++) {
         await boss.work<{ id: string }>(MAINTENANCE_QUEUE, options, async ([job]) => {
           if (!job) return;
-          const run = executeRun(deps, job.data.id, stopping.signal);
+          const run = executeRun(deps, MAINTENANCE_WORKS, job.data.id, stopping.signal);
           running.add(run);
           const done = run.finally(() => running.delete(run));
           // A run may wait for the lock that another server holds. Its job then fails, and is given to

@@ -107,7 +107,9 @@ const FILL_ADDED = `
   INSERT INTO maintenance_runs (kind, state, stores, filter, options, started_by, total, problems, error, error_code,
       started_at, heartbeat_at, finished_at, cancel_requested_at)
     VALUES ('VERIFY', 'FAILED', '{database}', '{"userId": "user-1"}', '{"deep": true}', 'root', 5,
-      '[{"state": "MISSING"}]', 'e', 'INTERRUPTED', now(), now(), now(), now());`;
+      '[{"state": "MISSING"}]', 'e', 'INTERRUPTED', now(), now(), now(), now());
+  INSERT INTO maintenance_items (run_id, image_id, reason, bytes, outcome, detail)
+    SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;`;
 
 /**
  * Another service in the same database: a table that refers to ours, a view and a function that read ours.
@@ -217,7 +219,7 @@ async function readByClient(): Promise<number[]> {
     prisma.tombstone.findMany(),
     prisma.apiToken.findMany(),
     prisma.sharedValue.findMany(),
-    prisma.maintenanceRun.findMany(),
+    prisma.maintenanceRun.findMany({ include: { items: true } }),
   ]);
   return rows.map((each) => each.length);
 }

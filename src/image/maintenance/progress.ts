@@ -3,30 +3,38 @@ import type { Queryable } from '../../database/database.ts';
 import type { BadCopy } from '../../storage/repair/verify.ts';
 import type { VerifyProgress } from '../../storage/service.ts';
 import type { RestoreOutcome } from './restore-many.ts';
-import { MAX_PROBLEMS, type MaintenanceCounts, type MaintenanceProblem } from './run.ts';
+import { MAX_PROBLEMS, type MaintenanceCounts, type MaintenanceProblem, type MaintenanceRun } from './run.ts';
 
 /** Longest message of a problem, in characters. */
 const MAX_MESSAGE = 500;
 
 const WRITE = `UPDATE maintenance_runs SET heartbeat_at = now(), total = $2, checked = $3, healthy = $4, missing = $5,
-  corrupt = $6, unreachable = $7, restored = $8, failed = $9, bytes = $10, problems = coalesce($11::text::json, problems)
+  corrupt = $6, unreachable = $7, restored = $8, failed = $9, bytes = $10, changed = $11, skipped = $12,
+  problems = coalesce($13::text::json, problems)
   WHERE id = $1 AND state = 'RUNNING' RETURNING cancel_requested_at IS NOT NULL AS "isCancelled"`;
+
+type Counts = { -readonly [Name in keyof MaintenanceCounts]: MaintenanceCounts[Name] };
 
 /** Counts and problems of a run, while this process executes it. */
 export class Progress {
-  readonly #counts: { -readonly [Name in keyof MaintenanceCounts]: MaintenanceCounts[Name] } = {
-    total: null,
-    checked: 0,
-    healthy: 0,
-    missing: 0,
-    corrupt: 0,
-    unreachable: 0,
-    restored: 0,
-    failed: 0,
-    bytes: 0,
-  };
-  readonly #problems: MaintenanceProblem[] = [];
-  #writtenProblems = 0;
+  readonly #counts: Counts;
+  readonly #problems: MaintenanceProblem[];
+  #writtenProblems: number;
+
+  /** @param run begins with its counts and problems, which a run has that continues. */
+  constructor(run: MaintenanceRun) {
+    const { total, checked, healthy, missing, corrupt, unreachable, restored, failed } = run;
+    const { changed, skipped, bytes } = run;
+    const found = { checked, healthy, missing, corrupt, unreachable, restored, failed };
+    this.#counts = { total, ...found, changed, skipped, bytes };
+    this.#problems = [...run.problems];
+    this.#writtenProblems = this.#problems.length;
+  }
+
+  /** Replaces counts, for a kind whose own rows are the truth about them. */
+  set(counts: Partial<MaintenanceCounts>): void {
+    Object.assign(this.#counts, counts);
+  }
 
   /** Notes how many copies and images there are to check, beside those of before. */
   expect(more: number): void {
@@ -68,7 +76,8 @@ export class Progress {
 
   /** Writes the progress and a heartbeat. @returns null: the run is not this process's any more. */
   async write(db: Queryable, id: string): Promise<{ isCancelled: boolean } | null> {
-    const { total, checked, healthy, missing, corrupt, unreachable, restored, failed, bytes } = this.#counts;
+    const { total, checked, healthy, missing, corrupt, unreachable, restored, failed } = this.#counts;
+    const { bytes, changed, skipped } = this.#counts;
     const count = this.#problems.length;
     const problems = count > this.#writtenProblems ? JSON.stringify(this.#problems) : null;
     const [row] = await db.query<{ isCancelled: boolean }>(WRITE, [
@@ -82,6 +91,8 @@ export class Progress {
       restored,
       failed,
       bytes,
+      changed,
+      skipped,
       problems,
     ]);
     this.#writtenProblems = count;

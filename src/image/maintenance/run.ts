@@ -8,11 +8,34 @@ import { parseImageFilter } from '../list/filter-json.ts';
 import { requireStores } from '../restore.ts';
 
 /**
- * Runs of verify and restore that clients start, watch and cancel. A row is the truth about its run. A job in
- * the queue only triggers it (job/maintenance.ts), and any server may execute it (execute.ts). Who executes
- * it writes its progress and a heartbeat each second, and reads whether it is to be cancelled.
+ * Runs of maintenance that clients start, watch and cancel. A row is the truth about its run. A job in the
+ * queue only triggers it (job/maintenance.ts), and any server may execute it (execute.ts). Who executes it
+ * writes its progress and a heartbeat each second, and reads whether it is to be cancelled.
+ *
+ * The kinds of runs. The table of their work is in job/maintenance-works.ts.
  */
-export type MaintenanceKind = 'VERIFY' | 'RESTORE';
+export const MAINTENANCE_KINDS = {
+  VERIFY: { noun: 'verify', isResumable: false },
+  RESTORE: { noun: 'restore', isResumable: false },
+} as const satisfies Record<string, KindTraits>;
+export type MaintenanceKind = keyof typeof MAINTENANCE_KINDS;
+
+interface KindTraits {
+  /** Name of a run in messages. */
+  readonly noun: string;
+  /**
+   * true: a run whose server has stopped or died waits for another server, which calls the work of the kind
+   * again with the same run. false: it fails with INTERRUPTED.
+   */
+  readonly isResumable: boolean;
+}
+
+/** The resumable kinds, as a list of SQL. */
+const RESUMABLE = Object.entries(MAINTENANCE_KINDS)
+  .filter(([, { isResumable }]) => isResumable)
+  .map(([kind]) => `'${kind}'`)
+  .join(', ');
+export const IS_RESUMABLE = RESUMABLE === '' ? 'false' : `kind IN (${RESUMABLE})`;
 export type MaintenanceState = 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'STOPPED';
 
 export interface MaintenanceCounts {
@@ -25,6 +48,10 @@ export interface MaintenanceCounts {
   readonly unreachable: number;
   readonly restored: number;
   readonly failed: number;
+  /** Images that were changed. */
+  readonly changed: number;
+  /** Images that were left as they are. */
+  readonly skipped: number;
   readonly bytes: number;
 }
 
@@ -61,6 +88,8 @@ export interface MaintenanceRun extends MaintenanceCounts {
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly cancelRequestedAt: Date | null;
+  /** Record of the run, in a form of its kind. */
+  readonly result: unknown;
 }
 
 export interface MaintenanceDeps {
@@ -80,7 +109,7 @@ export const DEAD_AFTER_SECONDS = 60;
 
 const IS_DEAD = `state = 'RUNNING' AND heartbeat_at < now() - make_interval(secs => $1::float8)`;
 export const RUN_COLUMNS = `id, kind, state, stores, filter, options, started_by AS "startedBy", total, checked, healthy,
-  missing, corrupt, unreachable, restored, failed, bytes, problems, error, error_code AS "errorCode",
+  missing, corrupt, unreachable, restored, failed, changed, skipped, bytes, result, problems, error, error_code AS "errorCode",
   created_at AS "createdAt", started_at AS "startedAt", finished_at AS "finishedAt",
   cancel_requested_at AS "cancelRequestedAt"`;
 
@@ -92,7 +121,9 @@ const INSERT = `INSERT INTO maintenance_runs (kind, stores, filter, options, sta
 const KEEP_NEWEST = `DELETE FROM maintenance_runs WHERE state NOT IN ('PENDING', 'RUNNING') AND id < (
   SELECT id FROM maintenance_runs ORDER BY id DESC OFFSET ${MAX_RUNS - 1} LIMIT 1)`;
 const FAIL_DEAD = `UPDATE maintenance_runs SET state = 'FAILED', finished_at = now(), error_code = 'INTERRUPTED',
-  error = $2 WHERE ${IS_DEAD}`;
+  error = $2 WHERE ${IS_DEAD} AND NOT ${IS_RESUMABLE}`;
+/** The queue gives the job of a dead server to another one; a start queues the runs that wait. */
+const RELEASE_DEAD = `UPDATE maintenance_runs SET state = 'PENDING' WHERE ${IS_DEAD} AND ${IS_RESUMABLE}`;
 const CANCEL = `UPDATE maintenance_runs SET cancel_requested_at = coalesce(cancel_requested_at, now()),
   finished_at = CASE state WHEN 'PENDING' THEN now() END, state = CASE state WHEN 'PENDING' THEN 'CANCELLED' ELSE state END
   WHERE id = $1 AND state IN ('PENDING', 'RUNNING') RETURNING ${RUN_COLUMNS}`;
@@ -126,9 +157,13 @@ async function readRuns(db: Queryable, text: string, value: unknown): Promise<Ma
   return rows.map(({ dead: _dead, ...run }) => run);
 }
 
-/** Fails runs whose last heartbeat is older than `seconds`: the server that executed them has died. */
+/**
+ * Fails runs whose last heartbeat is older than `seconds`: the server that executed them has died. Resumable
+ * runs wait again.
+ */
 export async function failDeadRuns(db: Queryable, seconds = DEAD_AFTER_SECONDS): Promise<void> {
   await db.query(FAIL_DEAD, [seconds, INTERRUPTED]);
+  await db.query(RELEASE_DEAD, [seconds]);
 }
 
 export interface RunRequest {
@@ -186,7 +221,7 @@ export class ActiveRunError extends InputError {
 
   /** @param runId id of that run, in the form in which the message names it. */
   constructor(kind: MaintenanceKind, runId: string) {
-    const what = kind === 'VERIFY' ? 'verify' : 'restore';
+    const what = MAINTENANCE_KINDS[kind].noun;
     super(
       'CONFLICT',
       `Another ${what} is active, the run ${runId}. Wait until it ends, or call cancelMaintenanceRun.`,
