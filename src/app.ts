@@ -9,6 +9,7 @@ import { type DatabaseOptions, openDatabase } from './app/open-database.ts';
 import { openGeneration } from './app/open-generation.ts';
 import { openServer, WEB_DIRECTORY } from './app/open-server.ts';
 import { openStorage } from './app/open-storage.ts';
+import { readRetentionFile } from './app/retention-file.ts';
 import { makeServices } from './app/services.ts';
 import { startErrorOf } from './app/start-error.ts';
 import { warnAboutDifferences } from './auth/agreement.ts';
@@ -112,6 +113,8 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
   signal?.throwIfAborted();
   const migrated = await migrate(database);
   signal?.throwIfAborted();
+  const works = options.works ?? false;
+  if (works) await readRetentionFile(config, { database, log });
 
   const storageDeps = { database, diskHealth, closing, log, signal };
   const { storage, variants, imageBytes, copyUrls, presigners } = await openStorage(config, {
@@ -119,7 +122,6 @@ async function openParts(config: Config, options: AppOptions, closing: Closing) 
     stores: options.stores,
     required: options.required,
   });
-  const works = options.works ?? false;
   const { spooler } = storage;
   const generationDeps = { database, spooler, works, closing, log };
   const { fetcher, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);

@@ -109,7 +109,8 @@ const FILL_ADDED = `
     VALUES ('VERIFY', 'FAILED', '{database}', '{"userId": "user-1"}', '{"deep": true}', 'root', 5,
       '[{"state": "MISSING"}]', 'e', 'INTERRUPTED', now(), now(), now(), now());
   INSERT INTO maintenance_items (run_id, image_id, reason, bytes, outcome, detail)
-    SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;`;
+    SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;
+  INSERT INTO retention_policies (name, rule) VALUES ('old', '{"maxAgeDays": 30}');`;
 
 /**
  * Another service in the same database: a table that refers to ours, a view and a function that read ours.
@@ -220,6 +221,7 @@ async function readByClient(): Promise<number[]> {
     prisma.apiToken.findMany(),
     prisma.sharedValue.findMany(),
     prisma.maintenanceRun.findMany({ include: { items: true } }),
+    prisma.retentionPolicy.findMany(),
   ]);
   return rows.map((each) => each.length);
 }
@@ -241,7 +243,7 @@ describe('a database of the first version', () => {
 
     const uuids = await database.query(`SELECT DISTINCT uuid FROM generated_images WHERE uuid IS NOT NULL`);
     expect(uuids).toHaveLength(IMAGES);
-    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
 
     // A restart changes nothing.
     expect(await migrate(database)).toEqual([]);

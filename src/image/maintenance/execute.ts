@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { HeldLock } from '../../database/database.ts';
 import { type ErrorCode, FixativeError } from '../../errors.ts';
+import type { ForgetsImages } from '../bytes.ts';
 import { keepWriting, Progress } from './progress.ts';
 import {
   INTERRUPTED,
@@ -14,6 +15,7 @@ import {
 
 export interface ExecuteDeps extends MaintenanceDeps {
   readonly log: Logger;
+  readonly imageBytes: ForgetsImages;
 }
 
 /** Tools of the work of a run. */

@@ -22,6 +22,11 @@ const EMBEDDED = [
   'ModelPrice',
   'Provenance',
   'QuarantinedFile',
+  'RetentionPolicyRecord',
+  'RetentionPreview',
+  'RetentionPreviewImage',
+  'RetentionReasonCount',
+  'RetentionRecord',
   'Server',
   'SizeRange',
   'Viewer',
@@ -29,6 +34,7 @@ const EMBEDDED = [
 
 /** Keys of the types in the normalised cache. */
 export const keys: KeyingConfig = {
+  RetentionPolicy: byName,
   Store: byName,
   Tool: byName,
   ...Object.fromEntries(EMBEDDED.map((type) => [type, none])),
