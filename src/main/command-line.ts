@@ -7,6 +7,7 @@ import { registerGeneratedFiles } from './commands/generated-files.ts';
 import { registerImport } from './commands/import.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerRetention } from './commands/retention.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerToken } from './commands/token.ts';
 import { registerVerify } from './commands/verify.ts';
@@ -20,6 +21,7 @@ const COMMANDS = [
   registerMigrate,
   registerVerify,
   registerRestore,
+  registerRetention,
   registerImport,
   registerExport,
   registerToken,

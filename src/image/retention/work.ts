@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Queryable } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
 import type { ExecuteDeps, MaintenanceWork, WorkTools } from '../maintenance/execute.ts';
@@ -149,6 +150,8 @@ async function trashSelected(
     }
     show();
     after = last;
+    // The embedded database works in this thread: requests get their turn between two batches.
+    await setImmediate();
   }
 }
 
