@@ -77,7 +77,7 @@ const WEB_ORDER = [
   ['client'],
   ['grid'],
   ['gallery'],
-  ['image', 'make', 'upload', 'overview', 'stores', 'tokens', 'trash'],
+  ['image', 'make', 'upload', 'overview', 'stores', 'tokens', 'retention', 'trash'],
   ['shell'],
   ['app.tsx'],
   ['main.tsx'],

@@ -16,6 +16,7 @@ const UploadPage = loadLater(() => import('./upload/upload-page.tsx'));
 const OverviewPage = loadLater(() => import('./overview/overview-page.tsx'));
 const StoresPage = loadLater(() => import('./stores/stores-page.tsx'));
 const TokensPage = loadLater(() => import('./tokens/tokens-page.tsx'));
+const RetentionPage = loadLater(() => import('./retention/retention-page.tsx'));
 const TrashPage = loadLater(() => import('./trash/trash-page.tsx'));
 
 const client = makeClient();
@@ -55,6 +56,7 @@ const Pages = () => (
     <Route path="/overview" component={OverviewPage} />
     <Route path="/stores" component={StoresPage} />
     <Route path="/tokens" component={TokensPage} />
+    <Route path="/retention" component={RetentionPage} />
     <Route path="/trash" component={TrashPage} />
     <Route>
       <Notice icon="search" title={text.notFound}>

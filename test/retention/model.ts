@@ -25,10 +25,9 @@ export interface ModelRow {
 
 /** Selects by the rule as its documentation says, image by image. */
 export function selectInMemory(images: readonly ModelImage[], rule: RetentionRule, at: Date): ModelRow[] {
+  const byWhole = Map.groupBy(images, ({ partOf }) => partOf);
   const partsOf = (id: number): ModelImage[] =>
-    images
-      .filter((each) => each.partOf === id && !each.deleted)
-      .flatMap((part) => [part, ...partsOf(part.id)]);
+    (byWhole.get(id) ?? []).filter(({ deleted }) => !deleted).flatMap((part) => [part, ...partsOf(part.id)]);
   const filter = (rule.images ?? {}) as {
     userId?: string;
     tool?: string;

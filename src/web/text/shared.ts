@@ -38,6 +38,7 @@ export const shell = {
   overview: 'Overview',
   stores: 'Stores',
   tokens: 'Tokens',
+  retention: 'Retention',
   trash: 'Trash',
   more: 'More',
   account: 'Account',
