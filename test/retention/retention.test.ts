@@ -13,6 +13,7 @@ import { startScheduledRetention } from '../../src/job/retention.ts';
 import {
   CreateRetentionPolicyDocument,
   DeleteRetentionPolicyDocument,
+  ImagePageDocument,
   PreviewRetentionDocument,
   RetentionPoliciesDocument,
   type RetentionRuleInput,
@@ -26,7 +27,7 @@ import { allEvents } from '../graphql/maintenance-runs.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { insertImages, readImages, selectInMemory } from './model.ts';
 
-const IMAGES = Number(process.env.RETENTION_IMAGES ?? 1000);
+const IMAGES = Number(process.env.RETENTION_IMAGES ?? 720);
 
 let app: TestApp;
 beforeAll(async () => {
@@ -188,6 +189,14 @@ describe('a run', () => {
       input: { id: row?.uuid ?? '', pinned: true },
     });
     expect(updateImage.userErrors).toEqual([]);
+    const filter = { pinned: true, tags: ['draft'] };
+    const { images: found } = await app.ask(ImagePageDocument, { filter, first: 100 });
+    expect(found.edges.map(({ node }) => node.id)).toContain(updateImage.image?.id);
+    expect(found.edges.length).toBe(
+      images.filter(
+        (each) => each.pinned && !each.deleted && each.partOf === null && each.tags.includes('draft'),
+      ).length + 1,
+    );
     await change(`tags = '{}'`, untagged);
     await change(`deleted_at = '2020-01-01'`, deleted);
     await change(`status = 'processing'`, again);
