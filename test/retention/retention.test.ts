@@ -27,7 +27,7 @@ import { allEvents } from '../graphql/maintenance-runs.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
 import { insertImages, readImages, selectInMemory } from './model.ts';
 
-const IMAGES = Number(process.env.RETENTION_IMAGES ?? 720);
+const IMAGES = Number(process.env.RETENTION_IMAGES ?? 800);
 
 let app: TestApp;
 beforeAll(async () => {
