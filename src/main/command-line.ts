@@ -9,6 +9,7 @@ import { registerGeneratedFiles } from './commands/generated-files.ts';
 import { registerImport } from './commands/import.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerRetention } from './commands/retention.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerToken } from './commands/token.ts';
 import { registerVerify } from './commands/verify.ts';
@@ -23,6 +24,7 @@ const COMMANDS = [
   registerDoctor,
   registerVerify,
   registerRestore,
+  registerRetention,
   registerImport,
   registerExport,
   registerToken,

@@ -111,7 +111,8 @@ const FILL_ADDED = `
   INSERT INTO audit_entries (actor_kind, actor_name, action, subject_type, subject_id, details)
     VALUES ('token', 'a token', 'image.delete', 'image', 'an image', '{"images": 1}');
   INSERT INTO maintenance_items (run_id, image_id, reason, bytes, outcome, detail)
-    SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;`;
+    SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;
+  INSERT INTO retention_policies (name, rule) VALUES ('old', '{"maxAgeDays": 30}');`;
 
 /**
  * Another service in the same database: a table that refers to ours, a view and a function that read ours.
@@ -221,7 +222,8 @@ async function readByClient(): Promise<number[]> {
     prisma.tombstone.findMany(),
     prisma.apiToken.findMany(),
     prisma.sharedValue.findMany(),
-    prisma.maintenanceRun.findMany(),
+    prisma.maintenanceRun.findMany({ include: { items: true } }),
+    prisma.retentionPolicy.findMany(),
   ]);
   return rows.map((each) => each.length);
 }
@@ -243,7 +245,7 @@ describe('a database of the first version', () => {
 
     const uuids = await database.query(`SELECT DISTINCT uuid FROM generated_images WHERE uuid IS NOT NULL`);
     expect(uuids).toHaveLength(IMAGES);
-    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
 
     // A restart changes nothing.
     expect(await migrate(database)).toEqual([]);

@@ -24,6 +24,11 @@ const EMBEDDED = [
   'ModelPrice',
   'Provenance',
   'QuarantinedFile',
+  'RetentionPolicyRecord',
+  'RetentionPreview',
+  'RetentionPreviewImage',
+  'RetentionReasonCount',
+  'RetentionRecord',
   'Server',
   'SizeRange',
   'Viewer',
@@ -31,6 +36,7 @@ const EMBEDDED = [
 
 /** Keys of the types in the normalised cache. */
 export const keys: KeyingConfig = {
+  RetentionPolicy: byName,
   Store: byName,
   Tool: byName,
   ...Object.fromEntries(EMBEDDED.map((type) => [type, none])),

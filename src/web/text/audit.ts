@@ -17,6 +17,9 @@ const verbs: Readonly<Record<AuditAction, string>> = {
   TOKEN_REVOKE: 'revoked',
   RUN_START: 'started',
   RUN_CANCEL: 'cancelled',
+  POLICY_CREATE: 'created',
+  POLICY_UPDATE: 'changed',
+  POLICY_DELETE: 'deleted',
 };
 
 const subjects: Readonly<Record<AuditSubjectType, string>> = {
@@ -24,6 +27,7 @@ const subjects: Readonly<Record<AuditSubjectType, string>> = {
   UPLOAD: 'upload target',
   TOKEN: 'token',
   RUN: 'run',
+  POLICY: 'retention policy',
 };
 
 /** Texts of the page of the audit log. */

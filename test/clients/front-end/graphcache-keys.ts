@@ -29,9 +29,15 @@ const EMBEDDED = [
   'UploadHeader',
   'MaintenanceProblem',
   'QuarantinedFile',
+  'RetentionPolicyRecord',
+  'RetentionPreview',
+  'RetentionPreviewImage',
+  'RetentionReasonCount',
+  'RetentionRecord',
 ];
 
 export const keys: KeyingConfig = {
+  RetentionPolicy: name,
   Store: name,
   Tool: name,
   ...Object.fromEntries(EMBEDDED.map((type) => [type, none])),
