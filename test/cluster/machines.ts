@@ -97,7 +97,8 @@ export async function startCluster(): Promise<Cluster> {
     );
     const site = await clusterSite(servers.map(({ url }) => new URL(url)));
     const nginx = await startNginx({ directory: path.join(root, 'nginx'), site });
-    closing.push(() => nginx.stop());
+    // A graceful stop would wait for the subscriptions.
+    closing.push(() => nginx.stop('SIGTERM'));
     return {
       nginx,
       servers,

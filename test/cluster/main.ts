@@ -217,6 +217,9 @@ async function run(): Promise<boolean> {
   const rows: Row[] = [];
   const began = Date.now();
   const cluster = await startCluster();
+  // PostgreSQL would go on without this program.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void cluster.close().finally(() => process.exit(1)));
   try {
     const load = startLoad(cluster.nginx.url);
     const interruptible: string[] = [];
