@@ -144,7 +144,7 @@ const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
   provenance: ['generators', 'carriers'],
   tool: ['finish'],
   image: ['related', 'list', 'ingest', 'trash', 'events', 'maintenance', 'upload', 'import', 'generation'],
-  graphql: ['builder', 'image', 'mutations', 'maintenance', 'audit'],
+  graphql: ['builder', 'image', 'statistics', 'mutations', 'maintenance', 'audit'],
   config: ['sections'],
   http: ['body', 'response', 'traffic', 'bytes', 'pages', 'operations'],
 };
