@@ -156,7 +156,7 @@ const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
     'generation',
   ],
   command: ['import'],
-  graphql: ['builder', 'image', 'mutations', 'maintenance', 'audit'],
+  graphql: ['builder', 'image', 'statistics', 'mutations', 'maintenance', 'audit'],
   config: ['sections'],
   http: ['body', 'response', 'traffic', 'bytes', 'pages', 'operations'],
 };

@@ -186,11 +186,7 @@ describe('the audit log', () => {
         action: 'run.start',
         async run() {
           const name = await newPolicy('to-run');
-          const payload = await mutate(
-            'runRetention',
-            `{ name: "${name}", maxShare: 1 }`,
-            'run { id }',
-          );
+          const payload = await mutate('runRetention', `{ name: "${name}", maxShare: 1 }`, 'run { id }');
           await runsEnded();
           return (payload.run as { id: string }).id;
         },
