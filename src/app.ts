@@ -138,7 +138,7 @@ async function openParts(
   const { storage, variants, imageBytes, copyUrls, presigners, space } = opening;
   const works = options.works ?? false;
   const generationDeps = { database, spooler: storage.spooler, works, closing, log, observers };
-  const { fetcher, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
+  const { fetcher, poster, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
   signal?.throwIfAborted();
 
   const { signer, signingKeys, rootToken, ...access } = await openAccess(config, { database, closing, log });
@@ -152,7 +152,7 @@ async function openParts(
     await warnAboutDifferences(database, { signingKeys, rootToken, dataDirectory, needsDataDirectory }, log);
   }
   const { tokens, authenticator, imageAddress } = access;
-  const opened = { database, storage, providers, fetcher, imageEvents, imageBytes, arrivals, log };
+  const opened = { database, storage, providers, fetcher, poster, imageEvents, imageBytes, arrivals, log };
   const services = makeServices(
     config,
     { ...opened, queue: jobs, maintenanceQueue: jobs.maintenance, tokens, imageAddress, publicUrl },

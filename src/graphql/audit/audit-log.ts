@@ -41,6 +41,7 @@ const SubjectTypeEnum = builder.enumType('AuditSubjectType', {
     UPLOAD: { value: 'upload', description: 'An upload target.' },
     TOKEN: { value: 'token', description: 'An API token.' },
     RUN: { value: 'run', description: 'A maintenance run.' },
+    WEBHOOK: { value: 'webhook', description: 'A webhook.' },
   } as const satisfies Record<string, { value: SubjectType; description: string }>,
 });
 

@@ -29,6 +29,10 @@ const EMBEDDED = [
   'UploadHeader',
   'MaintenanceProblem',
   'QuarantinedFile',
+  'WebhookAttempt',
+  'WebhookDeliveryConnection',
+  'WebhookDeliveryEdge',
+  'WebhookFilter',
 ];
 
 export const keys: KeyingConfig = {
