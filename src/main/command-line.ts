@@ -11,6 +11,7 @@ import { registerRestore } from './commands/restore.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerToken } from './commands/token.ts';
 import { registerVerify } from './commands/verify.ts';
+import { registerWebhook } from './commands/webhook.ts';
 import { registerWork } from './commands/work.ts';
 import { ignoreClosedPipes } from './terminal.ts';
 
@@ -25,6 +26,7 @@ const COMMANDS = [
   registerExport,
   registerToken,
   registerAudit,
+  registerWebhook,
   registerClaim,
   registerGeneratedFiles,
 ];

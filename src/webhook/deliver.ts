@@ -46,7 +46,7 @@ const MAX_ATTEMPTS = 20;
 /** Share by which the wait for the next attempt varies. */
 const JITTER = 0.2;
 /** A claim that is this much older than an attempt may be is that of a dead server. */
-const LEASE_SECONDS = 30;
+const LEASE_SECONDS = 10;
 
 const CLAIM = `WITH due AS (
     SELECT picked.id FROM webhooks w CROSS JOIN LATERAL (

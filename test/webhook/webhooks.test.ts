@@ -3,6 +3,16 @@ import type { LookupFunction } from 'node:net';
 import path from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  runCreateWebhook,
+  runDeleteWebhook,
+  runListDeliveries,
+  runListWebhooks,
+  runReplay,
+  runRotateSecret,
+  runTestWebhook,
+  runUpdateWebhook,
+} from '../../src/command/webhook.ts';
 import { openPoster } from '../../src/webhook/post.ts';
 import {
   CreateWebhookDocument,
@@ -266,5 +276,47 @@ describe('webhooks', () => {
       errorCode: 'CONTENT_POLICY',
       url: null,
     });
+  });
+
+  test('the commands create, test, list, replay, disable and delete', async () => {
+    const receiver = await openReceiver();
+    receivers.push(receiver);
+    const { services, database } = app;
+    let out = '';
+    const terminal = {
+      out(text: string) {
+        out += text;
+      },
+      note() {},
+      interactive: false,
+    };
+    const outOf = async (work: Promise<number>) => {
+      out = '';
+      expect(await work).toBe(0);
+      return out.trim();
+    };
+    const options = { url: receiver.url, event: ['image.lost'], tag: ['cat'] };
+    expect(await outOf(runCreateWebhook(services, options, terminal))).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    const listed = await outOf(runListWebhooks(database, { json: true }, terminal));
+    expect(listed).not.toContain('whsec_');
+    const { id, ...values } = JSON.parse(listed);
+    expect(values).toMatchObject({
+      url: receiver.url,
+      eventTypes: ['image.lost'],
+      filter: { tags: ['cat'] },
+    });
+    receiver.secret = await outOf(runRotateSecret(services, id, 0, terminal));
+    await outOf(runTestWebhook(services, id, terminal));
+    const deliveries = () => outOf(runListDeliveries(database, id, { limit: 5, json: false }, terminal));
+    await eventually(async () =>
+      expect(await deliveries()).toMatch(/webhook\.test {2}DELIVERED {2}1 {2}204$/),
+    );
+    const range = { since: new Date(Date.now() - 60_000), delivered: true };
+    expect(await outOf(runReplay(services, id, range, terminal))).toBe('queued  1');
+    await until(() => expect(receiver.received).toHaveLength(2));
+    await outOf(runUpdateWebhook(services, id, { enabled: false }, terminal));
+    expect(await outOf(runListWebhooks(database, { json: false }, terminal))).toContain('disabled');
+    await outOf(runDeleteWebhook(services, id, terminal));
+    expect(await outOf(runListWebhooks(database, { json: true }, terminal))).toBe('');
   });
 });
