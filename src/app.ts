@@ -140,7 +140,7 @@ async function openParts(
   const opening = await openStorage(config, storageDeps);
   const { storage, variants, imageBytes, copyUrls, presigners, space } = opening;
   const generationDeps = { database, spooler: storage.spooler, works, closing, log, observers };
-  const { fetcher, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
+  const { fetcher, poster, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
   signal?.throwIfAborted();
 
   const { signer, signingKeys, rootToken, ...access } = await openAccess(config, { database, closing, log });
@@ -154,7 +154,7 @@ async function openParts(
     await warnAboutDifferences(database, { signingKeys, rootToken, dataDirectory, needsDataDirectory }, log);
   }
   const { tokens, authenticator, imageAddress } = access;
-  const opened = { database, storage, providers, fetcher, imageEvents, imageBytes, arrivals, log };
+  const opened = { database, storage, providers, fetcher, poster, imageEvents, imageBytes, arrivals, log };
   const services = makeServices(
     config,
     { ...opened, queue: jobs, maintenanceQueue: jobs.maintenance, tokens, imageAddress, publicUrl },

@@ -13,12 +13,15 @@ import { clearUploads } from '../job/uploads.ts';
 import { startScheduledVerify } from '../job/verify.ts';
 import type { Logger } from '../log.ts';
 import type { Tracing } from '../tracing.ts';
+import { startWebhooks } from '../webhook/webhooks.ts';
 import { type Closing, endsWithin } from './closing.ts';
 
 /** Seconds that a stop waits for a run of a job. The next run does what this one did not finish. */
 const JOB_SECONDS = 5;
 /** Seconds that a stop waits for runs of maintenance to be interrupted. */
 const MAINTENANCE_SECONDS = 5;
+/** Seconds that a stop waits for attempts to deliver events. Another server repeats those that are cut. */
+const WEBHOOK_SECONDS = 5;
 /** Seconds that a stop waits for the queue to pause. */
 const PAUSE_SECONDS = 3;
 
@@ -74,7 +77,27 @@ export async function beginGenerating(
   closing.add('maintenance', (seconds) =>
     endsWithin(Math.min(seconds, MAINTENANCE_SECONDS), maintenance.stop()),
   );
+  const webhooks = await startWebhooks({
+    database,
+    stores: storage.stores.map(({ name }) => name),
+    publicUrl: () => addressOf(services),
+    poster: services.poster,
+    retrySeconds: config.webhookRetrySeconds,
+    disableDays: config.webhookDisableDays,
+    timeoutSeconds: config.webhookTimeoutSeconds,
+    log,
+  });
+  closing.add('webhooks', (seconds) => endsWithin(Math.min(seconds, WEBHOOK_SECONDS), webhooks.stop()));
   await jobs.work(worker, { perProvider: config.generationsPerProvider, perUser });
+}
+
+/** Returns the address of this server; null in a worker without PUBLIC_URL, which does not listen. */
+function addressOf({ publicUrl }: Services): string | null {
+  try {
+    return publicUrl();
+  } catch {
+    return null;
+  }
 }
 
 /** Begins to generate, to repair, to purge and to verify. */

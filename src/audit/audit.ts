@@ -2,7 +2,7 @@ import type { Queryable } from '../database/database.ts';
 import { currentActor } from './actor.ts';
 
 /** Types of the subjects that entries name. */
-export type SubjectType = 'image' | 'upload' | 'token' | 'run' | 'policy';
+export type SubjectType = 'image' | 'upload' | 'token' | 'run' | 'policy' | 'webhook';
 
 /**
  * Recorded actions, with their descriptions in the schema and in `fixative audit`. The part before the dot is
@@ -23,6 +23,12 @@ export const AUDIT_ACTIONS = {
   'upload.create': 'created',
   'token.create': 'created',
   'token.revoke': 'revoked',
+  'webhook.create': 'created',
+  'webhook.update': 'changed',
+  'webhook.delete': 'deleted',
+  'webhook.rotate': 'replaced the secret of',
+  'webhook.replay': 'repeated deliveries of',
+  'webhook.test': 'sent a test to',
   'run.start': 'started',
   'run.cancel': 'cancelled',
   'policy.create': 'created',

@@ -15,6 +15,7 @@ import { GITHUB, RETENTION, S3, STORES, VERIFICATION } from './sections/stores.t
 import { TRACING } from './sections/tracing.ts';
 import { TIMEOUTS, TRAFFIC } from './sections/traffic.ts';
 import { DECODING, QUOTAS, UPLOADS } from './sections/uploads.ts';
+import { WEBHOOKS } from './sections/webhooks.ts';
 
 /** In the order of the documentation. */
 export const SECTIONS = [
@@ -46,6 +47,7 @@ export const SECTIONS = [
   TIMEOUTS,
   TRAFFIC,
   QUOTAS,
+  WEBHOOKS,
 ] as const;
 
 type TableOf<Section> = Section extends { readonly settings: infer Settings }

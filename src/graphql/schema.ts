@@ -38,6 +38,8 @@ import './maintenance/retention-mutations.ts';
 import './maintenance/subscription.ts';
 import './maintenance/quarantine.ts';
 import './audit/audit-log.ts';
+import './webhook/webhook.ts';
+import './webhook/mutations.ts';
 import './token.ts';
 import './viewer.ts';
 import './server.ts';

@@ -13,6 +13,7 @@ import { registerRetention } from './commands/retention.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerToken } from './commands/token.ts';
 import { registerVerify } from './commands/verify.ts';
+import { registerWebhook } from './commands/webhook.ts';
 import { registerWork } from './commands/work.ts';
 import { ignoreClosedPipes } from './terminal.ts';
 
@@ -29,6 +30,7 @@ const COMMANDS = [
   registerExport,
   registerToken,
   registerAudit,
+  registerWebhook,
   registerClaim,
   registerGeneratedFiles,
 ];

@@ -10,6 +10,7 @@ import type { Database } from '../database/database.ts';
 import { hasDatabase } from '../database/pglite/data-directory.ts';
 import type { Scrape } from '../http/serve-metrics.ts';
 import { type Logger, makeLog } from '../log.ts';
+import type { EndpointDeps } from '../webhook/endpoints.ts';
 import { terminal } from './terminal.ts';
 
 /** Milliseconds that a start which is stopped may take to close what it has opened. */
@@ -121,4 +122,12 @@ export async function withDatabase(
 export async function withTokens(run: (tokens: Tokens) => Promise<ExitCode>): Promise<ExitCode> {
   const { runWithTokens } = await import('../command/token.ts');
   return withDatabase((database, log) => runWithTokens(database, log, run));
+}
+
+/** Opens the database, and what checks the addresses of webhooks. A server delivers the events. */
+export async function withWebhooks(run: (deps: EndpointDeps) => Promise<ExitCode>): Promise<ExitCode> {
+  const { webhookAllowPrivate, webhookTimeoutSeconds } = readConfig();
+  const { openPoster } = await import('../webhook/post.ts');
+  const poster = openPoster({ allowPrivate: webhookAllowPrivate, timeoutSeconds: webhookTimeoutSeconds });
+  return withDatabase((database) => run({ database, poster })).finally(() => poster.close());
 }

@@ -112,7 +112,15 @@ const FILL_ADDED = `
     VALUES ('token', 'a token', 'image.delete', 'image', 'an image', '{"images": 1}');
   INSERT INTO maintenance_items (run_id, image_id, reason, bytes, outcome, detail)
     SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;
-  INSERT INTO retention_policies (name, rule) VALUES ('old', '{"maxAgeDays": 30}');`;
+  INSERT INTO retention_policies (name, rule) VALUES ('old', '{"maxAgeDays": 30}');
+  INSERT INTO webhooks (url, description, event_types, filter, secret, previous_secret, previous_secret_until, disabled_reason, failing_since)
+    VALUES ('https://example.org/', 'd', '{image.lost}', '{"tags": ["a"]}', 's', 'p', now(), 'r', now());
+  INSERT INTO webhook_outbox (type, data) VALUES ('image.lost', '{}');
+  INSERT INTO webhook_events (type, payload, created_at) VALUES ('image.lost', '{}', now());
+  INSERT INTO webhook_deliveries (webhook_id, event_id, state, attempts, finished_at)
+    SELECT w.id, e.id, 'DELIVERED', '[{"status": 200}]', now() FROM webhooks w, webhook_events e;
+  INSERT INTO webhook_durability VALUES (1, true);
+  INSERT INTO webhook_outages VALUES ('database');`;
 
 /**
  * Another service in the same database: a table that refers to ours, a view and a function that read ours.

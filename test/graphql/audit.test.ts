@@ -191,6 +191,37 @@ describe('the audit log', () => {
           return (payload.run as { id: string }).id;
         },
       },
+      createWebhook: { action: 'webhook.create', run: newWebhook },
+      updateWebhook: {
+        action: 'webhook.update',
+        run: () => changedWebhook('updateWebhook', 'enabled: false', 'webhook { id }'),
+      },
+      deleteWebhook: {
+        action: 'webhook.delete',
+        run: () => changedWebhook('deleteWebhook', '', 'deletedId'),
+      },
+      rotateWebhookSecret: {
+        action: 'webhook.rotate',
+        run: () => changedWebhook('rotateWebhookSecret', 'overlapHours: 1', 'secret'),
+      },
+      sendTestWebhook: {
+        action: 'webhook.test',
+        run: () => changedWebhook('sendTestWebhook', '', 'delivery { id }'),
+      },
+      replayWebhookDeliveries: {
+        action: 'webhook.replay',
+        run: () => changedWebhook('replayWebhookDeliveries', 'after: "2026-01-01"', 'replayed'),
+      },
+      replayWebhookDelivery: {
+        action: 'webhook.replay',
+        async run() {
+          const id = await newWebhook();
+          const payload = await mutate('sendTestWebhook', `{ id: "${id}" }`, 'delivery { id }');
+          const delivery = (payload.delivery as { id: string }).id;
+          await mutate('replayWebhookDelivery', `{ id: "${delivery}" }`, 'delivery { id }');
+          return id;
+        },
+      },
       startVerify: { action: 'run.start', run: () => started('startVerify') },
       startRestore: { action: 'run.start', run: () => started('startRestore') },
       cancelMaintenanceRun: {
@@ -206,6 +237,16 @@ describe('the audit log', () => {
         },
       },
     };
+
+  async function newWebhook(): Promise<string> {
+    const input = '{ url: "http://93.184.215.14/", enabled: false }';
+    return ((await mutate('createWebhook', input, 'webhook { id }')).webhook as { id: string }).id;
+  }
+  async function changedWebhook(name: string, input: string, fields: string): Promise<string> {
+    const id = await newWebhook();
+    await mutate(name, `{ id: "${id}", ${input} }`, fields);
+    return id;
+  }
 
   async function started(name: string): Promise<string> {
     const { run } = (await mutate(name, '{}', 'run { id }')) as never as { run: { id: string } };

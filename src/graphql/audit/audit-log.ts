@@ -43,6 +43,7 @@ const SubjectTypeEnum = builder.enumType('AuditSubjectType', {
     TOKEN: { value: 'token', description: 'An API token.' },
     RUN: { value: 'run', description: 'A maintenance run.' },
     POLICY: { value: 'policy', description: 'A retention policy.' },
+    WEBHOOK: { value: 'webhook', description: 'A webhook.' },
   } as const satisfies Record<string, { value: SubjectType; description: string }>,
 });
 

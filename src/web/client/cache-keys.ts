@@ -43,6 +43,10 @@ const EMBEDDED = [
   'Server',
   'SizeRange',
   'Viewer',
+  'WebhookAttempt',
+  'WebhookDeliveryConnection',
+  'WebhookDeliveryEdge',
+  'WebhookFilter',
 ];
 
 /** Keys of the types in the normalised cache. */

@@ -56,7 +56,19 @@ export type AuditAction =
   /** The actor revoked the subject. */
   | 'TOKEN_REVOKE'
   /** The actor created the subject. */
-  | 'UPLOAD_CREATE';
+  | 'UPLOAD_CREATE'
+  /** The actor created the subject. */
+  | 'WEBHOOK_CREATE'
+  /** The actor deleted the subject. */
+  | 'WEBHOOK_DELETE'
+  /** The actor repeated deliveries of the subject. */
+  | 'WEBHOOK_REPLAY'
+  /** The actor replaced the secret of the subject. */
+  | 'WEBHOOK_ROTATE'
+  /** The actor sent a test to the subject. */
+  | 'WEBHOOK_TEST'
+  /** The actor changed the subject. */
+  | 'WEBHOOK_UPDATE';
 
 /** Conditions for entries of the audit log. An entry must match all given fields. */
 export type AuditFilter = {
@@ -85,7 +97,9 @@ export type AuditSubjectType =
   /** An API token. */
   | 'TOKEN'
   /** An upload target. */
-  | 'UPLOAD';
+  | 'UPLOAD'
+  /** A webhook. */
+  | 'WEBHOOK';
 
 /** The background of a generated image. Leave it out for the default of the tool or the model. */
 export type Background =
@@ -949,6 +963,8 @@ export type ImagesBesideQuery = { nodes: Array<
     | { __typename: 'Copy', id: string }
     | { __typename: 'Image', id: string, uuid: string, prompt: string, filename: string | null, originalFilename: string | null, url: string | null, width: number | null, height: number | null, thumbhash: string | null, status: ImageStatus, part: string | null, tool: string, createdAt: string, deletedAt: string | null }
     | { __typename: 'MaintenanceRun', id: string }
+    | { __typename: 'Webhook', id: string }
+    | { __typename: 'WebhookDelivery', id: string }
    | null> };
 
 export type ImageAddressQueryVariables = Exact<{
@@ -1194,6 +1210,8 @@ export type MadeImagesQuery = { nodes: Array<
     | { __typename: 'Copy', id: string }
     | { __typename: 'Image', id: string, uuid: string, url: string | null, width: number | null, height: number | null, thumbhash: string | null, status: ImageStatus, prompt: string, tool: string, model: string | null, size: string | null, createdAt: string, scheduledFor: string | null, kept: boolean, error: { code: ErrorCode, message: string, retryable: boolean } | null, attempts: Array<{ startedAt: string, endedAt: string | null, code: ErrorCode | null, message: string | null, retryAt: string | null }> }
     | { __typename: 'MaintenanceRun', id: string }
+    | { __typename: 'Webhook', id: string }
+    | { __typename: 'WebhookDelivery', id: string }
    | null> };
 
 export type MadeChangesSubscriptionVariables = Exact<{ [key: string]: never; }>;

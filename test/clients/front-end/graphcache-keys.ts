@@ -45,6 +45,10 @@ const EMBEDDED = [
   'RetentionPreviewImage',
   'RetentionReasonCount',
   'RetentionRecord',
+  'WebhookAttempt',
+  'WebhookDeliveryConnection',
+  'WebhookDeliveryEdge',
+  'WebhookFilter',
 ];
 
 export const keys: KeyingConfig = {
