@@ -146,6 +146,7 @@ const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
   tool: ['finish'],
   image: ['related', 'list', 'ingest', 'trash', 'events', 'maintenance', 'upload', 'import', 'generation'],
   graphql: ['builder', 'image', 'mutations', 'maintenance', 'audit', 'webhook'],
+  command: ['webhook'],
   config: ['sections'],
   http: ['body', 'response', 'traffic', 'bytes', 'pages', 'operations'],
 };

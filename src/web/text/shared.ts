@@ -39,6 +39,7 @@ export const shell = {
   stores: 'Stores',
   tokens: 'Tokens',
   audit: 'Audit',
+  webhooks: 'Webhooks',
   trash: 'Trash',
   more: 'More',
   account: 'Account',
