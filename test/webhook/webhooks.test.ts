@@ -12,7 +12,7 @@ import {
   runRotateSecret,
   runTestWebhook,
   runUpdateWebhook,
-} from '../../src/command/webhook.ts';
+} from '../../src/command/webhook/webhook.ts';
 import { openPoster } from '../../src/webhook/post.ts';
 import {
   CreateWebhookDocument,

@@ -15,6 +15,7 @@ export const WEB_PATHS = [
   '/tokens',
   '/audit',
   '/retention',
+  '/webhooks',
   '/trash',
 ] as const;
 

@@ -10,7 +10,7 @@ import {
   runTestWebhook,
   runUpdateWebhook,
   type WebhookOptions,
-} from '../../command/webhook.ts';
+} from '../../command/webhook/webhook.ts';
 import { IMAGE_ORIGINS } from '../../image/image.ts';
 import { MAX_OVERLAP_HOURS } from '../../webhook/endpoints.ts';
 import { WEBHOOK_EVENT_TYPES } from '../../webhook/event-types.ts';

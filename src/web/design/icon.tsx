@@ -7,6 +7,7 @@ const PATHS = {
   overview: 'M4 20V10M10 20V4M16 20v-8M22 20H2',
   stores: 'M4 6c0-4 16-4 16 0v12c0 4-16 4-16 0zM4 6c0 4 16 4 16 0M4 12c0 4 16 4 16 0',
   tokens: 'M15 9a4 4 0 1 0-4 4l-7 7M7 17l3 3M13 11l2-2',
+  webhooks: 'M12 4a4 4 0 0 1 3 7l3 5M12 4a4 4 0 0 0-3 7l-3 5M6 19a2.5 2.5 0 1 1 2-4h8a2.5 2.5 0 1 1 2 4',
   audit: 'M6 3h9l4 4v14H6zM9 9h5M9 13h7M9 17h7',
   trash: 'M4 7h16M10 11v6M14 11v6M6 7l1 13h10l1-13M9 7V4h6v3',
   restore: 'M4 12a8 8 0 1 0 2.5-5.8M4 4v5h5',

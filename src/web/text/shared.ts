@@ -40,6 +40,7 @@ export const shell = {
   tokens: 'Tokens',
   audit: 'Audit',
   retention: 'Retention',
+  webhooks: 'Webhooks',
   trash: 'Trash',
   more: 'More',
   account: 'Account',

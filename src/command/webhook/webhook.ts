@@ -1,5 +1,5 @@
-import type { Database } from '../database/database.ts';
-import { migrate } from '../database/migrate.ts';
+import type { Database } from '../../database/database.ts';
+import { migrate } from '../../database/migrate.ts';
 import {
   createWebhook,
   deleteWebhook,
@@ -9,9 +9,9 @@ import {
   parseWebhookId,
   rotateSecret,
   updateWebhook,
-} from '../webhook/endpoints.ts';
-import { replayRange, sendTest } from '../webhook/replay.ts';
-import { EXIT, type ExitCode, formatTable, type Terminal } from './terminal.ts';
+} from '../../webhook/endpoints.ts';
+import { replayRange, sendTest } from '../../webhook/replay.ts';
+import { EXIT, type ExitCode, formatTable, type Terminal } from '../terminal.ts';
 
 export interface WebhookOptions {
   readonly description?: string;
