@@ -64,6 +64,10 @@ describe.skipIf(!CHROMIUM)('the overview', () => {
     expect(await readFigures(page)).toMatchObject({ Images: '5', Succeeded: '4', Failed: '1', Users: '2' });
     await page.getByText('every store has a healthy copy', { exact: false }).waitFor();
     await page.getByRole('heading', { name: 'Verified copies' }).waitFor();
+    for (const name of ['Providers', 'Times', 'Spend', 'Growth of the size', 'By hour (UTC)'])
+      await page.getByRole('heading', { name }).waitFor();
+    await page.getByText('PROVIDER_FAILED').waitFor();
+    await page.getByText('Spend is not known', { exact: false }).waitFor();
     await page.locator('canvas').first().waitFor();
     await expectAccessible(page);
     const [wide, shown] = await page.evaluate(() => [document.body.scrollWidth, innerWidth]);
@@ -125,9 +129,9 @@ describe.skipIf(!CHROMIUM)('the overview', () => {
     await readFigures(page);
     await page.getByRole('heading', { name: 'Verified copies' }).waitFor();
     const buttons = page.getByRole('button', { name: /^Table of/ });
-    expect(await buttons.count()).toBe(7);
+    expect(await buttons.count()).toBe(11);
     for (const button of await buttons.all()) await button.click();
-    expect(await page.getByRole('table').count()).toBe(7);
+    expect(await page.getByRole('table').count()).toBe(11);
     const days = page.getByRole('table', { name: 'By day and tool' });
     expect(await days.getByRole('row').allInnerTexts()).toEqual([
       'Day\tMade\tFailed\tavatar\tposter',

@@ -20,6 +20,7 @@ import { Breakdown, type Part } from './breakdown.tsx';
 import { ByDay } from './by-day.tsx';
 import { DurabilityCard } from './durability.tsx';
 import { Figures } from './figures.tsx';
+import { MoreFigures } from './more-figures.tsx';
 import styles from './overview.module.css';
 import {
   dayOf,
@@ -121,13 +122,13 @@ function Plots({ stats, filter, from, today }: PlotsProps) {
         <>
           <ByDay rows={stats.byDayAndTool} from={from} today={today} filter={filter} />
           <Breakdowns stats={stats} filter={filter} />
+          <MoreFigures stats={stats} filter={filter} />
         </>
       )}
       <div className={styles.pair}>
         {stats.total === 0 ? null : <DurabilityCard counts={stats.byDurability} filter={filter} />}
         {maySeeStores ? <StoreCards today={today} /> : null}
       </div>
-      <p className={styles.note}>{text.spend}</p>
     </>
   );
 }
