@@ -6,6 +6,7 @@ import { openProviderResponses } from '../image/generation/provider-responses.ts
 import { makeGenerationWorker } from '../image/generation/worker.ts';
 import type { openGenerationJobs } from '../job/generations.ts';
 import { runScheduledPurge } from '../job/purge.ts';
+import { startScheduledRetention } from '../job/retention.ts';
 import { startSchedule } from '../job/schedule.ts';
 import { duringJob } from '../job/spans.ts';
 import { clearUploads } from '../job/uploads.ts';
@@ -65,8 +66,14 @@ export async function beginGenerating(
     log.warn({ err: error }, 'generations are not resumed: the disk takes no writes');
   });
   if (isClosing()) return;
-  const { database, storage } = services;
-  const maintenance = await jobs.maintenance.work({ database, storage, log });
+  const { database, storage, imageBytes } = services;
+  const maintenance = await jobs.maintenance.work({
+    database,
+    storage,
+    imageBytes,
+    retentionMaxShare: config.retentionMaxShare,
+    log,
+  });
   closing.add('maintenance', (seconds) =>
     endsWithin(Math.min(seconds, MAINTENANCE_SECONDS), maintenance.stop()),
   );
@@ -132,6 +139,11 @@ function startSchedules(config: Config, { services, log, tracing }: JobDeps) {
     const run = () =>
       traced('start verify', () => startScheduledVerify({ ...deps, maintenanceQueue }, limits));
     schedules.push(startSchedule({ expression: config.verifySchedule }, run, log));
+  }
+  if (config.retentionSchedule !== null) {
+    const { retentionMaxShare } = config;
+    const run = () => startScheduledRetention({ ...deps, maintenanceQueue, retentionMaxShare });
+    schedules.push(startSchedule({ expression: config.retentionSchedule }, run, log));
   }
   return schedules;
 }

@@ -64,7 +64,7 @@ export async function openStorage(config: Config, deps: StorageDeps) {
   const memoryCache = makeMemoryCache({
     maxBytes: config.bytesCacheBytes,
     maxObjectBytes: config.bytesCacheObjectBytes,
-    onGet: (found) => deps.observers.metrics.cache.inc({ result: found ? 'hit' : 'miss' }),
+    onGet: (found) => deps.observers.metrics.countLookup(found),
   });
   const storage = makeStorage({
     references: BLOB_REFERENCES,

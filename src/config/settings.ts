@@ -9,6 +9,7 @@ import { QUERY_LIMITS, SCHEMA_ACCESS } from './sections/graphql.ts';
 import { IMPORTS } from './sections/imports.ts';
 import { LOGS } from './sections/logs.ts';
 import { AZURE, GENERATION, OPENAI_COMPATIBLE, PROVIDERS_SECTION } from './sections/providers.ts';
+import { POLICIES } from './sections/retention.ts';
 import { SERVER } from './sections/server.ts';
 import { GITHUB, RETENTION, S3, STORES, VERIFICATION } from './sections/stores.ts';
 import { TRACING } from './sections/tracing.ts';
@@ -26,6 +27,7 @@ export const SECTIONS = [
   GITHUB,
   VERIFICATION,
   RETENTION,
+  POLICIES,
   TOKENS,
   JWT,
   VISIBILITY,

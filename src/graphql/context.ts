@@ -27,6 +27,8 @@ export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof Upl
   readonly totalCountLimit: number;
   /** Returns the address of a copy outside this server, such as at a CDN; null if it has none. */
   readonly copyUrl: (store: string, key: string) => string | null;
+  /** Largest share of the images in scope that a retention policy without its own may take. */
+  readonly retentionMaxShare: number;
   readonly facts: ServerFacts;
 }
 

@@ -8,19 +8,14 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 type RouteOf = (target: string) => string | null;
 
 /** Returns a handler that counts and times each request, from its headers to the end of its response. */
-export function counted(
-  { requests, receivedBytes, sentBytes }: Metrics,
-  routeOf: RouteOf,
-  handle: Handler,
-): Handler {
+export function counted(metrics: Metrics, routeOf: RouteOf, handle: Handler): Handler {
   const counts = new WeakMap<Socket, { read: number; written: number }>();
 
   /** Counts the bytes of a connection since the last time. */
   function countBytes(socket: Socket): void {
     const before = counts.get(socket) ?? { read: 0, written: 0 };
     const { bytesRead, bytesWritten } = socket;
-    receivedBytes.inc(bytesRead - before.read);
-    sentBytes.inc(bytesWritten - before.written);
+    metrics.countBytes(bytesRead - before.read, bytesWritten - before.written);
     before.read = bytesRead;
     before.written = bytesWritten;
     counts.set(socket, before);
@@ -32,7 +27,7 @@ export function counted(
     response.once('close', () => {
       // A client that left got no status.
       const status = response.headersSent ? `${response.statusCode}` : 'none';
-      requests.note(
+      metrics.requests.note(
         { route: routeOf(request.url ?? '/') ?? 'none', status },
         (performance.now() - since) / 1000,
       );

@@ -3,11 +3,13 @@ import { Command } from 'commander';
 import { EXIT } from '../command/terminal.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerClaim } from './commands/claim.ts';
+import { registerDoctor } from './commands/doctor.ts';
 import { registerExport } from './commands/export.ts';
 import { registerGeneratedFiles } from './commands/generated-files.ts';
 import { registerImport } from './commands/import.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerRetention } from './commands/retention.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerToken } from './commands/token.ts';
 import { registerVerify } from './commands/verify.ts';
@@ -20,8 +22,10 @@ const COMMANDS = [
   registerServe,
   registerWork,
   registerMigrate,
+  registerDoctor,
   registerVerify,
   registerRestore,
+  registerRetention,
   registerImport,
   registerExport,
   registerToken,

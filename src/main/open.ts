@@ -18,17 +18,38 @@ const STOP_START_MS = 3000;
 
 /** Reads the settings from .env and the environment, and warns of misspelt ones. */
 export function readConfig(): Config {
-  try {
-    process.loadEnvFile('.env');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  loadEnvFile();
   const config = parseConfig(process.env, process.cwd());
   if (!isOneOfSeveral()) for (const warning of warningsOf(process.env)) terminal.note(`${warning}\n`);
   return config;
 }
 
-function processOptions(config: Config) {
+function loadEnvFile(): void {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+/** Runs a command that reads the settings by itself, also when they are not valid. It writes no log. */
+export async function withSettings(
+  run: (
+    environment: NodeJS.ProcessEnv,
+    directory: string,
+    options: ReturnType<typeof processOptions>,
+  ) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  loadEnvFile();
+  const options = processOptions({ logLevel: 'silent', logFormat: 'text', secrets: [] });
+  return run(process.env, process.cwd(), options);
+}
+
+function processOptions(config: {
+  logLevel: string;
+  logFormat: 'text' | 'json';
+  secrets: readonly string[];
+}) {
   const log = makeLog({
     level: config.logLevel,
     format: config.logFormat,

@@ -18,6 +18,7 @@ const StoresPage = loadLater(() => import('./stores/stores-page.tsx'));
 const TokensPage = loadLater(() => import('./tokens/tokens-page.tsx'));
 const AuditPage = loadLater(() => import('./audit/audit-page.tsx'));
 const WebhooksPage = loadLater(() => import('./webhooks/webhooks-page.tsx'));
+const RetentionPage = loadLater(() => import('./retention/retention-page.tsx'));
 const TrashPage = loadLater(() => import('./trash/trash-page.tsx'));
 
 const client = makeClient();
@@ -59,6 +60,7 @@ const Pages = () => (
     <Route path="/tokens" component={TokensPage} />
     <Route path="/audit" component={AuditPage} />
     <Route path="/webhooks" component={WebhooksPage} />
+    <Route path="/retention" component={RetentionPage} />
     <Route path="/trash" component={TrashPage} />
     <Route>
       <Notice icon="search" title={text.notFound}>

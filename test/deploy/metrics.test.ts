@@ -3,10 +3,13 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { parser } from '@prometheus-io/lezer-promql';
+import { Histogram, Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { makeMetrics } from '../../src/metrics.ts';
 import { GenerateImageDocument, ImagesDocument } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
+import { makeRandom } from '../pictures.ts';
 
 const PROMTOOL = '/usr/bin/promtool';
 const ROOT = new URL('../../', import.meta.url);
@@ -124,6 +127,30 @@ describe('metrics', () => {
     );
     const families = [...scraped.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     expect([...documented].sort()).toEqual([...new Set(families)].sort());
+  });
+
+  test('our own histogram is that of prom-client', async () => {
+    const metrics = makeMetrics();
+    const limits = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+    const registry = new Registry();
+    const registers = [registry];
+    const name = 'fixative_http_requests_seconds';
+    const plain = new Histogram({ name, help: 'plain', labelNames: ['route'], buckets: limits, registers });
+    const random = makeRandom(19);
+    for (let i = 0; i < 3000; i++) {
+      const route = ['/graphql', '/images/{name}', 'none'][Math.floor(random() * 3)] as string;
+      const seconds = i % 10 === 0 ? (limits[i % limits.length] as number) : 20 * random() ** 6;
+      metrics.requests.note({ route, status: '200' }, seconds);
+      plain.observe({ route }, seconds);
+    }
+    const linesOf = (text: string) =>
+      text
+        .split('\n')
+        .filter((line) => line.startsWith(name) && !line.includes('_sum'))
+        .sort();
+    const lines = linesOf(await metrics.registry.metrics());
+    expect(lines.length).toBe(3 * (limits.length + 2));
+    expect(lines).toEqual(linesOf(await registry.metrics()));
   });
 
   test('labels come from our own lists, not from the client', async () => {

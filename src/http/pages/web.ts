@@ -15,6 +15,7 @@ export const WEB_PATHS = [
   '/tokens',
   '/audit',
   '/webhooks',
+  '/retention',
   '/trash',
 ] as const;
 

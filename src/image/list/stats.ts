@@ -1,14 +1,8 @@
 import type { Database } from '../../database/database.ts';
-import type { Durability } from '../copies.ts';
 import type { ImageFilter } from './conditions.ts';
-import { durabilityIn, type JudgingStores, UNHEALTHY_BLOBS } from './durability.ts';
+import type { JudgingStores } from './durability.ts';
 import { isInIndex, MAX_COUNTED, MAX_READ, newestImages, sumUp } from './newest-images.ts';
-
-export interface Figures {
-  readonly total: number;
-  readonly failed: number;
-  readonly bytes: number;
-}
+import { countTable, type Figures, NO_TABLE, TABLE_FIELDS, type TableStats } from './table-stats.ts';
 
 /** Statistics by what idx_generated_images_created_at_id has. */
 interface IndexedStats extends Figures {
@@ -23,17 +17,18 @@ interface IndexedStats extends Figures {
   /** Tools with the most images first. */
   readonly byTool: readonly (Figures & { readonly tool: string })[];
   /** Newest day first. A day is `2026-11-21`, in UTC. */
-  readonly byDay: readonly (Figures & { readonly day: string })[];
+  readonly byDay: readonly DayFigures[];
   readonly byDayAndTool: readonly (Figures & { readonly day: string; readonly tool: string })[];
   /** Users with the most images first. */
   readonly byUser: readonly (Figures & { readonly userId: string })[];
 }
 
-/** Statistics by what only the table has. */
-interface TableStats {
-  /** Models with the most images first. null: images without a model. */
-  readonly byModel: readonly (Figures & { readonly model: string | null })[];
-  readonly byDurability: Readonly<Record<Durability, number>>;
+export interface DayFigures extends Figures {
+  readonly day: string;
+  /** Number of the counted images that were created by the end of the day. */
+  readonly cumulativeTotal: number;
+  /** Bytes of those images. */
+  readonly cumulativeBytes: number;
 }
 
 export interface ImageStats extends IndexedStats, TableStats {
@@ -44,31 +39,30 @@ export interface ImageStats extends IndexedStats, TableStats {
 export const MAX_TOOLS = 100;
 export const MAX_DAYS = 366;
 export const MAX_USERS = 50;
-export const MAX_MODELS = 100;
 /** Most tools of `byDayAndTool`. */
 export const MAX_TOOLS_A_DAY = 20;
 
-const TABLE_FIELDS = ['byModel', 'byDurability'] as const;
-
 export interface StatsOptions {
-  /** Fields to compute; others are empty. Default: all but `byModel` and `byDurability`. */
+  /** Fields to compute; others are empty. Default: all but TABLE_FIELDS. */
   readonly fields?: ReadonlySet<string>;
   /** The configured stores, for `byDurability`. */
   readonly stores?: JudgingStores | null;
   /** Most images to count. */
   readonly maxCounted?: number;
+  /** Most copies that are not healthy to read at once. */
+  readonly maxUnhealthy?: number;
 }
 
 /**
  * Counts images, their bytes and their users, newest first, in one pass over at most MAX_COUNTED rows, and in
- * a second pass over at most MAX_READ rows for what only the table has. Unless the filter needs other
- * columns, idx_generated_images_created_at_id has everything that the first one reads (docs/performance.md
- * has the times).
+ * a second pass over at most MAX_READ rows for TABLE_FIELDS. Unless the filter needs other columns,
+ * idx_generated_images_created_at_id has everything that the first one reads (docs/performance.md has the
+ * times).
  */
 export async function countStats(
   { database }: { database: Database },
   filter: ImageFilter,
-  { fields, stores = null, maxCounted }: StatsOptions = {},
+  { fields, stores = null, maxCounted, maxUnhealthy }: StatsOptions = {},
 ): Promise<ImageStats> {
   const asks = (field: string) => fields?.has(field) ?? true;
   const tableFields = TABLE_FIELDS.filter((field) => fields?.has(field));
@@ -77,7 +71,9 @@ export async function countStats(
   const second = maxCounted ?? MAX_READ;
   const [indexed, table] = await Promise.all([
     isFirst ? countIndexed(database, filter, { asks, limit: first }) : null,
-    tableFields.length > 0 ? countTable(database, filter, { asks, stores, limit: second }) : null,
+    tableFields.length > 0
+      ? countTable(database, filter, { asks, stores, limit: second, maxUnhealthy })
+      : null,
   ]);
   return {
     ...(indexed?.stats ?? NO_INDEXED),
@@ -91,8 +87,6 @@ const NO_INDEXED: IndexedStats = {
   ...{ oldestPendingAt: null, averageBytes: null },
   ...{ byTool: [], byDay: [], byDayAndTool: [], byUser: [] },
 };
-const NO_DURABILITY = { DURABLE: 0, DEGRADED: 0, AT_RISK: 0, LOST: 0 };
-const NO_TABLE: TableStats = { byModel: [], byDurability: NO_DURABILITY };
 
 /** Day in UTC, clamped to the years 1 to 9999, which clients can read. */
 const DAY = `least(greatest((i.created_at AT TIME ZONE 'UTC')::date, '0001-01-01'), '9999-12-31')`;
@@ -135,7 +129,7 @@ async function countIndexed(
     uniqueUsers: all?.users ?? 0,
     averageBytes: all?.sized ? all.bytes / all.sized : null,
     byTool: at(LEVELS.tool).map((row) => ({ tool: row.tool, ...figures(row) })),
-    byDay: at(LEVELS.day).map((row) => ({ day: row.day, ...figures(row) })),
+    byDay: withSums(at(LEVELS.day), all),
     byDayAndTool: at(LEVELS.dayAndTool).map((row) => ({ day: row.day, tool: row.tool, ...figures(row) })),
     byUser: at(LEVELS.user).map((row) => ({ userId: row.user, ...figures(row) })),
   };
@@ -177,49 +171,14 @@ function sumsOf(newest: string, asks: (field: string) => boolean): string {
 
 const SUMMED = ['looked', 'total', 'succeeded', 'failed', 'pending', 'processing', 'sized', 'bytes'] as const;
 
-interface TableRow extends Figures {
-  readonly isModel: boolean;
-  readonly model: string | null;
-  readonly durability: Durability | null;
-  readonly looked: number;
-}
-
-async function countTable(
-  database: Database,
-  filter: ImageFilter,
-  options: { asks: (field: string) => boolean; stores: JudgingStores | null; limit: number },
-): Promise<{ stats: TableStats; looked: number }> {
-  const { asks, stores, limit } = options;
-  const { text, values } = newestImages(filter, 'i.model, i.blob_id, i.status, i.bytes', limit);
-  let judged = 'SELECT i.*, NULL AS durability FROM looked i';
-  if (asks('byDurability')) {
-    if (!stores) throw new Error('Statistics by durability need the configured stores.');
-    const durability = durabilityIn(`$${values.push(stores.names)}`);
-    // With all copies on record, a blob without an unhealthy one is durable.
-    const unhealthy = `LEFT JOIN (${UNHEALTHY_BLOBS}) u ON u.blob_id = i.blob_id`;
-    judged = `SELECT i.*, CASE WHEN i.blob_id IS NULL OR NOT i.found THEN NULL ${stores.allOnRecord ? `WHEN u.blob_id IS NULL THEN 'DURABLE'` : ''}
-        ELSE ${durability} END AS durability FROM looked i ${stores.allOnRecord ? unhealthy : ''}`;
-  }
-  const rows = await sumUp<TableRow>(
-    database,
-    `WITH looked AS (${text}), judged AS (${judged}), groups AS (
-       SELECT GROUPING(model) = 0 AS is_model, model, durability, count(*) AS looked, count(*) FILTER (WHERE found) AS total,
-         count(*) FILTER (WHERE found AND status = 'failed') AS failed, coalesce(sum(bytes) FILTER (WHERE found), 0)::bigint AS bytes
-       FROM judged GROUP BY GROUPING SETS ((model), (durability))
-     )
-     SELECT is_model AS "isModel", model, durability, total, failed, bytes, (sum(looked) OVER () / 2)::bigint AS looked
-     FROM groups ORDER BY total DESC, model`,
-    values,
-  );
-  const models = rows.filter(({ isModel, total }) => isModel && total > 0).slice(0, MAX_MODELS);
-  const counts = rows.flatMap((row) =>
-    row.durability === null ? [] : [[row.durability, row.total] as const],
-  );
-  return {
-    stats: {
-      byModel: models.map((row) => ({ model: row.model, ...figures(row) })),
-      byDurability: { ...NO_DURABILITY, ...Object.fromEntries(counts) },
-    },
-    looked: rows[0]?.looked ?? 0,
-  };
+/** Adds the sums up to each day. @param days newest first. */
+function withSums(days: readonly StatsRow[], all: Figures | undefined): DayFigures[] {
+  let cumulativeTotal = all?.total ?? 0;
+  let cumulativeBytes = all?.bytes ?? 0;
+  return days.map((row) => {
+    const day = { day: row.day, ...figures(row), cumulativeTotal, cumulativeBytes };
+    cumulativeTotal -= row.total;
+    cumulativeBytes -= row.bytes;
+    return day;
+  });
 }

@@ -30,15 +30,13 @@ export function observed(
   }
 
   return {
-    name: store.name,
-    kind: store.kind,
-    maxBytes: store.maxBytes,
+    // A store may have more than the port, such as `claim`.
+    ...store,
     put: (key, source) =>
       traced('put', key, () => store.put(key, source), { 'fixative.bytes': source.bytes }),
     open: (key, range) => traced('open', key, () => store.open(key, range), ofRange(range)),
     stat: (key) => traced('stat', key, () => store.stat(key)),
     delete: (key) => traced('delete', key, () => store.delete(key)),
-    list: () => store.list(),
     ...(readInto && {
       readInto: (key, range, buffer) =>
         traced('read', key, () => readInto.call(store, key, range, buffer), ofRange(range)),

@@ -23,6 +23,9 @@ const verbs: Readonly<Record<AuditAction, string>> = {
   WEBHOOK_TEST: 'sent a test to',
   RUN_START: 'started',
   RUN_CANCEL: 'cancelled',
+  POLICY_CREATE: 'created',
+  POLICY_UPDATE: 'changed',
+  POLICY_DELETE: 'deleted',
 };
 
 const subjects: Readonly<Record<AuditSubjectType, string>> = {
@@ -31,6 +34,7 @@ const subjects: Readonly<Record<AuditSubjectType, string>> = {
   TOKEN: 'token',
   RUN: 'run',
   WEBHOOK: 'webhook',
+  POLICY: 'retention policy',
 };
 
 /** Texts of the page of the audit log. */

@@ -40,6 +40,7 @@ export const shell = {
   tokens: 'Tokens',
   audit: 'Audit',
   webhooks: 'Webhooks',
+  retention: 'Retention',
   trash: 'Trash',
   more: 'More',
   account: 'Account',
