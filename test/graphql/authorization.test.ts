@@ -235,6 +235,40 @@ const WAYS: Record<string, Way> = {
     ask: () => policy('deleteRetentionPolicy', 'name: "none"'),
   },
   'Mutation.runRetention': { kind: 'open', ask: () => maintenance('runRetention', 'name: "none"') },
+  'Query.durabilityStats': {
+    kind: 'open',
+    ask: () => ({ query: '{ durabilityStats { images } }' }),
+  },
+  'Query.webhooks': { kind: 'open', ask: () => ({ query: '{ webhooks { id url } }' }) },
+  'Query.webhook': {
+    kind: 'open',
+    ask: () => ({ query: `{ webhook(id: "${randomUUID()}") { id url } }` }),
+  },
+  'Mutation.createWebhook': {
+    kind: 'open',
+    ask: () => ({
+      query:
+        'mutation { createWebhook(input: { url: "http://93.184.215.14/", enabled: false }) { webhook { id } userErrors { message } } }',
+    }),
+  },
+  ...Object.fromEntries(
+    [
+      ['updateWebhook', 'enabled: false'],
+      ['deleteWebhook', ''],
+      ['rotateWebhookSecret', ''],
+      ['sendTestWebhook', ''],
+      ['replayWebhookDeliveries', 'after: "2026-01-01T00:00:00Z"'],
+      ['replayWebhookDelivery', ''],
+    ].map(([name, input]) => [
+      `Mutation.${name}`,
+      {
+        kind: 'open',
+        ask: () => ({
+          query: `mutation { ${name}(input: { id: "${randomUUID()}", ${input} }) { userErrors { message } } }`,
+        }),
+      },
+    ]),
+  ),
   'Query.tokens': { kind: 'open', ask: () => ({ query: '{ tokens { id name start } }' }) },
   'Query.auditLog': {
     kind: 'open',
@@ -521,6 +555,23 @@ const NODES: Record<string, { make: () => Promise<string>; absent: () => string;
       absent: () => globalId('ApiToken', randomUUID()),
       seenBy: ['admin'],
     },
+    Webhook: {
+      make: async () => globalId('Webhook', await makeWebhook()),
+      absent: () => globalId('Webhook', randomUUID()),
+      seenBy: ['admin'],
+    },
+    WebhookDelivery: {
+      async make() {
+        const [row] = await app.database.query<{ id: string }>(
+          `WITH event AS (INSERT INTO webhook_events (type, payload, created_at) VALUES ('image.lost', '{}', now()) RETURNING id)
+           INSERT INTO webhook_deliveries (webhook_id, event_id, state) SELECT $1::uuid, id, 'DELIVERED' FROM event RETURNING id`,
+          [await makeWebhook()],
+        );
+        return globalId('WebhookDelivery', row?.id ?? '');
+      },
+      absent: () => globalId('WebhookDelivery', randomUUID()),
+      seenBy: ['admin'],
+    },
     AuditEntry: {
       async make() {
         await recordAudit(app.database, { action: 'run.start', subject: randomUUID() });
@@ -531,6 +582,12 @@ const NODES: Record<string, { make: () => Promise<string>; absent: () => string;
       seenBy: ['admin'],
     },
   };
+async function makeWebhook(): Promise<string> {
+  const [row] = await app.database.query<{ id: string }>(
+    `INSERT INTO webhooks (url, description, event_types, secret, enabled) VALUES ('https://example.org/', '', '{}', 's', false) RETURNING id`,
+  );
+  return row?.id ?? '';
+}
 /** Records a run that has ended. */
 async function makeRun(): Promise<string> {
   const [row] = await app.database.query<{ id: string }>(
