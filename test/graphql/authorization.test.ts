@@ -237,7 +237,7 @@ const WAYS: Record<string, Way> = {
   'Mutation.runRetention': { kind: 'open', ask: () => maintenance('runRetention', 'name: "none"') },
   'Query.durabilityStats': {
     kind: 'open',
-    ask: () => ({ query: '{ durabilityStats { images } }' }),
+    ask: () => ({ query: '{ durabilityStats { imagesComplete } }' }),
   },
   'Query.webhooks': { kind: 'open', ask: () => ({ query: '{ webhooks { id url } }' }) },
   'Query.webhook': {
