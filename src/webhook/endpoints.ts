@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { recordAudit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../database/database.ts';
-import { InputError, NotFoundError } from '../errors.ts';
+import { FixativeError, InputError, NotFoundError } from '../errors.ts';
 import { IMAGE_ORIGINS, parseUuid } from '../image/image.ts';
 import { LIMITS, parseText } from '../image/input.ts';
 import { isEventType, WEBHOOK_EVENT_TYPES } from './event-types.ts';
@@ -39,6 +39,8 @@ export const DEFAULT_OVERLAP_HOURS = 24;
  * commit is without its event. The timeout keeps a long transaction from stopping all writes of images.
  */
 const LOCK = `SET LOCAL lock_timeout = '3s'`;
+/** SQLSTATE after `lock_timeout`. */
+const LOCK_NOT_AVAILABLE = '55P03';
 const LOCK_TABLE = 'LOCK TABLE webhooks IN ACCESS EXCLUSIVE MODE';
 const COUNT = 'SELECT count(*)::int AS count FROM webhooks';
 const CREATE = `INSERT INTO webhooks (url, description, event_types, filter, secret, enabled)
@@ -152,7 +154,13 @@ async function change(
 
 async function waitForWriters(transaction: Queryable): Promise<void> {
   await transaction.query(LOCK);
-  await transaction.query(LOCK_TABLE);
+  try {
+    await transaction.query(LOCK_TABLE);
+  } catch (error) {
+    if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error;
+    const message = 'A long transaction writes images, so the webhook was not changed. Try again.';
+    throw new FixativeError('OVERLOADED', message, { retryable: true });
+  }
 }
 
 export const missing = (id: string) =>
