@@ -9,6 +9,7 @@ import { registerImport } from './commands/import.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerStats } from './commands/stats.ts';
 import { registerToken } from './commands/token.ts';
 import { registerVerify } from './commands/verify.ts';
 import { registerWork } from './commands/work.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   registerImport,
   registerExport,
   registerToken,
+  registerStats,
   registerAudit,
   registerClaim,
   registerGeneratedFiles,
