@@ -12,6 +12,7 @@ import { openMetrics, scrapeOne } from './app/open-metrics.ts';
 import { openServer, WEB_DIRECTORY } from './app/open-server.ts';
 import { openStorage } from './app/open-storage.ts';
 import { openTracing } from './app/open-tracing.ts';
+import { readRetentionFile } from './app/retention-file.ts';
 import { makeServices } from './app/services.ts';
 import { startErrorOf } from './app/start-error.ts';
 import { warnAboutDifferences } from './auth/agreement.ts';
@@ -131,14 +132,15 @@ async function openParts(
   signal?.throwIfAborted();
   const migrated = await migrate(database);
   signal?.throwIfAborted();
+  const works = options.works ?? false;
+  if (works) await readRetentionFile(config, { database, log });
 
   const { stores, required } = options;
   const storageDeps = { database, diskHealth, closing, log, signal, observers, stores, required };
   const opening = await openStorage(config, storageDeps);
   const { storage, variants, imageBytes, copyUrls, presigners, space } = opening;
-  const works = options.works ?? false;
   const generationDeps = { database, spooler: storage.spooler, works, closing, log, observers };
-  const { fetcher, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
+  const { fetcher, poster, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
   signal?.throwIfAborted();
 
   const { signer, signingKeys, rootToken, ...access } = await openAccess(config, { database, closing, log });
@@ -152,7 +154,7 @@ async function openParts(
     await warnAboutDifferences(database, { signingKeys, rootToken, dataDirectory, needsDataDirectory }, log);
   }
   const { tokens, authenticator, imageAddress } = access;
-  const opened = { database, storage, providers, fetcher, imageEvents, imageBytes, arrivals, log };
+  const opened = { database, storage, providers, fetcher, poster, imageEvents, imageBytes, arrivals, log };
   const services = makeServices(
     config,
     { ...opened, queue: jobs, maintenanceQueue: jobs.maintenance, tokens, imageAddress, publicUrl },

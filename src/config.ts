@@ -64,6 +64,22 @@ const PARSERS = z.object(parsersOf(SETTINGS));
  * @throws FixativeError INVALID_INPUT that names every bad variable at once, each with what is allowed.
  */
 export function parseConfig(environment: Environment, directory: string): Config {
+  const { config, faults } = checkConfig(environment, directory);
+  if (config) return config;
+  throw new FixativeError(
+    'INVALID_INPUT',
+    `The configuration is not valid.\n  ${faults.join('\n  ')}\nSee .env.example.`,
+  );
+}
+
+/**
+ * Reads the settings as `parseConfig` does, but returns what is wrong. A fault begins with the names of its
+ * variables, as in `S3_BUCKET: expected …`.
+ */
+export function checkConfig(
+  environment: Environment,
+  directory: string,
+): { readonly config: Config; readonly faults: [] } | { readonly config: null; readonly faults: string[] } {
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
   const parsed = PARSERS.safeParse(set);
   const values = parsed.success ? (parsed.data as ParsedValues<typeof SETTINGS>) : null;
@@ -74,13 +90,9 @@ export function parseConfig(environment: Environment, directory: string): Config
     ...faultsOfGroup(SETTINGS, 'azure', set),
     ...faultsOfGroup(SETTINGS, 'openaiCompatible', set),
   ];
-  if (!values || !properties || faults.length > 0) {
-    throw new FixativeError(
-      'INVALID_INPUT',
-      `The configuration is not valid.\n  ${[...new Set(faults)].join('\n  ')}\nSee .env.example.`,
-    );
-  }
-  return Object.freeze({ ...resolveConfig(properties, directory), secrets: secretsIn(SETTINGS, values) });
+  if (!values || !properties || faults.length > 0) return { config: null, faults: [...new Set(faults)] };
+  const secrets = secretsIn(SETTINGS, values);
+  return { config: Object.freeze({ ...resolveConfig(properties, directory), secrets }), faults: [] };
 }
 
 /** Fills in the defaults that depend on other settings, and resolves paths. */

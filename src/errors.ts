@@ -33,7 +33,7 @@ export const ERROR_CODES = {
     'The database cannot be reached at the moment; try again. A mutation that had begun may have been completed.',
   NO_SPACE: 'The server is short of disk space and accepts no more data (MIN_FREE_BYTES).',
   STOPPED:
-    'A run of `verify` or `restore` stopped itself, because continuing might do harm; the message says why and how to continue.',
+    'A maintenance run stopped itself or did not begin, because continuing might do harm; the message says why and how to continue.',
   BYTES_LOST: 'No store has a healthy copy of the bytes.',
   DUPLICATE: 'The user already has an image with the same bytes, and `onDuplicate` is ERROR.',
   CONFLICT: 'The present state of the object does not allow this; the message says which state.',

@@ -97,7 +97,8 @@ const UNESCAPED_IN_JSON = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-
 
 const unicodeEscape = (each: string) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-function escapeControls(text: string): string {
+/** Escapes the characters that could control a terminal or begin a line. */
+export function escapeControls(text: string): string {
   return text.replace(CONTROL_CHARACTERS, unicodeEscape);
 }
 
@@ -118,7 +119,7 @@ const SECRET_FORMS: readonly (readonly [form: RegExp, replacement: string])[] = 
 const MIN_SECRET_LENGTH = 8;
 
 /** Makes a function that removes secrets from a line. */
-function makeScrubber(secrets: readonly string[]): (line: string) => string {
+export function makeScrubber(secrets: readonly string[]): (line: string) => string {
   const known = [...new Set(secrets)]
     .filter((secret) => secret.length >= MIN_SECRET_LENGTH)
     .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])

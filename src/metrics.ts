@@ -270,5 +270,7 @@ export const sumOf = async (measured: readonly Measured[]): Promise<Measured> =>
   (await AggregatorRegistry.aggregate([...measured]).getMetricsAsJSON()) as Measured;
 
 /** Returns the text for Prometheus of the metrics of several processes. */
-export const textOf = async (measured: readonly Measured[], shared: string): Promise<string> =>
-  `${await AggregatorRegistry.aggregate([...measured]).metrics()}${shared}`;
+export async function textOf(measured: readonly Measured[], shared: string): Promise<string> {
+  const text = await AggregatorRegistry.aggregate([...measured]).metrics();
+  return `${text.replaceAll('\n\n', '\n')}${shared}`;
+}

@@ -9,7 +9,8 @@ import { freePort } from './postgresql.ts';
 export interface Nginx {
   readonly url: URL;
   readonly pid: number;
-  stop(): Promise<void>;
+  /** Default: SIGQUIT, which lets the requests in progress end. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
 /** Returns whether a program responds to `-v`, as nginx and wrk do. */
@@ -89,8 +90,8 @@ http {
   return {
     url,
     pid: child.pid as number,
-    async stop() {
-      child.kill('SIGQUIT');
+    async stop(signal = 'SIGQUIT') {
+      child.kill(signal);
       await exited;
     },
   };

@@ -140,7 +140,7 @@ function isRunning(child: ChildProcess): boolean {
  * Returns the directory of `initdb` and `postgres`. Debian has one for each version, outside of the PATH; the
  * newest is used.
  */
-async function findBinaries(): Promise<string> {
+export async function findBinaries(): Promise<string> {
   const versions = await readdir(DEBIAN_BINARIES).catch(() => []);
   const candidates = [
     ...versions
@@ -157,7 +157,7 @@ async function findBinaries(): Promise<string> {
   );
 }
 
-async function idsOf(user: string): Promise<{ uid: number; gid: number }> {
+export async function idsOf(user: string): Promise<{ uid: number; gid: number }> {
   const [uid, gid] = await Promise.all(
     ['-u', '-g'].map(async (option) => (await run('id', [option, user])).stdout),
   );

@@ -23,6 +23,8 @@ export interface S3Server {
   failNext(fault: Fault, count?: number, method?: string): void;
   /** Cancels all faults that have not happened yet. */
   mend(): void;
+  /** Sets the origins whose scripts may PUT (CORS). Default: none, as for a new bucket. */
+  allowOrigins(origins: readonly string[]): void;
   /** Runs before the next request of this method is served. */
   beforeNext(method: string, work: () => Promise<void>): void;
   close(): Promise<void>;
@@ -68,6 +70,7 @@ export async function openS3Server(): Promise<S3Server> {
   const objects = new Set<string>();
   const faults: { fault: Fault; method: string | undefined }[] = [];
   const works: { method: string; work: () => Promise<void> }[] = [];
+  let allowed: readonly string[] = [];
 
   // Its default limit is below that of S3.
   app.removeContentTypeParser('*');
@@ -84,6 +87,21 @@ export async function openS3Server(): Promise<S3Server> {
     });
     const refuse = (status: number, code: string) =>
       reply.code(status).type('application/xml').send(errorOf(code, credentials.accessKeyId));
+
+    // A preflight request has no signature.
+    if (method === 'OPTIONS') {
+      const { origin = '' } = headers;
+      if (!allowed.includes(origin) || headers['access-control-request-method'] !== 'PUT')
+        return refuse(403, 'AccessForbidden');
+      return reply
+        .code(200)
+        .headers({
+          'access-control-allow-origin': origin,
+          'access-control-allow-methods': 'PUT',
+          'access-control-allow-headers': headers['access-control-request-headers'] ?? '',
+        })
+        .send();
+    }
 
     const refusal = refusalOf(request.raw, credentials);
     if (refusal) return refuse(403, refusal);
@@ -161,6 +179,9 @@ export async function openS3Server(): Promise<S3Server> {
     },
     mend() {
       faults.length = 0;
+    },
+    allowOrigins(origins) {
+      allowed = origins;
     },
     beforeNext(method, work) {
       works.push({ method, work });

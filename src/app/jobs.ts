@@ -6,18 +6,22 @@ import { openProviderResponses } from '../image/generation/provider-responses.ts
 import { makeGenerationWorker } from '../image/generation/worker.ts';
 import type { openGenerationJobs } from '../job/generations.ts';
 import { runScheduledPurge } from '../job/purge.ts';
+import { startScheduledRetention } from '../job/retention.ts';
 import { startSchedule } from '../job/schedule.ts';
 import { duringJob } from '../job/spans.ts';
 import { clearUploads } from '../job/uploads.ts';
 import { startScheduledVerify } from '../job/verify.ts';
 import type { Logger } from '../log.ts';
 import type { Tracing } from '../tracing.ts';
+import { startWebhooks } from '../webhook/webhooks.ts';
 import { type Closing, endsWithin } from './closing.ts';
 
 /** Seconds that a stop waits for a run of a job. The next run does what this one did not finish. */
 const JOB_SECONDS = 5;
 /** Seconds that a stop waits for runs of maintenance to be interrupted. */
 const MAINTENANCE_SECONDS = 5;
+/** Seconds that a stop waits for attempts to deliver events. Another server repeats those that are cut. */
+const WEBHOOK_SECONDS = 5;
 /** Seconds that a stop waits for the queue to pause. */
 const PAUSE_SECONDS = 3;
 
@@ -62,12 +66,38 @@ export async function beginGenerating(
     log.warn({ err: error }, 'generations are not resumed: the disk takes no writes');
   });
   if (isClosing()) return;
-  const { database, storage } = services;
-  const maintenance = await jobs.maintenance.work({ database, storage, log });
+  const { database, storage, imageBytes } = services;
+  const maintenance = await jobs.maintenance.work({
+    database,
+    storage,
+    imageBytes,
+    retentionMaxShare: config.retentionMaxShare,
+    log,
+  });
   closing.add('maintenance', (seconds) =>
     endsWithin(Math.min(seconds, MAINTENANCE_SECONDS), maintenance.stop()),
   );
+  const webhooks = await startWebhooks({
+    database,
+    stores: storage.stores.map(({ name }) => name),
+    publicUrl: () => addressOf(services),
+    poster: services.poster,
+    retrySeconds: config.webhookRetrySeconds,
+    disableDays: config.webhookDisableDays,
+    timeoutSeconds: config.webhookTimeoutSeconds,
+    log,
+  });
+  closing.add('webhooks', (seconds) => endsWithin(Math.min(seconds, WEBHOOK_SECONDS), webhooks.stop()));
   await jobs.work(worker, { perProvider: config.generationsPerProvider, perUser });
+}
+
+/** Returns the address of this server; null in a worker without PUBLIC_URL, which does not listen. */
+function addressOf({ publicUrl }: Services): string | null {
+  try {
+    return publicUrl();
+  } catch {
+    return null;
+  }
 }
 
 /** Begins to generate, to repair, to purge and to verify. */
@@ -109,6 +139,11 @@ function startSchedules(config: Config, { services, log, tracing }: JobDeps) {
     const run = () =>
       traced('start verify', () => startScheduledVerify({ ...deps, maintenanceQueue }, limits));
     schedules.push(startSchedule({ expression: config.verifySchedule }, run, log));
+  }
+  if (config.retentionSchedule !== null) {
+    const { retentionMaxShare } = config;
+    const run = () => startScheduledRetention({ ...deps, maintenanceQueue, retentionMaxShare });
+    schedules.push(startSchedule({ expression: config.retentionSchedule }, run, log));
   }
   return schedules;
 }

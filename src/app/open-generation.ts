@@ -5,6 +5,7 @@ import { makeImageEvents } from '../image/events/events.ts';
 import { openGenerationJobs } from '../job/generations.ts';
 import type { Logger } from '../log.ts';
 import type { Spooler } from '../storage/spool/spool.ts';
+import { openPoster } from '../webhook/post.ts';
 import type { Closing } from './closing.ts';
 import type { Observers } from './observers.ts';
 import { openProviders } from './open-providers.ts';
@@ -28,6 +29,11 @@ export async function openGeneration(config: Config, deps: GenerationDeps) {
     timeoutSeconds: config.fetchTimeoutSeconds,
   });
   closing.add('fetcher', () => fetcher.close());
+  const poster = openPoster({
+    allowPrivate: config.webhookAllowPrivate,
+    timeoutSeconds: config.webhookTimeoutSeconds,
+  });
+  closing.add('client of webhooks', () => poster.close());
   const { providers, closeProviders } = openProviders(config, observers);
   closing.add('providers', closeProviders);
   const imageEvents = makeImageEvents(database, log);
@@ -40,5 +46,5 @@ export async function openGeneration(config: Config, deps: GenerationDeps) {
     tracing: observers.tracing,
   });
   closing.add('queue', () => jobs.stop());
-  return { fetcher, providers, imageEvents, jobs };
+  return { fetcher, poster, providers, imageEvents, jobs };
 }

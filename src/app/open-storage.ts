@@ -14,6 +14,7 @@ import { openSpooler } from '../storage/spool/spool.ts';
 import type { Store } from '../storage/stores/store.ts';
 import { openVariantCache } from '../storage/variants/cache.ts';
 import { makeVariants } from '../storage/variants/variants.ts';
+import { reportOutages } from '../webhook/outages.ts';
 import type { Closing } from './closing.ts';
 import type { Observers } from './observers.ts';
 import { type OpenedStores, openStores } from './open-stores.ts';
@@ -94,6 +95,8 @@ export async function openStorage(config: Config, deps: StorageDeps) {
     log,
   });
   closing.add('variants', () => variants.settled());
+  const reports = reportOutages(database, outages);
+  closing.add('reports of outages', () => reports.stop());
   return { storage, variants, imageBytes, copyUrls, presigners, space };
 }
 

@@ -17,6 +17,7 @@ type ConfiguredMember =
   | 'transientConcurrency'
   | 'quotas'
   | 'copyUrl'
+  | 'retentionMaxShare'
   | 'facts';
 
 /** Adds what the settings decide to the parts that were opened. */
@@ -37,6 +38,7 @@ export function makeServices(
     transientConcurrency: makeProviderConcurrency(config.generationsPerProvider),
     quotas: makeQuotas(opened.database, config),
     copyUrl: (store, key) => copyUrls.get(store)?.(key) ?? null,
+    retentionMaxShare: config.retentionMaxShare,
     facts: factsOf(config),
   };
 }

@@ -2,7 +2,7 @@ import type { Queryable } from '../database/database.ts';
 import { currentActor } from './actor.ts';
 
 /** Types of the subjects that entries name. */
-export type SubjectType = 'image' | 'upload' | 'token' | 'run';
+export type SubjectType = 'image' | 'upload' | 'token' | 'run' | 'policy' | 'webhook';
 
 /**
  * Recorded actions, with their descriptions in the schema and in `fixative audit`. The part before the dot is
@@ -23,15 +23,24 @@ export const AUDIT_ACTIONS = {
   'upload.create': 'created',
   'token.create': 'created',
   'token.revoke': 'revoked',
+  'webhook.create': 'created',
+  'webhook.update': 'changed',
+  'webhook.delete': 'deleted',
+  'webhook.rotate': 'replaced the secret of',
+  'webhook.replay': 'repeated deliveries of',
+  'webhook.test': 'sent a test to',
   'run.start': 'started',
   'run.cancel': 'cancelled',
+  'policy.create': 'created',
+  'policy.update': 'changed',
+  'policy.delete': 'deleted',
 } as const;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
 
 export interface AuditEntry {
   readonly action: AuditAction;
-  /** UUID of the image, token, upload target or run. */
+  /** UUID of the image, token, upload target or run; name of the policy. */
   readonly subject: string;
   /** Changed values, as a small JSON object without secrets and without texts of users. */
   readonly details?: Readonly<Record<string, unknown>>;

@@ -25,12 +25,20 @@ export interface ServedApp {
 }
 
 /**
- * Refuses to listen beyond loopback before the operator has configured who may authenticate. The root token
- * that a first start makes does not count.
+ * Returns whether clients can only log in by API tokens to a server that other machines can reach. The root
+ * token that a first start makes does not count.
+ */
+export function needsTokens({ host, rootToken, jwt }: Config): boolean {
+  return !isLoopback(host) && rootToken === null && jwt === null;
+}
+
+/**
+ * Refuses to listen beyond loopback before the operator has configured who may authenticate.
  * @throws FixativeError INVALID_INPUT that says what to set.
  */
-async function requireIdentity(app: ServedApp, { host, rootToken, jwt }: Config): Promise<void> {
-  if (isLoopback(host) || rootToken !== null || jwt !== null || (await hasTokens(app.database))) return;
+async function requireIdentity({ database }: ServedApp, config: Config): Promise<void> {
+  if (!needsTokens(config) || (await hasTokens(database))) return;
+  const { host } = config;
   throw new FixativeError(
     'INVALID_INPUT',
     `HOST is ${host}, which other machines can reach, but no way to authenticate is configured. Set one of these:
@@ -40,7 +48,8 @@ or create an API token (\`fixative token create\`). To listen on this machine on
   );
 }
 
-function isLoopback(host: string): boolean {
+/** Returns whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
   const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   if (ipaddr.isValid(name)) return ipaddr.process(name).range() === 'loopback';
   return name === 'localhost';

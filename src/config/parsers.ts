@@ -1,3 +1,4 @@
+import { CronExpressionParser } from 'cron-parser';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
@@ -87,3 +88,20 @@ export const addressList = list.refine(
   (entries) => entries.every((entry) => ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry)),
   'addresses or CIDR ranges, separated by commas',
 );
+
+function isSchedule(text: string): boolean {
+  if (text === 'off') return true;
+  try {
+    CronExpressionParser.parse(text);
+    return text.trim().split(/\s+/).length === 5;
+  } catch {
+    return false;
+  }
+}
+
+/** Reads a schedule; null: off. */
+export const schedule = z
+  .string()
+  .refine(isSchedule, 'five fields of cron, such as `0 3 * * *`, or off')
+  .transform((text) => (text === 'off' ? null : text))
+  .describe('Five fields of cron, in UTC, or off');

@@ -9,11 +9,13 @@ import { QUERY_LIMITS, SCHEMA_ACCESS } from './sections/graphql.ts';
 import { IMPORTS } from './sections/imports.ts';
 import { LOGS } from './sections/logs.ts';
 import { AZURE, GENERATION, OPENAI_COMPATIBLE, PROVIDERS_SECTION } from './sections/providers.ts';
+import { POLICIES } from './sections/retention.ts';
 import { SERVER } from './sections/server.ts';
 import { GITHUB, RETENTION, S3, STORES, VERIFICATION } from './sections/stores.ts';
 import { TRACING } from './sections/tracing.ts';
 import { TIMEOUTS, TRAFFIC } from './sections/traffic.ts';
 import { DECODING, QUOTAS, UPLOADS } from './sections/uploads.ts';
+import { WEBHOOKS } from './sections/webhooks.ts';
 
 /** In the order of the documentation. */
 export const SECTIONS = [
@@ -25,6 +27,7 @@ export const SECTIONS = [
   GITHUB,
   VERIFICATION,
   RETENTION,
+  POLICIES,
   TOKENS,
   JWT,
   VISIBILITY,
@@ -44,6 +47,7 @@ export const SECTIONS = [
   TIMEOUTS,
   TRAFFIC,
   QUOTAS,
+  WEBHOOKS,
 ] as const;
 
 type TableOf<Section> = Section extends { readonly settings: infer Settings }

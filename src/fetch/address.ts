@@ -18,6 +18,11 @@ export interface AddressPolicy {
   parse(address: string): URL;
   /** Returns whether a connection may be made to an IP address that the host resolved to. */
   allows(hostname: string, address: string): boolean;
+  /**
+   * Makes the error for a host that is not public. It does not tell the IP address: clients must not learn
+   * internal ones.
+   */
+  privateAddress(hostname: string): FixativeError;
 }
 
 const MAX_ADDRESS_LENGTH = 8192;
@@ -34,8 +39,12 @@ const AZURE_WIRE_SERVER = '168.63.129.16';
 /**
  * @param allowed host names, addresses and CIDR ranges to allow although they are not public
  *   (ALLOW_PRIVATE_SOURCES).
+ * @param setting name of the setting that allows them, for errors.
  */
-export function makeAddressPolicy(allowed: readonly string[]): AddressPolicy {
+export function makeAddressPolicy(
+  allowed: readonly string[],
+  setting = 'ALLOW_PRIVATE_SOURCES',
+): AddressPolicy {
   const names = new Set<string>();
   const ranges: [ipaddr.IPv4 | ipaddr.IPv6, number][] = [];
   for (const entry of allowed) {
@@ -58,8 +67,14 @@ export function makeAddressPolicy(allowed: readonly string[]): AddressPolicy {
     return address.kind() === 'ipv4' || address.match(...GLOBAL_UNICAST);
   };
 
+  const privateAddress = (hostname: string) =>
+    forbiddenAddress(
+      `${hostname} is not a public address. The operator of the server can allow it with ${setting}.`,
+    );
+
   return {
     allows,
+    privateAddress,
     parse(text) {
       if (text.length > MAX_ADDRESS_LENGTH) {
         throw new InputError(
@@ -90,16 +105,6 @@ export function makeAddressPolicy(allowed: readonly string[]): AddressPolicy {
       return url;
     },
   };
-}
-
-/**
- * Makes the error for a host that is not public. It does not tell the IP address: clients must not learn
- * internal ones.
- */
-export function privateAddress(hostname: string): FixativeError {
-  return forbiddenAddress(
-    `${hostname} is not a public address. The operator of the server can allow it with ALLOW_PRIVATE_SOURCES.`,
-  );
 }
 
 export function forbiddenAddress(message: string): FixativeError {

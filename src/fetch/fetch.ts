@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import type * as Undici from 'undici';
 import { FixativeError } from '../errors.ts';
 import { type Spool, type Spooler, uploadTooLarge } from '../storage/spool/spool.ts';
-import { type AddressPolicy, forbiddenAddress, makeAddressPolicy, privateAddress } from './address.ts';
+import { type AddressPolicy, forbiddenAddress, makeAddressPolicy } from './address.ts';
 import { expiryOf } from './expiry.ts';
 import { escapeBytes, filenameOf } from './filename.ts';
 import { errorOfResponse, sourceFailed } from './source-errors.ts';
@@ -89,7 +89,7 @@ function makeClient(
     // Node calls `lookup` for each connection to a name, but not for literal addresses: `parse` has checked
     // those.
     connect: {
-      lookup: checkedLookup(options.lookup ?? dns.lookup, policy.allows),
+      lookup: checkedLookup(options.lookup ?? dns.lookup, policy),
       timeout: Math.min(CONNECT_SECONDS, options.timeoutSeconds) * 1000,
     },
     headersTimeout: options.timeoutSeconds * 1000,
@@ -185,14 +185,14 @@ async function receive(
  * Resolves like `lookup`. Rejects a name with any forbidden address, because the next connection might use
  * that one.
  */
-function checkedLookup(lookup: LookupFunction, allows: AddressPolicy['allows']): LookupFunction {
+export function checkedLookup(lookup: LookupFunction, policy: AddressPolicy): LookupFunction {
   return (hostname, lookupOptions, callback) => {
     lookup(hostname, { ...lookupOptions, all: true }, (error, found) => {
       if (error) return callback(error, []);
       const addresses = typeof found === 'string' ? [{ address: found, family: isIP(found) }] : found;
       const [first] = addresses;
-      if (!first || !addresses.every(({ address }) => allows(hostname, address))) {
-        return callback(privateAddress(hostname) as Error, []);
+      if (!first || !addresses.every(({ address }) => policy.allows(hostname, address))) {
+        return callback(policy.privateAddress(hostname) as Error, []);
       }
       return lookupOptions.all ? callback(null, addresses) : callback(null, first.address, first.family);
     });
@@ -200,7 +200,7 @@ function checkedLookup(lookup: LookupFunction, allows: AddressPolicy['allows']):
 }
 
 /** Returns our own error, which fetch wraps in a TypeError; null when it is another. */
-function ownErrorIn(error: unknown): FixativeError | null {
+export function ownErrorIn(error: unknown): FixativeError | null {
   for (let each = error; each instanceof Error; each = each.cause) {
     if (each instanceof FixativeError) return each;
     if (each instanceof AggregateError)

@@ -6,12 +6,15 @@ import type { GenerateDeps } from '../image/generation/generate.ts';
 import type { Visibility } from '../image/image.ts';
 import type { MaintenanceQueue } from '../image/maintenance/run.ts';
 import type { UploadTargetDeps } from '../image/upload/upload-target.ts';
+import type { Poster } from '../webhook/post.ts';
 import type { Loaders } from './loaders.ts';
 
 /** Services that resolvers call; one object serves all requests. */
 export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof UploadTargetDeps> {
   readonly tokens: Tokens;
   readonly maintenanceQueue: MaintenanceQueue;
+  /** Sends events to the endpoints of webhooks. */
+  readonly poster: Poster;
   /** Address under which clients reach the server, without a trailing slash. */
   readonly publicUrl: () => string;
   readonly imageAddress: ImageAddress;
@@ -24,6 +27,8 @@ export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof Upl
   readonly totalCountLimit: number;
   /** Returns the address of a copy outside this server, such as at a CDN; null if it has none. */
   readonly copyUrl: (store: string, key: string) => string | null;
+  /** Largest share of the images in scope that a retention policy without its own may take. */
+  readonly retentionMaxShare: number;
   readonly facts: ServerFacts;
 }
 

@@ -14,12 +14,20 @@ import { Copy, type CopyOfImage, copiesOf, copyKey } from './image/copy.ts';
 import { Image } from './image/image.ts';
 import { MaintenanceRun } from './maintenance/run.ts';
 import { ApiToken } from './token.ts';
+import { Webhook, WebhookDelivery } from './webhook/webhook.ts';
 
 const MAX_NODES = 100;
 
 /** How objects of one type are found. */
 interface Finder {
-  readonly type: typeof ApiToken | typeof AuditEntry | typeof Copy | typeof Image | typeof MaintenanceRun;
+  readonly type:
+    | typeof ApiToken
+    | typeof AuditEntry
+    | typeof Copy
+    | typeof Image
+    | typeof MaintenanceRun
+    | typeof Webhook
+    | typeof WebhookDelivery;
   /** Scope that the caller must have; without it the object is not found. */
   readonly scope: Scope;
   /** Returns the canonical form of a key; null if it cannot be a key of this type. */
@@ -52,6 +60,24 @@ const FINDERS: Readonly<Record<NodeType, Finder>> = {
     scope: 'stores:read',
     parse: parseUuid,
     find: (key, { loaders }) => loaders.maintenanceRunById.load(key),
+  },
+  Webhook: {
+    type: Webhook,
+    scope: 'admin',
+    parse: parseUuid,
+    find: (key, { services }) =>
+      services.database.prismaTransaction((transaction) =>
+        transaction.webhook.findUnique({ where: { id: key }, omit: { secret: true, previousSecret: true } }),
+      ),
+  },
+  WebhookDelivery: {
+    type: WebhookDelivery,
+    scope: 'admin',
+    parse: parseUuid,
+    find: (key, { services }) =>
+      services.database.prismaTransaction((transaction) =>
+        transaction.webhookDelivery.findUnique({ where: { id: key } }),
+      ),
   },
 };
 

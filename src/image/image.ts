@@ -34,20 +34,20 @@ export const IMAGE_COLUMNS = `i.id, i.uuid, i.request_id AS "requestId", i.user_
   i.mime_type AS "mimeType", i.bytes, i.sha256, i.width, i.height, i.thumbhash, i.tags, i.status, i.error,
   i.error_code AS "errorCode", i.error_retryable AS "errorRetryable", i.metadata, i.message_id AS "messageId",
   i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.blob_id AS "blobId",
-  i.visibility, i.deleted_at AS "deletedAt", i.parent_id AS "parentId", i.part_of AS "partOf", i.part`;
+  i.visibility, i.deleted_at AS "deletedAt", i.parent_id AS "parentId", i.part_of AS "partOf", i.part, i.pinned`;
 
 /**
  * Columns that a list of cards shows, a third of all. The others cost more than finding the rows: PostgreSQL
  * writes each value as text, and the driver parses it.
  */
 export const CARD_COLUMNS = `i.id, i.uuid, i.user_id AS "userId", i.tool_name AS "toolName", i.prompt, i.status, i.tags,
-  i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt", i.visibility, i.deleted_at AS "deletedAt"`;
+  i.storage_url AS "storageUrl", i.blob_id AS "blobId", i.created_at AS "createdAt", i.visibility, i.deleted_at AS "deletedAt", i.pinned`;
 
 /** An image with the properties of CARD_COLUMNS only. */
 export type ImageCard = Pick<
   Image,
   | ('id' | 'uuid' | 'userId' | 'toolName' | 'prompt' | 'status' | 'tags')
-  | ('storageUrl' | 'blobId' | 'createdAt' | 'visibility' | 'deletedAt')
+  | ('storageUrl' | 'blobId' | 'createdAt' | 'visibility' | 'deletedAt' | 'pinned')
 >;
 
 type IdColumn = 'id' | 'blobId' | 'parentId' | 'partOf';

@@ -23,6 +23,8 @@ export interface ImageChanges {
   readonly filename?: string | null | undefined;
   /** Visibility of the image and all its parts; null: stays as it is. */
   readonly visibility?: Visibility | null | undefined;
+  /** Whether retention keeps the image; null: stays as it is. */
+  readonly pinned?: boolean | null | undefined;
 }
 
 /**
@@ -41,6 +43,7 @@ export async function updateImage(
   changeMetadata(statement, changes);
   if (changes.filename !== undefined) changeFilename(statement, image, changes.filename);
   if (changes.visibility != null) changeVisibility(statement, changes.visibility);
+  if (changes.pinned != null) statement.set('pinned', `${statement.value(changes.pinned)}::boolean`);
   if (statement.isEmpty) return image;
   const [row] = await deps.database
     .transaction(async (transaction) => {

@@ -1,16 +1,15 @@
 import type { PgBoss } from 'pg-boss';
-import type { Logger } from 'pino';
 import type { Queryable } from '../database/database.ts';
 import { diskFaultOf } from '../database/pglite/disk-fault.ts';
-import { executeRun } from '../image/maintenance/execute.ts';
+import { type ExecuteDeps, executeRun } from '../image/maintenance/execute.ts';
 import {
   DEAD_AFTER_SECONDS,
   failDeadRuns,
-  type MaintenanceDeps,
+  MAINTENANCE_KINDS,
   type MaintenanceQueue,
 } from '../image/maintenance/run.ts';
 import type { Tracing } from '../tracing.ts';
-import { MAINTENANCE_WORKS } from './maintenance-works.ts';
+import { makeMaintenanceWorks, type WorkSettings } from './maintenance-works.ts';
 import { currentTrace, duringJob, type Traced } from './spans.ts';
 import { dbOf } from './transaction.ts';
 
@@ -20,7 +19,7 @@ import { dbOf } from './transaction.ts';
  */
 export interface MaintenanceJobs extends MaintenanceQueue {
   /** Begins to execute runs in this process. */
-  work(deps: MaintenanceDeps & { readonly log: Logger }): Promise<MaintenanceWork>;
+  work(deps: ExecuteDeps & WorkSettings): Promise<MaintenanceWork>;
   /** Stops taking jobs. */
   pause(): Promise<void>;
 }
@@ -33,7 +32,7 @@ export interface MaintenanceWork {
 export const MAINTENANCE_QUEUE = 'maintenance';
 
 /** Runs that one process executes at once: one of each kind. */
-const WORKERS = Object.keys(MAINTENANCE_WORKS).length;
+const WORKERS = Object.keys(MAINTENANCE_KINDS).length;
 const POLL_SECONDS = 3;
 /** Pause between two polls where a new job is notified. */
 const SELDOM_SECONDS = 30;
@@ -53,7 +52,7 @@ export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): Main
   }
 
   /** Fails the runs whose server has died, and queues those that wait. */
-  async function recover({ database, log }: MaintenanceDeps & { readonly log: Logger }): Promise<void> {
+  async function recover({ database, log }: ExecuteDeps): Promise<void> {
     try {
       // The embedded database has one process, so a run of before this start is dead.
       await failDeadRuns(database, database.kind === 'pglite' ? 0 : DEAD_AFTER_SECONDS);
@@ -76,6 +75,7 @@ export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): Main
       stopped.catch(() => {});
       const running = new Set<Promise<void>>();
       await recover(deps);
+      const works = makeMaintenanceWorks(deps);
 
       const options = { pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: SELDOM_SECONDS };
       for (let i = 0; i < WORKERS; i++) {
@@ -83,9 +83,7 @@ export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): Main
           if (!job) return;
           const { id, trace } = job.data;
           const traced = { name: 'maintenance', attributes: { 'fixative.run': id }, trace };
-          const run = duringJob(tracing, traced, () =>
-            executeRun(deps, MAINTENANCE_WORKS, id, stopping.signal),
-          );
+          const run = duringJob(tracing, traced, () => executeRun(deps, works, id, stopping.signal));
           running.add(run);
           const done = run.finally(() => running.delete(run));
           // A run may wait for the lock that another server holds. Its job then fails, and is given to

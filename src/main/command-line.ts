@@ -3,15 +3,18 @@ import { Command } from 'commander';
 import { EXIT } from '../command/terminal.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerClaim } from './commands/claim.ts';
+import { registerDoctor } from './commands/doctor.ts';
 import { registerExport } from './commands/export.ts';
 import { registerGeneratedFiles } from './commands/generated-files.ts';
 import { registerImport } from './commands/import.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerRetention } from './commands/retention.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerStats } from './commands/stats.ts';
 import { registerToken } from './commands/token.ts';
 import { registerVerify } from './commands/verify.ts';
+import { registerWebhook } from './commands/webhook.ts';
 import { registerWork } from './commands/work.ts';
 import { ignoreClosedPipes } from './terminal.ts';
 
@@ -20,13 +23,16 @@ const COMMANDS = [
   registerServe,
   registerWork,
   registerMigrate,
+  registerDoctor,
   registerVerify,
   registerRestore,
+  registerRetention,
   registerImport,
   registerExport,
   registerToken,
   registerStats,
   registerAudit,
+  registerWebhook,
   registerClaim,
   registerGeneratedFiles,
 ];

@@ -10,6 +10,7 @@ import type { Database } from '../database/database.ts';
 import { hasDatabase } from '../database/pglite/data-directory.ts';
 import type { Scrape } from '../http/serve-metrics.ts';
 import { type Logger, makeLog } from '../log.ts';
+import type { EndpointDeps } from '../webhook/endpoints.ts';
 import { terminal } from './terminal.ts';
 
 /** Milliseconds that a start which is stopped may take to close what it has opened. */
@@ -17,17 +18,38 @@ const STOP_START_MS = 3000;
 
 /** Reads the settings from .env and the environment, and warns of misspelt ones. */
 export function readConfig(): Config {
-  try {
-    process.loadEnvFile('.env');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  loadEnvFile();
   const config = parseConfig(process.env, process.cwd());
   if (!isOneOfSeveral()) for (const warning of warningsOf(process.env)) terminal.note(`${warning}\n`);
   return config;
 }
 
-function processOptions(config: Config) {
+function loadEnvFile(): void {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+/** Runs a command that reads the settings by itself, also when they are not valid. It writes no log. */
+export async function withSettings(
+  run: (
+    environment: NodeJS.ProcessEnv,
+    directory: string,
+    options: ReturnType<typeof processOptions>,
+  ) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  loadEnvFile();
+  const options = processOptions({ logLevel: 'silent', logFormat: 'text', secrets: [] });
+  return run(process.env, process.cwd(), options);
+}
+
+function processOptions(config: {
+  logLevel: string;
+  logFormat: 'text' | 'json';
+  secrets: readonly string[];
+}) {
   const log = makeLog({
     level: config.logLevel,
     format: config.logFormat,
@@ -100,4 +122,12 @@ export async function withDatabase(
 export async function withTokens(run: (tokens: Tokens) => Promise<ExitCode>): Promise<ExitCode> {
   const { runWithTokens } = await import('../command/token.ts');
   return withDatabase((database, log) => runWithTokens(database, log, run));
+}
+
+/** Opens the database, and what checks the addresses of webhooks. A server delivers the events. */
+export async function withWebhooks(run: (deps: EndpointDeps) => Promise<ExitCode>): Promise<ExitCode> {
+  const { webhookAllowPrivate, webhookTimeoutSeconds } = readConfig();
+  const { openPoster } = await import('../webhook/post.ts');
+  const poster = openPoster({ allowPrivate: webhookAllowPrivate, timeoutSeconds: webhookTimeoutSeconds });
+  return withDatabase((database) => run({ database, poster })).finally(() => poster.close());
 }

@@ -15,6 +15,12 @@ export const parseWholeNumber = (name: string, low: number, high: number) => (te
   throw new InvalidArgumentError(`${name} goes from ${low} to ${high}.`);
 };
 
+export const parseShare = (name: string) => (text: string) => {
+  const value = Number(text);
+  if (/^\d(\.\d+)?$/.test(text) && value <= 1) return value;
+  throw new InvalidArgumentError(`${name} goes from 0 to 1.`);
+};
+
 export function parseFilter(text: string): ImageFilter {
   try {
     return parseImageFilter(text);

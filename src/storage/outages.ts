@@ -13,6 +13,8 @@ export interface Outages {
   isAway(store: string): boolean;
   /** Returns why requests to the store failed in the last minutes; null: none did. */
   reasonOf(store: string): string | null;
+  /** @param listener is called with the name of each store whose outage begins, and with the reason. */
+  onBegin(listener: (store: string, reason: string) => void): void;
   /** @param listener is called with the name of each store whose outage ends. */
   onEnd(listener: (store: string) => void): void;
 }
@@ -25,6 +27,7 @@ export function makeOutages(log: Logger): Outages {
   const away = new Map<string, number | null>();
   const failures = new Map<string, { readonly reason: string; readonly at: number }>();
   const listeners: ((store: string) => void)[] = [];
+  const beginListeners: ((store: string, reason: string) => void)[] = [];
   return {
     failed(store, error) {
       failures.set(store, { reason: error.message, at: Date.now() });
@@ -34,6 +37,7 @@ export function makeOutages(log: Logger): Outages {
         { store, reason: error.message },
         'a store is away; its missing copies are made when it is back',
       );
+      for (const listener of beginListeners) listener(store, error.message);
     },
     answered(store) {
       failures.delete(store);
@@ -52,6 +56,7 @@ export function makeOutages(log: Logger): Outages {
       const last = failures.get(store);
       return last && Date.now() - last.at < REMEMBER_MS ? last.reason : null;
     },
+    onBegin: (listener) => void beginListeners.push(listener),
     onEnd: (listener) => void listeners.push(listener),
   };
 }

@@ -17,6 +17,8 @@ const OverviewPage = loadLater(() => import('./overview/overview-page.tsx'));
 const StoresPage = loadLater(() => import('./stores/stores-page.tsx'));
 const TokensPage = loadLater(() => import('./tokens/tokens-page.tsx'));
 const AuditPage = loadLater(() => import('./audit/audit-page.tsx'));
+const RetentionPage = loadLater(() => import('./retention/retention-page.tsx'));
+const WebhooksPage = loadLater(() => import('./webhooks/webhooks-page.tsx'));
 const TrashPage = loadLater(() => import('./trash/trash-page.tsx'));
 
 const client = makeClient();
@@ -57,6 +59,8 @@ const Pages = () => (
     <Route path="/stores" component={StoresPage} />
     <Route path="/tokens" component={TokensPage} />
     <Route path="/audit" component={AuditPage} />
+    <Route path="/retention" component={RetentionPage} />
+    <Route path="/webhooks" component={WebhooksPage} />
     <Route path="/trash" component={TrashPage} />
     <Route>
       <Notice icon="search" title={text.notFound}>

@@ -2,7 +2,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runExport } from '../../src/command/export.ts';
-import { makeImportReport } from '../../src/command/import-report.ts';
+import { makeImportReport } from '../../src/command/import/import-report.ts';
 import { openForeignTable } from '../../src/image/import/foreign-table.ts';
 import { importTable } from '../../src/image/import/import-table.ts';
 import { parseImageFilter } from '../../src/image/list/filter-json.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runExport } from '../../src/command/export.ts';
-import { runImportDirectory } from '../../src/command/import-directory.ts';
+import { runImportDirectory } from '../../src/command/import/import-directory.ts';
 import type { DirectoryImport } from '../../src/image/import/import-directory.ts';
 import type { ImageFilter } from '../../src/image/list/conditions.ts';
 import { parseImageFilter } from '../../src/image/list/filter-json.ts';

@@ -138,6 +138,7 @@ describe('beyond this machine', () => {
     const app = {
       database: { query: async () => Array.from({ length: tokens }) },
       server: { listen: () => Promise.reject(new Listens()) },
+      services: {},
     } as unknown as ServedApp;
     const options = { terminal: {} as never, stopped: Promise.resolve(), workers: false };
     return serve(app, parseConfig(environment, '/srv'), options).then(

@@ -42,7 +42,13 @@ export async function startServer(
       if (found?.[1]) resolve(found[1]);
       if (out.includes('at work')) resolve('');
     });
-    child.once('close', () => reject(new Error(`The server ended before it listened: ${out}${log}`)));
+    child.once('close', () =>
+      reject(
+        new Error(
+          `The server ended before it listened (${child.exitCode ?? child.signalCode}): ${out}${log}`,
+        ),
+      ),
+    );
   });
   return {
     url,

@@ -111,7 +111,16 @@ const FILL_ADDED = `
   INSERT INTO audit_entries (actor_kind, actor_name, action, subject_type, subject_id, details)
     VALUES ('token', 'a token', 'image.delete', 'image', 'an image', '{"images": 1}');
   INSERT INTO maintenance_items (run_id, image_id, reason, bytes, outcome, detail)
-    SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;`;
+    SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;
+  INSERT INTO retention_policies (name, rule) VALUES ('old', '{"maxAgeDays": 30}');
+  INSERT INTO webhooks (url, description, event_types, filter, secret, previous_secret, previous_secret_until, disabled_reason, failing_since)
+    VALUES ('https://example.org/', 'd', '{image.lost}', '{"tags": ["a"]}', 's', 'p', now(), 'r', now());
+  INSERT INTO webhook_outbox (type, data) VALUES ('image.lost', '{}');
+  INSERT INTO webhook_events (type, payload, created_at) VALUES ('image.lost', '{}', now());
+  INSERT INTO webhook_deliveries (webhook_id, event_id, state, attempts, finished_at)
+    SELECT w.id, e.id, 'DELIVERED', '[{"status": 200}]', now() FROM webhooks w, webhook_events e;
+  INSERT INTO webhook_durability VALUES (1, true);
+  INSERT INTO webhook_outages VALUES ('database');`;
 
 /**
  * Another service in the same database: a table that refers to ours, a view and a function that read ours.
@@ -221,7 +230,8 @@ async function readByClient(): Promise<number[]> {
     prisma.tombstone.findMany(),
     prisma.apiToken.findMany(),
     prisma.sharedValue.findMany(),
-    prisma.maintenanceRun.findMany(),
+    prisma.maintenanceRun.findMany({ include: { items: true } }),
+    prisma.retentionPolicy.findMany(),
   ]);
   return rows.map((each) => each.length);
 }
@@ -243,7 +253,7 @@ describe('a database of the first version', () => {
 
     const uuids = await database.query(`SELECT DISTINCT uuid FROM generated_images WHERE uuid IS NOT NULL`);
     expect(uuids).toHaveLength(IMAGES);
-    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
 
     // A restart changes nothing.
     expect(await migrate(database)).toEqual([]);

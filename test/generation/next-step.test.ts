@@ -140,6 +140,11 @@ describe('the next step of a generation', () => {
     [
       'answered, with the bytes in another directory',
       { generation: answered, kept: null, callerIsAlive: null },
+      'wait 6',
+    ],
+    [
+      'answered an hour ago, with the bytes in another directory',
+      { generation: { ...answered, askedAt: ago(3600) }, kept: null, callerIsAlive: null },
       'wait 60',
     ],
     [

@@ -165,6 +165,63 @@ describe('the audit log', () => {
           return id;
         },
       },
+      createRetentionPolicy: { action: 'policy.create', run: () => newPolicy('made') },
+      updateRetentionPolicy: {
+        action: 'policy.update',
+        async run() {
+          const name = await newPolicy('changed');
+          await mutate('updateRetentionPolicy', `{ name: "${name}", enabled: false }`, 'policy { name }');
+          return name;
+        },
+      },
+      deleteRetentionPolicy: {
+        action: 'policy.delete',
+        async run() {
+          const name = await newPolicy('gone');
+          await mutate('deleteRetentionPolicy', `{ name: "${name}" }`, 'policy { name }');
+          return name;
+        },
+      },
+      runRetention: {
+        action: 'run.start',
+        async run() {
+          const name = await newPolicy('to-run');
+          const payload = await mutate('runRetention', `{ name: "${name}", maxShare: 1 }`, 'run { id }');
+          await runsEnded();
+          return (payload.run as { id: string }).id;
+        },
+      },
+      createWebhook: { action: 'webhook.create', run: newWebhook },
+      updateWebhook: {
+        action: 'webhook.update',
+        run: () => changedWebhook('updateWebhook', 'enabled: false', 'webhook { id }'),
+      },
+      deleteWebhook: {
+        action: 'webhook.delete',
+        run: () => changedWebhook('deleteWebhook', '', 'deletedId'),
+      },
+      rotateWebhookSecret: {
+        action: 'webhook.rotate',
+        run: () => changedWebhook('rotateWebhookSecret', 'overlapHours: 1', 'secret'),
+      },
+      sendTestWebhook: {
+        action: 'webhook.test',
+        run: () => changedWebhook('sendTestWebhook', '', 'delivery { id }'),
+      },
+      replayWebhookDeliveries: {
+        action: 'webhook.replay',
+        run: () => changedWebhook('replayWebhookDeliveries', 'after: "2026-01-01"', 'replayed'),
+      },
+      replayWebhookDelivery: {
+        action: 'webhook.replay',
+        async run() {
+          const id = await newWebhook();
+          const payload = await mutate('sendTestWebhook', `{ id: "${id}" }`, 'delivery { id }');
+          const delivery = (payload.delivery as { id: string }).id;
+          await mutate('replayWebhookDelivery', `{ id: "${delivery}" }`, 'delivery { id }');
+          return id;
+        },
+      },
       startVerify: { action: 'run.start', run: () => started('startVerify') },
       startRestore: { action: 'run.start', run: () => started('startRestore') },
       cancelMaintenanceRun: {
@@ -181,15 +238,35 @@ describe('the audit log', () => {
       },
     };
 
+  async function newWebhook(): Promise<string> {
+    const input = '{ url: "http://93.184.215.14/", enabled: false }';
+    return ((await mutate('createWebhook', input, 'webhook { id }')).webhook as { id: string }).id;
+  }
+  async function changedWebhook(name: string, input: string, fields: string): Promise<string> {
+    const id = await newWebhook();
+    await mutate(name, `{ id: "${id}", ${input} }`, fields);
+    return id;
+  }
+
   async function started(name: string): Promise<string> {
     const { run } = (await mutate(name, '{}', 'run { id }')) as never as { run: { id: string } };
+    await runsEnded();
+    return run.id;
+  }
+
+  async function newPolicy(name: string): Promise<string> {
+    const input = `{ name: "${name}", maxAgeDays: 5, images: { userId: "old" } }`;
+    await mutate('createRetentionPolicy', input, 'policy { name }');
+    return name;
+  }
+
+  async function runsEnded(): Promise<void> {
     await eventually(async () => {
       const rows = await app.database.query(
         `SELECT 1 FROM maintenance_runs WHERE state IN ('PENDING', 'RUNNING')`,
       );
       expect(rows).toEqual([]);
     });
-    return run.id;
   }
 
   test('has a case for every mutation of the schema', () => {
@@ -229,6 +306,24 @@ describe('the audit log', () => {
       ['JOB', 'server'],
       ['COMMAND', 'ada'],
     ]);
+  });
+
+  test('names the policy by which retention puts an image into the trash', async () => {
+    const { image } = await upload(app, { content: picture }, { userId: 'old' });
+    const uuid = atob(image?.id ?? '').split(':')[1] ?? '';
+    await app.database.query(
+      `UPDATE generated_images SET created_at = now() - interval '10 days' WHERE uuid = $1`,
+      [uuid],
+    );
+    await newPolicy('ten-days');
+    await mutate('runRetention', '{ name: "ten-days", maxShare: 1 }', 'run { id }');
+    await runsEnded();
+    expect((await read({ subject: uuid })).edges[0]?.node).toMatchObject({
+      action: 'IMAGE_DELETE',
+      actorKind: 'JOB',
+      actorName: 'retention',
+      details: { policy: 'ten-days' },
+    });
   });
 
   test('keeps no entry of a change that is rolled back', async () => {
@@ -290,7 +385,7 @@ describe('the audit log', () => {
   });
 
   test('refuses a subject that is no id, and a page that is too large', async () => {
-    const wrong = await app.send(AuditLogDocument, { filter: { subject: 'nothing' } });
+    const wrong = await app.send(AuditLogDocument, { filter: { subject: 'no id!' } });
     expect(wrong.errors?.[0]).toMatchObject({ extensions: { code: 'INVALID_ID' } });
     const large = await app.send(AuditLogDocument, { first: 101 });
     expect(large.errors?.[0]).toMatchObject({ extensions: { code: 'INVALID_INPUT' } });

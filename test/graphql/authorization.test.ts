@@ -176,6 +176,10 @@ const maintenance = (field: string, input: string): Asked => ({
   query: `mutation { ${field}(input: { ${input} }) { run { id } userErrors { code } } }`,
 });
 
+const policy = (field: string, input: string): Asked => ({
+  query: `mutation { ${field}(input: { ${input} }) { policy { name } userErrors { code } } }`,
+});
+
 const WAYS: Record<string, Way> = {
   'Query.image': byId('image(id: $id)'),
   'Query.node': byId('node(id: $id)'),
@@ -213,6 +217,24 @@ const WAYS: Record<string, Way> = {
     kind: 'open',
     ask: () => maintenance('cancelMaintenanceRun', `id: "${globalId('MaintenanceRun', randomUUID())}"`),
   },
+  'Query.retentionPolicies': { kind: 'open', ask: () => ({ query: '{ retentionPolicies { name } }' }) },
+  'Query.previewRetention': {
+    kind: 'open',
+    ask: () => ({ query: '{ previewRetention(rule: { maxCount: 0 }) { images sample { image { id } } } }' }),
+  },
+  'Mutation.createRetentionPolicy': {
+    kind: 'open',
+    ask: () => policy('createRetentionPolicy', `name: "p-${randomUUID()}", maxCount: 1`),
+  },
+  'Mutation.updateRetentionPolicy': {
+    kind: 'open',
+    ask: () => policy('updateRetentionPolicy', 'name: "none", maxCount: 1'),
+  },
+  'Mutation.deleteRetentionPolicy': {
+    kind: 'open',
+    ask: () => policy('deleteRetentionPolicy', 'name: "none"'),
+  },
+  'Mutation.runRetention': { kind: 'open', ask: () => maintenance('runRetention', 'name: "none"') },
   'Query.tokens': { kind: 'open', ask: () => ({ query: '{ tokens { id name start } }' }) },
   'Query.auditLog': {
     kind: 'open',
@@ -317,7 +339,12 @@ const WAYS: Record<string, Way> = {
 };
 
 /** These hold no more than the field answered that they are the payload of. */
-const CARRIERS = new Set(['ImageConnection.nodes', 'ImageEdge.node', 'AuditEntry.image']);
+const CARRIERS = new Set([
+  'ImageConnection.nodes',
+  'ImageEdge.node',
+  'AuditEntry.image',
+  'RetentionPreviewImage.image',
+]);
 const isCarrier = (name: string) => CARRIERS.has(name) || /^\w+Payload\.images?$/.test(name);
 /** Tried by a test of its own. */
 const APART = new Set(['DuplicateError.image']);

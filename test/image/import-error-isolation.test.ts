@@ -208,7 +208,7 @@ test('a job that holds its lock leaves a connection for the locks of blobs, even
     await app.database.query(`UPDATE generated_images SET deleted_at = now() - interval '1 day'`);
     await runScheduledPurge(
       { ...app, log: quiet },
-      { trashDays: 0, auditDays: 365 },
+      { trashDays: 0, webhookLogDays: 30, auditDays: 365 },
       new AbortController().signal,
     );
     expect(await app.database.query('SELECT 1 FROM generated_images')).toEqual([]);

@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeImportReport } from '../../src/command/import-report.ts';
-import { runImportTable } from '../../src/command/import-table.ts';
+import { makeImportReport } from '../../src/command/import/import-report.ts';
+import { runImportTable } from '../../src/command/import/import-table.ts';
 import type { Queryable } from '../../src/database/database.ts';
 import { openForeignDatabase } from '../../src/database/foreign.ts';
 import { openForeignTable } from '../../src/image/import/foreign-table.ts';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runImportUrls } from '../../src/command/import-urls.ts';
+import { runImportUrls } from '../../src/command/import/import-urls.ts';
 import { FixativeError } from '../../src/errors.ts';
 import { parseAddressList } from '../../src/image/import/import-urls.ts';
 import { type Listener, listen } from '../fetch/fetching.ts';

@@ -48,8 +48,8 @@ describe.skipIf(!CHROMIUM)('the page of the audit log', () => {
       await page.getByText('No changes match').waitFor();
       await page.getByRole('button', { name: 'Clear' }).click();
       await page.getByText('moved to the trash image').waitFor();
-      await page.goto(`${app.url}/audit?subject=wrong`);
-      await page.getByText('"wrong" is not the id of', { exact: false }).waitFor();
+      await page.goto(`${app.url}/audit?subject=wrong%20one`);
+      await page.getByText('"wrong one" is not the id of', { exact: false }).waitFor();
       expect(faults).toEqual([]);
     },
   );

@@ -215,6 +215,9 @@ describe.skipIf(!CHROMIUM)('the page of an image', () => {
 
     await page.getByRole('switch', { name: 'Private' }).click();
     await said(page, 'The image is private now');
+    await page.getByRole('switch', { name: 'Pinned' }).click();
+    await said(page, 'The image is pinned now');
+    expect(await page.getByRole('switch', { name: 'Pinned' }).getAttribute('aria-checked')).toBe('true');
     await page.getByRole('button', { name: 'Edit the name' }).click();
     await page.getByRole('textbox', { name: 'Name' }).fill('übersicht.png');
     await page.keyboard.press('Enter');

@@ -24,6 +24,7 @@ const makeTile = (number: number, changes: Partial<Tile> = {}): Tile => ({
   provider: null,
   tags: [],
   visibility: 'PUBLIC',
+  pinned: false,
   durability: 'DURABLE',
   requestId: null,
   sha256: null,

@@ -1,6 +1,5 @@
-import { CronExpressionParser } from 'cron-parser';
 import { z } from 'zod';
-import { bytes, flag, httpUrl, list, wholeNumber } from '../parsers.ts';
+import { bytes, flag, httpUrl, list, schedule, wholeNumber } from '../parsers.ts';
 import type { Section } from '../setting.ts';
 
 /** The kinds of store that STORES may name. `memory` is for tests. */
@@ -150,16 +149,6 @@ export const GITHUB = {
   },
 } as const satisfies Section;
 
-function isSchedule(text: string): boolean {
-  if (text === 'off') return true;
-  try {
-    CronExpressionParser.parse(text);
-    return text.trim().split(/\s+/).length === 5;
-  } catch {
-    return false;
-  }
-}
-
 export const VERIFICATION = {
   title: 'Verification',
   about: [
@@ -168,11 +157,7 @@ export const VERIFICATION = {
   settings: {
     VERIFY_SCHEDULE: {
       property: 'verifySchedule',
-      parser: z
-        .string()
-        .refine(isSchedule, 'five fields of cron, such as `0 3 * * *`, or off')
-        .transform((text) => (text === 'off' ? null : text))
-        .describe('Five fields of cron, in UTC, or off'),
+      parser: schedule,
       default: '0 3 * * *',
       description: 'When a run begins.',
     },

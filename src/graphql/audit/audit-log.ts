@@ -4,6 +4,7 @@ import { auditWhere } from '../../audit/find-entries.ts';
 import { InputError } from '../../errors.ts';
 import { parseUuid } from '../../image/image.ts';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, requirePageSize } from '../../image/list/list.ts';
+import { isPolicyName } from '../../image/retention/policy.ts';
 import { builder } from '../builder/builder.ts';
 import { decodeId, encodeId } from '../builder/global-id.ts';
 import { Image } from '../image/image.ts';
@@ -41,6 +42,8 @@ const SubjectTypeEnum = builder.enumType('AuditSubjectType', {
     UPLOAD: { value: 'upload', description: 'An upload target.' },
     TOKEN: { value: 'token', description: 'An API token.' },
     RUN: { value: 'run', description: 'A maintenance run.' },
+    POLICY: { value: 'policy', description: 'A retention policy.' },
+    WEBHOOK: { value: 'webhook', description: 'A webhook.' },
   } as const satisfies Record<string, { value: SubjectType; description: string }>,
 });
 
@@ -76,7 +79,7 @@ export const AuditEntry = builder.prismaObject('AuditEntry', {
       resolve: ({ subjectType }) => subjectType as SubjectType,
     }),
     subjectId: t.exposeString('subjectId', {
-      description: 'UUID of what was changed. It may be gone since.',
+      description: 'UUID of what was changed, or the name of a policy. It may be gone since.',
     }),
     image: t.field({
       type: Image,
@@ -103,7 +106,7 @@ const AuditFilterInput = builder.inputType('AuditFilter', {
     actions: t.field({ type: [AuditActionType], description: 'Actions, one of which the entry must have.' }),
     subject: t.id({
       description:
-        'ID of an image, API token or run, or the UUID of an image, token, upload target or run. INVALID_ID for anything else.',
+        'ID of an image, API token or run, the UUID of an image, token, upload target or run, or the name of a retention policy. INVALID_ID for anything else.',
     }),
     after: t.field({ type: 'DateTime', description: 'Return changes made at this time or later.' }),
     before: t.field({ type: 'DateTime', description: 'Return changes made before this time.' }),
@@ -114,8 +117,9 @@ const AuditFilterInput = builder.inputType('AuditFilter', {
 function parseSubject(text: string): string {
   const key = parseUuid(text) ?? parseUuid(decodeId(text)?.key ?? '');
   if (key) return key;
+  if (isPolicyName(text)) return text;
   const given = JSON.stringify(text.slice(0, 100));
-  const message = `${given} is not the id of an image, token, upload target or run. Use its \`id\` or its UUID.`;
+  const message = `${given} is not the id of an image, token, upload target or run, nor the name of a policy. Use its \`id\`, UUID or name.`;
   throw new InputError('INVALID_ID', message, { path: ['filter', 'subject'] });
 }
 

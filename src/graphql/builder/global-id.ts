@@ -1,7 +1,15 @@
 import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay';
 
 /** Types whose objects `node` finds. */
-export const NODE_TYPES = ['ApiToken', 'AuditEntry', 'Copy', 'Image', 'MaintenanceRun'] as const;
+export const NODE_TYPES = [
+  'ApiToken',
+  'AuditEntry',
+  'Copy',
+  'Image',
+  'MaintenanceRun',
+  'Webhook',
+  'WebhookDelivery',
+] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 export interface GlobalId {

@@ -71,6 +71,7 @@ const ImageFilter = builder.inputType('ImageFilter', {
       description: 'Durabilities, one of which the image must have (`Image.durability`).',
     }),
     visibility: t.field({ type: Visibility, description: 'Visibility that the image must have.' }),
+    pinned: t.boolean({ description: 'Whether the image must be pinned (`Image.pinned`), or must not.' }),
     parts: t.boolean({
       description:
         'Whether to return parts of other images too, such as the panels of a comic or the original of an avatar. Default: false.',

@@ -22,6 +22,7 @@ const CARD_FIELDS = new Set([
   'deletedAt',
   'durability',
   'id',
+  'pinned',
   'prompt',
   'provenance',
   'status',

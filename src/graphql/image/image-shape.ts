@@ -13,7 +13,8 @@ type CardColumn =
   | 'blobId'
   | 'createdAt'
   | 'visibility'
-  | 'deletedAt';
+  | 'deletedAt'
+  | 'pinned';
 
 /**
  * An image as the resolvers of `Image` get it: a whole row, or the card columns alone where a list selects no

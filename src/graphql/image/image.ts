@@ -99,6 +99,9 @@ builder.objectType(Image, {
         'Visibility of the bytes: who can fetch them. It does not change who can see the image in this API.',
       resolve: (image) => (isPublic(image) ? 'public' : 'private'),
     }),
+    pinned: t.exposeBoolean('pinned', {
+      description: 'Whether every retention policy keeps the image. Set it by `updateImage`.',
+    }),
     status: t.field({
       type: ImageStatus,
       description: 'Status of the image. Subscribe to `imageUpdated` to follow its changes.',

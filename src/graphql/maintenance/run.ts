@@ -16,6 +16,7 @@ const MaintenanceKind = builder.enumType('MaintenanceKind', {
   values: {
     VERIFY: { description: 'Reads copies and compares their hashes. Changes no bytes.' },
     RESTORE: { description: 'Replaces missing and corrupt copies by healthy ones.' },
+    RETENTION: { description: 'Puts the images that retention policies select into the trash.' },
   } as const,
 });
 
@@ -31,7 +32,7 @@ const MaintenanceState = builder.enumType('MaintenanceState', {
     CANCELLED: { description: 'Cancelled by `cancelMaintenanceRun`.' },
     STOPPED: {
       description:
-        'Stopped itself, because more of a store is missing than `maxMissingPercent` allows: see `error`.',
+        'Stopped itself, because more of a store is missing than `maxMissingPercent` allows, or a retention policy would take more than its `maxShare`: see `error`.',
     },
   } as const,
 });
@@ -65,14 +66,14 @@ const MaintenanceProblem = builder.objectRef<Problem>('MaintenanceProblem').impl
 
 export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement({
   description:
-    'A run that verifies or restores copies. Any server may execute it; its progress is on record each second.',
+    'A run that verifies or restores copies, or applies retention policies. Any server may execute it; its progress is on record each second.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({
       description: 'Globally unique ID, for `cancelMaintenanceRun`, `maintenanceRunUpdated` and `node`.',
       resolve: ({ id }) => encodeId({ type: 'MaintenanceRun', key: id }),
     }),
-    kind: t.expose('kind', { type: MaintenanceKind, description: 'Whether it verifies or restores.' }),
+    kind: t.expose('kind', { type: MaintenanceKind, description: 'Kind of the run.' }),
     state: t.expose('state', { type: MaintenanceState, description: 'State of the run.' }),
     stores: t.exposeStringList('stores', {
       description: 'Names of the stores that are verified, or restored into.',
@@ -125,7 +126,7 @@ export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement
     failed: t.exposeInt('failed', { description: 'Number of copies that could not be restored.' }),
     bytes: t.expose('bytes', {
       type: 'BigInt',
-      description: 'Total size in bytes of the copies that were read, or restored.',
+      description: 'Bytes of the copies that were read or restored, or of the images that were trashed.',
     }),
     error: t.exposeString('error', {
       nullable: true,
@@ -147,13 +148,13 @@ export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement
 });
 
 /** Returns whether the caller may learn of the images of every user. */
-const mayNameImages = (caller: Caller) => visibleTo(caller) === null;
+export const mayNameImages = (caller: Caller) => visibleTo(caller) === null;
 
 /** Fields of a filter with values of enums. */
 const ENUM_FIELDS = ['status', 'origin', 'visibility', 'trash', 'durability'];
 
 /** Returns a filter with the names of enum values that GraphQL accepts. */
-function withEnumNames(filter: Record<string, unknown>): Record<string, unknown> {
+export function withEnumNames(filter: Record<string, unknown>): Record<string, unknown> {
   const nameOf = (value: unknown): unknown =>
     Array.isArray(value) ? value.map(nameOf) : typeof value === 'string' ? value.toUpperCase() : value;
   return Object.fromEntries(

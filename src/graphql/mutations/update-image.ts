@@ -7,7 +7,7 @@ mutation({
   name: 'updateImage',
   scope: 'images:write',
   description:
-    'Changes the tags, metadata, visibility or filename of an image; its bytes never change. Either all changes are made or none. CONFLICT if the image is in the trash.',
+    'Changes the tags, metadata, visibility, pin or filename of an image; its bytes never change. Either all changes are made or none. CONFLICT if the image is in the trash.',
   input: {
     description: 'Changes to an image. Fields that are left out keep their values.',
     fields: (t) => ({
@@ -33,6 +33,10 @@ mutation({
         type: Visibility,
         description:
           'New visibility of the bytes of the image and of its parts; null changes nothing. PRIVATE does not revoke signed addresses or copies in caches.',
+      }),
+      pinned: t.boolean({
+        description:
+          'Whether every retention policy keeps the image; null changes nothing. A pinned part keeps its whole.',
       }),
       filename: t.string({
         description:

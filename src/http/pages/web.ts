@@ -7,7 +7,17 @@ import { sendHtml } from '../response/send.ts';
 import { readBuiltFiles, sendBuiltFile } from './built-files.ts';
 
 /** Paths of the pages of the gallery. The browser chooses by the path what to show. */
-export const WEB_PATHS = ['/make', '/upload', '/overview', '/stores', '/tokens', '/audit', '/trash'] as const;
+export const WEB_PATHS = [
+  '/make',
+  '/upload',
+  '/overview',
+  '/stores',
+  '/tokens',
+  '/audit',
+  '/retention',
+  '/webhooks',
+  '/trash',
+] as const;
 
 /** Path of the page of one image; its uuid follows. */
 export const WEB_IMAGE_PATH = '/image';

@@ -98,4 +98,5 @@ const EMPTY: Omit<
   parentId: null,
   partOf: null,
   part: null,
+  pinned: false,
 };

@@ -32,6 +32,7 @@ export interface ImageFilter extends DurabilityFilter {
   readonly metadata?: unknown;
   readonly storageUrl?: string | null | undefined;
   readonly visibility?: Visibility | null | undefined;
+  readonly pinned?: boolean | null | undefined;
   /** Default: `exclude`. */
   readonly trash?: TrashFilter | null | undefined;
   /** true: also matches parts of other images, such as the panels of a comic. Default: false. */
@@ -159,6 +160,7 @@ export class Conditions {
     // With a literal, to match idx_generated_images_private.
     if (filter.visibility != null)
       this.add(filter.visibility === 'public' ? `i.visibility = 'public'` : `i.visibility <> 'public'`);
+    if (filter.pinned != null) this.add(filter.pinned ? 'i.pinned' : 'NOT i.pinned');
     const trash = filter.trash ?? 'exclude';
     if (trash !== 'include') this.add(trash === 'only' ? IN_TRASH : 'i.deleted_at IS NULL');
     if (!filter.parts) this.add('i.part_of IS NULL');

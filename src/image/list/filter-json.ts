@@ -38,6 +38,7 @@ const FILTER = z.strictObject({
   metadata: z.unknown().optional(),
   storageUrl: text,
   visibility: oneOf(VISIBILITIES).nullish(),
+  pinned: z.boolean().nullish(),
   parts: z.boolean().nullish(),
   trash: oneOf(['exclude', 'include', 'only']).nullish(),
   durability: z.array(z.string().toUpperCase().pipe(z.enum(DURABILITIES))).nullish(),

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { HeldLock } from '../../database/database.ts';
 import { type ErrorCode, FixativeError } from '../../errors.ts';
+import type { ForgetsImages } from '../bytes.ts';
 import { keepWriting, Progress } from './progress.ts';
 import {
   INTERRUPTED,
@@ -14,6 +15,7 @@ import {
 
 export interface ExecuteDeps extends MaintenanceDeps {
   readonly log: Logger;
+  readonly imageBytes: ForgetsImages;
 }
 
 /** Everything that the work of a run gets. */
@@ -56,8 +58,8 @@ interface Ending {
  * Executes a run that waits, to its end. Does nothing if it does not wait any more. Runs of a kind hold the
  * lock of that kind, so one at a time runs over all servers.
  * @param works the work of each kind.
- * @param stop aborted when the server stops; the run then fails with INTERRUPTED. A resumable
- *   run waits again.
+ * @param stop aborted when the server stops. The run then fails with INTERRUPTED, or waits again if it is
+ *   resumable.
  * @throws FixativeError INTERRUPTED for a resumable run that waits again, so that the queue repeats its job.
  */
 export async function executeRun(

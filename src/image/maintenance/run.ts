@@ -16,8 +16,9 @@ import { requireStores } from '../restore.ts';
  * The kinds of runs. The table of their work is in job/maintenance-works.ts.
  */
 export const MAINTENANCE_KINDS = {
-  VERIFY: { noun: 'verify', isResumable: false },
-  RESTORE: { noun: 'restore', isResumable: false },
+  VERIFY: { noun: 'verify', isResumable: false, hasStores: true },
+  RESTORE: { noun: 'restore', isResumable: false, hasStores: true },
+  RETENTION: { noun: 'retention', isResumable: true, hasStores: false },
 } as const satisfies Record<string, KindTraits>;
 export type MaintenanceKind = keyof typeof MAINTENANCE_KINDS;
 
@@ -29,6 +30,8 @@ interface KindTraits {
    * again with the same run. false: it fails with INTERRUPTED.
    */
   readonly isResumable: boolean;
+  /** Whether a run concerns some stores, or all of them by default. */
+  readonly hasStores: boolean;
 }
 
 /** The resumable kinds, as a list of SQL. */
@@ -71,6 +74,10 @@ export interface MaintenanceOptions {
   readonly percent?: number;
   readonly maxBytesPerSecond?: number;
   readonly maxMissingPercent?: number;
+  /** Options of a retention: its policies as they were at the request (retention/policy.ts). */
+  readonly policies?: readonly unknown[];
+  /** Share that replaces those of the policies, 0 to 1. */
+  readonly maxShare?: number;
 }
 
 export interface MaintenanceRun extends MaintenanceCounts {
@@ -188,7 +195,7 @@ export async function recordRun(
   push: MaintenanceQueue['push'] = async () => {},
 ): Promise<MaintenanceRun> {
   const { kind, options, startedBy, filter } = request;
-  const stores = parseStores(storage, request.stores);
+  const stores = MAINTENANCE_KINDS[kind].hasStores ? parseStores(storage, request.stores) : [];
   requireOptions(options);
   const text = filter ? JSON.stringify(filter) : null;
   // Rejects a wrong filter now, and not when the run begins.

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { ImportTableCommand } from '../../command/import-table.ts';
-import type { ImportUrlsCommand } from '../../command/import-urls.ts';
+import type { ImportTableCommand } from '../../command/import/import-table.ts';
+import type { ImportUrlsCommand } from '../../command/import/import-urls.ts';
 import { action } from '../action.ts';
 import { withApp } from '../open.ts';
 import { parseWholeNumber } from '../options.ts';
@@ -40,7 +40,7 @@ function registerImportDirectory(importCommand: Command): void {
     .action(
       action((directory: string, { user, tag, ...options }: ImportDirectoryFlags) =>
         withApp(async (app) => {
-          const { runImportDirectory } = await import('../../command/import-directory.ts');
+          const { runImportDirectory } = await import('../../command/import/import-directory.ts');
           const source = { directory, userId: user, tags: tag, signal: stopSignal() };
           return runImportDirectory(app, { ...options, ...source }, terminal);
         }),
@@ -68,7 +68,7 @@ function registerImportUrls(importCommand: Command): void {
     .action(
       action((file: string, options: Omit<ImportUrlsCommand, 'file' | 'signal'>) =>
         withApp(async (app) => {
-          const { runImportUrls } = await import('../../command/import-urls.ts');
+          const { runImportUrls } = await import('../../command/import/import-urls.ts');
           return runImportUrls(app.services, { file, ...options, signal: stopSignal() }, terminal);
         }),
       ),
@@ -95,7 +95,7 @@ function registerImportTable(importCommand: Command): void {
       action(
         (databaseUrl: string, options: Omit<ImportTableCommand, 'databaseUrl' | 'publicUrl' | 'signal'>) =>
           withApp(async (app) => {
-            const { runImportTable } = await import('../../command/import-table.ts');
+            const { runImportTable } = await import('../../command/import/import-table.ts');
             const { publicUrl } = app.config;
             const source = { databaseUrl, publicUrl, signal: stopSignal() };
             return runImportTable(app.services, { ...options, ...source }, terminal);

@@ -35,13 +35,23 @@ const EMBEDDED = [
   'ModelPrice',
   'Provenance',
   'QuarantinedFile',
+  'RetentionPolicyRecord',
+  'RetentionPreview',
+  'RetentionPreviewImage',
+  'RetentionReasonCount',
+  'RetentionRecord',
   'Server',
   'SizeRange',
   'Viewer',
+  'WebhookAttempt',
+  'WebhookDeliveryConnection',
+  'WebhookDeliveryEdge',
+  'WebhookFilter',
 ];
 
 /** Keys of the types in the normalised cache. */
 export const keys: KeyingConfig = {
+  RetentionPolicy: byName,
   Store: byName,
   Tool: byName,
   ...Object.fromEntries(EMBEDDED.map((type) => [type, none])),

@@ -96,7 +96,7 @@ interface Mark {
 
 /** Returns what a person must know of an image beside its picture. */
 function marksOf({ tile, isStale, daysLeft }: TileViewProps): Mark[] {
-  const { status, durability, visibility, deletedAt } = tile;
+  const { status, durability, visibility, pinned, deletedAt } = tile;
   const found: (Mark | false)[] = [
     status === 'PENDING' && { icon: 'make', label: text.pending, tone: 'neutral' },
     status === 'PROCESSING' && { icon: 'make', label: text.processing, tone: 'neutral' },
@@ -105,6 +105,7 @@ function marksOf({ tile, isStale, daysLeft }: TileViewProps): Mark[] {
     durability === 'AT_RISK' && { icon: 'warning', label: text.atRisk, tone: 'warn' },
     durability === 'LOST' && { icon: 'warning', label: text.lost, tone: 'bad' },
     visibility === 'PRIVATE' && { icon: 'lock', label: text.private, tone: 'neutral' },
+    pinned && { icon: 'pin', label: text.pinned, tone: 'neutral' },
     deletedAt !== null && {
       icon: 'trash',
       label: daysLeft === null ? text.inTrash : text.daysLeft(daysLeft),
@@ -125,7 +126,7 @@ function Marks(props: TileViewProps) {
       {marks.map(({ icon, label, tone }) => (
         <Badge key={label} tone={tone}>
           <Icon name={icon} size={12} />
-          {icon === 'lock' ? null : label}
+          {icon === 'lock' || icon === 'pin' ? null : label}
         </Badge>
       ))}
     </span>

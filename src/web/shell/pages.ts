@@ -18,5 +18,7 @@ export const PAGES: readonly PageLink[] = [
   { path: '/stores', icon: 'stores', label: shell.stores, scope: 'STORES_READ' },
   { path: '/tokens', icon: 'tokens', label: shell.tokens, scope: 'ADMIN' },
   { path: '/audit', icon: 'audit', label: shell.audit, scope: 'ADMIN' },
+  { path: '/retention', icon: 'calendar', label: shell.retention, scope: 'ADMIN' },
+  { path: '/webhooks', icon: 'webhooks', label: shell.webhooks, scope: 'ADMIN' },
   { path: '/trash', icon: 'trash', label: shell.trash, scope: 'IMAGES_READ' },
 ];

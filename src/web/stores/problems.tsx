@@ -11,13 +11,15 @@ type Run = MaintenanceRunsQuery['maintenanceRuns'][number];
 type Problem = Run['problems'][number];
 
 const VERIFIED = ['healthy', 'missing', 'corrupt', 'unreachable'] as const;
+const TRASHED = ['changed', 'skipped'] as const;
 const RESTORED = ['healthy', 'restored', 'failed'] as const;
+const COUNTED = { VERIFY: VERIFIED, RESTORE: RESTORED, RETENTION: TRASHED } as const;
 const BAD: readonly string[] = ['missing', 'corrupt', 'unreachable', 'failed'];
 
 /** Numbers of a run. */
 export const Counts = ({ run }: { readonly run: Run }) => (
   <dl className={styles.counts}>
-    {(run.kind === 'VERIFY' ? VERIFIED : RESTORED).map((name) => (
+    {COUNTED[run.kind].map((name) => (
       <div key={name}>
         <dt>{text.counts[name]}</dt>
         <dd className={BAD.includes(name) && run[name] > 0 ? styles.bad : undefined}>

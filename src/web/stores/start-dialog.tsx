@@ -1,14 +1,14 @@
 import { useId, useState } from 'react';
 import { Button } from '../design/button.tsx';
 import { Dialog } from '../design/dialog.tsx';
-import type { MaintenanceKind } from '../generated/graphql.ts';
 import { text as shared } from '../text/shared.ts';
 import { stores as text } from '../text/stores.ts';
 import { StartForm } from './start-form.tsx';
+import type { StartKind } from './start-input.ts';
 
 /** The run to start, and the store that is chosen at first; undefined: all stores. */
 export interface StartRequest {
-  readonly kind: MaintenanceKind;
+  readonly kind: StartKind;
   readonly store?: string;
 }
 

@@ -2,7 +2,7 @@ import { type SubmitEvent, useRef, useState } from 'react';
 import { useMutation } from 'urql';
 import { faultOf } from '../client/errors.ts';
 import { Field } from '../design/field.tsx';
-import { type MaintenanceKind, StartRestoreDocument, StartVerifyDocument } from '../generated/graphql.ts';
+import { StartRestoreDocument, StartVerifyDocument } from '../generated/graphql.ts';
 import { stores as text } from '../text/stores.ts';
 import { Choices, Radios } from './choices.tsx';
 import {
@@ -12,6 +12,7 @@ import {
   restoreInputOf,
   type StartChoice,
   type StartFaults,
+  type StartKind,
   verifyInputOf,
   WHICHES,
 } from './start-input.ts';
@@ -19,7 +20,7 @@ import styles from './stores.module.css';
 
 interface StartFormProps {
   readonly id: string;
-  readonly kind: MaintenanceKind;
+  readonly kind: StartKind;
   readonly stores: readonly string[];
   /** Stores that are chosen at first. */
   readonly chosen: readonly string[];

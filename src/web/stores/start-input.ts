@@ -1,4 +1,7 @@
-import type { MaintenanceKind, StartRestoreInput, StartVerifyInput } from '../generated/graphql.ts';
+import type { StartRestoreInput, StartVerifyInput } from '../generated/graphql.ts';
+
+/** Kinds of runs that the page of the stores starts. */
+export type StartKind = 'VERIFY' | 'RESTORE';
 
 export const DEPTHS = ['deep', 'shallow'] as const;
 export const AMOUNTS = [100, 10, 1] as const;
@@ -22,10 +25,7 @@ export interface StartFaults {
 }
 
 /** Returns what is wrong with a choice; an empty object: nothing is. */
-export function faultsOf(
-  kind: MaintenanceKind,
-  { stores, which, user, maxMissing }: StartChoice,
-): StartFaults {
+export function faultsOf(kind: StartKind, { stores, which, user, maxMissing }: StartChoice): StartFaults {
   const isPercent = /^\d{1,3}$/.test(maxMissing.trim()) && Number(maxMissing) <= 100;
   return {
     ...(stores.length === 0 ? { stores: true } : {}),

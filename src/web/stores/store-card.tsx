@@ -7,6 +7,7 @@ import { Badge } from '../design/notice.tsx';
 import type { MaintenanceKind, StoresQuery } from '../generated/graphql.ts';
 import { COPY_STATES, galleryPath } from '../state/filter.ts';
 import { stores as text } from '../text/stores.ts';
+import type { StartKind } from './start-input.ts';
 import styles from './stores.module.css';
 
 type Store = StoresQuery['stores'][number];
@@ -16,7 +17,7 @@ export interface StoreCardProps {
   /** Kinds of runs that are active: another of that kind cannot start. */
   readonly busy: readonly MaintenanceKind[];
   /** Opens the dialog that starts a run; undefined: the caller may not. */
-  readonly onStart: ((kind: MaintenanceKind, store: string) => void) | undefined;
+  readonly onStart: ((kind: StartKind, store: string) => void) | undefined;
 }
 
 /** A store: whether it responds, what it holds, and how much of it is verified. */

@@ -14,6 +14,7 @@ import { Quarantine } from './quarantine.tsx';
 import { RunningRuns, useRuns } from './runs.tsx';
 import { RunsCard } from './runs-card.tsx';
 import { StartDialog, type StartRequest } from './start-dialog.tsx';
+import type { StartKind } from './start-input.ts';
 import { StoreCard, type StoreCardProps } from './store-card.tsx';
 import styles from './stores.module.css';
 
@@ -48,8 +49,7 @@ function Stores() {
   const { runs, running, fault, refreshRuns, noteStart } = useRuns(refresh);
   const busy = running.map(({ kind }) => kind);
   const start = mayAct
-    ? (kind: MaintenanceKind, store?: string) =>
-        setRequest({ kind, ...(store === undefined ? {} : { store }) })
+    ? (kind: StartKind, store?: string) => setRequest({ kind, ...(store === undefined ? {} : { store }) })
     : undefined;
   if (error && !data) {
     const readAll = () => {
@@ -99,7 +99,7 @@ const StoreCards = ({ stores, ...rest }: StoreCardsProps) =>
 
 interface ActionsProps {
   readonly busy: readonly MaintenanceKind[];
-  readonly onStart: (kind: MaintenanceKind) => void;
+  readonly onStart: (kind: StartKind) => void;
 }
 
 const Actions = ({ busy, onStart }: ActionsProps) =>

@@ -15,8 +15,17 @@ const verbs: Readonly<Record<AuditAction, string>> = {
   UPLOAD_CREATE: 'created',
   TOKEN_CREATE: 'created',
   TOKEN_REVOKE: 'revoked',
+  WEBHOOK_CREATE: 'created',
+  WEBHOOK_UPDATE: 'changed',
+  WEBHOOK_DELETE: 'deleted',
+  WEBHOOK_ROTATE: 'replaced the secret of',
+  WEBHOOK_REPLAY: 'repeated deliveries of',
+  WEBHOOK_TEST: 'sent a test to',
   RUN_START: 'started',
   RUN_CANCEL: 'cancelled',
+  POLICY_CREATE: 'created',
+  POLICY_UPDATE: 'changed',
+  POLICY_DELETE: 'deleted',
 };
 
 const subjects: Readonly<Record<AuditSubjectType, string>> = {
@@ -24,6 +33,8 @@ const subjects: Readonly<Record<AuditSubjectType, string>> = {
   UPLOAD: 'upload target',
   TOKEN: 'token',
   RUN: 'run',
+  POLICY: 'retention policy',
+  WEBHOOK: 'webhook',
 };
 
 /** Texts of the page of the audit log. */

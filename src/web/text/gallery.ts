@@ -14,6 +14,7 @@ export const grid = {
   atRisk: 'At risk',
   lost: 'Lost',
   private: 'Private',
+  pinned: 'Pinned',
   inTrash: 'In the trash',
   stale: 'No longer matches',
   daysLeft: (days: number) => (days <= 0 ? 'Purged soon' : days === 1 ? '1 day left' : `${days} days left`),

@@ -168,7 +168,7 @@ export const edit = {
   notObject: 'This is JSON, but not an object. Put it into { … }.',
   notJson: (reason: string) => `This is not JSON: ${reason}`,
   metadataSaved: 'Metadata saved',
-  settings: 'Name and visibility',
+  settings: 'Name, visibility and pin',
   name: 'Name',
   rename: 'Edit the name',
   nameHint: 'The address changes with it. Older addresses stay valid.',
@@ -180,4 +180,9 @@ export const edit = {
   isPublic: 'Off: anyone with the address can open it.',
   nowPrivate: 'The image is private now. Caches and signed addresses may still show it.',
   nowPublic: 'The image is public now',
+  pinned: 'Pinned',
+  isPinned: 'On: no retention policy puts it into the trash.',
+  isNotPinned: 'Off: a retention policy may put it into the trash.',
+  nowPinned: 'The image is pinned now',
+  nowNotPinned: 'The image is not pinned any more',
 } as const;

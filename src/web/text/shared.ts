@@ -39,6 +39,8 @@ export const shell = {
   stores: 'Stores',
   tokens: 'Tokens',
   audit: 'Audit',
+  retention: 'Retention',
+  webhooks: 'Webhooks',
   trash: 'Trash',
   more: 'More',
   account: 'Account',

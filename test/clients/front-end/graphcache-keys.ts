@@ -40,9 +40,19 @@ const EMBEDDED = [
   'UploadHeader',
   'MaintenanceProblem',
   'QuarantinedFile',
+  'RetentionPolicyRecord',
+  'RetentionPreview',
+  'RetentionPreviewImage',
+  'RetentionReasonCount',
+  'RetentionRecord',
+  'WebhookAttempt',
+  'WebhookDeliveryConnection',
+  'WebhookDeliveryEdge',
+  'WebhookFilter',
 ];
 
 export const keys: KeyingConfig = {
+  RetentionPolicy: name,
   Store: name,
   Tool: name,
   ...Object.fromEntries(EMBEDDED.map((type) => [type, none])),

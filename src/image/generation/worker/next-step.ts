@@ -172,8 +172,10 @@ function whileAnswered({ generation, kept, callerIsAlive }: Facts, { now }: Circ
   if (kept === undefined) return { do: 'find-response' };
   if (kept?.open) return { do: 'finish' };
   if (callerIsAlive === undefined) return { do: 'check-caller' };
-  if (callerIsAlive === null && secondsSinceCall(generation, now) < REMOTE_RESPONSE_SECONDS)
-    return { do: 'wait', seconds: 2 * LOOK_AGAIN_SECONDS };
+  const seconds = secondsSinceCall(generation, now);
+  // The queue gives the next try to any worker. Short waits let the worker that has the bytes get it soon.
+  if (callerIsAlive === null && seconds < REMOTE_RESPONSE_SECONDS)
+    return { do: 'wait', seconds: Math.min(Math.max(seconds / 10, 2), 2 * LOOK_AGAIN_SECONDS) };
   return fail('INTERRUPTED', NO_BYTES, true);
 }
 

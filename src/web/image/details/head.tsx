@@ -53,6 +53,12 @@ function Badges({ image }: HeadProps) {
           <Badge tone={DURABILITY_TONES[image.durability]}>{durability[image.durability]}</Badge>
         </span>
       ) : null}
+      {image.pinned ? (
+        <Badge>
+          <Icon name="pin" size={12} />
+          {edit.pinned}
+        </Badge>
+      ) : null}
       {image.visibility === 'PRIVATE' ? (
         <Badge>
           <Icon name="lock" size={12} />

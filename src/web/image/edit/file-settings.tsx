@@ -14,13 +14,14 @@ interface FileSettingsProps {
   readonly image: ImageDetailsFragment;
 }
 
-/** Name of the file and visibility of the image, editable in place. */
+/** Name of the file, visibility and pin of the image, editable in place. */
 export function FileSettings({ image }: FileSettingsProps) {
   const mayEdit = useMay('IMAGES_WRITE') && !image.deletedAt;
   return (
     <Section title={edit.settings}>
       <FileName key={image.id} image={image} mayEdit={mayEdit} />
       <VisibilitySwitch image={image} mayEdit={mayEdit} />
+      <PinSwitch image={image} mayEdit={mayEdit} />
     </Section>
   );
 }
@@ -93,29 +94,65 @@ function FileNameForm({ image, name, onClose }: FileNameFormProps) {
 }
 
 function VisibilitySwitch({ image, mayEdit }: EditableProps) {
-  const { isBusy, update } = useUpdate(image);
   const isPrivate = image.visibility === 'PRIVATE';
+  return (
+    <Switch
+      image={image}
+      mayEdit={mayEdit}
+      name="private"
+      label={edit.private}
+      hint={isPrivate ? edit.isPrivate : edit.isPublic}
+      isOn={isPrivate}
+      changes={{ visibility: isPrivate ? 'PUBLIC' : 'PRIVATE' }}
+      done={isPrivate ? edit.nowPublic : edit.nowPrivate}
+    />
+  );
+}
+
+const PinSwitch = ({ image, mayEdit }: EditableProps) => (
+  <Switch
+    image={image}
+    mayEdit={mayEdit}
+    name="pinned"
+    label={edit.pinned}
+    hint={image.pinned ? edit.isPinned : edit.isNotPinned}
+    isOn={image.pinned}
+    changes={{ pinned: !image.pinned }}
+    done={image.pinned ? edit.nowNotPinned : edit.nowPinned}
+  />
+);
+
+interface SwitchProps extends EditableProps {
+  readonly name: string;
+  readonly label: string;
+  readonly hint: string;
+  readonly isOn: boolean;
+  /** Changes that turn it over, and what the page then says. */
+  readonly changes: Parameters<ReturnType<typeof useUpdate>['update']>[0];
+  readonly done: string;
+}
+
+function Switch({ image, mayEdit, name, label, hint, isOn, changes, done }: SwitchProps) {
+  const { isBusy, update } = useUpdate(image);
   const change = async () => {
-    const fault = isPrivate
-      ? await update({ visibility: 'PUBLIC' }, edit.nowPublic)
-      : await update({ visibility: 'PRIVATE' }, edit.nowPrivate);
+    const fault = await update(changes, done);
     if (fault !== null) showToast(fault, { tone: 'bad' });
   };
   return (
     <div className={styles.line}>
       <div className={styles.words}>
-        <h3 id="private">{edit.private}</h3>
-        <p id="private-hint" className={styles.hint}>
-          {isPrivate ? edit.isPrivate : edit.isPublic}
+        <h3 id={name}>{label}</h3>
+        <p id={`${name}-hint`} className={styles.hint}>
+          {hint}
         </p>
       </div>
       <button
         type="button"
         role="switch"
         className={styles.switch}
-        aria-checked={isPrivate}
-        aria-labelledby="private"
-        aria-describedby="private-hint"
+        aria-checked={isOn}
+        aria-labelledby={name}
+        aria-describedby={`${name}-hint`}
         aria-busy={isBusy || undefined}
         disabled={!mayEdit}
         onClick={isBusy ? undefined : change}

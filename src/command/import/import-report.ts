@@ -1,5 +1,5 @@
-import type { ImportOptions, ImportResult } from '../image/import/import-run.ts';
-import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
+import type { ImportOptions, ImportResult } from '../../image/import/import-run.ts';
+import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from '../terminal.ts';
 
 /**
  * Reports an import: progress, refused images and a summary. `finish` returns exit code 3 when an image was

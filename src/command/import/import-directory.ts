@@ -1,7 +1,11 @@
-import type { ImageDeps } from '../image/image.ts';
-import { type DirectoryImport, type FileOutcome, importDirectory } from '../image/import/import-directory.ts';
-import type { IngestDeps } from '../image/ingest/ingest.ts';
-import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from './terminal.ts';
+import type { ImageDeps } from '../../image/image.ts';
+import {
+  type DirectoryImport,
+  type FileOutcome,
+  importDirectory,
+} from '../../image/import/import-directory.ts';
+import type { IngestDeps } from '../../image/ingest/ingest.ts';
+import { EXIT, type ExitCode, formatTable, makeProgress, type Terminal } from '../terminal.ts';
 
 /** Words of the summary. */
 const WORDS = {

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import type { Database } from '../database/database.ts';
-import { FixativeError } from '../errors.ts';
-import type { ImportDeps } from '../image/import/import-image.ts';
-import { importUrls, parseAddressList } from '../image/import/import-urls.ts';
-import { decodeUtf8 } from '../text.ts';
+import type { Database } from '../../database/database.ts';
+import { FixativeError } from '../../errors.ts';
+import type { ImportDeps } from '../../image/import/import-image.ts';
+import { importUrls, parseAddressList } from '../../image/import/import-urls.ts';
+import { decodeUtf8 } from '../../text.ts';
+import type { ExitCode, Terminal } from '../terminal.ts';
 import { makeImportReport } from './import-report.ts';
-import type { ExitCode, Terminal } from './terminal.ts';
 
 export interface ImportUrlsCommand {
   readonly file: string;

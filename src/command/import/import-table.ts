@@ -1,11 +1,11 @@
-import type { Database } from '../database/database.ts';
-import { openForeignDatabase } from '../database/foreign.ts';
-import { FixativeError } from '../errors.ts';
-import { openForeignTable } from '../image/import/foreign-table.ts';
-import type { ImportDeps } from '../image/import/import-image.ts';
-import { importTable } from '../image/import/import-table.ts';
+import type { Database } from '../../database/database.ts';
+import { openForeignDatabase } from '../../database/foreign.ts';
+import { FixativeError } from '../../errors.ts';
+import { openForeignTable } from '../../image/import/foreign-table.ts';
+import type { ImportDeps } from '../../image/import/import-image.ts';
+import { importTable } from '../../image/import/import-table.ts';
+import type { ExitCode, Terminal } from '../terminal.ts';
 import { makeImportReport } from './import-report.ts';
-import type { ExitCode, Terminal } from './terminal.ts';
 
 export interface ImportTableCommand {
   readonly databaseUrl: string;
