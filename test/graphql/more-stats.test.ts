@@ -1,6 +1,6 @@
 /** Compares statistics with sums over the same rows in memory. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runStats } from '../../src/command/reports/stats.ts';
+import { runStats } from '../../src/command/stats.ts';
 import { findStores } from '../../src/image/list/durability.ts';
 import { countStats } from '../../src/image/list/stats.ts';
 import { findVerifyAges } from '../../src/storage/verify-ages.ts';

@@ -25,7 +25,7 @@ export function registerStats(program: Command): void {
     .option('--json', 'print one line of JSON', false)
     .action(
       action(async ({ user, since, until, json }: StatsOptions) => {
-        const { runStats } = await import('../../command/reports/stats.ts');
+        const { runStats } = await import('../../command/stats.ts');
         return withApp(({ services }) =>
           runStats(services, { userId: user, createdAfter: since, createdBefore: until, json }, terminal),
         );

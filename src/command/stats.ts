@@ -1,10 +1,10 @@
-import type { Services } from '../../graphql/context.ts';
-import type { ImageFilter } from '../../image/list/conditions.ts';
-import { findStores } from '../../image/list/durability.ts';
-import { countStats, type ImageStats } from '../../image/list/stats.ts';
-import { type Durations, TABLE_FIELDS } from '../../image/list/table-stats.ts';
-import { findVerifyAges, VERIFY_DAYS, type VerifyAges } from '../../storage/verify-ages.ts';
-import { EXIT, type ExitCode, formatTable, type Terminal } from '../terminal.ts';
+import type { Services } from '../graphql/context.ts';
+import type { ImageFilter } from '../image/list/conditions.ts';
+import { findStores } from '../image/list/durability.ts';
+import { countStats, type ImageStats } from '../image/list/stats.ts';
+import { type Durations, TABLE_FIELDS } from '../image/list/table-stats.ts';
+import { findVerifyAges, VERIFY_DAYS, type VerifyAges } from '../storage/verify-ages.ts';
+import { EXIT, type ExitCode, formatTable, type Terminal } from './terminal.ts';
 
 export interface StatsCommand extends Pick<ImageFilter, 'userId' | 'createdAfter' | 'createdBefore'> {
   readonly json: boolean;
