@@ -156,7 +156,7 @@ const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
     'import',
     'generation',
   ],
-  command: ['import'],
+  command: ['import', 'webhook'],
   graphql: ['builder', 'image', 'statistics', 'mutations', 'maintenance', 'audit', 'webhook'],
   config: ['sections'],
   http: ['body', 'response', 'traffic', 'bytes', 'pages', 'operations'],

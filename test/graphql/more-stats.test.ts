@@ -338,7 +338,7 @@ describe('statistics that read the table', () => {
     const [models, ...more] = await run('byModel');
     expect(more).toEqual([]);
     expect(models).not.toMatch(/generations|copies|byHour/);
-    expect((await run('queueSeconds'))[0]).toMatch(/JOIN generations/);
-    expect((await run('byStore'))[0]).toMatch(/JOIN copies/);
+    expect((await run('queueSeconds'))[0]).toMatch(/FROM generations/);
+    expect((await run('byStore'))[0]).toMatch(/FROM copies/);
   });
 });
