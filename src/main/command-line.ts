@@ -11,6 +11,7 @@ import { registerMigrate } from './commands/migrate.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRetention } from './commands/retention.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerStats } from './commands/stats.ts';
 import { registerToken } from './commands/token.ts';
 import { registerVerify } from './commands/verify.ts';
 import { registerWebhook } from './commands/webhook.ts';
@@ -29,6 +30,7 @@ const COMMANDS = [
   registerImport,
   registerExport,
   registerToken,
+  registerStats,
   registerAudit,
   registerWebhook,
   registerClaim,

@@ -1,5 +1,6 @@
 /** Compares statistics with sums over the same rows in memory. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runStats } from '../../src/command/stats.ts';
 import { findStores } from '../../src/image/list/durability.ts';
 import { countStats } from '../../src/image/list/stats.ts';
 import { findVerifyAges } from '../../src/storage/verify-ages.ts';
@@ -277,6 +278,29 @@ describe('statistics that read the table', () => {
     }
   });
 
+  test('the command prints the same figures', async () => {
+    const print = async (options: { userId?: string; json: boolean }) => {
+      let out = '';
+      const terminal = { out: (text: string) => (out += text), note: () => {}, interactive: false };
+      expect(await runStats(app.services, options, terminal)).toBe(0);
+      return out;
+    };
+    const { imageStats } = await app.ask(ImageStatsTableDocument, { filter: { userId: 'user-1' } });
+    const { images: printed, stores } = JSON.parse(await print({ userId: 'user-1', json: true }));
+    expect(printed).toMatchObject({
+      total: imageStats.total,
+      byModel: imageStats.byModel,
+      byHour: imageStats.byHour,
+      generationSeconds: imageStats.generationSeconds,
+      spend: imageStats.spend,
+    });
+    expect(stores.map((each: { store: string }) => each.store)).toEqual([...STORES]);
+    const text = await print({ json: false });
+    expect(text).toMatch(/^images +succeeded +failed +rate +pending +processing +bytes\n +400 /);
+    expect(text).toMatch(/\nmodel +images +failed +bytes\nm\d +\d+/);
+    expect(text).toMatch(/\nstore +copies +1 d +7 d +30 d +90 d +never\nfilesystem +\d+/);
+  });
+
   test('reads a limited number of copies', async () => {
     const [first] = await findVerifyAges(app.database, ['memory'], 5);
     expect(first).toMatchObject({ copies: 5, complete: false });
@@ -314,7 +338,7 @@ describe('statistics that read the table', () => {
     const [models, ...more] = await run('byModel');
     expect(more).toEqual([]);
     expect(models).not.toMatch(/generations|copies|byHour/);
-    expect((await run('queueSeconds'))[0]).toMatch(/JOIN generations/);
-    expect((await run('byStore'))[0]).toMatch(/JOIN copies/);
+    expect((await run('queueSeconds'))[0]).toMatch(/FROM generations/);
+    expect((await run('byStore'))[0]).toMatch(/FROM copies/);
   });
 });
