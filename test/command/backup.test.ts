@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -134,5 +135,57 @@ describe('a backup as docs/backup.md says', () => {
       },
       180_000,
     );
+
+    test('alone is enough when every other thing is lost, and files that are newer go to quarantine', async () => {
+      const [from, to] = [await makeDatabase(), await makeDatabase()];
+      const BACKUP = path.join(directory, 'backup');
+      const DATA_DIR = path.join(directory, 'data');
+      const after = settings({ DATA_DIR, DATABASE_URL: to?.url ?? '' });
+      try {
+        server = await startServer(settings({ DATA_DIR, DATABASE_URL: from?.url ?? '' }));
+        const kept = [await upload(95_020), await upload(95_021)].sort();
+        await runFromDocs('PostgreSQL', 0, { DATABASE_URL: from?.url ?? '', BACKUP });
+        const newer = await upload(95_022);
+        expect(await server.stop()).toBe(0);
+
+        // The directory of the store is newer than the dump.
+        const files = await filesBelow(DATA_DIR, newer);
+        expect(files).toHaveLength(1);
+        await runFromDocs('PostgreSQL', 1, { DATABASE_URL: to?.url ?? '', BACKUP });
+        const orphaned = await runCommand(['restore', '--all', '--orphan-grace', '0'], after);
+        expect(orphaned.code, orphaned.out + orphaned.log).toBe(0);
+        const moved = await filesBelow(DATA_DIR, newer);
+        expect(moved).toHaveLength(1);
+        expect(moved[0]).toContain(`${path.sep}quarantine${path.sep}`);
+        expect(sha256Of(await readFile(moved[0] ?? ''))).toBe(newer);
+
+        // Nothing is left but the database.
+        await rm(DATA_DIR, { recursive: true });
+        expect((await runCommand(['claim', 'filesystem'], after)).code).toBe(0);
+        const refilled = await runCommand(['restore', '--all'], after);
+        expect(refilled.code, refilled.out + refilled.log).toBe(0);
+        const verified = await runCommand(['verify'], after);
+        expect(verified.code, verified.out + verified.log).toBe(0);
+        for (const sha256 of kept) {
+          const [file = ''] = await filesBelow(DATA_DIR, sha256);
+          expect(sha256Of(await readFile(file))).toBe(sha256);
+        }
+        server = await startServer(after);
+        expect(await listed()).toEqual(kept);
+      } finally {
+        await server?.kill();
+        server = undefined;
+        await from?.drop();
+        await to?.drop();
+      }
+    }, 180_000);
   });
 });
+
+const sha256Of = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+/** Files below a directory whose path has a hash in it. */
+async function filesBelow(directory: string, sha256: string): Promise<string[]> {
+  const names = await readdir(directory, { recursive: true });
+  return names.filter((name) => name.includes(sha256)).map((name) => path.join(directory, name));
+}
