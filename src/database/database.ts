@@ -19,6 +19,13 @@ export interface QueryOptions {
   readonly planned?: boolean;
 }
 
+/** Connections of a pool: in use, idle, and requests that wait for one. */
+export interface ConnectionCounts {
+  readonly used: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
 /**
  * The one database, PostgreSQL or PGlite. Use Prisma's client for writes, where its types are worth its 600
  * µs; use plain statements for lists and bytes (docs/architecture.md says why).
@@ -30,13 +37,6 @@ export interface QueryOptions {
  * PGlite has one connection. Inside a transaction, use only the transaction's handle: any other call is a
  * deadlock.
  */
-/** Connections of a pool: in use, idle, and requests that wait for one. */
-export interface ConnectionCounts {
-  readonly used: number;
-  readonly idle: number;
-  readonly waiting: number;
-}
-
 export interface Database extends Queryable {
   readonly kind: 'postgresql' | 'pglite';
   /** Schema of our tables as the address names it; null: the first schema of the role's search_path. */

@@ -3,6 +3,7 @@ import { countOpenGenerations } from '../image/generation/generation.ts';
 import { findVerifyCoverage } from '../storage/coverage.ts';
 import type { Storage, StoreHealth } from '../storage/service.ts';
 import type { MeasuredSpace } from '../storage/spool/space.ts';
+import { withTimeLimit } from '../time.ts';
 
 type Sample = readonly [labels: string, value: number];
 
@@ -14,6 +15,8 @@ interface GaugeDeps {
 
 /** Time for which the counts are used again: each counts all copies. */
 const CACHE_MS = 10_000;
+/** Time limit of reading them. */
+const READ_MS = 8000;
 
 /**
  * Returns a function that reads the gauges that all servers of a database share, in the text format of
@@ -22,15 +25,24 @@ const CACHE_MS = 10_000;
 export function makeSharedGauges(deps: GaugeDeps): () => Promise<string> {
   let last: { readonly text: Promise<string>; readonly at: number } | null = null;
   return () => {
-    if (last === null || performance.now() - last.at > CACHE_MS) {
-      const text = readGauges(deps);
-      last = { text, at: performance.now() };
-      text.catch(() => {
-        last = null;
-      });
-    }
+    if (last === null || performance.now() - last.at > CACHE_MS)
+      last = { text: readOrTell(deps), at: performance.now() };
     return last.text;
   };
+}
+
+/** Reads the gauges; while the database does not answer, there is only the one that says so. */
+async function readOrTell(deps: GaugeDeps): Promise<string> {
+  const up = (value: 0 | 1) => gauge('fixative_database_up', 'Whether the database answered.', [['', value]]);
+  try {
+    return up(1) + (await withTimeLimit(READ_MS, readGauges(deps), refuseLate));
+  } catch {
+    return up(0);
+  }
+}
+
+function refuseLate(): never {
+  throw new Error('The database did not answer in time.');
 }
 
 async function readGauges({ database, storage, space }: GaugeDeps): Promise<string> {
