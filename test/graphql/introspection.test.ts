@@ -100,6 +100,7 @@ describe('introspection', () => {
     expect(fields('Query').filter(({ type }) => type.kind !== 'NON_NULL')).toMatchObject([
       { name: 'image' },
       { name: 'node' },
+      { name: 'webhook' },
     ]);
   });
 
