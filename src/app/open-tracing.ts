@@ -104,9 +104,10 @@ async function makeTracing(tracer: Tracer): Promise<Tracing> {
         try {
           return await work(span);
         } catch (error) {
-          const { code = 'INTERNAL', message } = error as Error & { code?: string };
+          const { code = 'INTERNAL' } = error as Error & { code?: string };
           span.setAttribute('error.type', code);
-          span.setStatus({ code: SpanStatusCode.ERROR, message });
+          // Without the message: a provider may quote the prompt in it.
+          span.setStatus({ code: SpanStatusCode.ERROR });
           throw error;
         } finally {
           span.end();

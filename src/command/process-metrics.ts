@@ -38,7 +38,7 @@ export interface Measuring {
 export function makeMeasuring(running: ReadonlySet<Worker>): Measuring {
   const waiting = new Map<number, (answer: Answer | null) => void>();
   const last = new Map<Worker, Measured>();
-  let ended: Measured = [];
+  let ended: Promise<Measured> = Promise.resolve([]);
   let asked = 0;
 
   function ask(worker: Worker, shared: boolean): Promise<Answer | null> {
@@ -50,18 +50,21 @@ export function makeMeasuring(running: ReadonlySet<Worker>): Measuring {
   }
 
   async function scrape(): Promise<string> {
+    let answered = 0;
     const answers = await Promise.all(
       [...running].map(async (worker, index) => {
         const answer = await ask(worker, index === 0);
-        if (answer) last.set(worker, answer.own);
-        return answer;
+        if (answer) answered++;
+        if (answer && running.has(worker)) last.set(worker, answer.own);
+        // A process that answers late counts as it was: a sum that falls looks like a restart.
+        return { worker, own: answer?.own ?? last.get(worker) ?? [], shared: answer?.shared ?? null };
       }),
     );
-    const there = answers.filter((answer) => answer !== null);
-    if (there.length === 0) throw new Error('No server process has answered.');
-    // The first one may have ended meanwhile.
-    const shared = there.find((answer) => answer.shared !== null)?.shared ?? '';
-    return textOf([ended, ...there.map(({ own }) => own)], shared);
+    if (answered === 0) throw new Error('No server process has answered.');
+    const shared = answers.find((answer) => answer.shared !== null)?.shared ?? '';
+    // One that has ended meanwhile is in `ended`.
+    const [before, still] = [ended, answers.filter(({ worker }) => running.has(worker))];
+    return textOf([await before, ...still.map(({ own }) => own)], shared);
   }
 
   return {
@@ -78,9 +81,7 @@ export function makeMeasuring(running: ReadonlySet<Worker>): Measuring {
       last.delete(worker);
       if (!measured) return;
       const counters = measured.filter(({ type }) => `${type}` === 'counter' || `${type}` === 'histogram');
-      void sumOf([ended, counters]).then((sum) => {
-        ended = sum;
-      });
+      ended = ended.then((before) => sumOf([before, counters]));
     },
   };
 }

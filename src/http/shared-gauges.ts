@@ -15,34 +15,48 @@ interface GaugeDeps {
 
 /** Time for which the counts are used again: each counts all copies. */
 const CACHE_MS = 10_000;
-/** Time limit of reading them. */
-const READ_MS = 8000;
+/** Time limit for an answer of the database. */
+const ASK_MS = 2000;
+/** Time that a scrape waits for new counts; after that it gets those of before. */
+const READ_MS = 4000;
+/** Age from which the counts are not served. */
+const OLD_MS = 10 * 60_000;
 
 /**
  * Returns a function that reads the gauges that all servers of a database share, in the text format of
  * Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
  */
 export function makeSharedGauges(deps: GaugeDeps): () => Promise<string> {
-  let last: { readonly text: Promise<string>; readonly at: number } | null = null;
-  return () => {
-    if (last === null || performance.now() - last.at > CACHE_MS)
-      last = { text: readOrTell(deps), at: performance.now() };
-    return last.text;
-  };
-}
+  let last = '';
+  let readAt = Number.NEGATIVE_INFINITY;
+  let running: Promise<void> | null = null;
 
-/** Reads the gauges; while the database does not answer, there is only the one that says so. */
-async function readOrTell(deps: GaugeDeps): Promise<string> {
-  const up = (value: 0 | 1) => gauge('fixative_database_up', 'Whether the database answered.', [['', value]]);
-  try {
-    return up(1) + (await withTimeLimit(READ_MS, readGauges(deps), refuseLate));
-  } catch {
-    return up(0);
+  /** Reads the gauges. A read that is under way is shared: another one would slow a slow database further. */
+  async function read(): Promise<void> {
+    try {
+      last = await readGauges(deps);
+      readAt = performance.now();
+    } catch {
+      // The gauges of before are served until they are too old.
+    }
+    running = null;
   }
-}
 
-function refuseLate(): never {
-  throw new Error('The database did not answer in time.');
+  return async () => {
+    const isUp = await withTimeLimit(
+      ASK_MS,
+      deps.database.query('SELECT 1').then(
+        () => true,
+        () => false,
+      ),
+      () => false,
+    );
+    const up = gauge('fixative_database_up', 'Whether the database answered.', [['', Number(isUp)]]);
+    if (!isUp) return up;
+    if (performance.now() - readAt > CACHE_MS) running ??= read();
+    if (running) await withTimeLimit(READ_MS, running, () => {});
+    return performance.now() - readAt > OLD_MS ? up : up + last;
+  };
 }
 
 async function readGauges({ database, storage, space }: GaugeDeps): Promise<string> {
@@ -116,7 +130,7 @@ function storeGauges(stores: readonly StoreHealth[]): string[] {
     ),
     gauge(
       'fixative_store_last_verified_seconds',
-      'Unix time at which a copy in the store was last verified; 0 if none was.',
+      'Unix time at which a copy in the store was last verified or stored; 0 if none was.',
       perStore((store) => (store.lastVerifiedAt?.getTime() ?? 0) / 1000),
     ),
   ];

@@ -64,7 +64,16 @@ function processOptions(config: {
 }
 
 /** The actor of what a command changes: the user of the operating system. */
-const operator = () => ({ kind: 'command', name: userInfo().username }) as const;
+const operator = () => ({ kind: 'command', name: userName() }) as const;
+
+/** A container may run under a user id without a name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
 
 interface OpenOptions {
   readonly works: boolean;
