@@ -3,7 +3,6 @@
 import { type Closing, endsWithin, makeClosing } from './app/closing.ts';
 import { makeDelivery } from './app/delivery.ts';
 import { beginGenerating, beginJobs } from './app/jobs.ts';
-import type { Observers } from './app/observers.ts';
 import { openAccess } from './app/open-access.ts';
 import { openArrivals } from './app/open-arrivals.ts';
 import { type DatabaseOptions, openDatabase } from './app/open-database.ts';
@@ -25,6 +24,7 @@ import type { Services } from './graphql/context.ts';
 import type { Scrape } from './http/serve-metrics.ts';
 import type { HttpServer } from './http/server.ts';
 import { makeMetrics, type ProcessMetrics } from './metrics.ts';
+import type { Observers } from './observers.ts';
 import { makeDiskHealth } from './storage/disk-health.ts';
 import type { Storage } from './storage/service.ts';
 import type { MeasuredSpace } from './storage/spool/space.ts';

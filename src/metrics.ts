@@ -18,8 +18,16 @@ export interface Metrics {
   readonly fileBytes: Counter;
   /** Counts a request to the cache of bytes. */
   countLookup(found: boolean): void;
-  /** Adds a gauge whose value is read at each scrape. */
-  gauge(name: string, help: string, read: () => number | Readonly<Record<string, number>>): void;
+  /**
+   * Adds a gauge whose value is read at each scrape.
+   * @param over how several processes are combined. Default: sum.
+   */
+  gauge(
+    name: string,
+    help: string,
+    read: () => number | Readonly<Record<string, number>>,
+    over?: 'sum' | 'max',
+  ): void;
 }
 
 /** Number and duration of calls of a kind. */
@@ -65,13 +73,13 @@ export function makeMetrics(): Metrics {
     ]),
     fileBytes: counter('fixative_file_bytes_received_total', 'Bytes of the files that were received whole.'),
     ...makeQuickCounters(registry),
-    gauge(name, help, read) {
+    gauge(name, help, read, over = 'sum') {
       new Gauge({
         name,
         help,
         registers,
         labelNames: ['state'],
-        aggregator: name === 'fixative_event_loop_delay_seconds' ? 'max' : 'sum',
+        aggregator: over,
         collect() {
           const value = read();
           if (typeof value === 'number') this.set(value);

@@ -26,6 +26,7 @@ const WEB = await readSourceTree(path.join(ROOT, 'src/web'));
 const ORDER = [
   ['errors', 'json', 'text', 'time', 'tracing'],
   ['config', 'log', 'metrics'],
+  ['observers'],
   ['database'],
   ['audit'],
   ['storage'],

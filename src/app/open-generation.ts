@@ -4,10 +4,10 @@ import { openFetcher } from '../fetch/fetch.ts';
 import { makeImageEvents } from '../image/events/events.ts';
 import { openGenerationJobs } from '../job/generations.ts';
 import type { Logger } from '../log.ts';
+import type { Observers } from '../observers.ts';
 import type { Spooler } from '../storage/spool/spool.ts';
 import { openPoster } from '../webhook/post.ts';
 import type { Closing } from './closing.ts';
-import type { Observers } from './observers.ts';
 import { openProviders } from './open-providers.ts';
 
 interface GenerationDeps {

@@ -29,6 +29,7 @@ export function openMetrics({ metrics, services, space, workers, server }: Metri
     'fixative_event_loop_delay_seconds',
     'Mean delay of the event loop in the last second, of the slowest process.',
     () => server.load().delaySeconds,
+    'max',
   );
   metrics.gauge(
     'fixative_worker_last_look_seconds',

@@ -1,4 +1,5 @@
 import type { Config, ProviderName } from '../config.ts';
+import type { Observers } from '../observers.ts';
 import type { SdkProvider } from '../provider/ai-sdk.ts';
 import { openAzureProvider } from '../provider/azure.ts';
 import { openBflProvider } from '../provider/bfl.ts';
@@ -12,7 +13,6 @@ import { makeProviders } from '../provider/providers.ts';
 import { openReplicateProvider } from '../provider/replicate.ts';
 import { makeSampleProvider } from '../provider/sample/sample.ts';
 import { openXaiProvider } from '../provider/xai.ts';
-import type { Observers } from './observers.ts';
 
 /**
  * Opens the providers that are configured, in order of preference: when two have a model of the same name,

@@ -9,9 +9,9 @@ import type { Workers } from '../http/readiness.ts';
 import type { Scrape } from '../http/serve-metrics.ts';
 import { type HttpServer, makeHttpServer } from '../http/server.ts';
 import type { ImageBytesFinder } from '../image/bytes.ts';
+import type { Observers } from '../observers.ts';
 import type { DirectoryArrivals } from '../storage/arrivals/directory.ts';
 import type { Variants } from '../storage/variants/variants.ts';
-import type { Observers } from './observers.ts';
 
 /** Directory that `npm run build` writes. */
 export const WEB_DIRECTORY = fileURLToPath(new URL('../../dist/web', import.meta.url));

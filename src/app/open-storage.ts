@@ -4,6 +4,7 @@ import type { Database } from '../database/database.ts';
 import { BLOB_REFERENCES } from '../image/blob-references.ts';
 import { makeImageBytesFinder } from '../image/bytes.ts';
 import type { Logger } from '../log.ts';
+import type { Observers } from '../observers.ts';
 import { makeMemoryCache } from '../storage/cache/memory-cache.ts';
 import type { DiskHealth } from '../storage/disk-health.ts';
 import { makeOutages, type Outages } from '../storage/outages.ts';
@@ -16,7 +17,6 @@ import { openVariantCache } from '../storage/variants/cache.ts';
 import { makeVariants } from '../storage/variants/variants.ts';
 import { reportOutages } from '../webhook/outages.ts';
 import type { Closing } from './closing.ts';
-import type { Observers } from './observers.ts';
 import { type OpenedStores, openStores } from './open-stores.ts';
 
 interface StorageDeps {

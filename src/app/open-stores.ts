@@ -2,6 +2,7 @@ import type { Config, GithubConfig, S3Config, StoreKind } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { sharedValue } from '../database/shared-value.ts';
 import type { PresignedAnswer } from '../http/bytes/delivery.ts';
+import type { Observers } from '../observers.ts';
 import type { DiskHealth } from '../storage/disk-health.ts';
 import type { Outages } from '../storage/outages.ts';
 import { withCircuit } from '../storage/stores/circuit.ts';
@@ -10,7 +11,6 @@ import { openFilesystemStore } from '../storage/stores/filesystem/filesystem.ts'
 import { makeMemoryStore } from '../storage/stores/memory.ts';
 import { observed } from '../storage/stores/observed.ts';
 import type { Store } from '../storage/stores/store.ts';
-import type { Observers } from './observers.ts';
 
 export interface OpenedStores {
   readonly stores: Store[];

@@ -6,8 +6,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { TrafficLimits } from '../config.ts';
 import { diskErrorOf } from '../database/pglite/disk-fault.ts';
 import type { Services } from '../graphql/context.ts';
-import type { Metrics } from '../metrics.ts';
-import type { Tracing } from '../tracing.ts';
+import type { Observers } from '../observers.ts';
 import { makeAdmission } from './admission.ts';
 import type { BytesSettings } from './bytes/serve-image.ts';
 import type { UploadsDeps } from './bytes/upload.ts';
@@ -39,7 +38,7 @@ export interface HttpServer {
   close(graceSeconds: number): Promise<void>;
 }
 
-export interface HttpServerDeps {
+export interface HttpServerDeps extends Observers {
   readonly services: Services;
   readonly authenticator: Authenticator;
   readonly limits: Omit<GraphqlOptions, 'traffic' | 'observers'> & TrafficLimits;
@@ -48,8 +47,6 @@ export interface HttpServerDeps {
   readonly workers: Workers;
   /** Directory of the built gallery. */
   readonly webDirectory: string;
-  readonly metrics: Metrics;
-  readonly tracing: Tracing | null;
   /** Returns the metrics of all processes of this server as text. */
   readonly scrape: () => Promise<string>;
   readonly log: Logger;

@@ -1,15 +1,12 @@
-import { type Metrics, noteCall } from '../metrics.ts';
-import type { Tracing } from '../tracing.ts';
+import { noteCall } from '../metrics.ts';
+import type { Observers } from '../observers.ts';
 import type { PictureRequest, Provider } from './provider.ts';
 
 /**
  * Returns a provider whose calls are counted and timed, and recorded as spans
  * (https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/). A span has no prompt.
  */
-export function observed(
-  provider: Provider,
-  { metrics, tracing }: { readonly metrics: Metrics; readonly tracing: Tracing | null },
-): Provider {
+export function observed(provider: Provider, { metrics, tracing }: Observers): Provider {
   const { name, models } = provider;
   const call = (request: PictureRequest, signal: AbortSignal) =>
     noteCall(metrics.providerCalls, { provider: name }, () => provider.generate(request, signal));

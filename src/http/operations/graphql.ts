@@ -11,6 +11,7 @@ import { MAX_RELATED_PER_REQUEST } from '../../graphql/builder/related-limit.ts'
 import { type GraphqlContext, makeEventState, type Services } from '../../graphql/context.ts';
 import { Loaders } from '../../graphql/loaders.ts';
 import { schema } from '../../graphql/schema.ts';
+import type { Observers } from '../../observers.ts';
 import {
   type BodyLimits,
   faultOfEncoding,
@@ -50,7 +51,7 @@ export interface GraphqlOptions extends BodyLimits, QueryLimits {
   /** null: clients cannot name operations by their hashes. */
   readonly persisted: PersistedOperations | null;
   readonly traffic: Traffic;
-  readonly observers: Parameters<typeof makeObserveOperation>[0];
+  readonly observers: Observers;
 }
 
 /**

@@ -7,8 +7,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { ERROR_CODES } from '../../errors.ts';
-import type { Metrics } from '../../metrics.ts';
-import type { Tracing } from '../../tracing.ts';
+import type { Observers } from '../../observers.ts';
 
 /** Runs an operation. A result that is there at once is returned at once. */
 export type ObserveOperation = <Result>(
@@ -21,13 +20,7 @@ export type ObserveOperation = <Result>(
  * (https://opentelemetry.io/docs/specs/semconv/graphql/graphql-spans/). The span has neither document nor
  * variables. Call it with validated documents only: the names of their fields are those of the schema.
  */
-export function makeObserveOperation({
-  metrics,
-  tracing,
-}: {
-  readonly metrics: Metrics;
-  readonly tracing: Tracing | null;
-}): ObserveOperation {
+export function makeObserveOperation({ metrics, tracing }: Observers): ObserveOperation {
   const { operations } = metrics;
   const observe: ObserveOperation = ({ document, operationName }, run) => {
     const operation = labelOf(document, operationName);

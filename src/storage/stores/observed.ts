@@ -1,15 +1,13 @@
-import { type Metrics, noteCall } from '../../metrics.ts';
-import type { Attributes, Tracing } from '../../tracing.ts';
+import { noteCall } from '../../metrics.ts';
+import type { Observers } from '../../observers.ts';
+import type { Attributes } from '../../tracing.ts';
 import type { ByteRange, Store } from './store.ts';
 
 /**
  * Returns a store whose calls are counted and timed, and recorded as spans. The call of `open` ends when the
  * stream is open, not when it has been read. A listing is not observed.
  */
-export function observed(
-  store: Store,
-  { metrics, tracing }: { readonly metrics: Metrics; readonly tracing: Tracing | null },
-): Store {
+export function observed(store: Store, { metrics, tracing }: Observers): Store {
   const { readInto, readWhole } = store;
 
   function traced<Result>(

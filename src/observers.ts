@@ -1,5 +1,5 @@
-import type { Metrics } from '../metrics.ts';
-import type { Tracing } from '../tracing.ts';
+import type { Metrics } from './metrics.ts';
+import type { Tracing } from './tracing.ts';
 
 /** Everything that watches the calls of the parts. */
 export interface Observers {
