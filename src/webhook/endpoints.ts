@@ -6,6 +6,7 @@ import { IMAGE_ORIGINS, parseUuid } from '../image/image.ts';
 import { LIMITS, parseText } from '../image/input.ts';
 import { isEventType, WEBHOOK_EVENT_TYPES } from './event-types.ts';
 import type { WebhookFilter } from './filter.ts';
+import { notifyServers } from './notify.ts';
 import type { Poster } from './post.ts';
 
 export interface EndpointDeps {
@@ -102,14 +103,12 @@ export async function updateWebhook(deps: EndpointDeps, text: string, input: End
     const rows = await transaction.query(UPDATE, values);
     if (rows.length > 0) {
       await recordAudit(transaction, { action: 'webhook.update', subject: id, details: { fields } });
-      await transaction.query(NOTIFY);
+      await notifyServers(transaction);
     }
     return rows.length;
   });
   return id;
 }
-
-const NOTIFY = `SELECT pg_notify('fixative_webhooks', '')`;
 
 /** Deletes an endpoint with its deliveries. @throws InputError INVALID_ID, NotFoundError. */
 export async function deleteWebhook(deps: EndpointDeps, text: string): Promise<string> {

@@ -4,6 +4,7 @@ import type { Database, Queryable } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import { missing, parseWebhookId } from './endpoints.ts';
 import { TEST_EVENT } from './event-types.ts';
+import { notifyServers } from './notify.ts';
 import { payloadOf } from './payload.ts';
 
 type ReplayDeps = { readonly database: Database };
@@ -17,7 +18,6 @@ const ONE = `${AGAIN} WHERE id = $1 RETURNING id, webhook_id AS "webhookId"`;
 const RANGE = `${AGAIN} WHERE id IN (SELECT d.id FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
     WHERE d.webhook_id = $1 AND e.created_at >= $2 AND e.created_at < $3 AND ($4 OR d.state = 'FAILED')
       AND d.state <> 'PENDING' ORDER BY e.created_at LIMIT $5) RETURNING id`;
-const NOTIFY = `SELECT pg_notify('fixative_webhooks', '')`;
 const EXISTS = 'SELECT id FROM webhooks WHERE id = $1 FOR KEY SHARE';
 const EVENT = 'INSERT INTO webhook_events (id, type, payload, created_at) VALUES ($1, $2, $3, $4)';
 const DELIVERY = 'INSERT INTO webhook_deliveries (webhook_id, event_id) VALUES ($1, $2) RETURNING id';
@@ -73,7 +73,7 @@ export async function replayRange(
 
 async function recordReplay(transaction: Queryable, webhookId: string, deliveries: number): Promise<void> {
   await recordAudit(transaction, { action: 'webhook.replay', subject: webhookId, details: { deliveries } });
-  await transaction.query(NOTIFY);
+  await notifyServers(transaction);
 }
 
 async function requireWebhook(transaction: Queryable, id: string): Promise<void> {
@@ -91,7 +91,7 @@ export async function sendTest({ database }: ReplayDeps, text: string): Promise<
     await transaction.query(EVENT, [eventId, TEST_EVENT, payload, createdAt]);
     const [row] = (await transaction.query<{ id: string }>(DELIVERY, [id, eventId])) as [{ id: string }];
     await recordAudit(transaction, { action: 'webhook.test', subject: id });
-    await transaction.query(NOTIFY);
+    await notifyServers(transaction);
     return row.id;
   });
   await database.flush();

@@ -2,6 +2,7 @@ import { isDatabaseAway } from '../database/driver/errors.ts';
 import { diskFaultOf } from '../database/pglite/disk-fault.ts';
 import { attemptDelivery, type ClaimedDelivery, claimDeliveries, type DeliverDeps } from './deliver.ts';
 import { type DispatchDeps, dispatchEvents } from './dispatch.ts';
+import { CHANNEL } from './notify.ts';
 
 export type WebhookDeps = DeliverDeps & DispatchDeps;
 
@@ -10,7 +11,6 @@ export interface WebhookWork {
   stop(): Promise<void>;
 }
 
-const CHANNEL = 'fixative_webhooks';
 /** Longest pause between two looks. New events and replays are notified. */
 const POLL_MS = 5000;
 const SOON_MS = 50;
