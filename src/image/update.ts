@@ -6,7 +6,7 @@ import { findImageRow, IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type V
 import { makeFilename, originalNameOf } from './ingest/filename.ts';
 import { explainDataFault } from './ingest/ingest.ts';
 import { LIMITS, parseMetadata, parseOptional, parseTags } from './input.ts';
-import { lockTree, TREE } from './related/family.ts';
+import { lockTrees, TREE } from './related/family.ts';
 
 /** Changes of an image. An undefined field stays as it is; null clears it. */
 export interface ImageChanges {
@@ -47,7 +47,7 @@ export async function updateImage(
   if (statement.isEmpty) return image;
   const [row] = await deps.database
     .transaction(async (transaction) => {
-      if (changes.visibility != null) await lockTree(transaction, image);
+      if (changes.visibility != null) await lockTrees(transaction, [Number(image.id)]);
       const updated = await transaction.query<ImageRow>(statement.text, statement.values);
       const details = { fields: Object.keys(changes).filter((name) => changes[name as never] != null) };
       for (const { uuid } of updated)

@@ -226,6 +226,7 @@ export async function recordRun(
 
 /** Another run of this kind is active. */
 export class ActiveRunError extends InputError {
+  readonly kind: MaintenanceKind;
   readonly runId: string;
 
   /** @param runId id of that run, in the form in which the message names it. */
@@ -236,6 +237,7 @@ export class ActiveRunError extends InputError {
       `Another ${what} is active, the run ${runId}. Wait until it ends, or call cancelMaintenanceRun.`,
       { path: ['input'], retryable: true },
     );
+    this.kind = kind;
     this.runId = runId;
   }
 }

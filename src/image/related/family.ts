@@ -16,25 +16,18 @@ export const TREE = `WITH RECURSIVE tree(id) AS (
     SELECT $1::bigint UNION SELECT p.id FROM generated_images p JOIN tree ON p.part_of = tree.id
   )`;
 
-const LOCK_TREE = `${TREE} SELECT 1 FROM generated_images i WHERE i.id IN (SELECT id FROM tree) ORDER BY i.id FOR UPDATE`;
-
-/**
- * Locks an image and its parts, by id. Waits for other changes of them, and for a part that is being recorded
- * (generation/finish.ts).
- */
-export async function lockTree(transaction: Queryable, image: Pick<Image, 'id'>): Promise<void> {
-  await transaction.query(LOCK_TREE, [Number(image.id)]);
-}
-
 /** Selects some images ($1), their parts, and their parts, each with the image that it belongs to. */
-const TREES = `WITH RECURSIVE tree(root, id) AS (
+export const TREES = `WITH RECURSIVE tree(root, id) AS (
     SELECT id, id FROM unnest($1::bigint[]) AS given(id)
     UNION SELECT tree.root, p.id FROM generated_images p JOIN tree ON p.part_of = tree.id
   )`;
 
 const LOCK_TREES = `${TREES} SELECT 1 FROM generated_images i WHERE i.id IN (SELECT id FROM tree) ORDER BY i.id FOR UPDATE`;
 
-/** Locks some images and their parts, by id, as lockTree does for one. */
+/**
+ * Locks some images and their parts, by id. Waits for other changes of them, and for a part that is being
+ * recorded (generation/finish.ts).
+ */
 export async function lockTrees(transaction: Queryable, ids: readonly number[]): Promise<void> {
   await transaction.query(LOCK_TREES, [ids]);
 }
@@ -49,19 +42,6 @@ const PINNED_ROOTS = `WITH RECURSIVE tree(root, id, pinned) AS (
 export async function findPinned(db: Queryable, ids: readonly number[]): Promise<Set<number>> {
   const rows = await db.query<{ id: number }>(PINNED_ROOTS, [ids]);
   return new Set(rows.map(({ id }) => id));
-}
-
-const TRASH_TREES = `${TREES} UPDATE generated_images i SET deleted_at = now(), updated_at = now()
-  WHERE i.id IN (SELECT id FROM tree) AND i.deleted_at IS NULL RETURNING i.uuid`;
-
-/**
- * Puts some images and their parts into the trash, as deleteImage does for one. The caller has locked them by
- * lockTrees, and none of the images is in the trash.
- * @returns the UUIDs of the images and parts.
- */
-export async function trashTrees(transaction: Queryable, ids: readonly number[]): Promise<string[]> {
-  const rows = await transaction.query<{ uuid: string }>(TRASH_TREES, [ids]);
-  return rows.map(({ uuid }) => uuid);
 }
 
 const ALL_PARTS = `${TREE} SELECT ${IMAGE_COLUMNS} FROM generated_images i WHERE i.id IN (SELECT id FROM tree) AND i.id <> $1

@@ -5,7 +5,8 @@ import type { Queryable } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
 import type { ExecuteDeps, MaintenanceWork, WorkTools } from '../maintenance/execute.ts';
 import type { MaintenanceRun } from '../maintenance/run.ts';
-import { lockTrees, trashTrees } from '../related/family.ts';
+import { lockTrees } from '../related/family.ts';
+import { trashTrees } from '../trash/trash.ts';
 import { type PolicySnapshot, subjectOf } from './policy.ts';
 import { now, type RetentionDeps, resolvedFilter, stopOf } from './retention.ts';
 import { parseRule, type RetentionReason } from './rule.ts';
@@ -169,6 +170,9 @@ interface NamedAsked extends Asked {
   readonly name: string;
 }
 
+/** The actor of what a policy puts into the trash. */
+const ACTOR = { kind: 'job', name: 'retention' } as const;
+
 interface Item {
   readonly id: number;
   /** `<index of the policy>:<reason>` */
@@ -183,33 +187,25 @@ async function trashBatch(
 ): Promise<{ uuids: string[]; marked: { bytes: number; outcome: string }[] }> {
   const ids = items.map(({ id }) => id);
   await lockTrees(transaction, ids);
-  const going: Selected[] = [];
+  /** Name of the policy, by id of an image that goes. */
+  const going = new Map<number, string>();
   for (const [index, each] of Map.groupBy(items.map(parseItem), (item) => item.policy)) {
     const of = asked[index];
-    if (!of) continue;
-    const still = await stillGoing(transaction, of, each);
-    await recordTrashed(transaction, of.name, still);
-    going.push(...still);
+    if (of) for (const { id } of await stillGoing(transaction, of, each)) going.set(id, of.name);
   }
-  const trashed = going.map(({ id }) => id);
-  const uuids = trashed.length > 0 ? await trashTrees(transaction, trashed) : [];
-  return { uuids, marked: await transaction.query(MARK, [runId, ids, trashed]) };
-}
-
-const UUIDS = 'SELECT uuid FROM generated_images WHERE id = ANY($1::bigint[]) ORDER BY id';
-
-/** Records that a policy puts images into the trash. */
-async function recordTrashed(
-  transaction: Queryable,
-  policy: string,
-  going: readonly Selected[],
-): Promise<void> {
-  if (going.length === 0) return;
-  const rows = await transaction.query<{ uuid: string }>(UUIDS, [going.map(({ id }) => id)]);
-  const entries = rows.map(
-    ({ uuid }) => ({ action: 'image.delete', subject: uuid, details: { policy } }) as const,
-  );
-  await asActor({ kind: 'job', name: 'retention' }, () => recordAudit(transaction, ...entries));
+  const trashed = [...going.keys()];
+  const rows = trashed.length > 0 ? await trashTrees(transaction, trashed) : [];
+  const entries = rows.flatMap(({ id, uuid }) => {
+    const policy = going.get(id);
+    return policy === undefined
+      ? []
+      : [{ action: 'image.delete', subject: uuid, details: { policy } } as const];
+  });
+  await asActor(ACTOR, () => recordAudit(transaction, ...entries));
+  return {
+    uuids: rows.map(({ uuid }) => uuid),
+    marked: await transaction.query(MARK, [runId, ids, trashed]),
+  };
 }
 
 function parseItem({ id, reason }: Item): Selected & { readonly policy: number } {
