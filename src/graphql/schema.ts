@@ -31,6 +31,7 @@ import './mutations/trash.ts';
 import './tools.ts';
 import './store.ts';
 import './maintenance/retention.ts';
+import './maintenance/retention-preview.ts';
 import './maintenance/run.ts';
 import './maintenance/mutations.ts';
 import './maintenance/retention-run.ts';

@@ -1,30 +1,11 @@
 import { visibleFilter } from '../../auth/authorization.ts';
-import {
-  ActiveRunError,
-  cancelRun,
-  type MaintenanceRun as Run,
-  type RunRequest,
-  recordRun,
-} from '../../image/maintenance/run.ts';
+import { cancelRun, type RunRequest, recordRun } from '../../image/maintenance/run.ts';
 import type { InputFields } from '../builder/builder.ts';
-import { encodeId } from '../builder/global-id.ts';
 import type { Services } from '../context.ts';
 import { WHICH_IMAGES } from '../image/image-filter.ts';
-import { mutation, type PayloadOptions } from '../mutations/mutation.ts';
-import { MaintenanceRun } from './run.ts';
+import { mutation } from '../mutations/mutation.ts';
 import { parseRunId } from './run-id.ts';
-
-const payload = (name: string): PayloadOptions<{ run: Run | null }> => ({
-  description: `Payload of \`${name}\`.`,
-  empty: { run: null },
-  fields: (t) => ({
-    run: t.expose('run', {
-      type: MaintenanceRun,
-      nullable: true,
-      description: 'The run; null if the mutation failed and `userErrors` says why.',
-    }),
-  }),
-});
+import { ACTIVE_RUN, runPayload, startRun } from './start.ts';
 
 const maxMissingPercent = (t: InputFields) =>
   t.int({
@@ -32,17 +13,8 @@ const maxMissingPercent = (t: InputFields) =>
       'Stop the run when more than this percentage of the copies in a store is missing, 0 to 100. Default: 10.',
   });
 
-/** Starts a run. @throws ActiveRunError with the global id of the other run, as clients need it. */
-async function start(services: Services, request: RunRequest): Promise<{ run: Run }> {
-  try {
-    return { run: await recordRun(services, request, services.maintenanceQueue.push) };
-  } catch (error) {
-    if (!(error instanceof ActiveRunError)) throw error;
-    throw new ActiveRunError(request.kind, encodeId({ type: 'MaintenanceRun', key: error.runId }));
-  }
-}
-
-const ACTIVE_RUN = 'CONFLICT with the ID of the other run while another run of this kind is active.';
+const start = (services: Services, request: RunRequest) =>
+  startRun(() => recordRun(services, request, services.maintenanceQueue.push));
 
 mutation({
   name: 'startVerify',
@@ -62,7 +34,7 @@ mutation({
       maxMissingPercent: maxMissingPercent(t),
     }),
   },
-  payload: payload('startVerify'),
+  payload: runPayload('startVerify'),
   resolve: ({ stores, ...options }, { services, caller }) =>
     start(services, { kind: 'VERIFY', stores, options: withoutNulls(options), startedBy: caller.name }),
 });
@@ -82,7 +54,7 @@ mutation({
       maxMissingPercent: maxMissingPercent(t),
     }),
   },
-  payload: payload('startRestore'),
+  payload: runPayload('startRestore'),
   resolve({ stores, filter, ...options }, { services, caller }) {
     const which = filter ? visibleFilter(caller, filter) : null;
     const rest = { stores, filter: which, options: withoutNulls(options), startedBy: caller.name };
@@ -104,7 +76,7 @@ mutation({
       }),
     }),
   },
-  payload: payload('cancelMaintenanceRun'),
+  payload: runPayload('cancelMaintenanceRun'),
   resolve: async ({ id }, { services }) => ({
     run: await cancelRun(services, parseRunId(String(id), ['input', 'id'])),
   }),

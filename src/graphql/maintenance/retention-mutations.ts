@@ -1,4 +1,3 @@
-import { ActiveRunError, type MaintenanceRun as Run } from '../../image/maintenance/run.ts';
 import {
   createPolicy,
   deletePolicy,
@@ -6,10 +5,9 @@ import {
   updatePolicy,
 } from '../../image/retention/policy.ts';
 import { startRetention } from '../../image/retention/retention.ts';
-import { encodeId } from '../builder/global-id.ts';
 import { mutation, type PayloadOptions } from '../mutations/mutation.ts';
 import { RetentionPolicy, requireAllUsers, ruleFields, ruleInput } from './retention.ts';
-import { MaintenanceRun } from './run.ts';
+import { ACTIVE_RUN, runPayload, startRun } from './start.ts';
 
 const payload = (name: string): PayloadOptions<{ policy: Policy | null }> => ({
   description: `Payload of \`${name}\`.`,
@@ -22,18 +20,6 @@ const payload = (name: string): PayloadOptions<{ policy: Policy | null }> => ({
     }),
   }),
 });
-
-const runPayload: PayloadOptions<{ run: Run | null }> = {
-  description: 'Payload of `runRetention`.',
-  empty: { run: null },
-  fields: (t) => ({
-    run: t.expose('run', {
-      type: MaintenanceRun,
-      nullable: true,
-      description: 'The run; null if the mutation failed and `userErrors` says why.',
-    }),
-  }),
-};
 
 const READ_ONLY = 'CONFLICT for a policy of RETENTION_FILE.';
 
@@ -103,8 +89,7 @@ mutation({
 mutation({
   name: 'runRetention',
   scope: 'admin',
-  description:
-    'Starts a run that puts the images that a policy selects into the trash, from where they are purged TRASH_DAYS later. STOPPED if the policy would take more than its share: preview it, then set `maxShare`. CONFLICT with the ID of the other run while another run of this kind is active.',
+  description: `Starts a run that puts the images that a policy selects into the trash, from where they are purged TRASH_DAYS later. STOPPED if the policy would take more than its share: preview it, then set \`maxShare\`. ${ACTIVE_RUN}`,
   input: {
     description: 'Policy to run.',
     fields: (t) => ({
@@ -117,15 +102,10 @@ mutation({
       }),
     }),
   },
-  payload: runPayload,
+  payload: runPayload('runRetention'),
   async resolve({ name, maxShare }, { services, caller }) {
     requireAllUsers(caller);
     const asked = { name: name ?? null, maxShare: maxShare ?? null, startedBy: caller.name };
-    try {
-      return { run: await startRetention(services, asked, services.maintenanceQueue.push) };
-    } catch (error) {
-      if (!(error instanceof ActiveRunError)) throw error;
-      throw new ActiveRunError('RETENTION', encodeId({ type: 'MaintenanceRun', key: error.runId }));
-    }
+    return startRun(() => startRetention(services, asked, services.maintenanceQueue.push));
   },
 });

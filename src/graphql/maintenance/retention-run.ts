@@ -1,7 +1,7 @@
 import type { PolicyResult, RetentionResult } from '../../image/retention/work.ts';
 import { builder } from '../builder/builder.ts';
 import { LIST_COST } from '../builder/costs.ts';
-import { RetentionReasonCount, reasonsOf } from './retention.ts';
+import { RetentionReasonCount, reasonsOf } from './retention-preview.ts';
 import { MaintenanceRun, mayNameImages, withEnumNames } from './run.ts';
 
 const RetentionPolicyRecord = builder.objectRef<PolicyResult>('RetentionPolicyRecord').implement({
