@@ -152,6 +152,7 @@ const INNER_ORDER: Readonly<Record<string, readonly string[]>> = {
     'trash',
     'events',
     'maintenance',
+    'bulk',
     'retention',
     'upload',
     'import',

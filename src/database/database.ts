@@ -137,6 +137,9 @@ export interface HeldLock extends Queryable {
   executeScript(script: string): Promise<void>;
 }
 
+/** The part of a database by which rows are changed. */
+export type Writable = Pick<Database, 'query' | 'transaction' | 'flush'>;
+
 export type PrismaTransaction = Prisma.TransactionClient;
 
 /**

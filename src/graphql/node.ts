@@ -5,6 +5,7 @@ import { allows } from '../auth/authorization.ts';
 import type { Scope } from '../auth/caller.ts';
 import { InputError } from '../errors.ts';
 import { parseUuid } from '../image/image.ts';
+import type { MaintenanceRun as MaintenanceRunShape } from '../image/maintenance/run.ts';
 import { AuditEntry } from './audit/audit-log.ts';
 import { builder } from './builder/builder.ts';
 import { LIST_COST } from './builder/costs.ts';
@@ -12,6 +13,7 @@ import { decodeId, type GlobalId, type NodeType } from './builder/global-id.ts';
 import type { GraphqlContext } from './context.ts';
 import { Copy, type CopyOfImage, copiesOf, copyKey } from './image/copy.ts';
 import { Image } from './image/image.ts';
+import { maySeeRun } from './maintenance/access.ts';
 import { MaintenanceRun } from './maintenance/run.ts';
 import { ApiToken } from './token.ts';
 import { Webhook, WebhookDelivery } from './webhook/webhook.ts';
@@ -57,9 +59,9 @@ const FINDERS: Readonly<Record<NodeType, Finder>> = {
   },
   MaintenanceRun: {
     type: MaintenanceRun,
-    scope: 'stores:read',
+    scope: 'images:read',
     parse: parseUuid,
-    find: (key, { loaders }) => loaders.maintenanceRunById.load(key),
+    find: findRun,
   },
   Webhook: {
     type: Webhook,
@@ -80,6 +82,14 @@ const FINDERS: Readonly<Record<NodeType, Finder>> = {
       ),
   },
 };
+
+async function findRun(
+  key: string,
+  { loaders, caller }: GraphqlContext,
+): Promise<MaintenanceRunShape | null> {
+  const run = await loaders.maintenanceRunById.load(key);
+  return run && maySeeRun(caller, run) ? run : null;
+}
 
 function parseCopyKey(key: string): string | null {
   const { uuid, store } = splitCopyKey(key);

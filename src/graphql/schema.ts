@@ -34,6 +34,8 @@ import './maintenance/retention.ts';
 import './maintenance/retention-preview.ts';
 import './maintenance/run.ts';
 import './maintenance/mutations.ts';
+import './maintenance/bulk-result.ts';
+import './maintenance/bulk.ts';
 import './maintenance/retention-run.ts';
 import './maintenance/retention-mutations.ts';
 import './maintenance/subscription.ts';

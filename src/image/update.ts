@@ -1,5 +1,5 @@
 import { recordAudit } from '../audit/audit.ts';
-import type { Database } from '../database/database.ts';
+import type { Writable } from '../database/database.ts';
 import { InputError, NotFoundError } from '../errors.ts';
 import type { ForgetsImages } from './bytes.ts';
 import { findImageRow, IMAGE_COLUMNS, type Image, type ImageRow, imageOf, type Visibility } from './image.ts';
@@ -34,16 +34,12 @@ export interface ImageChanges {
  *   bytes; NotFoundError when it was purged.
  */
 export async function updateImage(
-  deps: { database: Database; imageBytes: ForgetsImages },
+  deps: { database: Writable; imageBytes: ForgetsImages },
   image: Image,
   changes: ImageChanges,
 ): Promise<Image> {
-  const statement = new Update(image);
-  changeTags(statement, changes);
-  changeMetadata(statement, changes);
+  const statement = makeUpdate(image.id, changes);
   if (changes.filename !== undefined) changeFilename(statement, image, changes.filename);
-  if (changes.visibility != null) changeVisibility(statement, changes.visibility);
-  if (changes.pinned != null) statement.set('pinned', `${statement.value(changes.pinned)}::boolean`);
   if (statement.isEmpty) return image;
   const [row] = await deps.database
     .transaction(async (transaction) => {
@@ -62,6 +58,24 @@ export async function updateImage(
   return imageOf(row);
 }
 
+/** @throws InputError INVALID_INPUT for changes that no image could have, or when nothing is changed. */
+export function requireChanges(changes: Omit<ImageChanges, 'filename'>): void {
+  if (!makeUpdate(0n, changes).isEmpty) return;
+  throw new InputError('INVALID_INPUT', 'There is nothing to change. Name one or more changes.', {
+    path: ['input'],
+  });
+}
+
+/** Returns the statement of all changes but that of the filename. @throws InputError INVALID_INPUT */
+function makeUpdate(id: Image['id'], changes: ImageChanges): Update {
+  const statement = new Update(id);
+  changeTags(statement, changes);
+  changeMetadata(statement, changes);
+  if (changes.visibility != null) changeVisibility(statement, changes.visibility);
+  if (changes.pinned != null) statement.set('pinned', `${statement.value(changes.pinned)}::boolean`);
+  return statement;
+}
+
 /** Builder of one UPDATE. Its text depends on which fields are given, not on their values. */
 class Update {
   readonly values: unknown[] = [];
@@ -69,8 +83,8 @@ class Update {
   #before = '';
   readonly #terms: string[];
 
-  constructor(image: Image) {
-    this.#terms = [`i.id = ${this.value(Number(image.id))}`, 'i.deleted_at IS NULL'];
+  constructor(id: Image['id']) {
+    this.#terms = [`i.id = ${this.value(Number(id))}`, 'i.deleted_at IS NULL'];
   }
 
   get isEmpty(): boolean {
@@ -176,7 +190,7 @@ const hasBytes = (image: Image) => image.blobId !== null && image.status === 'su
 
 /** Returns the error for an update that matched no row. */
 async function explainRefusal(
-  { database }: { database: Database },
+  { database }: { database: Writable },
   { id, uuid }: Image,
   changes: ImageChanges,
 ): Promise<InputError | NotFoundError> {

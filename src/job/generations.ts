@@ -6,7 +6,7 @@ import { diskFaultOf } from '../database/pglite/disk-fault.ts';
 import { type GenerationQueue, LOCAL_QUEUE } from '../image/generation/generation.ts';
 import type { GenerationWorker } from '../image/generation/worker.ts';
 import type { Tracing } from '../tracing.ts';
-import { MAINTENANCE_QUEUE, type MaintenanceJobs, makeMaintenanceJobs } from './maintenance.ts';
+import { MAINTENANCE_QUEUES, type MaintenanceJobs, makeMaintenanceJobs } from './maintenance.ts';
 import { currentTrace, duringJob, type Traced } from './spans.ts';
 import { dbOf } from './transaction.ts';
 
@@ -96,7 +96,7 @@ export async function openGenerationJobs(database: Database, options: JobsOption
     // pg-boss has a lock of its own, but a server that has waited for it may still see the schema as missing,
     // and fail.
     await database.exclusively('queue', () => boss.start());
-    await setUpQueues(boss, [...providers.map(queueNameOf), MAINTENANCE_QUEUE]);
+    await setUpQueues(boss, [...providers.map(queueNameOf), ...MAINTENANCE_QUEUES]);
   } catch (error) {
     // Parts of pg-boss may be running, also after a failed start. They would keep the process alive.
     await boss.stop({ graceful: false, close: false }).catch(() => {});

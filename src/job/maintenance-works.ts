@@ -1,3 +1,4 @@
+import { bulkWork } from '../image/bulk/work.ts';
 import type { MaintenanceWorks } from '../image/maintenance/execute.ts';
 import { restoreWork } from '../image/maintenance/restore-work.ts';
 import { verifyWork } from '../image/maintenance/verify-work.ts';
@@ -13,4 +14,5 @@ export const makeMaintenanceWorks = (settings: WorkSettings): MaintenanceWorks =
   VERIFY: verifyWork,
   RESTORE: restoreWork,
   RETENTION: makeRetentionWork(settings),
+  BULK: bulkWork,
 });

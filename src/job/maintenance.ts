@@ -1,4 +1,4 @@
-import type { PgBoss } from 'pg-boss';
+import type { Job, PgBoss } from 'pg-boss';
 import type { Queryable } from '../database/database.ts';
 import { diskFaultOf } from '../database/pglite/disk-fault.ts';
 import { type ExecuteDeps, executeRun } from '../image/maintenance/execute.ts';
@@ -6,7 +6,9 @@ import {
   DEAD_AFTER_SECONDS,
   failDeadRuns,
   MAINTENANCE_KINDS,
+  type MaintenanceKind,
   type MaintenanceQueue,
+  type MaintenanceRun,
 } from '../image/maintenance/run.ts';
 import type { Tracing } from '../tracing.ts';
 import { makeMaintenanceWorks, type WorkSettings } from './maintenance-works.ts';
@@ -29,15 +31,22 @@ export interface MaintenanceWork {
   stop(): Promise<void>;
 }
 
-export const MAINTENANCE_QUEUE = 'maintenance';
+/** Other kinds have a queue of their own, in which many runs may wait: a verify has its workers to itself. */
+const queueOf = (kind: MaintenanceKind) => (MAINTENANCE_KINDS[kind].isSingle ? 'maintenance' : 'bulk');
 
-/** Runs that one process executes at once: one of each kind. */
-const WORKERS = Object.keys(MAINTENANCE_KINDS).length;
+/** Runs that one process executes at once, by queue: one of each kind of which one is active. */
+const WORKERS = {
+  maintenance: Object.values(MAINTENANCE_KINDS).filter(({ isSingle }) => isSingle).length,
+  bulk: 2,
+};
+export const MAINTENANCE_QUEUES = Object.keys(WORKERS);
 const POLL_SECONDS = 3;
 /** Pause between two polls where a new job is notified. */
 const SELDOM_SECONDS = 30;
 
-const WAITING = `SELECT id FROM maintenance_runs WHERE state = 'PENDING'`;
+const WAITING = `SELECT id, kind FROM maintenance_runs WHERE state = 'PENDING'`;
+
+type QueuedRun = Pick<MaintenanceRun, 'id' | 'kind'>;
 
 /** Data of the job of a run. */
 interface RunJob extends Traced {
@@ -45,8 +54,8 @@ interface RunJob extends Traced {
 }
 
 export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): MaintenanceJobs {
-  async function push(transaction: Queryable, id: string): Promise<void> {
-    await boss.insert(MAINTENANCE_QUEUE, [{ data: { id, ...currentTrace(tracing) } satisfies RunJob }], {
+  async function push(transaction: Queryable, { id, kind }: QueuedRun): Promise<void> {
+    await boss.insert(queueOf(kind), [{ data: { id, ...currentTrace(tracing) } satisfies RunJob }], {
       db: dbOf(transaction),
     });
   }
@@ -57,7 +66,7 @@ export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): Main
       // The embedded database has one process, so a run of before this start is dead.
       await failDeadRuns(database, database.kind === 'pglite' ? 0 : DEAD_AFTER_SECONDS);
       // Their jobs may be lost, for example in a backup without the queue.
-      for (const { id } of await database.query<{ id: string }>(WAITING)) await push(database, id);
+      for (const run of await database.query<QueuedRun>(WAITING)) await push(database, run);
     } catch (error) {
       // With a full disk the server still serves. A dead run fails when it is read later.
       if (diskFaultOf(error) === null) throw error;
@@ -78,19 +87,19 @@ export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): Main
       const works = makeMaintenanceWorks(deps);
 
       const options = { pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: SELDOM_SECONDS };
-      for (let i = 0; i < WORKERS; i++) {
-        await boss.work<RunJob>(MAINTENANCE_QUEUE, options, async ([job]) => {
-          if (!job) return;
-          const { id, trace } = job.data;
-          const traced = { name: 'maintenance', attributes: { 'fixative.run': id }, trace };
-          const run = duringJob(tracing, traced, () => executeRun(deps, works, id, stopping.signal));
-          running.add(run);
-          const done = run.finally(() => running.delete(run));
-          // A run may wait for the lock that another server holds. Its job then fails, and is given to
-          // another server.
-          await Promise.race([done, stopped]);
-        });
-      }
+      const execute = async ([job]: Job<RunJob>[]) => {
+        if (!job) return;
+        const { id, trace } = job.data;
+        const traced = { name: 'maintenance', attributes: { 'fixative.run': id }, trace };
+        const run = duringJob(tracing, traced, () => executeRun(deps, works, id, stopping.signal));
+        running.add(run);
+        const done = run.finally(() => running.delete(run));
+        // A run may wait for the lock that another server holds. Its job then fails, and is given to
+        // another server.
+        await Promise.race([done, stopped]);
+      };
+      for (const [queue, workers] of Object.entries(WORKERS))
+        for (let i = 0; i < workers; i++) await boss.work<RunJob>(queue, options, execute);
       return {
         async stop() {
           stopping.abort();
@@ -98,6 +107,8 @@ export function makeMaintenanceJobs(boss: PgBoss, tracing: Tracing | null): Main
         },
       };
     },
-    pause: () => boss.offWork(MAINTENANCE_QUEUE, { wait: false }),
+    async pause() {
+      for (const queue of MAINTENANCE_QUEUES) await boss.offWork(queue, { wait: false });
+    },
   };
 }

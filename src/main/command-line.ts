@@ -6,6 +6,7 @@ import { registerClaim } from './commands/claim.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerExport } from './commands/export.ts';
 import { registerGeneratedFiles } from './commands/generated-files.ts';
+import { registerImages } from './commands/images.ts';
 import { registerImport } from './commands/import.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerRestore } from './commands/restore.ts';
@@ -27,6 +28,7 @@ const COMMANDS = [
   registerVerify,
   registerRestore,
   registerRetention,
+  registerImages,
   registerImport,
   registerExport,
   registerToken,

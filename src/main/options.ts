@@ -30,6 +30,14 @@ export function parseFilter(text: string): ImageFilter {
   }
 }
 
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new InvalidArgumentError('It is not valid JSON.');
+  }
+}
+
 export function parseExpiry(text: string): Date {
   const time = expiryOf(text, Date.now());
   if (time) return time;

@@ -1,13 +1,5 @@
 /** Runs of retention over the end of the server that executes them, and with several servers. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { print } from 'graphql';
-import pino from 'pino';
-import { fetch } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openApp } from '../../src/app.ts';
-import { parseConfig } from '../../src/config.ts';
 import type { Queryable } from '../../src/database/database.ts';
 import { createPolicy } from '../../src/image/retention/policy.ts';
 import { parseRule } from '../../src/image/retention/rule.ts';
@@ -18,16 +10,9 @@ import {
   RunRetentionDocument,
 } from '../generated/graphql.ts';
 import { allEvents } from '../graphql/maintenance-runs.ts';
-import {
-  eventually,
-  makeDatabase,
-  openTestApp,
-  ROOT_TOKEN,
-  type TestApp,
-  type TestDatabase,
-} from '../harness.ts';
+import { eventually, openTestApp, type TestApp } from '../harness.ts';
 import { insertImages, readImages, selectInMemory } from '../retention/model.ts';
-import { type ServerProcess, startServer } from './server.ts';
+import { AGE_HEARTBEATS, makeRunServer, type RunServer } from './run-server.ts';
 
 /** So many that the server can be killed before their run ends. */
 const IMAGES = 6000;
@@ -48,24 +33,12 @@ const trashed = async (db: Queryable) =>
 const MARK = `UPDATE generated_images SET prompt = 'before' WHERE deleted_at IS NOT NULL`;
 
 describe('a server that is killed in the middle of a run', () => {
-  let directory: string;
-  let database: TestDatabase | null;
-  let environment: Record<string, string>;
-  let server: ServerProcess | null = null;
+  let server: RunServer;
   let expected: number[] = [];
 
   beforeEach(async () => {
-    directory = await mkdtemp(path.join(tmpdir(), 'fixative-retention-'));
-    database = await makeDatabase();
-    environment = {
-      DATA_DIR: directory,
-      FIXATIVE_ROOT_TOKEN: ROOT_TOKEN,
-      STORES: 'filesystem',
-      LOG_LEVEL: 'error',
-      VERIFY_SCHEDULE: 'off',
-      ...(database ? { DATABASE_URL: database.url } : {}),
-    };
-    await withDatabase(async (app) => {
+    server = await makeRunServer();
+    await server.withDatabase(async (app) => {
       await insertImages(app.database, IMAGES);
       await app.database.query(MARK);
       await createPolicy(app, { name: 'policy', enabled: true, rule: RULE });
@@ -73,57 +46,27 @@ describe('a server that is killed in the middle of a run', () => {
     });
     expect(expected.length).toBeGreaterThan(2000);
   }, 120_000);
-  afterEach(async () => {
-    await server?.kill();
-    server = null;
-    await database?.drop();
-    await rm(directory, { recursive: true, force: true });
-  });
+  afterEach(() => server.remove());
 
-  /** Opens the database while no server runs. */
-  async function withDatabase(work: (app: Awaited<ReturnType<typeof openApp>>) => Promise<void>) {
-    const app = await openApp(parseConfig(environment, directory), {
-      log: pino({ level: 'silent' }),
-      processId: process.pid,
-      onEnd: (reason) => {
-        throw new Error(reason);
-      },
-    });
-    await work(app).finally(() => app.close());
-  }
-
-  async function ask<Data>(document: Parameters<typeof print>[0], variables: object = {}): Promise<Data> {
-    const response = await fetch(`${server?.url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${ROOT_TOKEN}` },
-      body: JSON.stringify({ query: print(document), variables }),
-    });
-    const { data, errors } = (await response.json()) as { data: Data; errors?: unknown };
-    expect(errors).toBeUndefined();
-    return data;
-  }
   const lastRun = async () =>
-    (await ask<{ maintenanceRuns: RetentionRunFragment[] }>(RetentionRunsDocument)).maintenanceRuns[0];
+    (await server.ask<{ maintenanceRuns: RetentionRunFragment[] }>(RetentionRunsDocument)).maintenanceRuns[0];
 
   test('continues the run after its next start, and ends as without the kill', async () => {
-    server = await startServer(environment);
-    const { runRetention } = await ask<{ runRetention: { run: { id: string }; userErrors: unknown[] } }>(
-      RunRetentionDocument,
-      { input: { name: 'policy' } },
-    );
+    await server.start();
+    const { runRetention } = await server.ask<{
+      runRetention: { run: { id: string }; userErrors: unknown[] };
+    }>(RunRetentionDocument, { input: { name: 'policy' } });
     expect(runRetention.userErrors).toEqual([]);
     await eventually(async () => expect((await lastRun())?.changed).toBeGreaterThan(0));
     await server.kill();
-    await withDatabase(async ({ database: db }) => {
+    await server.withDatabase(async ({ database: db }) => {
       const gone = await trashed(db);
       expect(gone.length).toBeGreaterThan(0);
       expect(gone.length, 'it was killed before its end').toBeLessThan(expected.length);
-      // PostgreSQL may have another server, so the last heartbeat decides.
-      await db.query(`UPDATE maintenance_runs SET heartbeat_at = heartbeat_at - interval '61 seconds'`);
+      await db.query(AGE_HEARTBEATS);
     });
-    server = await startServer(environment);
     const { id } = runRetention.run;
-    const events = await allEvents(server, id);
+    const events = await allEvents(await server.start(), id);
     expect(events.at(-1)?.run.state).toBe('COMPLETED');
     expect(await lastRun()).toMatchObject({
       id,
@@ -134,7 +77,7 @@ describe('a server that is killed in the middle of a run', () => {
       skipped: 0,
     });
     await server.stop();
-    await withDatabase(async ({ database: db }) => expect(await trashed(db)).toEqual(expected));
+    await server.withDatabase(async ({ database: db }) => expect(await trashed(db)).toEqual(expected));
   }, 120_000);
 });
 

@@ -42,6 +42,12 @@ describe('the audit log', () => {
     return { id, uuid: atob(id).split(':')[1] ?? '' };
   };
 
+  /** Deletes the bytes of the picture from the database. */
+  const loseCopy = () =>
+    app.database.query(`DELETE FROM stored_objects WHERE key LIKE '%' || $1 || '%'`, [
+      createHash('sha256').update(picture).digest('hex'),
+    ]);
+
   /** URL of a new image. */
   const address = async () => (await app.ask(ImageByIdDocument, await newImage())).image?.url;
 
@@ -109,9 +115,7 @@ describe('the audit log', () => {
         action: 'image.restore',
         async run() {
           const { id, uuid } = await newImage();
-          await app.database.query(`DELETE FROM stored_objects WHERE key LIKE '%' || $1 || '%'`, [
-            createHash('sha256').update(picture).digest('hex'),
-          ]);
+          await loseCopy();
           await mutate('restoreImage', `{ id: "${id}" }`, 'restored { store }');
           return uuid;
         },
@@ -222,6 +226,21 @@ describe('the audit log', () => {
           return id;
         },
       },
+      ...Object.fromEntries(
+        (['update', 'delete', 'undelete', 'restore', 'purge'] as const).map((verb) => [
+          `${verb}Images`,
+          {
+            action: `image.${verb}`,
+            async run() {
+              const { uuid } = await newImage();
+              if (verb === 'restore') await loseCopy();
+              const input = verb === 'update' ? ', addTags: ["audited"]' : '';
+              await mutate(`${verb}Images`, `{ ids: ["${uuid}"]${input} }`, 'results { outcome }');
+              return uuid;
+            },
+          },
+        ]),
+      ),
       startVerify: { action: 'run.start', run: () => started('startVerify') },
       startRestore: { action: 'run.start', run: () => started('startRestore') },
       cancelMaintenanceRun: {

@@ -159,6 +159,15 @@ const change = (field: string, more = '', finds = 'secret of'): Way => ({
   }),
   finds: (data) => JSON.stringify(data).includes(finds),
 });
+const changes = (field: string, more = '', outcome = 'CHANGED'): Way => ({
+  kind: 'about',
+  ask: (id) => ({
+    query: `mutation ($id: ID!) { ${field}(input: { ids: [$id] ${more} }) {
+      results { outcome error { code message } image { prompt } } userErrors { code message path } } }`,
+    variables: { id },
+  }),
+  finds: (data) => JSON.stringify(data).includes(`"outcome":"${outcome}"`),
+});
 const made = (field: string) => (data: never) =>
   (data as Record<string, { image: { userId: string } }>)[field]?.image?.userId;
 const make = (field: string, input: string, more: () => Record<string, unknown>, file = false): Way => ({
@@ -212,10 +221,6 @@ const WAYS: Record<string, Way> = {
   'Mutation.startRestore': {
     kind: 'open',
     ask: () => maintenance('startRestore', 'filter: { userId: "none" }'),
-  },
-  'Mutation.cancelMaintenanceRun': {
-    kind: 'open',
-    ask: () => maintenance('cancelMaintenanceRun', `id: "${globalId('MaintenanceRun', randomUUID())}"`),
   },
   'Query.retentionPolicies': { kind: 'open', ask: () => ({ query: '{ retentionPolicies { name } }' }) },
   'Query.previewRetention': {
@@ -279,6 +284,11 @@ const WAYS: Record<string, Way> = {
   'Mutation.undeleteImage': change('undeleteImage'),
   'Mutation.purgeImage': change('purgeImage', '', '"userErrors":[]'),
   'Mutation.restoreImage': change('restoreImage'),
+  'Mutation.updateImages': changes('updateImages', 'addTags: ["tried"]'),
+  'Mutation.deleteImages': changes('deleteImages'),
+  'Mutation.undeleteImages': changes('undeleteImages', '', 'UNCHANGED'),
+  'Mutation.restoreImages': changes('restoreImages', '', 'UNCHANGED'),
+  'Mutation.purgeImages': changes('purgeImages'),
   'Mutation.regenerateImage': change('regenerateImage', 'waitSeconds: 0', 'healthy copy'),
   'Mutation.cancelGeneration': change('cancelGeneration', '', 'not being generated'),
   'Mutation.uploadImage': make('uploadImage', 'UploadImageInput', () => ({ file: null }), true),
@@ -378,10 +388,11 @@ const CARRIERS = new Set([
   'ImageEdge.node',
   'AuditEntry.image',
   'RetentionPreviewImage.image',
+  'BulkImageResult.image',
 ]);
 const isCarrier = (name: string) => CARRIERS.has(name) || /^\w+Payload\.images?$/.test(name);
-/** Tried by a test of its own. */
-const APART = new Set(['DuplicateError.image']);
+/** Tried by tests of their own. */
+const APART = new Set(['DuplicateError.image', 'Mutation.cancelMaintenanceRun']);
 
 const scopeOf = (name: string): Scope | null => {
   const [typeName = '', field = ''] = name.split('.');

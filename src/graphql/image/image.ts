@@ -51,8 +51,8 @@ interface ImageErrorShape {
   readonly retryable: boolean;
 }
 
-const ImageError = builder.objectRef<ImageErrorShape>('ImageError').implement({
-  description: 'Why an image failed.',
+export const ImageError = builder.objectRef<ImageErrorShape>('ImageError').implement({
+  description: 'Why an image failed, or could not be changed.',
   fields: (t) => ({
     code: t.expose('code', { type: ErrorCode, description: 'Error code, for programs.' }),
     message: t.exposeString('message', { description: 'Error message, for people.' }),

@@ -4,6 +4,7 @@ import type { InputFields } from '../builder/builder.ts';
 import type { Services } from '../context.ts';
 import { WHICH_IMAGES } from '../image/image-filter.ts';
 import { mutation } from '../mutations/mutation.ts';
+import { requireCancel } from './access.ts';
 import { parseRunId } from './run-id.ts';
 import { ACTIVE_RUN, runPayload, startRun } from './start.ts';
 
@@ -64,9 +65,9 @@ mutation({
 
 mutation({
   name: 'cancelMaintenanceRun',
-  scope: 'admin',
+  scope: 'images:write',
   description:
-    'Cancels a run: at once while it is PENDING, within about a second while it is RUNNING, whichever server executes it. What it has checked and restored stays. A run that is CANCELLED stays so; CONFLICT for a run that has ended otherwise.',
+    'Cancels a run: at once while it is PENDING, within about a second while it is RUNNING, whichever server executes it. What it has checked and restored stays. A run that is CANCELLED stays so; CONFLICT for a run that has ended otherwise. Only an admin can cancel every run; other callers can cancel a BULK of images that they may all see.',
   input: {
     description: 'The run to cancel.',
     fields: (t) => ({
@@ -77,9 +78,11 @@ mutation({
     }),
   },
   payload: runPayload('cancelMaintenanceRun'),
-  resolve: async ({ id }, { services }) => ({
-    run: await cancelRun(services, parseRunId(String(id), ['input', 'id'])),
-  }),
+  async resolve({ id }, { services, caller, loaders }) {
+    const runId = parseRunId(String(id), ['input', 'id']);
+    requireCancel(caller, await loaders.maintenanceRunById.load(runId));
+    return { run: await cancelRun(services, runId) };
+  },
 });
 
 type WithoutNulls<Given> = { [Name in keyof Given]?: NonNullable<Given[Name]> };

@@ -1,8 +1,9 @@
 import type { PolicyResult, RetentionResult } from '../../image/retention/work.ts';
 import { builder } from '../builder/builder.ts';
 import { LIST_COST } from '../builder/costs.ts';
+import { mayNameImages } from './access.ts';
 import { RetentionReasonCount, reasonsOf } from './retention-preview.ts';
-import { MaintenanceRun, mayNameImages, withEnumNames } from './run.ts';
+import { MaintenanceRun, withEnumNames } from './run.ts';
 
 const RetentionPolicyRecord = builder.objectRef<PolicyResult>('RetentionPolicyRecord').implement({
   description: 'A policy of a run as it was, and what it selected.',
@@ -51,18 +52,19 @@ const RetentionRecord = builder.objectRef<RetentionResult>('RetentionRecord').im
 
 builder.objectFields(MaintenanceRun, (t) => ({
   changed: t.exposeInt('changed', {
-    description: 'Number of images that were put into the trash by a RETENTION, without their parts.',
+    description:
+      'Number of images that a RETENTION has put into the trash, without their parts, or that a BULK has changed.',
   }),
   skipped: t.exposeInt('skipped', {
     description:
-      'Number of images that a RETENTION had selected and left as they are, because they were pinned or changed meanwhile.',
+      'Number of images that a RETENTION or a BULK had selected and left as they are, because they were pinned, changed meanwhile, or as wanted already.',
   }),
   retention: t.field({
     type: RetentionRecord,
     nullable: true,
     description:
       'Record of a RETENTION, once it has selected its images; null before that, for other kinds, and if the viewer is limited to a user.',
-    resolve: ({ kind, result }, _args, { caller }) =>
-      kind === 'RETENTION' && mayNameImages(caller) ? (result as RetentionResult | null) : null,
+    resolve: (run, _args, { caller }) =>
+      run.kind === 'RETENTION' && mayNameImages(caller, run) ? (run.result as RetentionResult | null) : null,
   }),
 }));

@@ -1,5 +1,3 @@
-import { visibleTo } from '../../auth/authorization.ts';
-import type { Caller } from '../../auth/caller.ts';
 import {
   listRuns,
   MAX_PROBLEMS,
@@ -10,6 +8,7 @@ import { builder } from '../builder/builder.ts';
 import { LIST_COST, SCALAR_LIST_COST } from '../builder/costs.ts';
 import { encodeId } from '../builder/global-id.ts';
 import { ErrorCode } from '../user-error.ts';
+import { mayNameImages } from './access.ts';
 
 const MaintenanceKind = builder.enumType('MaintenanceKind', {
   description: 'Kind of a maintenance run.',
@@ -17,6 +16,10 @@ const MaintenanceKind = builder.enumType('MaintenanceKind', {
     VERIFY: { description: 'Reads copies and compares their hashes. Changes no bytes.' },
     RESTORE: { description: 'Replaces missing and corrupt copies by healthy ones.' },
     RETENTION: { description: 'Puts the images that retention policies select into the trash.' },
+    BULK: {
+      description:
+        'Changes the images of a filter: `updateImages`, `deleteImages`, `undeleteImages`, `restoreImages` or `purgeImages`.',
+    },
   } as const,
 });
 
@@ -66,7 +69,7 @@ const MaintenanceProblem = builder.objectRef<Problem>('MaintenanceProblem').impl
 
 export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement({
   description:
-    'A run that verifies or restores copies, or applies retention policies. Any server may execute it; its progress is on record each second.',
+    'A run that verifies or restores copies, applies retention policies, or changes many images. Any server may execute it; its progress is on record each second.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({
@@ -83,9 +86,9 @@ export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement
       type: 'JSON',
       nullable: true,
       description:
-        'Filter of the images to restore, a value of the input type `ImageFilter`; null: all images, or the viewer is limited to a user.',
-      resolve: ({ filter }, _args, { caller }) =>
-        filter && mayNameImages(caller) ? withEnumNames(filter) : null,
+        'Filter of the images to restore or to change, a value of the input type `ImageFilter`; null: all images, or the viewer is limited to a user and the run is not a BULK of its images.',
+      resolve: (run, _args, { caller }) =>
+        run.filter && mayNameImages(caller, run) ? withEnumNames(run.filter) : null,
     }),
     startedBy: t.exposeString('startedBy', {
       description: 'Name of the token that started it, `root` for the root token, or `schedule`.',
@@ -123,32 +126,35 @@ export const MaintenanceRun = builder.objectRef<Run>('MaintenanceRun').implement
       description: 'Number of copies that could not be checked, because the store could not be asked.',
     }),
     restored: t.exposeInt('restored', { description: 'Number of copies that were restored.' }),
-    failed: t.exposeInt('failed', { description: 'Number of copies that could not be restored.' }),
+    failed: t.exposeInt('failed', {
+      description: 'Number of copies that could not be restored; of images that a BULK could not change.',
+    }),
     bytes: t.expose('bytes', {
       type: 'BigInt',
-      description: 'Bytes of the copies that were read or restored, or of the images that were trashed.',
-    }),
-    error: t.exposeString('error', {
-      nullable: true,
-      description: 'Why it is FAILED or STOPPED, for people; null otherwise.',
-    }),
-    errorCode: t.expose('errorCode', {
-      type: ErrorCode,
-      nullable: true,
       description:
-        'Error code, for programs. INTERRUPTED: the server that executed it has stopped. Null if it ended without an error, or has not ended.',
-    }),
-    problems: t.field({
-      type: [MaintenanceProblem],
-      description: `The first ${MAX_PROBLEMS} problems that it found. Empty if the viewer is limited to a user, because they name images of all users.`,
-      extensions: { cost: LIST_COST },
-      resolve: ({ problems }, _args, { caller }) => (mayNameImages(caller) ? problems : []),
+        'Bytes of the copies that were read or restored, or of the images that a RETENTION or a BULK has changed.',
     }),
   }),
 });
 
-/** Returns whether the caller may learn of the images of every user. */
-export const mayNameImages = (caller: Caller) => visibleTo(caller) === null;
+builder.objectFields(MaintenanceRun, (t) => ({
+  error: t.exposeString('error', {
+    nullable: true,
+    description: 'Why it is FAILED or STOPPED, for people; null otherwise.',
+  }),
+  errorCode: t.expose('errorCode', {
+    type: ErrorCode,
+    nullable: true,
+    description:
+      'Error code, for programs. INTERRUPTED: the server that executed it has stopped. Null if it ended without an error, or has not ended.',
+  }),
+  problems: t.field({
+    type: [MaintenanceProblem],
+    description: `The first ${MAX_PROBLEMS} problems that it found. Empty if the viewer is limited to a user, because they name images of all users.`,
+    extensions: { cost: LIST_COST },
+    resolve: (run, _args, { caller }) => (mayNameImages(caller, run) ? run.problems : []),
+  }),
+}));
 
 /** Fields of a filter with values of enums. */
 const ENUM_FIELDS = ['status', 'origin', 'visibility', 'trash', 'durability'];
@@ -168,7 +174,7 @@ export function withEnumNames(filter: Record<string, unknown>): Record<string, u
 builder.queryField('maintenanceRuns', (t) =>
   t.field({
     type: [MaintenanceRun],
-    description: 'Returns the maintenance runs, newest first. The server keeps the newest 100.',
+    description: 'Returns the maintenance runs, newest first. The server keeps the newest 100 of each kind.',
     extensions: { scope: 'stores:read', cost: LIST_COST },
     args: {
       first: t.arg.int({ defaultValue: 20, description: 'Number of runs to return, 0 to 100.' }),

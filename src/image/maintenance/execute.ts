@@ -24,7 +24,7 @@ export interface WorkTools {
   readonly progress: Progress;
   /** Aborted when the run is cancelled, the server stops or the lock is lost. The work then throws. */
   readonly signal: AbortSignal;
-  /** Lock of the kind, which one server holds at a time. */
+  /** Lock of the kind, or of the run if several of the kind may be active. One server holds it at a time. */
   readonly lock: HeldLock;
 }
 
@@ -55,8 +55,8 @@ interface Ending {
 }
 
 /**
- * Executes a run that waits, to its end. Does nothing if it does not wait any more. Runs of a kind hold the
- * lock of that kind, so one at a time runs over all servers.
+ * Executes a run that waits, to its end. Does nothing if it does not wait any more. One server executes it,
+ * and one run at a time of a kind of which one is active.
  * @param works the work of each kind.
  * @param stop aborted when the server stops. The run then fails with INTERRUPTED, or waits again if it is
  *   resumable.
@@ -70,7 +70,9 @@ export async function executeRun(
 ): Promise<void> {
   const [waiting] = await deps.database.query<Pick<MaintenanceRun, 'kind'>>(KIND, [id]);
   if (!waiting) return;
-  await deps.database.exclusively(waiting.kind.toLowerCase(), async (lock) => {
+  const { kind } = waiting;
+  const lockName = MAINTENANCE_KINDS[kind].isSingle ? kind.toLowerCase() : `run ${id}`;
+  await deps.database.exclusively(lockName, async (lock) => {
     // The run waits on: the queue gives it to another server.
     if (stop.aborted) return;
     const [run] = await deps.database.query<MaintenanceRun>(BEGIN, [id]);

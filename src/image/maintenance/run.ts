@@ -16,9 +16,10 @@ import { requireStores } from '../restore.ts';
  * The kinds of runs. The table of their work is in job/maintenance-works.ts.
  */
 export const MAINTENANCE_KINDS = {
-  VERIFY: { noun: 'verify', isResumable: false, hasStores: true },
-  RESTORE: { noun: 'restore', isResumable: false, hasStores: true },
-  RETENTION: { noun: 'retention', isResumable: true, hasStores: false },
+  VERIFY: { noun: 'verify', isResumable: false, isSingle: true, hasStores: true },
+  RESTORE: { noun: 'restore', isResumable: false, isSingle: true, hasStores: true },
+  RETENTION: { noun: 'retention', isResumable: true, isSingle: true, hasStores: false },
+  BULK: { noun: 'bulk change', isResumable: true, isSingle: false, hasStores: false },
 } as const satisfies Record<string, KindTraits>;
 export type MaintenanceKind = keyof typeof MAINTENANCE_KINDS;
 
@@ -30,6 +31,11 @@ interface KindTraits {
    * again with the same run. false: it fails with INTERRUPTED.
    */
   readonly isResumable: boolean;
+  /**
+   * Whether one run of the kind is active at a time. The unique index maintenance_runs_active names the
+   * kinds of which several are.
+   */
+  readonly isSingle: boolean;
   /** Whether a run concerns some stores, or all of them by default. */
   readonly hasStores: boolean;
 }
@@ -78,6 +84,8 @@ export interface MaintenanceOptions {
   readonly policies?: readonly unknown[];
   /** Share that replaces those of the policies, 0 to 1. */
   readonly maxShare?: number;
+  /** Option of a bulk change: the change (bulk/run.ts). */
+  readonly bulk?: unknown;
 }
 
 export interface MaintenanceRun extends MaintenanceCounts {
@@ -85,7 +93,7 @@ export interface MaintenanceRun extends MaintenanceCounts {
   readonly kind: MaintenanceKind;
   readonly state: MaintenanceState;
   readonly stores: string[];
-  /** Filter of the images to restore, with times as text; null: all images. */
+  /** Filter of the images to restore or to change, with times as text; null: all images. */
   readonly filter: Record<string, unknown> | null;
   readonly options: MaintenanceOptions;
   readonly startedBy: string;
@@ -107,10 +115,13 @@ export interface MaintenanceDeps {
 
 /** Queue that triggers runs. */
 export interface MaintenanceQueue {
-  push(transaction: Queryable, id: string): Promise<void>;
+  push(transaction: Queryable, run: Pick<MaintenanceRun, 'id' | 'kind'>): Promise<void>;
 }
 
+/** Runs of each kind that are kept, and most runs to list. */
 const MAX_RUNS = 100;
+/** Most active runs of a kind of which several may be active. */
+const MAX_ACTIVE = 50;
 export const MAX_PROBLEMS = 100;
 /** Age of the last heartbeat from which on the server that executed a run is taken for dead. */
 export const DEAD_AFTER_SECONDS = 60;
@@ -126,8 +137,9 @@ const NEWEST = `SELECT ${RUN_COLUMNS}, ${IS_DEAD} AS dead FROM maintenance_runs 
 const ACTIVE = `SELECT id FROM maintenance_runs WHERE kind = $1 AND state IN ('PENDING', 'RUNNING')`;
 const INSERT = `INSERT INTO maintenance_runs (kind, stores, filter, options, started_by)
   VALUES ($1, $2, $3::text::json, $4::text::json, $5) ON CONFLICT DO NOTHING RETURNING ${RUN_COLUMNS}`;
-const KEEP_NEWEST = `DELETE FROM maintenance_runs WHERE state NOT IN ('PENDING', 'RUNNING') AND id < (
-  SELECT id FROM maintenance_runs ORDER BY id DESC OFFSET ${MAX_RUNS - 1} LIMIT 1)`;
+const COUNT_ACTIVE = `SELECT count(*) AS count FROM maintenance_runs WHERE kind = $1 AND state IN ('PENDING', 'RUNNING')`;
+const KEEP_NEWEST = `DELETE FROM maintenance_runs WHERE kind = $1 AND state NOT IN ('PENDING', 'RUNNING') AND id < (
+  SELECT id FROM maintenance_runs WHERE kind = $1 ORDER BY id DESC OFFSET ${MAX_RUNS - 1} LIMIT 1)`;
 const FAIL_DEAD = `UPDATE maintenance_runs SET state = 'FAILED', finished_at = now(), error_code = 'INTERRUPTED',
   error = $2 WHERE ${IS_DEAD} AND NOT ${IS_RESUMABLE}`;
 /** The queue gives the job of a dead server to another one; a start queues the runs that wait. */
@@ -204,11 +216,12 @@ export async function recordRun(
   const values = [kind, stores, text, JSON.stringify(options), startedBy];
   const recorded = await database.transaction(async (transaction) => {
     await failDeadRuns(transaction);
+    if (!MAINTENANCE_KINDS[kind].isSingle) await requirePlace(transaction, kind);
     const [run] = await transaction.query<MaintenanceRun>(INSERT, values);
     if (!run) return null;
-    await transaction.query(KEEP_NEWEST);
+    await transaction.query(KEEP_NEWEST, [kind]);
     await recordAudit(transaction, { action: 'run.start', subject: run.id, details: { kind } });
-    await push(transaction, run.id);
+    await push(transaction, run);
     return run;
   });
   if (recorded) {
@@ -222,6 +235,14 @@ export async function recordRun(
     return recordRun({ database, storage }, request, push);
   }
   throw new ActiveRunError(kind, active.id);
+}
+
+/** @throws InputError LIMIT_REACHED */
+async function requirePlace(transaction: Queryable, kind: MaintenanceKind): Promise<void> {
+  const [row] = await transaction.query<{ count: number }>(COUNT_ACTIVE, [kind]);
+  if ((row?.count ?? 0) < MAX_ACTIVE) return;
+  const message = `${MAX_ACTIVE} runs of this kind are active, the most allowed. Wait until some end.`;
+  throw new InputError('LIMIT_REACHED', message, { path: ['input'], retryable: true });
 }
 
 /** Another run of this kind is active. */

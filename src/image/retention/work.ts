@@ -1,9 +1,9 @@
-import { setImmediate } from 'node:timers/promises';
 import { asActor } from '../../audit/actor.ts';
 import { recordAudit } from '../../audit/audit.ts';
 import type { Queryable } from '../../database/database.ts';
 import { FixativeError } from '../../errors.ts';
 import type { ExecuteDeps, MaintenanceWork, WorkTools } from '../maintenance/execute.ts';
+import { eachBatch, type Item } from '../maintenance/items.ts';
 import type { MaintenanceRun } from '../maintenance/run.ts';
 import { lockTrees } from '../related/family.ts';
 import { trashTrees } from '../trash/trash.ts';
@@ -44,8 +44,6 @@ const WRITE_RESULT = 'UPDATE maintenance_runs SET result = $2::text::json WHERE 
 const COUNT = `SELECT count(*) AS total, count(outcome) AS checked, count(*) FILTER (WHERE outcome = 'trashed') AS changed,
     coalesce(sum(bytes) FILTER (WHERE outcome = 'trashed'), 0)::bigint AS bytes
   FROM maintenance_items WHERE run_id = $1`;
-const NEXT = `SELECT image_id AS id, reason FROM maintenance_items
-  WHERE run_id = $1 AND image_id > $2 AND outcome IS NULL ORDER BY image_id LIMIT ${BATCH}`;
 const MARK = `UPDATE maintenance_items SET outcome = CASE WHEN image_id = ANY($3::bigint[]) THEN 'trashed' ELSE 'kept' END
   WHERE run_id = $1 AND image_id = ANY($2::bigint[]) RETURNING bytes, outcome`;
 
@@ -131,18 +129,14 @@ async function trashSelected(
   deps: ExecuteDeps,
   run: MaintenanceRun,
   asked: readonly NamedAsked[],
-  { progress, signal, lock }: WorkTools,
+  tools: WorkTools,
 ): Promise<void> {
   const [before] = await deps.database.query<Counts>(COUNT, [run.id]);
   const counts = before ?? { total: 0, checked: 0, changed: 0, bytes: 0 };
-  const show = () => progress.set({ ...counts, skipped: counts.checked - counts.changed });
+  const show = () => tools.progress.set({ ...counts, skipped: counts.checked - counts.changed });
   show();
-  for (let after = 0; ; ) {
-    signal.throwIfAborted();
-    const items = await lock.query<Item>(NEXT, [run.id, after]);
-    const last = items.at(-1)?.id;
-    if (last === undefined) return;
-    const { uuids, marked } = await lock.transaction((transaction) =>
+  await eachBatch(tools, run.id, BATCH, async (items) => {
+    const { uuids, marked } = await tools.lock.transaction((transaction) =>
       trashBatch(transaction, run.id, asked, items),
     );
     deps.imageBytes.forget(uuids);
@@ -153,10 +147,7 @@ async function trashSelected(
       counts.bytes += bytes;
     }
     show();
-    after = last;
-    // The embedded database works in this thread: requests get their turn between two batches.
-    await setImmediate();
-  }
+  });
 }
 
 interface Counts {
@@ -172,12 +163,6 @@ interface NamedAsked extends Asked {
 
 /** The actor of what a policy puts into the trash. */
 const ACTOR = { kind: 'job', name: 'retention' } as const;
-
-interface Item {
-  readonly id: number;
-  /** `<index of the policy>:<reason>` */
-  readonly reason: string;
-}
 
 async function trashBatch(
   transaction: Queryable,
@@ -208,7 +193,8 @@ async function trashBatch(
   };
 }
 
+/** @param reason `<index of the policy>:<reason>` */
 function parseItem({ id, reason }: Item): Selected & { readonly policy: number } {
-  const [policy, why] = reason.split(':');
+  const [policy, why] = (reason ?? '').split(':');
   return { id, policy: Number(policy), reason: why as RetentionReason };
 }

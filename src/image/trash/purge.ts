@@ -19,24 +19,27 @@ export async function purgeImage(
   image: Image,
   options: { deletedBefore?: Date } = {},
 ): Promise<number> {
-  const parts = await findAllParts(deps.database, image);
-  // Before anything is purged.
-  const unfinished = [image, ...parts].find(({ status }) => status === 'pending' || status === 'processing');
-  if (unfinished) {
-    const subject =
-      unfinished === image ? `Image ${image.uuid}` : `Part ${unfinished.part} of image ${image.uuid}`;
-    throw new InputError(
-      'CONFLICT',
-      `${subject} is still being generated. Call cancelGeneration, then purge it.`,
-      {
-        path: ['input', 'id'],
-        retryable: true,
-      },
-    );
-  }
+  const parts = await requirePurgeable(deps.database, image);
   const root = { id: image.id, deletedBefore: options.deletedBefore ?? null };
   for (const each of [...parts, image]) await purgeOne(deps, each, root);
   return parts.length + 1;
+}
+
+/**
+ * Returns the parts of an image that can be purged.
+ * @throws InputError CONFLICT while it or a part is being generated.
+ */
+export async function requirePurgeable(db: Queryable, image: Image): Promise<Image[]> {
+  const parts = await findAllParts(db, image);
+  const unfinished = [image, ...parts].find(({ status }) => status === 'pending' || status === 'processing');
+  if (!unfinished) return parts;
+  const subject =
+    unfinished === image ? `Image ${image.uuid}` : `Part ${unfinished.part} of image ${image.uuid}`;
+  throw new InputError(
+    'CONFLICT',
+    `${subject} is still being generated. Call cancelGeneration, then purge it.`,
+    { path: ['input', 'id'], retryable: true },
+  );
 }
 
 /** To avoid deadlocks, locks the whole before its parts, like deleteImage. */

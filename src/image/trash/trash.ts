@@ -1,12 +1,12 @@
 import { type AuditAction, recordAudit } from '../../audit/audit.ts';
-import type { Database, Queryable } from '../../database/database.ts';
+import type { Queryable, Writable } from '../../database/database.ts';
 import { InputError } from '../../errors.ts';
 import type { ForgetsImages } from '../bytes.ts';
 import { IMAGE_COLUMNS, type Image, type ImageRow, imageOf } from '../image.ts';
 import { lockTrees, TREE, TREES } from '../related/family.ts';
 
 interface TrashDeps {
-  readonly database: Database;
+  readonly database: Writable;
   readonly imageBytes: ForgetsImages;
 }
 

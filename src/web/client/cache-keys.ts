@@ -7,6 +7,9 @@ const none = () => null;
 const EMBEDDED = [
   'AuditConnection',
   'AuditEdge',
+  'BulkImageResult',
+  'BulkResultConnection',
+  'BulkResultEdge',
   'GenerationAttempt',
   'ImageConnection',
   'ImageDayStats',

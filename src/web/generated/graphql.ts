@@ -480,6 +480,8 @@ export type ImportImageInput = {
 
 /** Kind of a maintenance run. */
 export type MaintenanceKind =
+  /** Changes the images of a filter: `updateImages`, `deleteImages`, `undeleteImages`, `restoreImages` or `purgeImages`. */
+  | 'BULK'
   /** Replaces missing and corrupt copies by healthy ones. */
   | 'RESTORE'
   /** Puts the images that retention policies select into the trash. */
