@@ -290,7 +290,7 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
       release = resolve;
     });
     await page.route('**/graphql', async (route) => {
-      if (route.request().postData()?.includes('DeleteTile')) await held;
+      if (route.request().postData()?.includes('DeleteTiles')) await held;
       await route.continue();
     });
     for (const name of ['one', 'two']) {
@@ -354,7 +354,7 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     const { page } = await open();
     const link = (index: number) => page.getByRole('link', { name: `picture ${index}`, exact: true });
     await page.route('**/graphql', async (route) => {
-      const isDeletion = route.request().postData()?.includes('DeleteTile') ?? false;
+      const isDeletion = route.request().postData()?.includes('DeleteTiles') ?? false;
       await (isDeletion ? route.abort() : route.continue());
     });
     for (const index of [1, 2]) await link(index).click({ modifiers: ['Control'] });
@@ -420,6 +420,26 @@ describe.skipIf(!CHROMIUM)('the gallery', () => {
     await page.getByText('The trash is empty').waitFor();
     await page.getByRole('button', { name: 'Empty the trash' }).waitFor({ state: 'detached' });
     await expectAccessible(page);
+    expect(faults).toEqual([]);
+  });
+
+  test('changes all images that match, also those that are not loaded', async () => {
+    const { page, faults } = await open();
+    await page.getByRole('link', { name: 'picture 0', exact: true }).click({ modifiers: ['Control'] });
+    expect(await page.getByRole('button', { name: 'Select all that match' }).count()).toBe(0);
+    await page.keyboard.press('Control+a');
+    await page.getByRole('button', { name: 'Select all that match' }).click();
+    await page.getByText('All that match are selected').waitFor();
+    await expectAccessible(page);
+    const count = async () => (await app.ask(ImageCountDocument, {})).images.totalCount;
+    const before = await count();
+    await page.keyboard.press('t');
+    await page.getByRole('heading', { name: 'Tags of all images that match' }).waitFor();
+    await page.getByLabel('Add').fill('everywhere');
+    await page.keyboard.press('Enter');
+    await page.getByText(`Changed the tags of ${before} images.`).waitFor();
+    await page.goto(`${app.url}/?tag=everywhere`);
+    await page.getByText(`${before} images`).waitFor();
     expect(faults).toEqual([]);
   });
 });

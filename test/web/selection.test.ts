@@ -27,25 +27,31 @@ test('a queue runs every task once, never more at a time than it may, and report
     const failing = new Set(tasks.filter(() => chance(0.2)));
     const ran: number[] = [];
     const progress: number[] = [];
+    const size = seed % 2 ? 1 : 7;
     let running = 0;
     let most = 0;
     const outcomes = await runQueue(tasks, {
       concurrency: 4,
       onProgress: (done) => progress.push(done),
-      async run(task) {
-        ran.push(task);
+      size,
+      async run(batch) {
+        ran.push(...batch);
+        expect(batch.length).toBeLessThanOrEqual(size);
         most = Math.max(most, ++running);
         for (let turns = integer(5); turns > 0; turns--) await Promise.resolve();
         running--;
-        if (failing.has(task) && task % 2) throw new Error(`thrown ${task}`);
-        return failing.has(task) ? `failed ${task}` : null;
+        const [task = 0] = batch;
+        if (size === 1 && failing.has(task) && task % 2) throw new Error(`thrown ${task}`);
+        return batch.map((each) => (failing.has(each) ? `failed ${each}` : null));
       },
     });
     expect(ran.sort((a, b) => a - b)).toEqual(tasks);
     expect(most).toBeLessThanOrEqual(4);
     expect(outcomes.map(({ task }) => task)).toEqual(tasks);
     expect(outcomes.filter(({ fault }) => fault !== null).map(({ task }) => task)).toEqual([...failing]);
-    expect(progress).toEqual(tasks.map((task) => task + 1));
+    const batches = Array.from({ length: Math.ceil(tasks.length / size) }, (_, index) => index);
+    expect(progress).toHaveLength(batches.length);
+    expect(progress.at(-1) ?? 0).toBe(tasks.length);
   }
 });
 
@@ -55,7 +61,8 @@ test('a stopped queue begins no more tasks', async () => {
     concurrency: 2,
     signal: controller.signal,
     onProgress: (done) => done === 3 && controller.abort(),
-    run: async () => null,
+    size: 1,
+    run: async () => [null],
   });
   expect(outcomes.length).toBeGreaterThanOrEqual(3);
   expect(outcomes.length).toBeLessThanOrEqual(4);

@@ -1,21 +1,11 @@
 import { formatAgo, formatBytes, formatCount, formatTime } from '../design/format.ts';
-import { Badge, type Tone } from '../design/notice.tsx';
 import { Card, number, Table } from '../design/page.tsx';
+import { RunState } from '../design/run-state.tsx';
 import type { RetentionPageQuery } from '../generated/graphql.ts';
 import { retention as text } from '../text/retention.ts';
-import { stores } from '../text/stores.ts';
 import styles from './retention.module.css';
 
 type Run = RetentionPageQuery['maintenanceRuns'][number];
-
-const TONES: Record<Run['state'], Tone> = {
-  PENDING: 'neutral',
-  RUNNING: 'neutral',
-  COMPLETED: 'good',
-  CANCELLED: 'neutral',
-  FAILED: 'bad',
-  STOPPED: 'warn',
-};
 
 const columns = text.runColumns;
 
@@ -59,7 +49,7 @@ function RunRow({ run }: { readonly run: Run }) {
         {policies.map(({ name }) => name).join(', ') || '–'}
       </td>
       <td data-label={columns.state}>
-        <Badge tone={TONES[run.state]}>{stores.runStates[run.state]}</Badge>
+        <RunState state={run.state} />
       </td>
       <td data-label={columns.by}>{run.startedBy}</td>
       <td data-label={columns.trashed} className={number}>

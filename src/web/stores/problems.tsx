@@ -13,7 +13,8 @@ type Problem = Run['problems'][number];
 const VERIFIED = ['healthy', 'missing', 'corrupt', 'unreachable'] as const;
 const TRASHED = ['changed', 'skipped'] as const;
 const RESTORED = ['healthy', 'restored', 'failed'] as const;
-const COUNTED = { VERIFY: VERIFIED, RESTORE: RESTORED, RETENTION: TRASHED } as const;
+const CHANGED = ['changed', 'skipped', 'failed'] as const;
+const COUNTED = { VERIFY: VERIFIED, RESTORE: RESTORED, RETENTION: TRASHED, BULK: CHANGED } as const;
 const BAD: readonly string[] = ['missing', 'corrupt', 'unreachable', 'failed'];
 
 /** Numbers of a run. */
@@ -21,7 +22,7 @@ export const Counts = ({ run }: { readonly run: Run }) => (
   <dl className={styles.counts}>
     {COUNTED[run.kind].map((name) => (
       <div key={name}>
-        <dt>{text.counts[name]}</dt>
+        <dt>{run.kind === 'BULK' ? text.changes[name as (typeof CHANGED)[number]] : text.counts[name]}</dt>
         <dd className={BAD.includes(name) && run[name] > 0 ? styles.bad : undefined}>
           {formatCount(run[name])}
         </dd>

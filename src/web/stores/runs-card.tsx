@@ -2,8 +2,9 @@ import { useState } from 'react';
 import { Button } from '../design/button.tsx';
 import { Dialog } from '../design/dialog.tsx';
 import { formatAgo, formatCount, formatDuration, formatTime } from '../design/format.ts';
-import { Badge, ErrorNotice, type Tone } from '../design/notice.tsx';
+import { ErrorNotice } from '../design/notice.tsx';
 import { Card, number, Table } from '../design/page.tsx';
+import { RunState } from '../design/run-state.tsx';
 import { Skeleton } from '../design/skeleton.tsx';
 import { stores as text } from '../text/stores.ts';
 import { Counts, Problems } from './problems.tsx';
@@ -64,19 +65,6 @@ const RunsTable = ({
   </Table>
 );
 
-const TONES: Record<Run['state'], Tone> = {
-  PENDING: 'neutral',
-  RUNNING: 'neutral',
-  COMPLETED: 'good',
-  CANCELLED: 'neutral',
-  FAILED: 'bad',
-  STOPPED: 'warn',
-};
-
-const StateBadge = ({ state }: Pick<Run, 'state'>) => (
-  <Badge tone={TONES[state]}>{text.runStates[state]}</Badge>
-);
-
 /** Returns how long a run took; null: it has not ended, or never began. */
 function durationOf({ startedAt, finishedAt }: Run): string | null {
   if (startedAt === null || finishedAt === null) return null;
@@ -93,7 +81,7 @@ function RunRow({ run, onShow }: { readonly run: Run; readonly onShow: (id: stri
         {name}
       </th>
       <td data-label={columns.state}>
-        <StateBadge state={state} />
+        <RunState state={state} />
       </td>
       <td data-label={columns.started}>
         <time dateTime={createdAt} title={formatTime(createdAt)}>
@@ -130,7 +118,7 @@ function RunDialog({ run, onClose }: { readonly run: Run | null; readonly onClos
       {run ? (
         <>
           <p className={styles.runHead}>
-            <StateBadge state={run.state} />
+            <RunState state={run.state} />
             <span className={styles.note}>
               {formatTime(run.createdAt)} · {run.startedBy} · {run.stores.join(', ')}
             </span>

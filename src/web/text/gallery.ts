@@ -33,6 +33,8 @@ export const grid = {
 export const bulk = {
   bar: 'Actions on the selection',
   selected: (count: number) => `${formatCount(count)} selected`,
+  selectedAll: 'All that match are selected',
+  chooseAll: 'Select all that match',
   clear: 'Clear the selection',
   allLoaded: 'Select all loaded',
   selectedLoaded: (count: number) => `Selected all ${images(count)} that are loaded.`,
@@ -73,6 +75,7 @@ export const bulk = {
   showFailures: 'Show',
   retryFailed: 'Try these again',
   tagsTitle: (count: number) => `Tags of ${images(count)}`,
+  tagsAllTitle: 'Tags of all images that match',
   addTags: 'Add',
   addTagsHint: 'Separate tags by commas.',
   removeTags: 'Remove',
@@ -80,6 +83,7 @@ export const bulk = {
   noTags: 'None of these images has a tag.',
   applyTags: 'Change tags',
   purgeTitle: (count: number) => `Delete ${images(count)} permanently?`,
+  purgeAllTitle: 'Delete all images that match permanently?',
   purgeHint: 'The bytes are deleted from every store. This cannot be undone.',
 } as const;
 

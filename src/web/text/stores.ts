@@ -63,8 +63,13 @@ export const stores = {
   maxMissingHint: 'It protects from a store that is not mounted or is empty by mistake.',
   maxMissingWrong: 'Give a whole number from 0 to 100.',
   runs: 'Runs',
-  running: { VERIFY: 'Verifying', RESTORE: 'Restoring', RETENTION: 'Applying retention' },
-  kinds: { VERIFY: 'Verify', RESTORE: 'Restore', RETENTION: 'Retention' },
+  running: {
+    VERIFY: 'Verifying',
+    RESTORE: 'Restoring',
+    RETENTION: 'Applying retention',
+    BULK: 'Changing images',
+  },
+  kinds: { VERIFY: 'Verify', RESTORE: 'Restore', RETENTION: 'Retention', BULK: 'Change of many images' },
   runStates: {
     PENDING: 'Waiting',
     RUNNING: 'Running',
@@ -92,6 +97,8 @@ export const stores = {
     skipped: 'Left as they are',
     bytes: 'Read or restored',
   },
+  /** Names of counts for runs that change images. */
+  changes: { changed: 'Changed', skipped: 'Left as they are', failed: 'Failed' },
   problems: (count: string) => `Problems (${count})`,
   mostProblems: 'The first 100 problems are listed.',
   noProblems: 'No problems found.',

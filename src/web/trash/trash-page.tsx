@@ -4,7 +4,7 @@ import { useMay, useSession } from '../client/session.tsx';
 import { Button } from '../design/button.tsx';
 import { Notice } from '../design/notice.tsx';
 import { useTitle } from '../design/page.tsx';
-import { makeActions } from '../grid/bulk/actions.ts';
+import { makeActions, runOnAll } from '../grid/bulk/actions.ts';
 import type { ImageList } from '../grid/list/list.ts';
 import { useCount } from '../grid/list/use-count.ts';
 import { useList } from '../grid/list/use-list.ts';
@@ -12,7 +12,6 @@ import { ListView } from '../grid/list-view.tsx';
 import { formatFilter } from '../state/filter.ts';
 import { trash as text } from '../text/gallery.ts';
 import { EmptyDialog } from './empty-dialog.tsx';
-import { emptyTrash } from './empty-trash.ts';
 import styles from './trash-page.module.css';
 
 const QUERY = formatFilter({ trash: 'only' });
@@ -64,7 +63,7 @@ function Toolbar({ list }: { readonly list: ImageList }) {
         count={totalCount}
         isExact={totalCountIsExact}
         onClose={() => setAsking(false)}
-        onConfirm={() => void emptyTrash(list, actions.purge)}
+        onConfirm={() => void runOnAll(actions.purge, client, list)}
       />
     </div>
   );

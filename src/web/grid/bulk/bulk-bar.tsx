@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import { useClient } from 'urql';
 import { useMay } from '../../client/session.tsx';
 import { Button, IconButton } from '../../design/button.tsx';
 import { Menu, MenuItem, MenuLine } from '../../design/menu.tsx';
@@ -9,7 +10,7 @@ import { grid as gridText, bulk as text } from '../../text/gallery.ts';
 import type { ImageList, Tile } from '../list/list.ts';
 import { NOTHING, selectAll } from '../list/selection.ts';
 import { entriesOf } from '../list/window.ts';
-import { type Actions, type BulkAction, runBulk } from './actions.ts';
+import { type Actions, type BulkAction, runBulk, runOnAll } from './actions.ts';
 import styles from './bulk-bar.module.css';
 import { copyAddresses, download } from './download.ts';
 import { PurgeDialog } from './purge-dialog.tsx';
@@ -34,10 +35,16 @@ function selectLoaded(list: ImageList): void {
 /** Actions on the selected images, in place of the toolbar, and their keys. */
 export function BulkBar({ list, actions, isTrash, targets }: BulkBarProps) {
   const { ids } = useSignal(list.selection);
+  const client = useClient();
   const mayWrite = useMay('IMAGES_WRITE');
   const [dialog, setDialog] = useState<{ kind: 'tags' | 'purge'; tiles: readonly Tile[] }>();
+  const { isAll, chooseAll } = useAll(list);
   const clear = () => list.selection.set(NOTHING);
-  const run = (action: BulkAction, tiles: readonly Tile[]) => void runBulk(action, tiles);
+  const run = (action: BulkAction, tiles: readonly Tile[]) => {
+    if (!isAll) return void runBulk(action, tiles);
+    clear();
+    void runOnAll(action, client, list);
+  };
   const act = (action: BulkAction) => run(action, targets());
   const ask = (kind: 'tags' | 'purge') => setDialog({ kind, tiles: targets() });
   useBulkKeys({ list, isTrash, targets, act, ask, actions });
@@ -47,8 +54,13 @@ export function BulkBar({ list, actions, isTrash, targets }: BulkBarProps) {
       {ids.size > 0 ? (
         <section className={styles.bar} aria-label={text.bar}>
           <IconButton icon="close" label={text.clear} onClick={clear} />
-          <output className={styles.count}>{text.selected(ids.size)}</output>
+          <output className={styles.count}>{isAll ? text.selectedAll : text.selected(ids.size)}</output>
           <div className={styles.actions}>
+            {mayWrite && chooseAll ? (
+              <Button kind="quiet" onClick={chooseAll}>
+                {text.chooseAll}
+              </Button>
+            ) : null}
             {isTrash ? (
               <TrashActions
                 mayWrite={mayWrite}
@@ -56,23 +68,39 @@ export function BulkBar({ list, actions, isTrash, targets }: BulkBarProps) {
                 onPurge={() => ask('purge')}
               />
             ) : (
-              <ListActions {...{ list, mayWrite, actions, act, targets }} onTags={() => ask('tags')} />
+              <ListActions {...{ list, mayWrite, isAll, actions, act, targets }} onTags={() => ask('tags')} />
             )}
           </div>
         </section>
       ) : null}
       <TagsDialog
         tiles={dialog?.kind === 'tags' ? dialog.tiles : null}
+        isAll={isAll}
         onClose={() => setDialog(undefined)}
         onApply={(add, removed, tiles) => run(actions.tags(add, removed), tiles)}
       />
       <PurgeDialog
         tiles={dialog?.kind === 'purge' ? dialog.tiles : null}
+        isAll={isAll}
         onClose={() => setDialog(undefined)}
         onConfirm={(tiles) => run(actions.purge, tiles)}
       />
     </>
   );
+}
+
+/**
+ * Returns whether the actions are for every image of the list's filter, and a function that makes them so,
+ * which is there once every loaded image is selected and others exist. Each change of the selection ends it.
+ */
+function useAll(list: ImageList): { readonly isAll: boolean; readonly chooseAll: (() => void) | undefined } {
+  const { ids } = useSignal(list.selection);
+  const { window } = useSignal(list.state);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>();
+  const isAll = chosen === ids;
+  const hasOthers = window.hasBefore || window.hasAfter;
+  const isOffered = !isAll && hasOthers && entriesOf(window).every(({ node }) => ids.has(node.id));
+  return { isAll, chooseAll: isOffered ? () => setChosen(ids) : undefined };
 }
 
 interface KeyOptions extends BulkBarProps {
@@ -132,24 +160,28 @@ const TrashActions = ({ mayWrite, onUndelete, onPurge }: TrashActionsProps) =>
 interface ListActionsProps {
   readonly list: ImageList;
   readonly mayWrite: boolean;
+  /** Whether the actions are for every image of the filter: those without a server's help are left out. */
+  readonly isAll: boolean;
   readonly actions: Actions;
   readonly act: (action: BulkAction) => void;
   readonly targets: () => readonly Tile[];
   readonly onTags: () => void;
 }
 
-const ListActions = ({ list, mayWrite, actions, act, targets, onTags }: ListActionsProps) => (
+const ListActions = ({ list, mayWrite, isAll, actions, act, targets, onTags }: ListActionsProps) => (
   <>
     {mayWrite ? <IconButton icon="tag" label={text.tags} onClick={onTags} /> : null}
-    <IconButton icon="download" label={text.download} onClick={() => download(targets())} />
+    {isAll ? null : <IconButton icon="download" label={text.download} onClick={() => download(targets())} />}
     {mayWrite ? <IconButton icon="trash" label={text.remove} onClick={() => act(actions.delete)} /> : null}
     <Menu trigger={<IconButton icon="more" label={text.more} />}>
       <MenuItem icon="check" onSelect={() => selectLoaded(list)}>
         {text.allLoaded}
       </MenuItem>
-      <MenuItem icon="link" onSelect={() => void copyAddresses(targets())}>
-        {text.copyAddresses}
-      </MenuItem>
+      {isAll ? null : (
+        <MenuItem icon="link" onSelect={() => void copyAddresses(targets())}>
+          {text.copyAddresses}
+        </MenuItem>
+      )}
       {mayWrite ? (
         <>
           <MenuLine />

@@ -7,19 +7,21 @@ import type { Tile } from '../list/list.ts';
 interface PurgeDialogProps {
   /** Images to delete; null: closed. */
   readonly tiles: readonly Tile[] | null;
+  /** Whether every image of the filter is deleted. */
+  readonly isAll: boolean;
   readonly onClose: () => void;
   readonly onConfirm: (tiles: readonly Tile[]) => void;
 }
 
 /** Asks before images are deleted permanently. */
-export function PurgeDialog({ tiles, onClose, onConfirm }: PurgeDialogProps) {
+export function PurgeDialog({ tiles, isAll, onClose, onConfirm }: PurgeDialogProps) {
   const confirm = () => {
     onClose();
     onConfirm(tiles ?? []);
   };
   return (
     <Dialog
-      title={text.purgeTitle(tiles?.length ?? 0)}
+      title={isAll ? text.purgeAllTitle : text.purgeTitle(tiles?.length ?? 0)}
       open={tiles !== null}
       onClose={onClose}
       actions={

@@ -5,28 +5,35 @@ export interface Outcome<Task> {
 }
 
 interface QueueOptions<Task> {
-  /** Runs one task. Returns null, or why it failed. */
-  readonly run: (task: Task) => Promise<string | null>;
+  /** Runs some tasks. Returns for each, in their order, null or why it failed. */
+  readonly run: (batch: readonly Task[]) => Promise<readonly (string | null)[]>;
+  /** Most tasks of a batch. */
+  readonly size: number;
+  /** Batches at once. */
   readonly concurrency: number;
-  /** Receives the number of finished tasks after each. */
+  /** Receives the number of finished tasks after each batch. */
   readonly onProgress?: (done: number) => void;
   /** Stops tasks that have not begun; they have no outcome. */
   readonly signal?: AbortSignal;
 }
 
-/** Runs tasks, a few at a time. Returns an outcome for each task that ran, in the order of the tasks. */
+/** Runs tasks in batches. Returns an outcome for each task that ran, in the order of the tasks. */
 export async function runQueue<Task>(
   tasks: readonly Task[],
-  { run, concurrency, onProgress, signal }: QueueOptions<Task>,
+  { run, size, concurrency, onProgress, signal }: QueueOptions<Task>,
 ): Promise<Outcome<Task>[]> {
   const outcomes = new Map<number, Outcome<Task>>();
   let next = 0;
   const work = async () => {
     while (next < tasks.length && !signal?.aborted) {
-      const index = next++;
-      const task = tasks[index] as Task;
-      const fault = await run(task).catch((error: unknown) => String((error as Error)?.message ?? error));
-      outcomes.set(index, { task, fault });
+      const first = next;
+      next += size;
+      const batch = tasks.slice(first, next);
+      const faults = await run(batch).catch((error: unknown) =>
+        batch.map(() => String((error as Error)?.message ?? error)),
+      );
+      for (const [index, task] of batch.entries())
+        outcomes.set(first + index, { task, fault: faults[index] ?? null });
       onProgress?.(outcomes.size);
     }
   };

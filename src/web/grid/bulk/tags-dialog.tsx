@@ -11,6 +11,8 @@ import styles from './tags-dialog.module.css';
 interface TagsDialogProps {
   /** Images to tag; null: closed. */
   readonly tiles: readonly Tile[] | null;
+  /** Whether every image of the filter is tagged. */
+  readonly isAll: boolean;
   readonly onClose: () => void;
   readonly onApply: (add: readonly string[], removed: readonly string[], tiles: readonly Tile[]) => void;
 }
@@ -23,7 +25,7 @@ interface OpenProps extends TagsDialogProps {
   readonly tiles: readonly Tile[];
 }
 
-function OpenTagsDialog({ tiles, onClose, onApply }: OpenProps) {
+function OpenTagsDialog({ tiles, isAll, onClose, onApply }: OpenProps) {
   const [added, setAdded] = useState('');
   const [removed, setRemoved] = useState<ReadonlySet<string>>(new Set());
   const add = [...new Set(added.split(',').map((tag) => tag.trim()))].filter((tag) => tag !== '');
@@ -33,7 +35,7 @@ function OpenTagsDialog({ tiles, onClose, onApply }: OpenProps) {
   };
   return (
     <Dialog
-      title={text.tagsTitle(tiles.length)}
+      title={isAll ? text.tagsAllTitle : text.tagsTitle(tiles.length)}
       open
       onClose={onClose}
       actions={
