@@ -85,18 +85,24 @@ async function openS3(config: Config, { outages }: StoreDeps): Promise<OpenedSto
   const store = await openS3Store({ name: 's3', ...settings });
   const base = [publicUrl, withoutSlash(settings.prefix)].filter(Boolean).join('/');
   return {
-    store: withCircuit(store, { onOpen: (error) => outages.failed(store.name, error) }),
+    store: withCircuit(store, reportedTo(outages, store.name)),
     close: () => store.close(),
     presign: store.presignGet,
     ...(publicUrl ? { copyUrl: (key: string) => `${base}/${key}` } : {}),
   };
 }
 
+/** Without repairs in this process, the circuit alone sees that a store is back. */
+const reportedTo = (outages: Outages, store: string) => ({
+  onOpen: (error: Error) => outages.failed(store, error),
+  onClose: () => outages.answered(store),
+});
+
 async function openGithub(config: Config, { outages }: StoreDeps): Promise<OpenedStore> {
   const { openGithubStore } = await import('../storage/stores/github/github.ts');
   const store = await openGithubStore({ name: 'github', ...(config.github as GithubConfig) });
   return {
-    store: withCircuit(store, { onOpen: (error) => outages.failed(store.name, error) }),
+    store: withCircuit(store, reportedTo(outages, store.name)),
     close: () => store.close(),
     copyUrl: store.rawUrl,
   };

@@ -117,11 +117,11 @@ const FAILED = `UPDATE webhook_deliveries SET attempts = $3::text::json, tries =
     state = CASE WHEN $4::float8 IS NULL THEN 'FAILED' ELSE 'PENDING' END,
     finished_at = CASE WHEN $4::float8 IS NULL THEN now() END,
     next_at = now() + make_interval(secs => coalesce($4::float8, 0))
-  WHERE id = $1 AND claims = $2`;
-const FAILING = `UPDATE webhooks SET failing_since = coalesce(failing_since, now()) WHERE id = $1
+  WHERE id = $1 AND claims = $2 RETURNING id`;
+const FAILING = `UPDATE webhooks SET failing_since = coalesce(failing_since, now()) WHERE id = $1 AND url = $3
   RETURNING failing_since < now() - make_interval(days => $2::int) AS "isTooLong"`;
 const DISABLE = `UPDATE webhooks SET enabled = false, disabled_reason = $2, updated_at = now()
-  WHERE id = $1 AND enabled RETURNING id`;
+  WHERE id = $1 AND url = $3 AND enabled RETURNING id`;
 
 async function recordFailed(
   deps: DeliverDeps,
@@ -134,16 +134,19 @@ async function recordFailed(
   const wait = isGone ? null : waitOf(deps, delivery, answer);
   const said = answer.error ?? `It answered with status ${answer.status}.`;
   const reason = await database.transaction(async (transaction) => {
-    await transaction.query(FAILED, [delivery.id, delivery.claims, logOf(delivery, attempt), wait]);
-    const [endpoint] = await transaction.query<{ isTooLong: boolean }>(FAILING, [
-      delivery.webhookId,
-      disableDays,
-    ]);
-    if (!isGone && !endpoint?.isTooLong) return null;
+    const { id, claims, webhookId, url } = delivery;
+    const failed = await transaction.query(FAILED, [id, claims, logOf(delivery, attempt), wait]);
+    // Another server has claimed it since, or it is replayed.
+    if (failed.length === 0) return null;
+    const values = [webhookId, disableDays, url];
+    const [endpoint] = await transaction.query<{ isTooLong: boolean }>(FAILING, values);
+    // Not after a first attempt: an endpoint that gets few events may have failed once, long ago.
+    const isTooLong = wait === null && endpoint?.isTooLong === true;
+    if (!isGone && !isTooLong) return null;
     const why = isGone
       ? 'The endpoint answered 410 Gone.'
       : `No delivery succeeded for ${disableDays} days. The last attempt: ${said}`;
-    const disabled = await transaction.query(DISABLE, [delivery.webhookId, why]);
+    const disabled = await transaction.query(DISABLE, [webhookId, why, url]);
     return disabled.length > 0 ? why : null;
   });
   if (reason !== null)

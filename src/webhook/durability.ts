@@ -45,6 +45,8 @@ export async function findDurabilityChanges(
 ): Promise<Occurrence[]> {
   if (rows.length === 0) return [];
   const changedAt = new Map(rows.map(({ data, createdAt }) => [Number(data.blobId), createdAt]));
+  // Otherwise one wrong row of the outbox would stop the dispatch of all.
+  for (const id of changedAt.keys()) if (!Number.isSafeInteger(id)) changedAt.delete(id);
   const states = await transaction.query<BlobState>(STATES, [[...changedAt.keys()], stores]);
   const known = new Map(states.map((state) => [Number(state.blobId), state]));
   // A purged blob has no row.

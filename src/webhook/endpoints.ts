@@ -43,13 +43,18 @@ const LOCK = `SET LOCAL lock_timeout = '3s'`;
 /** SQLSTATE after `lock_timeout`. */
 const LOCK_NOT_AVAILABLE = '55P03';
 const LOCK_TABLE = 'LOCK TABLE webhooks IN ACCESS EXCLUSIVE MODE';
+/**
+ * While no webhook was enabled, nothing was noted. What was reported before is forgotten with the enabling of
+ * the first one: an image may have been restored and lost again since.
+ */
+const FORGET_REPORTED = `DELETE FROM webhook_durability WHERE NOT EXISTS (SELECT FROM webhooks WHERE enabled)`;
 const COUNT = 'SELECT count(*)::int AS count FROM webhooks';
 const CREATE = `INSERT INTO webhooks (url, description, event_types, filter, secret, enabled)
   VALUES ($1, $2, $3::text[], $4::text::json, $5, $6) RETURNING id`;
 const UPDATE = `UPDATE webhooks SET url = coalesce($2, url), description = coalesce($3, description),
     event_types = coalesce($4::text[], event_types), filter = CASE WHEN $5 THEN $6::text::json ELSE filter END,
     enabled = coalesce($7, enabled), disabled_reason = CASE WHEN $7 IS NULL THEN disabled_reason END,
-    failing_since = CASE WHEN $7 THEN NULL ELSE failing_since END, updated_at = now()
+    failing_since = CASE WHEN $7 OR $2 <> url THEN NULL ELSE failing_since END, updated_at = now()
   WHERE id = $1 RETURNING id`;
 const DELETE = 'DELETE FROM webhooks WHERE id = $1 RETURNING id';
 const ROTATE = `UPDATE webhooks SET previous_secret = CASE WHEN $3 > 0 THEN secret END, secret = $2,
@@ -160,6 +165,7 @@ async function waitForWriters(transaction: Queryable): Promise<void> {
     const message = 'A long transaction writes images, so the webhook was not changed. Try again.';
     throw new FixativeError('OVERLOADED', message, { retryable: true });
   }
+  await transaction.query(FORGET_REPORTED);
 }
 
 export const missing = (id: string) =>

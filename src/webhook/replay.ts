@@ -12,7 +12,9 @@ type ReplayDeps = { readonly database: Database };
 /** Most deliveries that one call replays. */
 export const MAX_REPLAYED = 10_000;
 
-const AGAIN = `UPDATE webhook_deliveries SET state = 'PENDING', tries = 0, next_at = now(), finished_at = NULL`;
+/** The outcome of an attempt that is under way is left out: it has another number of claims. */
+const AGAIN = `UPDATE webhook_deliveries SET state = 'PENDING', tries = 0, claims = claims + 1,
+    next_at = now(), finished_at = NULL`;
 const ONE = `${AGAIN} WHERE id = $1 RETURNING id, webhook_id AS "webhookId"`;
 /** A delivery that is under way is left as it is. */
 const RANGE = `${AGAIN} WHERE id IN (SELECT d.id FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
@@ -99,11 +101,19 @@ export async function sendTest({ database }: ReplayDeps, text: string): Promise<
 }
 
 const TRIM = `DELETE FROM webhook_events WHERE id IN (SELECT e.id FROM webhook_events e
-    WHERE e.created_at < now() - make_interval(days => $1::int) ORDER BY e.created_at LIMIT $2) RETURNING id`;
+    WHERE e.created_at < now() - make_interval(days => $1::int) AND NOT EXISTS (
+      SELECT FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
+      WHERE d.event_id = e.id AND d.state = 'PENDING' AND w.enabled)
+    ORDER BY e.created_at LIMIT $2) RETURNING id`;
+const TRIM_REPORTED = `DELETE FROM webhook_durability d WHERE NOT EXISTS (SELECT FROM blobs b WHERE b.id = d.blob_id)`;
 const TRIM_BATCH = 2000;
 
-/** Deletes events that are older than `days` with their deliveries, in batches. */
+/**
+ * Deletes events that are older than `days` with their deliveries, in batches, unless one is still to be
+ * delivered; and what was reported of bytes that were purged.
+ */
 export async function trimWebhooks(database: Queryable, days: number, stop: AbortSignal): Promise<void> {
+  await database.query(TRIM_REPORTED);
   for (;;) {
     stop.throwIfAborted();
     if ((await database.query(TRIM, [days, TRIM_BATCH])).length < TRIM_BATCH) return;

@@ -50,6 +50,8 @@ export async function startWebhooks(deps: WebhookDeps): Promise<WebhookWork> {
     do dispatched = await dispatchEvents(deps);
     while (dispatched !== null && dispatched > 0 && !isStopped);
     if (isStopped) return POLL_MS;
+    // After a loss of power an event would otherwise come again under another id.
+    await deps.database.flush();
     for (const delivery of await claimDeliveries(deps, running)) begin(delivery);
     if (dispatched === null) return SOON_MS * 4;
     const [next] = await deps.database.query<{ wait: number | string | null }>(NEXT);

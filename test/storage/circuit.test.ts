@@ -104,6 +104,23 @@ describe('a circuit', () => {
     await expect(store.stat(KEY)).resolves.not.toBeNull();
   });
 
+  test('says when it opens and closes, once each', async () => {
+    const said: string[] = [];
+    const options = { onOpen: () => said.push('open'), onClose: () => said.push('close') };
+    store = withCircuit(store, { ...options, failures: 1, now: () => time });
+    await store.stat(KEY);
+    wrong = gone();
+    for (let left = 4; left > 0; left--) {
+      await fail(1);
+      time += 30_000;
+    }
+    wrong = null;
+    time += 60_000;
+    await store.stat(KEY);
+    await store.stat(KEY);
+    expect(said).toEqual(['open', 'close']);
+  });
+
   test('lets one request probe after the time, and closes when it succeeds', async () => {
     wrong = gone();
     await fail(3);

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -179,6 +180,54 @@ describe('webhooks', () => {
     );
   });
 
+  test('one failure long after another does not disable an endpoint that gets few events', async () => {
+    let fails = true;
+    const receiver = await subscribe({ eventTypes: ['IMAGE_SUCCEEDED'] }, () => ({
+      status: fails ? 500 : 200,
+    }));
+    await app.database.query(`UPDATE webhooks SET failing_since = now() - interval '6 days'`);
+    await newImage();
+    await until(() => expect(receiver.received.length).toBeGreaterThan(0));
+    fails = false;
+    await until(async () => expect((await stateOf(receiver.id)).failingSince).toBeNull());
+    expect(await stateOf(receiver.id)).toMatchObject({ enabled: true, deliveries: [{ state: 'DELIVERED' }] });
+  });
+
+  test('a replay is not undone by the attempt that was under way', async () => {
+    const receiver = await subscribe({ eventTypes: ['IMAGE_SUCCEEDED'] }, (count) => ({
+      status: 200,
+      ...(count === 0 ? { wait: sleep(500) } : {}),
+    }));
+    await newImage();
+    await until(() => expect(receiver.received).toHaveLength(1));
+    const [delivery] = (await stateOf(receiver.id)).deliveries;
+    await app.ask(ReplayWebhookDeliveryDocument, { input: { id: delivery?.id ?? '' } });
+    await until(() => expect(receiver.received).toHaveLength(2));
+    await until(async () => expect((await stateOf(receiver.id)).deliveries[0]?.state).toBe('DELIVERED'));
+  });
+
+  test('no other role can forge an event', async () => {
+    const receiver = await subscribe();
+    const asStranger = (...statements: string[]) =>
+      app.database.transaction(async (transaction) => {
+        await transaction.query('CREATE ROLE webhook_stranger');
+        await transaction.query('CREATE SCHEMA strange AUTHORIZATION webhook_stranger');
+        await transaction.query('SET LOCAL ROLE webhook_stranger');
+        for (const each of statements) await transaction.query(each);
+      });
+    const denied = /permission denied/;
+    await expect(asStranger(`SELECT fixative_webhook_event('image.lost', '{}')`)).rejects.toThrow(denied);
+    await expect(
+      asStranger(
+        'CREATE TABLE strange.t (blob_id float8)',
+        'CREATE TRIGGER t AFTER INSERT ON strange.t FOR EACH ROW EXECUTE FUNCTION fixative_webhook_copy()',
+      ),
+    ).rejects.toThrow(denied);
+    await app.database.query(`SELECT fixative_webhook_event('copies', '{"blobId": "NaN"}')`);
+    await newImage();
+    await until(() => expect(receiver.ofType('image.succeeded')).toHaveLength(1));
+  });
+
   test('Retry-After is respected, and redirects are not followed', async () => {
     const target = await subscribe({ eventTypes: ['STORE_RECOVERED'] });
     const receiver = await subscribe({ eventTypes: ['IMAGE_SUCCEEDED'] }, (count) =>
@@ -319,6 +368,26 @@ describe('webhooks', () => {
     }
     expect(receiver.received.every(({ event }) => event.data.id === image.id)).toBe(true);
     expect(receiver.received).toHaveLength(2);
+  });
+
+  test('what was reported before all webhooks were disabled is reported again', async () => {
+    const receiver = await subscribe({ eventTypes: ['IMAGE_DEGRADED'] });
+    const image = await newImage();
+    const set = (state: string) =>
+      app.database.query(
+        `UPDATE copies SET state = $1, retry_at = now() + interval '1 day' WHERE store = 'database'
+         AND blob_id = (SELECT blob_id FROM generated_images WHERE uuid::text = $2)`,
+        [state, atob(image.id).split(':')[1]],
+      );
+    const enable = (enabled: boolean) =>
+      app.ask(UpdateWebhookDocument, { input: { id: receiver.id, enabled } });
+    await set('MISSING');
+    await until(() => expect(receiver.received).toHaveLength(1));
+    await enable(false);
+    await set('STORED');
+    await enable(true);
+    await set('MISSING');
+    await until(() => expect(receiver.received).toHaveLength(2));
   });
 
   test('the commands create, test, list, replay, disable and delete', async () => {

@@ -105,7 +105,9 @@ function makeHeldLock(
           ),
         ),
       ),
-    executeScript: (script) => inTurn(async () => void (await client.query(script))),
+    // A script is one transaction, so a deadlock has undone all of it.
+    executeScript: (script) =>
+      inTurn(() => retryAfterDeadlock(async () => void (await client.query(script)))),
   };
   return {
     lock,

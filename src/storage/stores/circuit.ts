@@ -8,6 +8,8 @@ export interface CircuitOptions {
   readonly openSeconds?: number;
   /** Called when the circuit opens. */
   readonly onOpen?: (error: StoreError) => void;
+  /** Called when the circuit closes. */
+  readonly onClose?: () => void;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -48,6 +50,7 @@ export function withCircuit(store: Store, options: CircuitOptions = {}): Store {
     failuresInARow[kind] = 0;
     if (openUntil === null) return;
     openUntil = null;
+    options.onClose?.();
     // The success of a probe says nothing about streams: one more broken stream opens the circuit again.
     failuresInARow.streams = Math.min(failuresInARow.streams, failures - 1);
   }
