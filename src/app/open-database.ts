@@ -49,6 +49,8 @@ async function openEmbeddedDatabase(config: Config, options: DatabaseOptions): P
   const directory = await lockDataDirectory(config.dataDirectory, options.processId);
   try {
     const { openPglite } = await import('../database/pglite/pglite.ts');
+    const { finishRestore } = await import('../database/pglite/backup/restore.ts');
+    await finishRestore(config.dataDirectory);
     const database = await openPglite({
       directory: databaseDirectoryOf(config.dataDirectory),
       watch: {

@@ -44,6 +44,7 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Http
     webDirectory: deps.webDirectory,
     ...deps.observers,
     scrape: deps.scrape,
+    dataDirectory: config.dataDirectory,
     bytes: {
       images: imageBytes,
       variants,

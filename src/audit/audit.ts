@@ -2,7 +2,7 @@ import type { Queryable } from '../database/database.ts';
 import { currentActor } from './actor.ts';
 
 /** Types of the subjects that entries name. */
-export type SubjectType = 'image' | 'upload' | 'token' | 'run' | 'policy' | 'webhook';
+export type SubjectType = 'image' | 'upload' | 'token' | 'run' | 'policy' | 'webhook' | 'backup';
 
 /**
  * Recorded actions, with their descriptions in the schema and in `fixative audit`. The part before the dot is
@@ -34,13 +34,14 @@ export const AUDIT_ACTIONS = {
   'policy.create': 'created',
   'policy.update': 'changed',
   'policy.delete': 'deleted',
+  'backup.create': 'made',
 } as const;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
 
 export interface AuditEntry {
   readonly action: AuditAction;
-  /** UUID of the image, token, upload target or run; name of the policy. */
+  /** UUID of the image, token, upload target or run; name of the policy; `database` for a backup. */
   readonly subject: string;
   /** Changed values, as a small JSON object without secrets and without texts of users. */
   readonly details?: Readonly<Record<string, unknown>>;

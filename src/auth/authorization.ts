@@ -13,6 +13,7 @@ import type { Caller, Scope } from './caller.ts';
 
 /** Scopes of the routes outside GraphQL. */
 export const ROUTE_SCOPES = {
+  '/api/backup': 'admin',
   '/api/images/generated': 'images:read',
   '/api/images/zip': 'images:read',
   /** For private images; public ones need no token. */

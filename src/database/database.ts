@@ -105,11 +105,27 @@ export interface Database extends Queryable {
    */
   maintain?(signal?: AbortSignal): Promise<readonly Maintained[]>;
   /**
+   * Begins a backup of the files of PGlite while it is used, and returns them. PostgreSQL has its own tools:
+   * undefined.
+   * @throws FixativeError CONFLICT while another backup is made.
+   */
+  backup?(): AsyncIterable<BackupEntry>;
+  /**
    * Resolves when everything committed before the call survives a power loss. PostgreSQL ensures that at each
    * commit (driver/session.ts); on PGlite, wait for this before you acknowledge a write.
    */
   flush(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** File or directory of a backup. */
+export interface BackupEntry {
+  /** Path with `/`. */
+  readonly name: string;
+  /** Bytes; null: a directory. */
+  readonly size: number | null;
+  /** Yields exactly `size` bytes. */
+  readonly content: () => AsyncIterable<Uint8Array>;
 }
 
 /** One statement of maintenance that was run. */

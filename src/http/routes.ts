@@ -24,6 +24,7 @@ import {
 import { serveReady, type Workers } from './readiness.ts';
 import { sendProblem } from './response/problem.ts';
 import { sendJson } from './response/send.ts';
+import { serveBackup } from './serve-backup.ts';
 import { serveMetrics } from './serve-metrics.ts';
 import { sendRefusal } from './traffic/refusal.ts';
 import type { Traffic } from './traffic/traffic.ts';
@@ -39,6 +40,7 @@ export interface RouteDeps {
   readonly workers: Workers;
   readonly isDraining: () => boolean;
   readonly scrape: () => Promise<string>;
+  readonly dataDirectory: string;
 }
 
 interface Route {
@@ -91,6 +93,15 @@ function routesOf(deps: RouteDeps): readonly Route[] {
       limited,
       serve: admitted(admission, api, ({ response }, caller, search) =>
         serveImageFiles(services, { response, caller }, new URLSearchParams(search)),
+      ),
+    },
+    {
+      path: BACKUP,
+      methods: ['GET'],
+      ...UNSHARED,
+      limited,
+      serve: admitted(admission, BACKUP, (exchange, caller) =>
+        serveBackup({ ...services, log: bytes.log, dataDirectory: deps.dataDirectory }, exchange, caller),
       ),
     },
     { path: ZIP, methods: ['GET', 'POST'], ...SHARED, limited, serve: zipHandler(deps) },
@@ -209,6 +220,7 @@ const uploadHandler =
     return serveUpload(uploads, exchange, { id, query: new URLSearchParams(search) });
   };
 
+const BACKUP = '/api/backup';
 const ZIP = '/api/images/zip';
 
 const zipHandler = ({ admission, services, bytes }: RouteDeps): Route['serve'] =>

@@ -49,6 +49,7 @@ export interface HttpServerDeps extends Observers {
   readonly webDirectory: string;
   /** Returns the metrics of all processes of this server as text. */
   readonly scrape: () => Promise<string>;
+  readonly dataDirectory: string;
   readonly log: Logger;
 }
 
@@ -130,6 +131,7 @@ function makeHandler(deps: HttpServerDeps, traffic: Traffic, drain: Drain): Hand
     uploads: deps.uploads,
     workers: deps.workers,
     scrape: deps.scrape,
+    dataDirectory: deps.dataDirectory,
     isDraining: () => drain.hasBegun,
   });
   const handle: Handler = (request, response) => {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { EXIT } from '../command/terminal.ts';
 import { registerAudit } from './commands/audit.ts';
+import { registerBackup } from './commands/backup.ts';
 import { registerClaim } from './commands/claim.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerExport } from './commands/export.ts';
@@ -31,6 +32,7 @@ const COMMANDS = [
   registerImages,
   registerImport,
   registerExport,
+  registerBackup,
   registerToken,
   registerStats,
   registerAudit,

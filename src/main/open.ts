@@ -116,6 +116,13 @@ export async function withApp(
   }
 }
 
+/** Opens only the database; the caller releases it. */
+export async function openStopped() {
+  const config = readConfig();
+  const { openDatabase } = await import('../app/open-database.ts');
+  return openDatabase(config, processOptions(config));
+}
+
 /** Opens only the database, and no store. */
 export async function withDatabase(
   run: (database: Database, log: Logger) => Promise<ExitCode>,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { makeSigner } from '../../auth/signature.ts';
 import { makeUploadAddress } from '../../auth/upload-address.ts';
+import { localUrl } from '../../config/local-url.ts';
 import type { Config } from '../../config.ts';
 import { ask } from './ask.ts';
 import { type Finding, failure, messageOf, ok, skipped, warning } from './report.ts';
@@ -55,13 +56,6 @@ export async function checkAddress(config: Config): Promise<Finding[]> {
       ),
     ];
   return [await checkIdentity(config, publicUrl), ...checkProxy(config, there.proxy)];
-}
-
-/** Returns the URL of a server with these settings on this machine; null: it chooses a free port. */
-function localUrl({ host, port }: Config): string | null {
-  if (port === 0) return null;
-  const address = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
 async function askHealth(url: string): Promise<Health> {

@@ -6,13 +6,14 @@ import { type PGlite, types } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { FixativeError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { Database, Queryable } from '../database.ts';
+import type { Database, Maintained, Queryable } from '../database.ts';
 import { SETTINGS, settingStatement } from '../driver/session.ts';
 import { JSON_TEXT, JSONB, TEXT_ARRAY, TIMESTAMPTZ, typeParserOf } from '../driver/type-parsers.ts';
 import { PrismaClient } from '../generated/client/client.ts';
 import { makeKeyedLock } from '../keyed-lock.ts';
 import { autovacuum, checkpoint } from '../maintenance.ts';
 import { TRANSACTION_OPTIONS } from '../transaction-options.ts';
+import { type Backups, makeBackups } from './backup/base-backup.ts';
 import { unfinishedMarkOf } from './data-directory.ts';
 import { DISK_WORDS, diskFaultOf } from './disk-fault.ts';
 import { type FreeSpace, watchFreeSpace } from './disk-space.ts';
@@ -66,6 +67,7 @@ export async function openPglite(options: PgliteOptions): Promise<Database> {
   }
   const executeScript = async (script: string) => void (await executeSql(script));
   const announced = new Set<string>();
+  const backups = makeBackups({ directory: options.directory, query, disk });
   const transaction: Database['transaction'] = (work) =>
     pglite.transaction((transaction) => work({ query: queryOn(transaction) }));
   return {
@@ -94,14 +96,8 @@ export async function openPglite(options: PgliteOptions): Promise<Database> {
       onGap();
       return { close };
     },
-    async maintain(signal) {
-      // VACUUM writes to the log, and a checkpoint frees its space.
-      const vacuumed = space.isLow
-        ? []
-        : await autovacuum({ query, exec: (statement) => pglite.exec(statement) }, signal);
-      const exec = (statement: string) => disk.synced(() => pglite.exec(statement));
-      return [...vacuumed, ...(await checkpoint({ query, exec }))];
-    },
+    backup: backups.begin,
+    maintain: makeMaintain({ pglite, disk, space, query, backups }),
     // The lock on the directory excludes all other processes.
     announce: async (name) => void announced.add(name),
     isAnnounced: async (name) => announced.has(name),
@@ -116,6 +112,28 @@ export async function openPglite(options: PgliteOptions): Promise<Database> {
       await prisma.$disconnect();
       await disk.synced(() => pglite.close());
     },
+  };
+}
+
+interface MaintainDeps {
+  readonly pglite: PGlite;
+  readonly disk: Disk;
+  readonly space: FreeSpace;
+  readonly query: Queryable['query'];
+  readonly backups: Backups;
+}
+
+/** Returns `Database.maintain`. */
+function makeMaintain({ pglite, disk, space, query, backups }: MaintainDeps) {
+  return async (signal?: AbortSignal): Promise<Maintained[]> => {
+    // A checkpoint would remove the log that the backup needs.
+    if (backups.isRunning) return [];
+    // VACUUM writes to the log, and a checkpoint frees its space.
+    const vacuumed = space.isLow
+      ? []
+      : await autovacuum({ query, exec: (statement) => pglite.exec(statement) }, signal);
+    const exec = (statement: string) => disk.synced(() => pglite.exec(statement));
+    return [...vacuumed, ...(backups.isRunning ? [] : await checkpoint({ query, exec }))];
   };
 }
 

@@ -44,6 +44,7 @@ const SubjectTypeEnum = builder.enumType('AuditSubjectType', {
     RUN: { value: 'run', description: 'A maintenance run.' },
     POLICY: { value: 'policy', description: 'A retention policy.' },
     WEBHOOK: { value: 'webhook', description: 'A webhook.' },
+    BACKUP: { value: 'backup', description: 'A backup of the embedded database.' },
   } as const satisfies Record<string, { value: SubjectType; description: string }>,
 });
 

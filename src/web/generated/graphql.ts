@@ -19,6 +19,8 @@ export type ActorKind =
 
 /** A change that the audit log records. */
 export type AuditAction =
+  /** The actor made the subject. */
+  | 'BACKUP_CREATE'
   /** The actor cancelled the generation of the subject. */
   | 'IMAGE_CANCEL'
   /** The actor moved to the trash the subject. */
@@ -88,6 +90,8 @@ export type AuditFilter = {
 
 /** Type of what was changed. */
 export type AuditSubjectType =
+  /** A backup of the embedded database. */
+  | 'BACKUP'
   /** An image. */
   | 'IMAGE'
   /** A retention policy. */

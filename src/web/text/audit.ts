@@ -26,6 +26,7 @@ const verbs: Readonly<Record<AuditAction, string>> = {
   POLICY_CREATE: 'created',
   POLICY_UPDATE: 'changed',
   POLICY_DELETE: 'deleted',
+  BACKUP_CREATE: 'made',
 };
 
 const subjects: Readonly<Record<AuditSubjectType, string>> = {
@@ -35,6 +36,7 @@ const subjects: Readonly<Record<AuditSubjectType, string>> = {
   RUN: 'run',
   POLICY: 'retention policy',
   WEBHOOK: 'webhook',
+  BACKUP: 'backup',
 };
 
 /** Texts of the page of the audit log. */
