@@ -1,7 +1,7 @@
 import type { Database } from '../database/database.ts';
 import type { Prisma } from '../database/generated/client/client.ts';
 import type { ActorKind } from './actor.ts';
-import type { AuditAction } from './audit.ts';
+import { AUDIT_ACTIONS, type AuditAction } from './audit.ts';
 
 /** Conditions for entries. An entry must match all that are given. */
 export interface AuditFilter {
@@ -18,6 +18,8 @@ export interface AuditFilter {
 export type AuditEntryRow = Prisma.AuditEntryGetPayload<object>;
 
 const PAGE = 500;
+/** A newer server beside this one may record others, which this version cannot name. */
+const KNOWN_ACTIONS = Object.keys(AUDIT_ACTIONS);
 
 /** Returns the conditions as Prisma writes them. */
 export function auditWhere(filter: AuditFilter): Prisma.AuditEntryWhereInput {
@@ -25,7 +27,7 @@ export function auditWhere(filter: AuditFilter): Prisma.AuditEntryWhereInput {
   return {
     ...(actor == null ? {} : { actorName: actor }),
     ...(actorKind == null ? {} : { actorKind }),
-    ...(actions == null ? {} : { action: { in: [...actions] } }),
+    action: { in: [...(actions ?? KNOWN_ACTIONS)] },
     ...(subject == null ? {} : { subjectId: subject }),
     ...(after == null && before == null
       ? {}

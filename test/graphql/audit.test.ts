@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { asActor } from '../../src/audit/actor.ts';
 import { type AUDIT_ACTIONS, recordAudit, trimAudit } from '../../src/audit/audit.ts';
@@ -303,6 +303,16 @@ describe('the audit log', () => {
       actorKind: 'ROOT',
       actorName: 'root',
     });
+  });
+
+  test('leaves out what only a newer server knows', async () => {
+    const subject = randomUUID();
+    await app.database.query(
+      `INSERT INTO audit_entries (actor_kind, actor_name, action, subject_type, subject_id) VALUES ('root', 'root', 'future.act', 'future', $1)`,
+      [subject],
+    );
+    expect((await read({ subject })).edges).toEqual([]);
+    expect((await read({})).edges.length).toBeGreaterThan(0);
   });
 
   test('names the client by its token, a command by its user, and the server by its job', async () => {

@@ -364,3 +364,12 @@ test('an unknown run has no events, and what is no id is refused', async () => {
   expect((await cancel(unknown)).userErrors).toMatchObject([{ code: 'NOT_FOUND' }]);
   expect((await cancel('x')).userErrors).toMatchObject([{ code: 'INVALID_ID' }]);
 });
+
+test('a run of a kind that only a newer server knows is left out', async () => {
+  await app.database.query(
+    `INSERT INTO maintenance_runs (kind, state, stores, options, started_by) VALUES ('FUTURE', 'COMPLETED', '{}', '{}', 'new')`,
+  );
+  const { maintenanceRuns } = await app.ask(MaintenanceRunsDocument, { first: 5 });
+  expect(maintenanceRuns.map(({ startedBy }) => startedBy)).not.toContain('new');
+  await app.database.query(`DELETE FROM maintenance_runs WHERE kind = 'FUTURE'`);
+});

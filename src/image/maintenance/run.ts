@@ -40,12 +40,12 @@ interface KindTraits {
   readonly hasStores: boolean;
 }
 
-/** The resumable kinds, as a list of SQL. */
-const RESUMABLE = Object.entries(MAINTENANCE_KINDS)
-  .filter(([, { isResumable }]) => isResumable)
-  .map(([kind]) => `'${kind}'`)
-  .join(', ');
-export const IS_RESUMABLE = RESUMABLE === '' ? 'false' : `kind IN (${RESUMABLE})`;
+/** Returns some kinds as a list of SQL. */
+function kindsAsList(has: (traits: KindTraits) => boolean): string {
+  const kinds = Object.entries(MAINTENANCE_KINDS).filter(([, traits]) => has(traits));
+  return kinds.map(([kind]) => `'${kind}'`).join(', ');
+}
+export const IS_RESUMABLE = `kind IN (${kindsAsList(({ isResumable }) => isResumable)})`;
 export type MaintenanceState = 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'STOPPED';
 
 export interface MaintenanceCounts {
@@ -132,8 +132,10 @@ export const RUN_COLUMNS = `id, kind, state, stores, filter, options, started_by
   created_at AS "createdAt", started_at AS "startedAt", finished_at AS "finishedAt",
   cancel_requested_at AS "cancelRequestedAt"`;
 
-const BY_IDS = `SELECT ${RUN_COLUMNS}, ${IS_DEAD} AS dead FROM maintenance_runs WHERE id = ANY($2::uuid[])`;
-const NEWEST = `SELECT ${RUN_COLUMNS}, ${IS_DEAD} AS dead FROM maintenance_runs ORDER BY id DESC LIMIT $2`;
+/** A newer server beside this one may start runs of other kinds, which this version cannot name. */
+const IS_KNOWN = `kind IN (${kindsAsList(() => true)})`;
+const BY_IDS = `SELECT ${RUN_COLUMNS}, ${IS_DEAD} AS dead FROM maintenance_runs WHERE id = ANY($2::uuid[]) AND ${IS_KNOWN}`;
+const NEWEST = `SELECT ${RUN_COLUMNS}, ${IS_DEAD} AS dead FROM maintenance_runs WHERE ${IS_KNOWN} ORDER BY id DESC LIMIT $2`;
 const ACTIVE = `SELECT id FROM maintenance_runs WHERE kind = $1 AND state IN ('PENDING', 'RUNNING')`;
 const INSERT = `INSERT INTO maintenance_runs (kind, stores, filter, options, started_by)
   VALUES ($1, $2, $3::text::json, $4::text::json, $5) ON CONFLICT DO NOTHING RETURNING ${RUN_COLUMNS}`;
