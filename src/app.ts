@@ -5,7 +5,7 @@ import { makeDelivery } from './app/delivery.ts';
 import { beginGenerating, beginJobs } from './app/jobs.ts';
 import { openAccess } from './app/open-access.ts';
 import { openArrivals } from './app/open-arrivals.ts';
-import { type DatabaseOptions, openDatabase } from './app/open-database.ts';
+import { type DatabaseOptions, openDatabase, openReads } from './app/open-database.ts';
 import { openGeneration } from './app/open-generation.ts';
 import { openMetrics, scrapeOne } from './app/open-metrics.ts';
 import { openServer, WEB_DIRECTORY } from './app/open-server.ts';
@@ -23,9 +23,10 @@ import { migrate } from './database/migrate.ts';
 import type { Services } from './graphql/context.ts';
 import type { Scrape } from './http/serve-metrics.ts';
 import type { HttpServer } from './http/server.ts';
+import type { Logger } from './log.ts';
 import { makeMetrics, type ProcessMetrics } from './metrics.ts';
 import type { Observers } from './observers.ts';
-import { makeDiskHealth } from './storage/disk-health.ts';
+import { type DiskHealth, makeDiskHealth } from './storage/disk-health.ts';
 import type { Storage } from './storage/service.ts';
 import type { MeasuredSpace } from './storage/spool/space.ts';
 import type { Store } from './storage/stores/store.ts';
@@ -119,20 +120,54 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
   }
 }
 
+/** Opens the database and brings it up to date, and opens the replica that reads may go to. */
+async function openDatabases(
+  config: Config,
+  { signal, ...options }: DatabaseOptions & Pick<AppOptions, 'signal'>,
+  closing: Closing,
+) {
+  const { database, release } = await openDatabase(config, options);
+  closing.add('database', release);
+  signal?.throwIfAborted();
+  const migrated = await migrate(database);
+  signal?.throwIfAborted();
+  const { reads, close } = await openReads(config, database, options.log);
+  closing.add('replica', close);
+  return { database, reads, migrated };
+}
+
+interface EntranceDeps {
+  readonly database: Database;
+  readonly diskHealth: DiskHealth;
+  readonly closing: Closing;
+  readonly log: Logger;
+  readonly works: boolean;
+  readonly publicUrl: () => string;
+}
+
+/** Opens what decides who may enter, and the place where uploads arrive. */
+async function openEntrances(config: Config, deps: EntranceDeps) {
+  const { database, diskHealth, closing, log, works, publicUrl } = deps;
+  const { signer, signingKeys, rootToken, ...access } = await openAccess(config, { database, closing, log });
+  const uploadAddress = makeUploadAddress(signer, publicUrl);
+  const arrivalDeps = { uploadAddress, diskHealth, closing };
+  const { arrivals, directory, needsDataDirectory } = await openArrivals(config, arrivalDeps);
+  if (works) {
+    const { dataDirectory } = config;
+    await warnAboutDifferences(database, { signingKeys, rootToken, dataDirectory, needsDataDirectory }, log);
+  }
+  return { ...access, rootToken, uploadAddress, arrivals, directory };
+}
+
 /** Opens the parts in order, and tells `closing` how to close each. */
 async function openParts(
   config: Config,
   options: AppOptions & { readonly observers: Observers },
   closing: Closing,
 ) {
-  const { log, signal, observers } = options;
+  const { log, signal, observers, works = false } = options;
   const diskHealth = makeDiskHealth(log);
-  const { database, release } = await openDatabase(config, { ...options, diskHealth });
-  closing.add('database', release);
-  signal?.throwIfAborted();
-  const migrated = await migrate(database);
-  signal?.throwIfAborted();
-  const works = options.works ?? false;
+  const { database, reads, migrated } = await openDatabases(config, { ...options, diskHealth }, closing);
   if (works) await readRetentionFile(config, { database, log });
 
   const { stores, required } = options;
@@ -143,21 +178,23 @@ async function openParts(
   const { fetcher, poster, providers, imageEvents, jobs } = await openGeneration(config, generationDeps);
   signal?.throwIfAborted();
 
-  const { signer, signingKeys, rootToken, ...access } = await openAccess(config, { database, closing, log });
   const publicUrl = () => config.publicUrl ?? server.address();
-  const uploadAddress = makeUploadAddress(signer, publicUrl);
-  const arrivalDeps = { uploadAddress, diskHealth, closing };
-  const { arrivals, directory, needsDataDirectory } = await openArrivals(config, arrivalDeps);
+  const entranceDeps = { database, diskHealth, closing, log, works, publicUrl };
+  const { uploadAddress, arrivals, directory, ...access } = await openEntrances(config, entranceDeps);
   signal?.throwIfAborted();
-  if (works) {
-    const { dataDirectory } = config;
-    await warnAboutDifferences(database, { signingKeys, rootToken, dataDirectory, needsDataDirectory }, log);
-  }
-  const { tokens, authenticator, imageAddress } = access;
-  const opened = { database, storage, providers, fetcher, poster, imageEvents, imageBytes, arrivals, log };
+  const { tokens, authenticator, imageAddress, rootToken } = access;
+  const opened = { database, reads, storage, providers, fetcher, poster, imageEvents, arrivals, log };
   const services = makeServices(
     config,
-    { ...opened, queue: jobs, maintenanceQueue: jobs.maintenance, tokens, imageAddress, publicUrl },
+    {
+      ...opened,
+      imageBytes,
+      queue: jobs,
+      maintenanceQueue: jobs.maintenance,
+      tokens,
+      imageAddress,
+      publicUrl,
+    },
     copyUrls,
   );
   const { server, processMetrics, scrape } = await openMeasuredServer(config, {

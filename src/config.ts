@@ -119,6 +119,7 @@ function resolveConfig(properties: Properties, directory: string): Omit<Config, 
 function faultsOfCombinations(properties: Properties): string[] {
   const { stores, requiredStores, s3, github, jwt, persistedOperations, persistedOperationsFile } =
     properties;
+  const { databaseUrl, databaseReplicaUrl } = properties;
   const faults: string[] = [];
   const unknownStores = requiredStores?.filter((name) => !stores.includes(name)) ?? [];
   if (unknownStores.length > 0)
@@ -126,6 +127,8 @@ function faultsOfCombinations(properties: Properties): string[] {
   if (stores.includes('s3') && !s3) faults.push('S3_BUCKET: expected a name, because STORES has s3');
   if (stores.includes('github') && !github)
     faults.push('GITHUB_TOKEN, GITHUB_REPOSITORY: expected both, because STORES has github');
+  if (databaseReplicaUrl !== null && databaseUrl === null)
+    faults.push('DATABASE_REPLICA_URL: expected DATABASE_URL, the primary, beside it');
   faults.push(...faultsOfJwt(jwt));
   if (persistedOperations !== 'off' && !persistedOperationsFile)
     faults.push('PERSISTED_OPERATIONS_FILE: expected a file, because PERSISTED_OPERATIONS is set');

@@ -14,6 +14,7 @@ test('has a default for every setting', () => {
     publicUrl: null,
     dataDirectory: '/srv/data',
     databaseUrl: null,
+    databaseReplicaUrl: null,
     stores: ['filesystem', 'database'],
     requiredStores: ['filesystem', 'database'],
     imageDirectory: '/srv/data/images',

@@ -2,6 +2,7 @@ import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { databaseDirectoryOf, lockDataDirectory } from '../database/pglite/data-directory.ts';
 import { TEMPLATE_FILE } from '../database/pglite/template.ts';
+import { plainReads, type Reads } from '../database/replica.ts';
 import { FixativeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { DiskHealth } from '../storage/disk-health.ts';
@@ -72,6 +73,27 @@ async function openEmbeddedDatabase(config: Config, options: DatabaseOptions): P
     await directory.release();
     throw error;
   }
+}
+
+/** Opens the replica of DATABASE_REPLICA_URL, if any, in the background: a start does not need it. */
+export async function openReads(config: Config, database: Database, log: Logger): Promise<Reads> {
+  const url = config.databaseReplicaUrl;
+  if (url === null) return plainReads(database);
+  const [{ openPostgresql }, { makeReplicaReads }] = await Promise.all([
+    import('../database/postgresql.ts'),
+    import('../database/replica.ts'),
+  ]);
+  const onError = ({ message }: Error) => log.debug(`a connection to the replica broke: ${message}`);
+  const open = () =>
+    openPostgresql({
+      url,
+      poolSize: config.databasePoolSize,
+      onError,
+      onAway: ({ message }) =>
+        log.warn(`the replica of DATABASE_REPLICA_URL cannot be reached, so the primary answers: ${message}`),
+      onBack: () => log.warn('the replica of DATABASE_REPLICA_URL can be reached again'),
+    });
+  return makeReplicaReads(database, open, { log });
 }
 
 /** Names the setting and the host, which the driver does not, and leaves out the password. */

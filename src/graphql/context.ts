@@ -1,6 +1,7 @@
 import type { Caller } from '../auth/caller.ts';
 import type { ImageAddress } from '../auth/image-address.ts';
 import type { Tokens } from '../auth/tokens.ts';
+import type { Reads } from '../database/replica.ts';
 import type { ForgetsImages } from '../image/bytes.ts';
 import type { GenerateDeps } from '../image/generation/generate.ts';
 import type { Visibility } from '../image/image.ts';
@@ -12,6 +13,8 @@ import type { Loaders } from './loaders.ts';
 /** Services that resolvers call; one object serves all requests. */
 export interface Services extends UploadTargetDeps, Omit<GenerateDeps, keyof UploadTargetDeps> {
   readonly tokens: Tokens;
+  /** Returns the database for lists, counts and statistics: a replica that has caught up, or the primary. */
+  readonly reads: Reads['reads'];
   readonly maintenanceQueue: MaintenanceQueue;
   /** Sends events to the endpoints of webhooks. */
   readonly poster: Poster;

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { visibleFilter } from '../auth/authorization.ts';
 import type { Caller } from '../auth/caller.ts';
-import type { Database } from '../database/database.ts';
+import type { Reads } from '../database/replica.ts';
 import { FixativeError, InputError } from '../errors.ts';
 import { listImages, MAX_PAGE_SIZE } from '../image/list/list.ts';
 import { sendError, sendJson } from './response/send.ts';
@@ -11,16 +11,20 @@ import { sendError, sendJson } from './response/send.ts';
  * GraphQL.
  */
 export async function serveImageFiles(
-  deps: { database: Database; publicUrl: () => string },
+  deps: { reads: Reads['reads']; publicUrl: () => string },
   { response, caller }: { response: ServerResponse; caller: Caller },
   query: URLSearchParams,
 ): Promise<void> {
   const userId = query.get('userId') || null;
   try {
-    const page = await listImages(deps.database, visibleFilter(caller, { status: ['success'], userId }), {
-      first: readFirst(query),
-      after: query.get('after'),
-    });
+    const page = await listImages(
+      await deps.reads(),
+      visibleFilter(caller, { status: ['success'], userId }),
+      {
+        first: readFirst(query),
+        after: query.get('after'),
+      },
+    );
     const next = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
     const images = page.edges
       .filter(({ node }) => node.blobId !== null)

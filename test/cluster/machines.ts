@@ -61,6 +61,7 @@ export async function startCluster(): Promise<Cluster> {
       FIXATIVE_ROOT_TOKEN: CRASH_TOKEN,
       SIGNING_KEYS: 'key-of-all-machines-0123456789',
       LOG_LEVEL: 'error',
+      DATABASE_REPLICA_URL: replica.url,
       STORES: 's3',
       REQUIRED_STORES: 's3',
       ...s3.settings,

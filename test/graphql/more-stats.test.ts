@@ -7,6 +7,7 @@ import { findVerifyAges } from '../../src/storage/verify-ages.ts';
 import { makeChance } from '../compare/chance.ts';
 import { DurabilityStatsDocument, type ImageFilter, ImageStatsTableDocument } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
+import { recordSnapshots } from './recorded-snapshots.ts';
 
 const STORES = ['filesystem', 'memory'] as const;
 const DAY_MS = 86_400_000;
@@ -317,19 +318,7 @@ describe('statistics that read the table', () => {
   });
 
   test('computes what is selected only', async () => {
-    const statements: string[] = [];
-    const database = {
-      ...app.database,
-      transaction: ((work) =>
-        app.database.transaction((transaction) =>
-          work({
-            query: (text, ...rest) => {
-              statements.push(text);
-              return transaction.query(text, ...rest);
-            },
-          } as Parameters<typeof work>[0]),
-        )) as typeof app.database.transaction,
-    };
+    const { database, statements } = recordSnapshots(app.database);
     const run = async (...fields: string[]) => {
       statements.length = 0;
       await countStats({ database }, {}, { fields: new Set(fields) });

@@ -7,6 +7,7 @@ import {
   ImageStatsMoreDocument,
 } from '../generated/graphql.ts';
 import { openTestApp, type TestApp } from '../harness.ts';
+import { recordSnapshots } from './recorded-snapshots.ts';
 
 describe('imageStats', () => {
   let app: TestApp;
@@ -164,23 +165,11 @@ describe('imageStats', () => {
   test('reads the table only for a field that needs it, and the index only for others', async () => {
     const { imageStats } = await app.ask(ImageStatsByModelDocument, { filter: { userId: 'user-1' } });
     expect(imageStats).toEqual({ byModel: [{ model: 'm1', total: 15 }], complete: true });
-    const begun: string[] = [];
-    const database = {
-      ...app.database,
-      transaction: ((work) =>
-        app.database.transaction((transaction) =>
-          work({
-            query: (text, ...rest) => {
-              begun.push(text);
-              return transaction.query(text, ...rest);
-            },
-          } as Parameters<typeof work>[0]),
-        )) as typeof app.database.transaction,
-    };
+    const { database, statements } = recordSnapshots(app.database);
     const run = async (...fields: string[]) => {
-      begun.length = 0;
+      statements.length = 0;
       await countStats({ database }, {}, { fields: new Set(fields) });
-      return begun.filter((text) => text.startsWith('WITH')).map((text) => /model/.test(text));
+      return statements.filter((text) => text.startsWith('WITH')).map((text) => /model/.test(text));
     };
     expect(await run('total', 'byUser')).toEqual([false]);
     expect(await run('byModel')).toEqual([true]);

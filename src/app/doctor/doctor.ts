@@ -17,6 +17,7 @@ import {
 import { checkContents, checkDirectory, checkSpace } from './disk.ts';
 import { checkGithub } from './github.ts';
 import { providerChecks } from './providers.ts';
+import { checkReplica } from './replica.ts';
 import { type Check, type Finding, skipped } from './report.ts';
 import { type ReadSettings, readSettings } from './settings.ts';
 import { checkMarker, checkS3, checkUploadOrigins, NO_RECORD, readMarkerRecord } from './stores.ts';
@@ -97,6 +98,7 @@ function databaseChecks(config: Config, checked: CheckedDatabase): Check[] {
           { name: 'rights in the database', run: withDatabase(checkRights) },
           { name: 'clock', run: withDatabase(checkClock) },
         ]),
+    ...(config.databaseReplicaUrl === null ? [] : [{ name: 'replica', run: () => checkReplica(config) }]),
   ];
 }
 

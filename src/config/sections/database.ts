@@ -34,6 +34,18 @@ export const DATABASE = {
       description:
         "URL of a PostgreSQL server, version 15 or later. `?schema=NAME` puts the tables into that schema, which is created if it does not exist, and the queue into NAME_pgboss. Without it the tables are in the first schema of the role's search_path and the queue is in pgboss. A connection pooler must keep sessions (PgBouncer: pool_mode=session); the server checks this when it starts.",
     },
+    DATABASE_REPLICA_URL: {
+      property: 'databaseReplicaUrl',
+      parser: z
+        .string()
+        .regex(/^postgres(ql)?:\/\//, 'a URL that begins with postgresql://')
+        .refine(isDatabaseUrl, 'postgresql://user:password@host:port/database'),
+      defaultText: 'none: DATABASE_URL answers everything',
+      example: 'postgresql://fixative:secret@replica:5432/fixative',
+      secret: 'password',
+      description:
+        'URL of a streaming replica of DATABASE_URL, for lists, counts and statistics. A client reads its own writes, and those of others, from any server: a replica that has not replayed them within 30 ms is left out, as is one that is away.',
+    },
     DATABASE_POOL_SIZE: {
       property: 'databasePoolSize',
       parser: wholeNumber(1, 1000),

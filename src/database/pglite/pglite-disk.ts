@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
+import { shareRuns } from '../shared-run.ts';
 import { type FileEvents, nodeFilesOf, watchFiles } from './pglite-files.ts';
 
 /**
@@ -155,8 +156,6 @@ async function syncAll(directory: string): Promise<void> {
 
 function makeLogFlush(directory: string, onFault: (error: unknown) => void): () => Promise<void> {
   const flushed = new Map<string, number>();
-  let running: Promise<void> | null = null;
-  let next: Promise<void> | null = null;
 
   async function flush(): Promise<void> {
     const begun = Date.now();
@@ -174,24 +173,7 @@ function makeLogFlush(directory: string, onFault: (error: unknown) => void): () 
     }
   }
 
-  return () => {
-    if (!running) {
-      running = flush().finally(() => {
-        running = null;
-      });
-      return running;
-    }
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = null;
-        running = flush().finally(() => {
-          running = null;
-        });
-        return running;
-      });
-    return next;
-  };
+  return shareRuns(flush);
 }
 
 async function withFileIfPresent(

@@ -62,7 +62,8 @@ builder.queryField('imageFacets', (t) =>
     resolve: async (_root, { filter }, context, info) => {
       const selected = selectedFields(info);
       const names = FACETS.filter((name) => selected.has(name));
-      return countFacets(context.services, await conditionsOf(context, filter), { names });
+      const database = await context.services.reads();
+      return countFacets({ database }, await conditionsOf(context, filter), { names });
     },
   }),
 );

@@ -20,7 +20,8 @@ builder.queryField('images', (t) =>
         const conditions = await conditionsOf(context, filter);
         // A document that selects only the count needs no page, but its arguments must be valid.
         const { list, cards, pageInfo } = selectionOf(info);
-        const { database, totalCountLimit } = context.services;
+        const { totalCountLimit } = context.services;
+        const database = await context.services.reads();
         const args = { ...page, order: orderBy, cards, pageInfo };
         const found = list ? await listImagesOrCards(database, conditions, args) : listNothing(args);
         let counted: Promise<ImageCount> | null = null;

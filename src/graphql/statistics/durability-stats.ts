@@ -88,7 +88,8 @@ builder.queryField('durabilityStats', (t) =>
     description: 'Returns how safe the bytes of all images are, and how much of each store is verified.',
     extensions: { scope: 'stores:read' },
     resolve: async (_root, _args, context, info): Promise<Stats> => {
-      const { database, storage } = context.services;
+      const { storage } = context.services;
+      const database = await context.services.reads();
       const asks = selectedFields(info);
       const fields = new Set(['byDurability']);
       const names = storage.stores.map(({ name }) => name);

@@ -85,7 +85,8 @@ builder.queryField('imageStats', (t) =>
     resolve: async (_root, { filter }, context, info) => {
       const conditions = await conditionsOf(context, filter);
       const fields = selectedFields(info);
-      const { database, storage } = context.services;
+      const { storage } = context.services;
+      const database = await context.services.reads();
       const stores = fields.has('byDurability')
         ? (conditions.stores ?? (await findStores({ database, stores: storage.stores })))
         : null;

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts';
+import type { ReadableDatabase } from '../../database/replica.ts';
 import type { ImageFilter } from './conditions.ts';
 import { MAX_READ, newestImages, sumUp } from './newest-images.ts';
 
@@ -41,7 +41,7 @@ const FIGURES = `count(*) AS count, count(*) FILTER (WHERE status = 'failed') AS
  * @param options.names facets to compute.
  */
 export async function countFacets(
-  { database }: { database: Database },
+  { database }: { database: ReadableDatabase },
   filter: ImageFilter,
   { names, maxCounted = MAX_READ }: { names: readonly FacetName[]; maxCounted?: number },
 ): Promise<ImageFacets> {

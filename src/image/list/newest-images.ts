@@ -36,13 +36,13 @@ export function newestImages(
 
 /** Runs a statement that sums up the newest images. */
 export function sumUp<Row>(
-  database: Pick<Database, 'transaction'>,
+  database: Pick<Database, 'snapshot'>,
   text: string,
   values: unknown[],
 ): Promise<Row[]> {
-  return database.transaction(async (transaction) => {
-    await transaction.query(SETTINGS);
-    return transaction.query<Row>(text, values);
+  return database.snapshot(async (state) => {
+    await state.query(SETTINGS);
+    return state.query<Row>(text, values);
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts';
+import type { ReadableDatabase } from '../../database/replica.ts';
 import type { ImageFilter } from './conditions.ts';
 import type { JudgingStores } from './durability.ts';
 import { isInIndex, MAX_COUNTED, MAX_READ, newestImages, sumUp } from './newest-images.ts';
@@ -60,7 +60,7 @@ export interface StatsOptions {
  * times).
  */
 export async function countStats(
-  { database }: { database: Database },
+  { database }: { database: ReadableDatabase },
   filter: ImageFilter,
   { fields, stores = null, maxCounted, maxUnhealthy }: StatsOptions = {},
 ): Promise<ImageStats> {
@@ -111,7 +111,7 @@ const LEVELS = { dayAndTool: 0, tool: 1, day: 2, all: 3, user: 4 } as const;
 const figures = ({ total, failed, bytes }: Figures): Figures => ({ total, failed, bytes });
 
 async function countIndexed(
-  database: Database,
+  database: ReadableDatabase,
   filter: ImageFilter,
   { asks, limit }: { asks: (field: string) => boolean; limit: number },
 ): Promise<{ stats: IndexedStats; looked: number }> {

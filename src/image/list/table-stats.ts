@@ -1,5 +1,5 @@
 /** Statistics by what only the table, the generations and the copies have. */
-import type { Database } from '../../database/database.ts';
+import type { ReadableDatabase } from '../../database/replica.ts';
 import { DURABILITIES, type Durability } from '../copies.ts';
 import type { ImageFilter } from './conditions.ts';
 import { durabilityIn, type JudgingStores, UNHEALTHY_BLOBS } from './durability.ts';
@@ -89,7 +89,7 @@ interface TableOptions {
 
 /** Sums up the newest images, at most `limit`, in one pass. Computes the fields that were asked for. */
 export async function countTable(
-  database: Database,
+  database: ReadableDatabase,
   filter: ImageFilter,
   options: TableOptions,
 ): Promise<{ stats: TableStats; looked: number }> {
@@ -166,7 +166,7 @@ const PARTS: readonly (readonly [fields: readonly (keyof TableStats)[], part: st
 ];
 
 async function durabilityPart(
-  database: Database,
+  database: ReadableDatabase,
   { stores, maxUnhealthy = MAX_UNHEALTHY }: TableOptions,
   values: unknown[],
 ): Promise<string> {
@@ -183,7 +183,7 @@ async function durabilityPart(
 }
 
 /** Returns whether few copies are not healthy. Reads at most `most` entries of idx_copies_retry_at. */
-async function areUnhealthyRare(database: Database, most: number): Promise<boolean> {
+async function areUnhealthyRare(database: ReadableDatabase, most: number): Promise<boolean> {
   const [row] = await database.query<{ count: number }>(
     `SELECT count(*) AS count FROM (SELECT FROM copies c WHERE c.state <> 'STORED' LIMIT ${most + 1}) few`,
   );
