@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { print } from 'graphql';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { executeRun } from '../../src/image/maintenance/execute.ts';
+import { makeMaintenanceWorks } from '../../src/job/maintenance-works.ts';
 import {
   BulkResultsDocument,
   type BulkResultsQuery,
@@ -378,6 +380,28 @@ describe('a run', () => {
     expect(await cancel(await tokenOf(null, ['admin']), await make())).toBe('CANCELLED');
   });
   const none = '00000000-0000-4000-8000-000000000000';
+
+  test('that was to be cancelled when its server died changes nothing when another one takes it', async () => {
+    await insertImages(app.database, 20);
+    const options = {
+      bulk: {
+        change: { verb: 'PURGE' },
+        dryRun: false,
+        visibleTo: null,
+        actor: { kind: 'token', name: 't' },
+      },
+    };
+    const [row] = await app.database.query<{ id: string }>(
+      `INSERT INTO maintenance_runs (kind, state, stores, filter, options, started_by, cancel_requested_at, heartbeat_at)
+       VALUES ('BULK', 'RUNNING', '{}', '{}', $1::text::json, 't', now(), now()) RETURNING id`,
+      [JSON.stringify(options)],
+    );
+    const { services } = app;
+    const works = makeMaintenanceWorks(services);
+    await executeRun(services, works, row?.id ?? '', new AbortController().signal);
+    expect((await readRun(btoa(`MaintenanceRun:${row?.id}`))).state).toBe('CANCELLED');
+    expect((await readRows()).length).toBe(20);
+  });
 
   test('waits behind no more than fifty others', async () => {
     await app.database.query(

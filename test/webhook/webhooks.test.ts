@@ -78,6 +78,13 @@ describe('webhooks', () => {
     const { webhook } = await app.ask(WebhookDocument, { id });
     return { ...webhook, deliveries: webhook?.deliveries.edges.map((edge) => edge.node) ?? [] };
   };
+  /** Sets the state of the copy of an image in the database. */
+  const setCopy = (image: { readonly id: string }, state: string) =>
+    app.database.query(
+      `UPDATE copies SET state = $1, retry_at = now() + interval '1 day' WHERE store = 'database'
+       AND blob_id = (SELECT blob_id FROM generated_images WHERE uuid::text = $2)`,
+      [state, atob(image.id).split(':')[1]],
+    );
   const until = (check: () => void | Promise<void>) => eventually(check);
 
   test('a lost image is reported once, signed, after a verify has found that no store has it', async () => {
@@ -349,12 +356,7 @@ describe('webhooks', () => {
   test('a missing copy is reported as degraded once, until it is healthy again', async () => {
     const receiver = await subscribe({ eventTypes: ['IMAGE_DEGRADED', 'IMAGE_LOST'] });
     const image = await newImage();
-    const set = (state: string) =>
-      app.database.query(
-        `UPDATE copies SET state = $1, retry_at = now() + interval '1 day' WHERE store = 'database'
-         AND blob_id = (SELECT blob_id FROM generated_images WHERE uuid::text = $2)`,
-        [state, atob(image.id).split(':')[1]],
-      );
+    const set = (state: string) => setCopy(image, state);
     const rows = async () => (await app.database.query('SELECT 1 FROM webhook_outbox')).length;
     for (const [state, count] of [
       ['MISSING', 1],
@@ -373,12 +375,7 @@ describe('webhooks', () => {
   test('what was reported before all webhooks were disabled is reported again', async () => {
     const receiver = await subscribe({ eventTypes: ['IMAGE_DEGRADED'] });
     const image = await newImage();
-    const set = (state: string) =>
-      app.database.query(
-        `UPDATE copies SET state = $1, retry_at = now() + interval '1 day' WHERE store = 'database'
-         AND blob_id = (SELECT blob_id FROM generated_images WHERE uuid::text = $2)`,
-        [state, atob(image.id).split(':')[1]],
-      );
+    const set = (state: string) => setCopy(image, state);
     const enable = (enabled: boolean) =>
       app.ask(UpdateWebhookDocument, { input: { id: receiver.id, enabled } });
     await set('MISSING');

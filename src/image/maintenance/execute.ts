@@ -76,7 +76,10 @@ export async function executeRun(
     // The run waits on: the queue gives it to another server.
     if (stop.aborted) return;
     const [run] = await deps.database.query<MaintenanceRun>(BEGIN, [id]);
-    if (run) await executeUnderLock(deps, works[run.kind], run, lock, stop);
+    if (!run) return;
+    // It was to be cancelled when its server died.
+    if (run.cancelRequestedAt !== null) return end(deps, run.id, CANCELLED);
+    await executeUnderLock(deps, works[run.kind], run, lock, stop);
   });
 }
 
@@ -106,14 +109,18 @@ async function executeUnderLock(
   await endWriting();
   try {
     await progress.write(database, run.id);
-    if (ending === RELEASED) await database.query(RELEASE, [run.id]);
-    else await database.query(END, [run.id, ending.state, ending.error, ending.code]);
-    await database.flush();
+    await end(deps, run.id, ending);
   } catch (error) {
     log.warn({ err: error, run: run.id }, 'could not record the end of a run; it counts as interrupted');
   }
   if (ending === RELEASED)
     throw new FixativeError('INTERRUPTED', `The run ${run.id} waits for another server.`);
+}
+
+async function end({ database }: MaintenanceDeps, id: string, ending: Ending): Promise<void> {
+  if (ending === RELEASED) await database.query(RELEASE, [id]);
+  else await database.query(END, [id, ending.state, ending.error, ending.code]);
+  await database.flush();
 }
 
 const CUT: Ending = { state: 'FAILED', error: INTERRUPTED, code: 'INTERRUPTED' };
