@@ -183,6 +183,7 @@ test.each(['update', 'delete', 'undelete', 'purge'] as const)(
     expect(end.run).toMatchObject({
       state: 'COMPLETED',
       kind: 'BULK',
+      mutation: `${verb}Images`,
       startedBy: 'root',
       total: count,
       checked: count,

@@ -61,6 +61,14 @@ export const resultItem = ({ id, outcome, error }: BulkResult, uuid: string) => 
 });
 
 builder.objectFields(MaintenanceRun, (t) => ({
+  mutation: t.string({
+    nullable: true,
+    description: 'Name of the mutation that started a BULK, such as `deleteImages`; null for other kinds.',
+    resolve: (run) => {
+      const order = orderOf(run);
+      return order && `${order.change.verb.toLowerCase()}Images`;
+    },
+  }),
   dryRun: t.boolean({
     description: 'Whether it is a BULK that only says what would become of each image.',
     resolve: (run) => orderOf(run)?.dryRun ?? false,

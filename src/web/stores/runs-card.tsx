@@ -65,6 +65,12 @@ const RunsTable = ({
   </Table>
 );
 
+/** Returns what a run does, for people. */
+function nameOf({ kind, mutation, dryRun }: Run): string {
+  const name = text.changesOf[mutation ?? ''] ?? text.kinds[kind];
+  return dryRun ? text.dryRun(name) : name;
+}
+
 /** Returns how long a run took; null: it has not ended, or never began. */
 function durationOf({ startedAt, finishedAt }: Run): string | null {
   if (startedAt === null || finishedAt === null) return null;
@@ -72,9 +78,9 @@ function durationOf({ startedAt, finishedAt }: Run): string | null {
 }
 
 function RunRow({ run, onShow }: { readonly run: Run; readonly onShow: (id: string) => void }) {
-  const { id, kind, state, createdAt, startedBy, checked, restored } = run;
+  const { id, state, createdAt, startedBy, checked, restored } = run;
   const found = run.missing + run.corrupt + run.unreachable + run.failed;
-  const name = text.kinds[kind];
+  const name = nameOf(run);
   return (
     <tr>
       <th scope="row" className={styles.run}>
@@ -114,7 +120,7 @@ function RunRow({ run, onShow }: { readonly run: Run; readonly onShow: (id: stri
 
 function RunDialog({ run, onClose }: { readonly run: Run | null; readonly onClose: () => void }) {
   return (
-    <Dialog title={run ? text.kinds[run.kind] : ''} open={run !== null} onClose={onClose} isWide>
+    <Dialog title={run ? nameOf(run) : ''} open={run !== null} onClose={onClose} isWide>
       {run ? (
         <>
           <p className={styles.runHead}>

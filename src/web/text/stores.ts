@@ -69,6 +69,15 @@ export const stores = {
     RETENTION: 'Applying retention',
     BULK: 'Changing images',
   },
+  /** Names of runs of the kind BULK, by the mutation that started them. */
+  changesOf: {
+    updateImages: 'Change of many images',
+    deleteImages: 'Many images to the trash',
+    undeleteImages: 'Many images out of the trash',
+    restoreImages: 'Restore of many images',
+    purgeImages: 'Deletion of many images',
+  } as Readonly<Record<string, string>>,
+  dryRun: (name: string) => `${name}, only tried`,
   kinds: { VERIFY: 'Verify', RESTORE: 'Restore', RETENTION: 'Retention', BULK: 'Change of many images' },
   runStates: {
     PENDING: 'Waiting',
