@@ -50,6 +50,8 @@ export function makeReplicaReads(
   let replica: Database | null = null;
   let opening: Promise<void> | null = null;
   let restsUntil = 0;
+  /** Whether the last attempt to read the replica failed. */
+  let isOut = false;
   let isClosed = false;
   /** Position that the replica had at the last look. */
   let replayed = 0;
@@ -59,11 +61,13 @@ export function makeReplicaReads(
     const at = positionOf((await replica?.query<Position>(REPLAYED)) ?? []);
     if (at === null) throw new Error('It is no replica: it is not in recovery.');
     replayed = Math.max(replayed, at);
+    isOut = false;
   });
 
   function rest(error: unknown): void {
-    if (Date.now() >= restsUntil)
+    if (!isOut)
       log.warn({ err: error }, 'the replica of DATABASE_REPLICA_URL cannot be read, so the primary answers');
+    isOut = true;
     restsUntil = Date.now() + REST_MS;
   }
 
@@ -79,8 +83,7 @@ export function makeReplicaReads(
       });
   }
 
-  async function hasCaughtUp(): Promise<boolean> {
-    const target = await written();
+  async function hasCaughtUp(target: number): Promise<boolean> {
     for (const deadline = Date.now() + WAIT_MS; replayed < target; await sleep(LOOK_EVERY_MS)) {
       await look();
       if (replayed < target && Date.now() > deadline) return false;
@@ -111,7 +114,10 @@ export function makeReplicaReads(
       if (Date.now() < restsUntil) return primary;
       if (replica === null) open();
       if (replica === null || replica.isAway) return primary;
-      return (await hasCaughtUp().catch((error) => void rest(error))) ? readable : primary;
+      // Without the primary it is not known what the replica lacks, so the read fails as without a replica.
+      const target = await written().catch(() => null);
+      if (target === null) return primary;
+      return (await hasCaughtUp(target).catch((error) => void rest(error))) ? readable : primary;
     },
     async close() {
       isClosed = true;

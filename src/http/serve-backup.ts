@@ -15,6 +15,8 @@ export interface BackupDeps {
   readonly log: Logger;
 }
 
+/** Time without any progress after which a client is taken for gone: a backup holds up checkpoints. */
+const STALL_MS = 60_000;
 const STATUS = { CONFLICT: 409, INVALID_INPUT: 404 } as const;
 
 /**
@@ -34,6 +36,7 @@ export async function serveBackup(deps: BackupDeps, exchange: Exchange, caller: 
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
     });
+    response.setTimeout(STALL_MS, () => response.destroy());
     await pipeline(bytes, response);
   } catch (error) {
     if (!response.headersSent) {

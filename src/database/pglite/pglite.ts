@@ -126,8 +126,14 @@ interface MaintainDeps {
 /** Returns `Database.maintain`. */
 function makeMaintain({ pglite, disk, space, query, backups }: MaintainDeps) {
   return async (signal?: AbortSignal): Promise<Maintained[]> => {
-    // A checkpoint would remove the log that the backup needs.
-    if (backups.isRunning) return [];
+    if (backups.isRunning) {
+      // A checkpoint would remove the log that the backup needs, and free its space.
+      if (space.isLow)
+        backups.cancel(
+          new FixativeError('NO_SPACE', 'The disk ran short of space, so the backup was cancelled.'),
+        );
+      return [];
+    }
     // VACUUM writes to the log, and a checkpoint frees its space.
     const vacuumed = space.isLow
       ? []

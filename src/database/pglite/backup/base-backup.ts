@@ -16,6 +16,9 @@ interface BaseBackupDeps {
   readonly disk: Disk;
 }
 
+/** Called between two pieces of a backup. @throws Error when the backup is to be cancelled. */
+type Check = () => void;
+
 /** Makes a checkpoint at once: writers wait for it, as for the checkpoint of each minute. */
 const START = `SELECT pg_backup_start('fixative', true)`;
 /** Archiving is off, so there is nothing to wait for. */
@@ -34,13 +37,19 @@ export interface Backups {
   readonly isRunning: boolean;
   /** Begins a backup. @throws FixativeError CONFLICT while another one is made. */
   begin(): AsyncIterable<BackupEntry>;
+  /** Cancels the backup that is being made, with an error. */
+  cancel(error: Error): void;
 }
 
 export function makeBackups(deps: BaseBackupDeps): Backups {
   let isRunning = false;
+  let reason: Error | null = null;
+  const check = () => {
+    if (reason) throw reason;
+  };
   async function* run(): AsyncGenerator<BackupEntry> {
     try {
-      yield* baseBackup(deps);
+      yield* baseBackup(deps, check);
     } finally {
       isRunning = false;
     }
@@ -55,7 +64,11 @@ export function makeBackups(deps: BaseBackupDeps): Backups {
         throw new FixativeError('CONFLICT', message, { retryable: true });
       }
       isRunning = true;
+      reason = null;
       return run();
+    },
+    cancel(error) {
+      reason = error;
     },
   };
 }
@@ -64,11 +77,17 @@ export function makeBackups(deps: BaseBackupDeps): Backups {
  * Yields the files of a backup, relative to the directory.
  * @throws FixativeError STORE_UNAVAILABLE when a log segment is missing.
  */
-async function* baseBackup({ directory, query, disk }: BaseBackupDeps): AsyncGenerator<BackupEntry> {
+async function* baseBackup(
+  { directory, query, disk }: BaseBackupDeps,
+  check: Check,
+): AsyncGenerator<BackupEntry> {
   await disk.synced(() => query(START));
   let isStarted = true;
   try {
-    yield* filesBelow(directory);
+    for await (const entry of filesBelow(directory)) {
+      check();
+      yield { ...entry, content: () => checked(entry.content(), check) };
+    }
     const [stopped] = await query<{ lsn: string; label: string }>(STOP);
     isStarted = false;
     const { lsn, label } = stopped as NonNullable<typeof stopped>;
@@ -77,6 +96,13 @@ async function* baseBackup({ directory, query, disk }: BaseBackupDeps): AsyncGen
     yield { name: 'backup_label', size: text.length, content: () => of(text) };
   } finally {
     if (isStarted) await query(STOP);
+  }
+}
+
+async function* checked(content: AsyncIterable<Uint8Array>, check: Check): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    check();
+    yield chunk;
   }
 }
 
