@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import { diskFaultOf } from '../database/pglite/disk-fault.ts';
 import type { Services } from '../graphql/context.ts';
 import { openProviderResponses } from '../image/generation/provider-responses.ts';
+import { shareResponses } from '../image/generation/shared-responses.ts';
 import { makeGenerationWorker } from '../image/generation/worker.ts';
 import type { openGenerationJobs } from '../job/generations.ts';
 import { runScheduledPurge } from '../job/purge.ts';
@@ -48,7 +49,8 @@ export async function beginGenerating(
   config: Config,
   { services, jobs, closing, isClosing, log }: JobDeps,
 ): Promise<void> {
-  const responses = await openProviderResponses(path.join(config.dataDirectory, 'answers'));
+  const local = await openProviderResponses(path.join(config.dataDirectory, 'answers'));
+  const responses = shareResponses(local, services.database);
   const perUser = config.generationsPerUser;
   const worker = makeGenerationWorker({ ...services, responses, perUser });
   closing.add('generations', async (seconds) => {

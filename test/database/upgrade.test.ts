@@ -110,8 +110,8 @@ const FILL_ADDED = `
       '[{"state": "MISSING"}]', 'e', 'INTERRUPTED', now(), now(), now(), now());
   INSERT INTO audit_entries (actor_kind, actor_name, action, subject_type, subject_id, details)
     VALUES ('token', 'a token', 'image.delete', 'image', 'an image', '{"images": 1}');
-  INSERT INTO maintenance_items (run_id, image_id, reason, bytes, outcome, detail)
-    SELECT id, 1, 'r', 5, 'changed', 'd' FROM maintenance_runs;
+  INSERT INTO maintenance_items (run_id, image_id, uuid, reason, bytes, outcome, detail)
+    SELECT id, 1, '01a22f9b-6183-7f2b-9862-4662e9ec1118', 'r', 5, 'changed', 'd' FROM maintenance_runs;
   INSERT INTO retention_policies (name, rule) VALUES ('old', '{"maxAgeDays": 30}');
   INSERT INTO webhooks (url, description, event_types, filter, secret, previous_secret, previous_secret_until, disabled_reason, failing_since)
     VALUES ('https://example.org/', 'd', '{image.lost}', '{"tags": ["a"]}', 's', 'p', now(), 'r', now());
@@ -120,7 +120,8 @@ const FILL_ADDED = `
   INSERT INTO webhook_deliveries (webhook_id, event_id, state, attempts, finished_at)
     SELECT w.id, e.id, 'DELIVERED', '[{"status": 200}]', now() FROM webhooks w, webhook_events e;
   INSERT INTO webhook_durability VALUES (1, true);
-  INSERT INTO webhook_outages VALUES ('database');`;
+  INSERT INTO webhook_outages VALUES ('database');
+  INSERT INTO kept_responses (uuid, call, said, bytes) VALUES ('01a22f9b-6183-7f2b-9862-4662e9ec1118', 1, '{}', 'x');`;
 
 /**
  * Another service in the same database: a table that refers to ours, a view and a function that read ours.
@@ -232,6 +233,7 @@ async function readByClient(): Promise<number[]> {
     prisma.sharedValue.findMany(),
     prisma.maintenanceRun.findMany({ include: { items: true } }),
     prisma.retentionPolicy.findMany(),
+    prisma.keptResponse.findMany(),
   ]);
   return rows.map((each) => each.length);
 }
@@ -253,7 +255,7 @@ describe('a database of the first version', () => {
 
     const uuids = await database.query(`SELECT DISTINCT uuid FROM generated_images WHERE uuid IS NOT NULL`);
     expect(uuids).toHaveLength(IMAGES);
-    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(await readByClient()).toEqual([IMAGES, 5, 100, 5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
 
     // A restart changes nothing.
     expect(await migrate(database)).toEqual([]);

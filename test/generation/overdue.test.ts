@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { Ledger } from '../../src/image/generation/ledger.ts';
 import { makeOverdue } from '../../src/image/generation/overdue.ts';
 import { openProviderResponses } from '../../src/image/generation/provider-responses.ts';
+import { shareResponses } from '../../src/image/generation/shared-responses.ts';
 import { GenerateImageDocument } from '../generated/graphql.ts';
 import { eventually, openTestApp, type TestApp } from '../harness.ts';
 
@@ -33,7 +34,7 @@ describe('a worker, every minute', () => {
     await become(cancelled, 'cancelled');
     await become(failed, 'failed');
     const directory = path.join(app.directory, 'other-answers');
-    const answers = await openProviderResponses(directory);
+    const answers = shareResponses(await openProviderResponses(directory), app.database);
     for (const uuid of [...uuids, randomUUID()])
       await answers.keep({ uuid, number: 1 }, {}, Buffer.from('picture'));
     // Response to a call that is not the last one of its generation.

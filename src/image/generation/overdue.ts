@@ -4,12 +4,12 @@ import { FixativeError } from '../../errors.ts';
 import { findImageRow } from '../image.ts';
 import { findGeneration, type GenerationQueue, type GenerationState, LOCAL_QUEUE } from './generation.ts';
 import type { Ledger } from './ledger.ts';
-import type { ProviderResponses } from './provider-responses.ts';
+import type { SharedResponses } from './shared-responses.ts';
 
 export interface OverdueDeps {
   readonly database: Database;
   readonly queue: GenerationQueue;
-  readonly responses: ProviderResponses;
+  readonly responses: SharedResponses;
   readonly ledger: Ledger;
   /** Names of the providers that this server has configured. */
   readonly providerNames: readonly string[];
@@ -64,6 +64,7 @@ export function makeOverdue(deps: OverdueDeps) {
     await queueOverdue(deps);
     await failWithoutProvider(deps);
     await queueNow(deps, await sweepResponses(deps));
+    await deps.responses.sweepShared();
   };
   const every = (seconds: number, work: () => Promise<unknown>) =>
     setInterval(() => {

@@ -7,7 +7,7 @@ import type { IngestDeps } from '../ingest/ingest.ts';
 import { findGeneration, type GenerationQueue } from './generation.ts';
 import { makeLedger } from './ledger.ts';
 import { makeOverdue } from './overdue.ts';
-import type { ProviderResponses } from './provider-responses.ts';
+import type { SharedResponses } from './shared-responses.ts';
 import { makeMissingWorkers } from './worker/missing-workers.ts';
 import { nextStep } from './worker/next-step.ts';
 import { carryOut, type Progress, type StepDeps } from './worker/steps.ts';
@@ -16,7 +16,7 @@ import { makeGenerationsUnderWay, type UnderWay } from './worker/under-way.ts';
 export interface WorkerDeps extends ImageDeps, IngestDeps {
   readonly providers: Providers;
   readonly queue: GenerationQueue;
-  readonly responses: ProviderResponses;
+  readonly responses: SharedResponses;
   readonly fetcher: Fetcher;
   readonly imageEvents: ImageEvents;
   /** Most calls under way for one user and provider, in all processes. */

@@ -14,10 +14,11 @@ import {
 } from '../generation.ts';
 import type { Ledger } from '../ledger.ts';
 import { makeProviderRequest } from '../provider-request.ts';
-import type { KeptResponse, ProviderResponses } from '../provider-responses.ts';
+import type { KeptResponse } from '../provider-responses.ts';
 import { readableOf } from '../readable.ts';
 import type { FailurePhase } from '../retry.ts';
 import { type RetryWritesDeps, recordWithRetries, writeWithRetries } from '../retry-writes.ts';
+import type { SharedResponses } from '../shared-responses.ts';
 import type { MissingWorkers } from './missing-workers.ts';
 import type { Facts, Step } from './next-step.ts';
 import { recordedResponseOf } from './recorded-response.ts';
@@ -27,7 +28,7 @@ export interface StepDeps extends FinishDeps, RetryWritesDeps {
   readonly database: FinishDeps['database'];
   readonly log: Logger;
   readonly providers: Providers;
-  readonly responses: ProviderResponses;
+  readonly responses: SharedResponses;
   readonly ledger: Ledger;
   readonly missingWorkers: MissingWorkers;
 }
@@ -89,6 +90,7 @@ export async function carryOut(
       return null;
     case 'retry':
       logFailure(deps, progress, step.seconds);
+      await shareResponse(deps, progress);
       await recordWithRetries(deps, () => deps.ledger.retryLater(generation, image, step));
       return null;
     case 'fail':
@@ -215,6 +217,14 @@ function finish(deps: StepDeps, progress: Progress): Promise<Progress | null> {
       if (await findImageRow(deps.database, generation.imageId)) throw error;
     });
     return { generation: { ...generation, state: 'done' }, image };
+  });
+}
+
+/** Gives a paid picture that cannot be stored now to workers of other machines, too. */
+async function shareResponse({ responses, log }: StepDeps, progress: Progress): Promise<void> {
+  if (progress.failure?.phase !== 'answered') return;
+  await responses.share(callOf(progress)).catch((error: unknown) => {
+    log.warn({ err: error, image: progress.image.uuid }, 'could not keep a response in the database');
   });
 }
 
