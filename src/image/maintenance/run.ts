@@ -122,6 +122,8 @@ export interface MaintenanceQueue {
 const MAX_RUNS = 100;
 /** Most active runs of a kind of which several may be active. */
 const MAX_ACTIVE = 50;
+/** Most of these for one user, so that the others find a place. */
+const MAX_ACTIVE_OF_USER = 5;
 export const MAX_PROBLEMS = 100;
 /** Age of the last heartbeat from which on the server that executed a run is taken for dead. */
 export const DEAD_AFTER_SECONDS = 60;
@@ -139,7 +141,8 @@ const NEWEST = `SELECT ${RUN_COLUMNS}, ${IS_DEAD} AS dead FROM maintenance_runs 
 const ACTIVE = `SELECT id FROM maintenance_runs WHERE kind = $1 AND state IN ('PENDING', 'RUNNING')`;
 const INSERT = `INSERT INTO maintenance_runs (kind, stores, filter, options, started_by)
   VALUES ($1, $2, $3::text::json, $4::text::json, $5) ON CONFLICT DO NOTHING RETURNING ${RUN_COLUMNS}`;
-const COUNT_ACTIVE = `SELECT count(*) AS count FROM maintenance_runs WHERE kind = $1 AND state IN ('PENDING', 'RUNNING')`;
+const COUNT_ACTIVE = `SELECT count(*) AS count, count(*) FILTER (WHERE options #>> '{bulk,visibleTo}' = $2) AS own
+  FROM maintenance_runs WHERE kind = $1 AND state IN ('PENDING', 'RUNNING')`;
 const KEEP_NEWEST = `DELETE FROM maintenance_runs WHERE kind = $1 AND state NOT IN ('PENDING', 'RUNNING') AND id < (
   SELECT id FROM maintenance_runs WHERE kind = $1 ORDER BY id DESC OFFSET ${MAX_RUNS - 1} LIMIT 1)`;
 const FAIL_DEAD = `UPDATE maintenance_runs SET state = 'FAILED', finished_at = now(), error_code = 'INTERRUPTED',
@@ -218,7 +221,7 @@ export async function recordRun(
   const values = [kind, stores, text, JSON.stringify(options), startedBy];
   const recorded = await database.transaction(async (transaction) => {
     await failDeadRuns(transaction);
-    if (!MAINTENANCE_KINDS[kind].isSingle) await requirePlace(transaction, kind);
+    if (!MAINTENANCE_KINDS[kind].isSingle) await requirePlace(transaction, request);
     const [run] = await transaction.query<MaintenanceRun>(INSERT, values);
     if (!run) return null;
     await transaction.query(KEEP_NEWEST, [kind]);
@@ -240,10 +243,13 @@ export async function recordRun(
 }
 
 /** @throws InputError LIMIT_REACHED */
-async function requirePlace(transaction: Queryable, kind: MaintenanceKind): Promise<void> {
-  const [row] = await transaction.query<{ count: number }>(COUNT_ACTIVE, [kind]);
-  if ((row?.count ?? 0) < MAX_ACTIVE) return;
-  const message = `${MAX_ACTIVE} runs of this kind are active, the most allowed. Wait until some end.`;
+async function requirePlace(transaction: Queryable, { kind, options }: RunRequest): Promise<void> {
+  const userId = (options.bulk as { readonly visibleTo: string | null } | undefined)?.visibleTo ?? null;
+  const [row] = await transaction.query<{ count: number; own: number }>(COUNT_ACTIVE, [kind, userId]);
+  const { count, own } = row ?? { count: 0, own: 0 };
+  if (count < MAX_ACTIVE && own < MAX_ACTIVE_OF_USER) return;
+  const most = own < MAX_ACTIVE_OF_USER ? `${MAX_ACTIVE} runs of this kind` : `${own} runs of yours`;
+  const message = `${most} are active, the most allowed. Wait until one ends.`;
   throw new InputError('LIMIT_REACHED', message, { path: ['input'], retryable: true });
 }
 
