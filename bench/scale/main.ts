@@ -83,9 +83,9 @@ const count =
   (database) =>
     countImages(database, filter, COUNT_LIMIT);
 const stats =
-  (filter: ImageFilter): Ask =>
+  (filter: ImageFilter, fields?: readonly string[]): Ask =>
   (database) =>
-    countStats({ database }, filter);
+    countStats({ database }, filter, fields && { fields: new Set(fields) });
 
 /** Condition of the images that lists show. */
 const LISTED = 'deleted_at IS NULL AND part_of IS NULL';
@@ -206,6 +206,20 @@ const QUESTIONS: Record<string, Ask> = {
   'count of a heavy user, failed': count({ userId: HEAVY, status: ['failed'] }),
   'count of copies stored': count({ copies: { store: 'database', state: 'STORED' } }),
   'stats of all': stats({}),
+  'stats of all, by model': stats({}, ['byModel']),
+  'stats of all, by provider, visibility, error and hour': stats({}, [
+    'byProvider',
+    'byVisibility',
+    'byErrorCode',
+    'byHour',
+  ]),
+  'stats of all, by store': stats({}, ['byStore']),
+  'stats of all, times and spend': stats({}, ['generationSeconds', 'queueSeconds', 'spend']),
+  'stats of a heavy user, times and spend': stats({ userId: HEAVY }, [
+    'generationSeconds',
+    'queueSeconds',
+    'spend',
+  ]),
   'stats of a month': stats({
     createdAfter: new Date('2026-10-01'),
     createdBefore: new Date('2026-11-01'),

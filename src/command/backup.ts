@@ -10,6 +10,7 @@ import { readArchive } from '../database/pglite/backup/archive.ts';
 import { openBackup, requireEmbedded } from '../database/pglite/backup/backup.ts';
 import { restoreBackup } from '../database/pglite/backup/restore.ts';
 import { lockDataDirectory } from '../database/pglite/data-directory.ts';
+import { syncDirectory } from '../database/pglite/pglite-disk.ts';
 import { FixativeError, InputError } from '../errors.ts';
 import { formatBytes } from '../storage/spool/format-bytes.ts';
 import { EXIT, type ExitCode, makeProgress, type Terminal } from './terminal.ts';
@@ -109,6 +110,7 @@ async function write(bytes: Readable, file: string, terminal: Terminal): Promise
     }
     const { createdAt } = await readArchive(createReadStream(partial));
     await rename(partial, file);
+    syncDirectory(path.dirname(path.resolve(file)));
     progress.clear();
     terminal.out(`${file}: ${formatBytes(written)}, complete: the database of ${createdAt}.\n`);
     return EXIT.ok;

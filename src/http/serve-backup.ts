@@ -28,7 +28,13 @@ export async function serveBackup(deps: BackupDeps, exchange: Exchange, caller: 
   const { response } = exchange;
   try {
     const bytes = await openBackup(database, dataDirectory);
-    await asActor(caller, () => recordAudit(database, { action: 'backup.create', subject: 'database' }));
+    await asActor(caller, () =>
+      recordAudit(database, { action: 'backup.create', subject: 'database' }),
+    ).catch((error: unknown) => {
+      // Otherwise the backup would wait for a reader forever, and hold up checkpoints.
+      bytes.destroy();
+      throw error;
+    });
     const time = new Date().toISOString().slice(0, 16).replaceAll(':', '');
     response.writeHead(200, {
       'Content-Type': 'application/zstd',

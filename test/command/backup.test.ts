@@ -222,6 +222,19 @@ describe('a backup as docs/backup.md says', () => {
         await upload(95_401 + i);
       }
       expect((await fetch(`${server.url}/api/backup`)).status).toBe(401);
+      // The command, and then the server, die in the middle.
+      await writeFile(`${file}.partial`, 'the rest of a command that was killed');
+      const broken = await fetch(`${server.url}/api/backup`, { headers });
+      const reader = broken.body?.getReader();
+      await reader?.read();
+      await server.kill();
+      await expect(
+        (async () => {
+          while (!(await reader?.read())?.done);
+        })(),
+      ).rejects.toThrow();
+      server = await startServer(settings({ DATA_DIR }));
+      expect(await listed()).toHaveLength(4);
       expect(await backup({ DATA_DIR, PORT: portOf() }, file)).toMatchObject({ code: 0 });
       expect((await readdir(directory)).filter((name) => name.includes('partial'))).toEqual([]);
     }, 180_000);
@@ -246,6 +259,9 @@ describe('a backup as docs/backup.md says', () => {
         expect([[first], [first, second].sort()]).toContainEqual(await listedNames());
         await server.stop();
       }
+      expect(await restore({ DATA_DIR }, file, '--replace')).toMatchObject({ code: 0 });
+      server = await startServer(settings({ DATA_DIR }));
+      expect(await listed()).toEqual([first]);
     }, 180_000);
   });
 

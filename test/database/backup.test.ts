@@ -1,18 +1,19 @@
 /** The archive of a backup, on generated and hostile files, and the backup of a database that is written. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { zstdCompressSync } from 'node:zlib';
 import { pack } from 'tar-stream';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BackupEntry } from '../../src/database/database.ts';
 import { readArchive, writeArchive } from '../../src/database/pglite/backup/archive.ts';
 import { makeBackups } from '../../src/database/pglite/backup/base-backup.ts';
+import { finishRestore, restoreBackup } from '../../src/database/pglite/backup/restore.ts';
 import { startPglite } from '../../src/database/pglite/pglite-disk.ts';
-import { unpackTemplate } from '../harness.ts';
+import { eventually, openTestApp, unpackTemplate } from '../harness.ts';
 import { makeRandom } from '../pictures.ts';
 
 const FACTS = { createdAt: '2026-12-01T00:00:00Z', postgresVersion: '17', migrations: ['a', 'b'] };
@@ -119,6 +120,102 @@ test.each([
   await expect(readArchive(Readable.from(bytes), sink)).rejects.toEqual(damaged);
   expect(written).toEqual([]);
 });
+
+describe('a restore', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'fixative-restore-'));
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  /** Makes a directory that holds its own name. */
+  async function make(name: string): Promise<void> {
+    await mkdir(path.join(directory, name));
+    await writeFile(path.join(directory, name, 'PG_VERSION'), name);
+  }
+  const present = async () => (await readdir(directory)).sort();
+  const current = () => readFile(path.join(directory, 'database', 'PG_VERSION'), 'utf8');
+  const note = (replaced: string | null) =>
+    writeFile(path.join(directory, 'database.restore.json'), JSON.stringify({ replaced }));
+
+  test('that was killed before its database counted leaves the old one', async () => {
+    await make('database');
+    await make('database.restored');
+    await finishRestore(directory);
+    expect(await current()).toBe('database');
+  });
+
+  test('is finished from each of its last steps', async () => {
+    await make('database.restored');
+    await writeFile(path.join(directory, 'database.unfinished'), '');
+    await note(null);
+    await finishRestore(directory);
+    expect([await present(), await current()]).toEqual([['database'], 'database.restored']);
+
+    await make('database.restored');
+    await note('database.replaced-1');
+    await finishRestore(directory);
+    expect([await present(), await current()]).toEqual([
+      ['database', 'database.replaced-1'],
+      'database.restored',
+    ]);
+
+    // Killed between the two renames.
+    await rename(path.join(directory, 'database'), path.join(directory, 'database.replaced-2'));
+    await make('database.restored');
+    await note('database.replaced-2');
+    await finishRestore(directory);
+    expect(await present()).toEqual(['database', 'database.replaced-1', 'database.replaced-2']);
+    // Killed after both.
+    await note('database.replaced-2');
+    await finishRestore(directory);
+    expect([await present(), await current()]).toEqual([
+      ['database', 'database.replaced-1', 'database.replaced-2'],
+      'database.restored',
+    ]);
+  });
+
+  test.each([
+    [{ migrations: ['20260101000000_known_to_nobody'] }, 'known_to_nobody'],
+    [{ migrations: [], postgresVersion: '99' }, 'PostgreSQL 99'],
+  ])('of a backup of another version is refused: %j', async (facts, said) => {
+    const files = new Map([['database/d0/x', Buffer.from('x')]]);
+    const archive = await buffer(writeArchive(entriesOf(files), { ...FACTS, ...facts }));
+    const restored = restoreBackup(directory, () => Readable.from(archive), { replace: false });
+    await expect(restored).rejects.toThrow(said);
+    expect(await present()).toEqual([]);
+  });
+});
+
+test.skipIf(process.env.TEST_DATABASE_URL)(
+  'a backup that cannot be recorded makes way for the next',
+  async () => {
+    const app = await openTestApp();
+    const database = app.services.database as { query: typeof app.database.query };
+    const { query } = database;
+    database.query = async (text, ...rest) => {
+      if (text.includes('audit_entries')) throw new Error('no');
+      return query(text, ...rest);
+    };
+    expect((await app.fetch('/api/backup')).status).toBe(500);
+    database.query = query;
+    await eventually(async () => {
+      const response = await app.fetch('/api/backup');
+      expect(response.status).toBe(200);
+      await readArchive(Readable.from(Buffer.from(await response.arrayBuffer())));
+    });
+    const { token } = await app.services.tokens.create({
+      name: 'reader',
+      scopes: ['images:read'],
+      userId: null,
+    });
+    expect((await app.fetch('/api/backup', { headers: { authorization: `Bearer ${token}` } })).status).toBe(
+      403,
+    );
+    await app.close();
+  },
+  60_000,
+);
 
 describe('the database', () => {
   test('is written while it is copied, and a backup that is cancelled makes way for the next', async () => {

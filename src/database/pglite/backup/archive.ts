@@ -11,6 +11,7 @@ import type { BackupEntry } from '../../database.ts';
 const MANIFEST = 'manifest.json';
 const FORMAT = 1;
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
+const MAX_ENTRIES = 500_000;
 const NAME = /^(?:database|keys)(?:\/[\w.-]+)+$/;
 
 const FACTS = z.object({
@@ -72,7 +73,7 @@ async function writeEntries(
 /** Receives the entries of an archive. */
 export interface ArchiveSink {
   directory(name: string): Promise<void>;
-  file(name: string, content: AsyncIterable<Uint8Array>): Promise<void>;
+  file(name: string, content: AsyncIterable<Uint8Array>, size: number): Promise<void>;
 }
 
 /**
@@ -84,6 +85,7 @@ export async function readArchive(source: Readable, sink?: ArchiveSink): Promise
   const entries = extract();
   const found = new Map<string, string>();
   let manifest: string | null = null;
+  let count = 0;
   // An error of one stream ends the loop below with that error.
   const flowing = pipeline(source, createZstdDecompress(), entries);
   flowing.catch(() => {});
@@ -96,6 +98,7 @@ export async function readArchive(source: Readable, sink?: ArchiveSink): Promise
         continue;
       }
       const plain = name.replace(/\/$/, '');
+      if (++count > MAX_ENTRIES) throw damaged(`it has more than ${MAX_ENTRIES} entries`);
       if (!NAME.test(plain) || plain.split('/').includes('..'))
         throw damaged(`it has an entry ${JSON.stringify(name)}`);
       if (type === 'directory') {
@@ -103,7 +106,7 @@ export async function readArchive(source: Readable, sink?: ArchiveSink): Promise
         entry.resume();
       } else if (type === 'file') {
         const hash = createHash('sha256');
-        await (sink ?? NO_SINK).file(plain, hashing(contentOf(entry), hash));
+        await (sink ?? NO_SINK).file(plain, hashing(contentOf(entry), hash), size);
         found.set(plain, `${size} ${hash.digest('hex')}`);
       } else throw damaged(`its entry ${JSON.stringify(name)} is a ${type}`);
     }

@@ -1,6 +1,6 @@
 /** Puts a backup in the place of the embedded database. */
 import { existsSync } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { FixativeError } from '../../../errors.ts';
@@ -33,6 +33,8 @@ export async function restoreBackup(
   options: { readonly replace: boolean },
 ): Promise<RestoredBackup> {
   await finishRestore(dataDirectory);
+  // A restore that was interrupted before its database counted.
+  await rm(path.join(dataDirectory, RESTORED), { recursive: true, force: true });
   const isThere = hasDatabase(dataDirectory);
   if (isThere && !options.replace) {
     const message = `${databaseDirectoryOf(dataDirectory)} has a database. Use --replace to move it aside, or name another DATA_DIR.`;
@@ -61,7 +63,13 @@ export async function restoreBackup(
 
 const directorySink = (directory: string): ArchiveSink => ({
   directory: async (name) => void (await mkdir(path.join(directory, name), { recursive: true, mode: 0o700 })),
-  async file(name, content) {
+  async file(name, content, size) {
+    const { bavail, bsize } = await statfs(directory);
+    if (size > bavail * bsize)
+      throw new FixativeError(
+        'NO_SPACE',
+        `${name} of the backup has ${size} bytes, more than the disk has free.`,
+      );
     await mkdir(path.dirname(path.join(directory, name)), { recursive: true, mode: 0o700 });
     await writeFile(path.join(directory, name), content, { mode: 0o600 });
   },
@@ -110,6 +118,8 @@ async function takeKeys(from: string, dataDirectory: string): Promise<string[]> 
       () => false,
     );
     if (isThere) continue;
+    const handle = await open(path.join(from, name), 'r');
+    await handle.sync().finally(() => handle.close());
     await rename(path.join(from, name), place);
     taken.push(name);
   }
