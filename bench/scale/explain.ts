@@ -54,6 +54,7 @@ export function explaining(database: Database, explained: Explained[], withText:
     ...database,
     ...on(database),
     transaction: (work) => database.transaction((transaction) => work(on(transaction))),
+    snapshot: (work) => database.snapshot((state) => work(on(state))),
   };
 }
 
