@@ -8,6 +8,7 @@ import { fetch } from 'undici';
 import { expect } from 'vitest';
 import { type App, openApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
+import { ImageCountDocument, type ImageCountQuery, type ImageFilter } from '../generated/graphql.ts';
 import { makeDatabase, ROOT_TOKEN } from '../harness.ts';
 import { type ServerProcess, startServer } from './server.ts';
 
@@ -23,6 +24,8 @@ export interface RunServer {
   withDatabase(work: (app: App) => Promise<void>): Promise<void>;
   /** Sends a document to the server, and fails the test when there are errors. */
   ask<Data>(document: Parameters<typeof print>[0], variables?: object): Promise<Data>;
+  /** Counts images by a filter: what a run has changed shows at once, its own counts once a second. */
+  count(filter: ImageFilter): Promise<number>;
   /** Kills the server and removes its directory and database. */
   remove(): Promise<void>;
 }
@@ -40,7 +43,19 @@ export async function makeRunServer(settings: Record<string, string> = {}): Prom
     ...settings,
   };
   let server: ServerProcess | null = null;
+  async function ask<Data>(document: Parameters<typeof print>[0], variables: object = {}): Promise<Data> {
+    const response = await fetch(`${server?.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${ROOT_TOKEN}` },
+      body: JSON.stringify({ query: print(document), variables }),
+    });
+    const { data, errors } = (await response.json()) as { data: Data; errors?: unknown };
+    expect(errors).toBeUndefined();
+    return data;
+  }
   return {
+    ask,
+    count: async (filter) => (await ask<ImageCountQuery>(ImageCountDocument, { filter })).images.totalCount,
     async start() {
       server = await startServer(environment);
       return server;
@@ -59,16 +74,6 @@ export async function makeRunServer(settings: Record<string, string> = {}): Prom
         },
       });
       await work(app).finally(() => app.close());
-    },
-    async ask<Data>(document: Parameters<typeof print>[0], variables: object = {}) {
-      const response = await fetch(`${server?.url}/graphql`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${ROOT_TOKEN}` },
-        body: JSON.stringify({ query: print(document), variables }),
-      });
-      const { data, errors } = (await response.json()) as { data: Data; errors?: unknown };
-      expect(errors).toBeUndefined();
-      return data;
     },
     async remove() {
       await server?.kill();
