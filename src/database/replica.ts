@@ -53,15 +53,14 @@ export function makeReplicaReads(
   /** Whether the last attempt to read the replica failed. */
   let isOut = false;
   let isClosed = false;
-  /** Position that the replica had at the last look. */
-  let replayed = 0;
 
   const written = shareRuns(async () => positionOf(await primary.query<Position>(WRITTEN)) ?? Infinity);
-  const look = shareRuns(async () => {
+  // Not remembered between two reads: a replica that restarts may go back a little, and so does a failover.
+  const replayed = shareRuns(async () => {
     const at = positionOf((await replica?.query<Position>(REPLAYED)) ?? []);
     if (at === null) throw new Error('It is no replica: it is not in recovery.');
-    replayed = Math.max(replayed, at);
     isOut = false;
+    return at;
   });
 
   function rest(error: unknown): void {
@@ -84,11 +83,10 @@ export function makeReplicaReads(
   }
 
   async function hasCaughtUp(target: number): Promise<boolean> {
-    for (const deadline = Date.now() + WAIT_MS; replayed < target; await sleep(LOOK_EVERY_MS)) {
-      await look();
-      if (replayed < target && Date.now() > deadline) return false;
+    for (const deadline = Date.now() + WAIT_MS; ; await sleep(LOOK_EVERY_MS)) {
+      if ((await replayed()) >= target) return true;
+      if (Date.now() > deadline) return false;
     }
-    return true;
   }
 
   /** Sends a read to the replica; after an error of the replica to the primary. */
