@@ -34,7 +34,7 @@ const WRITTEN = `SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS at`;
 const REPLAYED = `SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END AS at`;
 
 /** SQLSTATEs of a read that replay has cancelled (https://www.postgresql.org/docs/current/hot-standby.html). */
-const CONFLICTS = ['40001', '40P01', '57014', '57P01', '57P02', '57P03'];
+const CONFLICTS = ['40001', '40P01', '57P01', '57P02', '57P03'];
 
 /**
  * Sends reads to a streaming replica. Before each it compares the positions of the two servers, so a client
@@ -73,8 +73,8 @@ export function makeReplicaReads(
   function open(): void {
     opening ??= openReplica()
       .then((opened) => {
-        replica = opened;
         if (isClosed) return opened.close();
+        replica = opened;
       })
       .catch(rest)
       .finally(() => {
